@@ -1,0 +1,29 @@
+//! What travels on Kafka in the dojo, and nothing else: topics, events, headers, settings, status.
+//!
+//! Every service and `dojo-run` agree by depending on this crate; no service depends on another. There is no IO in
+//! here and no clock: a timestamp is always given. Unknown JSON fields are ignored on read, so that a newer writer
+//! does not break an older reader.
+//!
+//! Read in this order: what an order is, what is said about it, where that is said, and how the dojo steers itself.
+
+mod order;
+pub use order::{FieldError, NAME_MAX_CHARS, NewOrder, Order, OrderChange, OrderStatus};
+
+mod event;
+pub use event::{
+    AuditAction, AuditEvent, DlqEvent, FraudAlert, OrderAction, OrderEvent, Severity, Source, WindowStats,
+};
+
+pub mod header;
+mod record;
+pub use record::RecordMeta;
+
+pub mod topic;
+
+mod settings;
+pub use settings::{Defaults, Setting, SettingName, Settings, SettingsError, SettingsPatch, ValueSource};
+
+mod status;
+pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};
+
+pub mod time;

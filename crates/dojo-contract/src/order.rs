@@ -1,0 +1,279 @@
+//! What an order is, and which orders are accepted.
+//!
+//! Limits are checked here, once, for the API and for whoever wants to know before asking it. Money is exact: a
+//! decimal in memory, a JSON number on the wire, and never a binary fraction in between.
+
+use crate::time;
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The longest name of a customer or an item, in characters after trimming.
+pub const NAME_MAX_CHARS: usize = 100;
+const QUANTITY_MAX: i64 = 1_000;
+const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
+
+/// Where an order stands in the kitchen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum OrderStatus {
+    Created,
+    Preparing,
+    Delivering,
+    Delivered,
+    Cancelled,
+}
+
+impl OrderStatus {
+    /// Every status, in the order an order goes through them.
+    pub const ALL: [Self; 5] =
+        [Self::Created, Self::Preparing, Self::Delivering, Self::Delivered, Self::Cancelled];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Preparing => "preparing",
+            Self::Delivering => "delivering",
+            Self::Delivered => "delivered",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// An order for food, as the API answers it and as it travels in an [`OrderEvent`](crate::OrderEvent).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Also the key of every record about this order, so that they share a partition and keep their order.
+    pub id: Uuid,
+    /// Who ordered; fraud windows count by this name.
+    pub customer_name: String,
+    /// What was ordered.
+    pub item: String,
+    /// How many, 1 to 1,000.
+    pub quantity: i64,
+    /// Unit price in dollars, at most two decimals.
+    #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    pub price: Decimal,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// When the order service accepted it.
+    #[serde(with = "time")]
+    pub created_at: DateTime<Utc>,
+}
+
+impl Order {
+    /// `quantity * price` in dollars, exact; saturates where hostile values would overflow.
+    pub fn total(&self) -> Decimal {
+        Decimal::from(self.quantity).saturating_mul(self.price)
+    }
+}
+
+/// One thing that is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The JSON field, as the sender spelled it.
+    pub field: String,
+    /// What is wrong and what would be accepted.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error about `field`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// What a customer asks for, before it is an order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of Order")]
+pub struct NewOrder {
+    pub customer_name: String,
+    pub item: String,
+    pub quantity: i64,
+    #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    pub price: Decimal,
+}
+
+impl NewOrder {
+    /// The request with names trimmed, or everything that is wrong with it.
+    pub fn validated(mut self) -> Result<Self, Vec<FieldError>> {
+        self.customer_name = self.customer_name.trim().to_owned();
+        self.item = self.item.trim().to_owned();
+        let errors: Vec<_> = [
+            check_name("customerName", &self.customer_name),
+            check_name("item", &self.item),
+            check_quantity(self.quantity),
+            check_price(self.price),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    /// The order this request becomes.
+    pub fn into_order(self, id: Uuid, created_at: DateTime<Utc>) -> Order {
+        Order {
+            id,
+            customer_name: self.customer_name,
+            item: self.item,
+            quantity: self.quantity,
+            price: self.price.normalize(),
+            status: OrderStatus::Created,
+            created_at: time::to_millis(created_at),
+        }
+    }
+}
+
+/// What a PUT changes; an absent field stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of Order")]
+pub struct OrderChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<i64>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rust_decimal::serde::arbitrary_precision_option"
+    )]
+    pub price: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<OrderStatus>,
+}
+
+impl OrderChange {
+    /// `order` with this change made, or everything that is wrong with the change.
+    pub fn applied_to(self, order: &Order) -> Result<Order, Vec<FieldError>> {
+        let asked = NewOrder {
+            customer_name: self.customer_name.unwrap_or_else(|| order.customer_name.clone()),
+            item: self.item.unwrap_or_else(|| order.item.clone()),
+            quantity: self.quantity.unwrap_or(order.quantity),
+            price: self.price.unwrap_or(order.price),
+        }
+        .validated()?;
+        Ok(Order {
+            status: self.status.unwrap_or(order.status),
+            ..asked.into_order(order.id, order.created_at)
+        })
+    }
+}
+
+fn check_name(field: &str, value: &str) -> Option<FieldError> {
+    let chars = value.chars().count();
+    if chars == 0 {
+        return Some(FieldError::new(field, format!("is empty: give 1 to {NAME_MAX_CHARS} characters")));
+    }
+    (chars > NAME_MAX_CHARS)
+        .then(|| FieldError::new(field, format!("has {chars} characters: give 1 to {NAME_MAX_CHARS}")))
+}
+
+fn check_quantity(quantity: i64) -> Option<FieldError> {
+    (!(1..=QUANTITY_MAX).contains(&quantity)).then(|| {
+        FieldError::new("quantity", format!("is {quantity}: give a whole number from 1 to {QUANTITY_MAX}"))
+    })
+}
+
+fn check_price(price: Decimal) -> Option<FieldError> {
+    let out_of_range = price.is_sign_negative() && !price.is_zero() || price > PRICE_MAX;
+    (out_of_range || price.normalize().scale() > 2).then(|| {
+        FieldError::new(
+            "price",
+            format!("is {price}: give dollars from 0 to {PRICE_MAX} with at most 2 decimals"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pizza() -> NewOrder {
+        NewOrder {
+            customer_name: " Ada ".into(),
+            item: "Pizza".into(),
+            quantity: 2,
+            price: Decimal::new(1999, 2),
+        }
+    }
+
+    #[test]
+    fn names_are_trimmed() {
+        assert_eq!(pizza().validated().unwrap().customer_name, "Ada");
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let wrong = NewOrder {
+            customer_name: "  ".into(),
+            item: "x".repeat(101),
+            quantity: 0,
+            price: Decimal::new(-1, 2),
+        };
+        let fields: Vec<_> = wrong.validated().unwrap_err().into_iter().map(|e| e.field).collect();
+        assert_eq!(fields, ["customerName", "item", "quantity", "price"]);
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_count_characters_not_bytes() {
+        let edge = NewOrder {
+            customer_name: "ä".repeat(100),
+            item: "x".into(),
+            quantity: 1_000,
+            price: Decimal::from(100_000),
+        };
+        assert!(edge.clone().validated().is_ok());
+        assert!(NewOrder { price: "100000.01".parse().unwrap(), ..edge.clone() }.validated().is_err());
+        assert!(NewOrder { price: "0.001".parse().unwrap(), ..edge.clone() }.validated().is_err());
+        assert!(NewOrder { price: "0.100".parse().unwrap(), ..edge }.validated().is_ok());
+    }
+
+    #[test]
+    fn a_price_stays_exact_through_json() {
+        let order = pizza().into_order(Uuid::nil(), DateTime::UNIX_EPOCH);
+        let json = serde_json::to_string(&order).unwrap();
+        assert!(json.contains(r#""price":19.99,"#), "{json}");
+        assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::from_value::<Order>(value).unwrap(), order);
+    }
+
+    #[test]
+    fn hostile_totals_do_not_overflow() {
+        let order = Order {
+            quantity: i64::MAX,
+            price: Decimal::MAX,
+            ..pizza().into_order(Uuid::nil(), DateTime::UNIX_EPOCH)
+        };
+        assert_eq!(order.total(), Decimal::MAX);
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name() {
+        let order = pizza().validated().unwrap().into_order(Uuid::nil(), DateTime::UNIX_EPOCH);
+        let change = OrderChange { status: Some(OrderStatus::Delivered), ..Default::default() };
+        let changed = change.applied_to(&order).unwrap();
+        assert_eq!(changed, Order { status: OrderStatus::Delivered, ..order });
+    }
+
+    proptest! {
+        #[test]
+        fn every_price_in_cents_is_accepted_and_comes_back_the_same(cents in 0i64..=10_000_000) {
+            let price = Decimal::new(cents, 2);
+            let order = NewOrder { price, ..pizza() }.validated().unwrap().into_order(Uuid::nil(), DateTime::UNIX_EPOCH);
+            let back: Order = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
+            prop_assert_eq!(back.price, price);
+        }
+    }
+}

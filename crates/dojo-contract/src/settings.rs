@@ -1,0 +1,393 @@
+//! Settings that change while the dojo runs: one record on `dojo-settings` per setting, keyed by its name.
+//!
+//! The state is the fold of the topic: a later record replaces an earlier one of the same key, a null value removes
+//! it. What an instance goes by is the first of: the topic's value for this instance, the topic's value for all, the
+//! environment, the default.
+
+use crate::FieldError;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+const INSTANCES: &str = "instances";
+const MAX_RETRIES_LIMIT: u64 = 10;
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Setting {
+    /// Probability of a failed delivery, 0 to 1.
+    FailRate,
+    /// How often a failed delivery is retried, 0 to 10.
+    MaxRetries,
+}
+
+impl Setting {
+    /// Everything that can be set.
+    pub const ALL: [Self; 2] = [Self::FailRate, Self::MaxRetries];
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FailRate => "failRate",
+            Self::MaxRetries => "maxRetries",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|setting| setting.name() == name)
+    }
+
+    /// `value` if it is one this setting can have; else what it can have.
+    fn check(self, value: &Value) -> Result<Decimal, String> {
+        // A number's own text, so that 0.1 stays 0.1.
+        let number = value.as_number().and_then(|n| {
+            let text = n.to_string();
+            text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(&text)).ok()
+        });
+        match self {
+            Self::FailRate => number
+                .filter(|n| (Decimal::ZERO..=Decimal::ONE).contains(n))
+                .ok_or_else(|| format!("is {value}: give a number from 0 to 1")),
+            Self::MaxRetries => number
+                .filter(|n| n.is_integer() && (Decimal::ZERO..=Decimal::from(MAX_RETRIES_LIMIT)).contains(n))
+                .ok_or_else(|| format!("is {value}: give a whole number from 0 to {MAX_RETRIES_LIMIT}")),
+        }
+    }
+}
+
+/// A setting for all instances or for one; as text, the key of its record: `failRate` or
+/// `instances.notification-2.failRate`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SettingName {
+    /// The one instance it is for; `None`: for all.
+    pub instance: Option<String>,
+    /// What is set.
+    pub setting: Setting,
+}
+
+impl SettingName {
+    /// `setting` for all instances.
+    pub fn for_all(setting: Setting) -> Self {
+        Self { instance: None, setting }
+    }
+
+    /// `setting` for `instance` alone.
+    pub fn for_instance(instance: impl Into<String>, setting: Setting) -> Self {
+        Self { instance: Some(instance.into()), setting }
+    }
+}
+
+impl fmt::Display for SettingName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.instance {
+            None => f.write_str(self.setting.name()),
+            Some(instance) => write!(f, "{INSTANCES}.{instance}.{}", self.setting.name()),
+        }
+    }
+}
+
+impl FromStr for SettingName {
+    type Err = SettingsError;
+
+    fn from_str(key: &str) -> Result<Self, SettingsError> {
+        let unknown = || SettingsError::UnknownName(key.to_owned());
+        let (instance, name) = match key.split_once('.') {
+            Some((INSTANCES, rest)) => {
+                let (instance, name) = rest.rsplit_once('.').ok_or_else(unknown)?;
+                (Some(instance.to_owned()), name)
+            }
+            _ => (None, key),
+        };
+        Ok(Self { instance, setting: Setting::from_name(name).ok_or_else(unknown)? })
+    }
+}
+
+/// A record of `dojo-settings` that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum SettingsError {
+    #[error("no setting is called `{0}`")]
+    UnknownName(String),
+    #[error("`{name}` {message}")]
+    Value { name: String, message: String },
+}
+
+/// Where a value comes from, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueSource {
+    /// The topic `dojo-settings`.
+    Topic,
+    /// The process's environment or command line.
+    Environment,
+    /// Built in.
+    Default,
+}
+
+/// What holds where the topic says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// `FAIL_RATE`, where it is given.
+    pub fail_rate: Option<Decimal>,
+    /// `MAX_RETRIES`, where it is given.
+    pub max_retries: Option<u32>,
+}
+
+impl Defaults {
+    /// The built-in failure rate, 0.3.
+    pub const FAIL_RATE: Decimal = Decimal::from_parts(3, 0, 0, false, 1);
+    /// The built-in number of retries, 2.
+    pub const MAX_RETRIES: u32 = 2;
+
+    fn get(&self, setting: Setting) -> (Decimal, ValueSource) {
+        let (given, default) = match setting {
+            Setting::FailRate => (self.fail_rate, Self::FAIL_RATE),
+            Setting::MaxRetries => (self.max_retries.map(Decimal::from), Decimal::from(Self::MAX_RETRIES)),
+        };
+        given.map_or((default, ValueSource::Default), |value| (value, ValueSource::Environment))
+    }
+}
+
+/// The state of the topic `dojo-settings`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings(BTreeMap<SettingName, Decimal>);
+
+impl Settings {
+    /// Takes in one record. One that is none leaves everything as it is.
+    pub fn apply(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), SettingsError> {
+        let name: SettingName = key.parse()?;
+        let Some(bytes) = value else {
+            self.0.remove(&name);
+            return Ok(());
+        };
+        let wrong = |message: String| SettingsError::Value { name: key.to_owned(), message };
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| wrong(format!("is not JSON: {e}")))?;
+        let number = name.setting.check(&value).map_err(wrong)?;
+        self.0.insert(name, number);
+        Ok(())
+    }
+
+    /// What the topic itself says about `name`.
+    pub fn get(&self, name: &SettingName) -> Option<Decimal> {
+        self.0.get(name).copied()
+    }
+
+    /// Everything the topic says.
+    pub fn iter(&self) -> impl Iterator<Item = (&SettingName, Decimal)> {
+        self.0.iter().map(|(name, value)| (name, *value))
+    }
+
+    /// What holds for every instance that has no value of its own.
+    pub fn for_all(&self, setting: Setting, defaults: &Defaults) -> (Decimal, ValueSource) {
+        self.get(&SettingName::for_all(setting))
+            .map_or_else(|| defaults.get(setting), |value| (value, ValueSource::Topic))
+    }
+
+    /// What holds for `instance`.
+    pub fn for_instance(
+        &self,
+        instance: &str,
+        setting: Setting,
+        defaults: &Defaults,
+    ) -> (Decimal, ValueSource) {
+        self.get(&SettingName::for_instance(instance, setting))
+            .map_or_else(|| self.for_all(setting, defaults), |value| (value, ValueSource::Topic))
+    }
+
+    /// The failure rate that `instance` goes by.
+    pub fn fail_rate(&self, instance: &str, defaults: &Defaults) -> Decimal {
+        self.for_instance(instance, Setting::FailRate, defaults).0
+    }
+
+    /// How often `instance` retries.
+    pub fn max_retries(&self, instance: &str, defaults: &Defaults) -> u32 {
+        let (value, _) = self.for_instance(instance, Setting::MaxRetries, defaults);
+        value.try_into().unwrap_or(Defaults::MAX_RETRIES)
+    }
+}
+
+/// A change to settings, as `PATCH /settings` takes it: a JSON Merge Patch (RFC 7396), where null removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsPatch {
+    /// The records to write, one for each setting: its name, and its JSON or null.
+    pub records: Vec<(SettingName, Option<String>)>,
+}
+
+impl SettingsPatch {
+    /// Reads a patch to `current`, or says everything that is wrong with it; nothing is taken by half.
+    pub fn parse(patch: &Value, current: &Settings) -> Result<Self, Vec<FieldError>> {
+        let Value::Object(members) = patch else {
+            return Err(vec![FieldError::new(
+                "",
+                "is not a JSON object: give one such as {\"failRate\": 0.5}",
+            )]);
+        };
+        let (mut records, mut errors) = (Vec::new(), Vec::new());
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                (INSTANCES, Value::Object(instances)) => {
+                    for (instance, values) in instances {
+                        read_instance(instance, values, current, &mut records, &mut errors);
+                    }
+                }
+                (INSTANCES, Value::Null) => records.extend(removals(current, |i| i.is_some())),
+                (INSTANCES, _) => errors.push(FieldError::new(
+                    INSTANCES,
+                    "is not an object: give {\"<instance id>\": {\"failRate\": 0.9}} or null",
+                )),
+                _ => read_setting(None, name, value, &mut records, &mut errors),
+            }
+        }
+        if errors.is_empty() { Ok(Self { records }) } else { Err(errors) }
+    }
+}
+
+type Records = Vec<(SettingName, Option<String>)>;
+
+fn removals(current: &Settings, of: impl Fn(Option<&str>) -> bool) -> Records {
+    current
+        .iter()
+        .filter(|(name, _)| of(name.instance.as_deref()))
+        .map(|(name, _)| (name.clone(), None))
+        .collect()
+}
+
+fn read_instance(
+    instance: &str,
+    values: &Value,
+    current: &Settings,
+    records: &mut Records,
+    errors: &mut Vec<FieldError>,
+) {
+    let field = format!("{INSTANCES}.{instance}");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if instance.is_empty() || instance.len() > 100 || !instance.chars().all(allowed) {
+        errors
+            .push(FieldError::new(field, "is no instance id: give 1 to 100 of a-z, A-Z, 0-9, '-', '_', '.'"));
+        return;
+    }
+    match values {
+        Value::Null => records.extend(removals(current, |i| i == Some(instance))),
+        Value::Object(values) => read_settings(instance, values, records, errors),
+        _ => errors.push(FieldError::new(field, "is not an object: give {\"failRate\": 0.9} or null")),
+    }
+}
+
+fn read_settings(
+    instance: &str,
+    values: &Map<String, Value>,
+    records: &mut Records,
+    errors: &mut Vec<FieldError>,
+) {
+    for (name, value) in values {
+        read_setting(Some(instance), name, value, records, errors);
+    }
+}
+
+fn read_setting(
+    instance: Option<&str>,
+    name: &str,
+    value: &Value,
+    records: &mut Records,
+    errors: &mut Vec<FieldError>,
+) {
+    let field = || instance.map_or_else(|| name.to_owned(), |i| format!("{INSTANCES}.{i}.{name}"));
+    let Some(setting) = Setting::from_name(name) else {
+        let known = Setting::ALL.map(Setting::name).join(", ");
+        errors.push(FieldError::new(field(), format!("is no setting: there are {known} and {INSTANCES}")));
+        return;
+    };
+    let setting_name = SettingName { instance: instance.map(str::to_owned), setting };
+    match value {
+        Value::Null => records.push((setting_name, None)),
+        value => match setting.check(value) {
+            Ok(number) => records.push((setting_name, Some(number.normalize().to_string()))),
+            Err(message) => errors.push(FieldError::new(field(), message)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn patched(settings: &mut Settings, patch: Value) {
+        for (name, value) in SettingsPatch::parse(&patch, settings).unwrap().records {
+            settings.apply(&name.to_string(), value.as_deref().map(str::as_bytes)).unwrap();
+        }
+    }
+
+    fn rate(settings: &Settings, instance: &str) -> String {
+        settings.fail_rate(instance, &Defaults::default()).to_string()
+    }
+
+    #[test]
+    fn one_instance_overrules_all_and_null_gives_it_back() {
+        let mut settings = Settings::default();
+        assert_eq!(rate(&settings, "notification-2"), "0.3");
+        patched(&mut settings, json!({"failRate": 0.9, "instances": {"notification-2": {"failRate": 0.1}}}));
+        assert_eq!(
+            (rate(&settings, "notification-1"), rate(&settings, "notification-2")),
+            ("0.9".into(), "0.1".into())
+        );
+        patched(&mut settings, json!({"instances": {"notification-2": null}}));
+        assert_eq!(rate(&settings, "notification-2"), "0.9");
+        patched(&mut settings, json!({"failRate": null, "instances": null}));
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn the_topic_is_stronger_than_the_environment_and_that_than_the_default() {
+        let environment = Defaults { fail_rate: Some(Decimal::ONE), max_retries: None };
+        let mut settings = Settings::default();
+        assert_eq!(
+            settings.for_all(Setting::FailRate, &environment),
+            (Decimal::ONE, ValueSource::Environment)
+        );
+        assert_eq!(settings.for_all(Setting::MaxRetries, &environment).1, ValueSource::Default);
+        patched(&mut settings, json!({"failRate": 0}));
+        assert_eq!(settings.for_all(Setting::FailRate, &environment), (Decimal::ZERO, ValueSource::Topic));
+    }
+
+    #[test]
+    fn everything_wrong_with_a_patch_is_said_at_once() {
+        let patch = json!({
+            "failRate": 1.5, "maxRetries": 2.5, "speed": 1, "instances": {"a b": {}, "n": {"failRate": "0.5"}, "m": 1}
+        });
+        let errors = SettingsPatch::parse(&patch, &Settings::default()).unwrap_err();
+        let fields: Vec<_> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["failRate", "maxRetries", "speed", "instances.a b", "instances.n.failRate", "instances.m"]
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_none_changes_nothing() {
+        let mut settings = Settings::default();
+        patched(&mut settings, json!({"failRate": 0.5}));
+        let before = settings.clone();
+        for (key, value) in
+            [("failRate", "{"), ("failRate", "7"), ("", "1"), ("instances.x", "1"), ("no", "1")]
+        {
+            assert!(settings.apply(key, Some(value.as_bytes())).is_err(), "{key} {value}");
+        }
+        assert_eq!(settings, before);
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_comes_back_from_its_key(instance in proptest::option::of("[a-zA-Z0-9._-]{1,20}"), n in 0usize..2) {
+            let name = SettingName { instance, setting: Setting::ALL[n] };
+            prop_assert_eq!(name.to_string().parse::<SettingName>().unwrap(), name);
+        }
+
+        #[test]
+        fn no_key_and_no_value_panics(key in ".{0,40}", value in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Settings::default().apply(&key, Some(&value));
+        }
+    }
+}

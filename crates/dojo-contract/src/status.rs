@@ -1,0 +1,99 @@
+//! What an instance says of itself on `dojo-status`, every two seconds and on change.
+
+use crate::time;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The services of the dojo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Service {
+    Order,
+    Notification,
+    Fraud,
+    Audit,
+}
+
+impl Service {
+    /// The name on the wire, which is also the subcommand that starts it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Notification => "notification",
+            Self::Fraud => "fraud",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceState {
+    /// Not yet ready for work.
+    Starting,
+    /// At work.
+    Running,
+    /// Said goodbye.
+    Stopped,
+}
+
+/// How far an instance is in one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionStatus {
+    /// Topic that is read.
+    pub topic: String,
+    /// Partition that is read.
+    pub partition: i32,
+    /// Offset up to which, exclusively, everything is done and acknowledged; -1 before anything is known.
+    pub position: i64,
+    /// Records from there to the partition's end; -1 before it is known.
+    pub lag: i64,
+}
+
+/// A record of the topic `dojo-status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatus {
+    /// Which instance, also the record's key.
+    pub instance_id: String,
+    /// Of which service.
+    pub service: Service,
+    /// Version of the program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started; changes with every restart.
+    #[serde(with = "time")]
+    pub started_at: DateTime<Utc>,
+    /// When it said this.
+    #[serde(with = "time")]
+    pub timestamp: DateTime<Utc>,
+    /// Where it is in its life.
+    pub state: InstanceState,
+    /// What it owns.
+    pub partitions: Vec<PartitionStatus>,
+    /// Version of the rule in force, where the service has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_version: Option<String>,
+    /// Why the rule file as it stands is not in force: file, line, column and message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_error: Option<String>,
+    /// Offset on `dojo-settings` up to which, exclusively, this instance has applied what is there.
+    pub settings_offset: i64,
+    /// How often partitions were given to it or taken from it.
+    pub rebalances: u64,
+}
+
+impl InstanceStatus {
+    /// How often an instance reports, at the least.
+    pub const EVERY: TimeDelta = TimeDelta::seconds(2);
+    /// Silence after which an instance counts as gone: three reports missed.
+    pub const SILENCE: TimeDelta = TimeDelta::seconds(6);
+
+    /// Whether the instance is to be counted on at `now`: it has not said goodbye and is not silent.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.state != InstanceState::Stopped && now - self.timestamp < Self::SILENCE
+    }
+}

@@ -1,0 +1,92 @@
+//! The topics of the dojo and the groups that read them: one table, from which they are created.
+
+/// What happened to orders, keyed by order id. Three partitions, so that three instances can share the work.
+pub const ORDERS: &str = "orders";
+/// What every service says about an order. One partition: one total order, easy to read.
+pub const AUDIT: &str = "audit";
+/// Events whose notification failed for the last time, and unreadable records of `orders`.
+pub const ORDERS_DLQ: &str = "orders-dlq";
+/// Settings by name; compacted, so that the last value of each is the state.
+pub const SETTINGS: &str = "dojo-settings";
+/// What each instance last said of itself; compacted by instance id.
+pub const STATUS: &str = "dojo-status";
+/// What `dojo-run` plays and finds; compacted by run id.
+pub const RUNS: &str = "dojo-runs";
+
+/// Consumer group of the notification service's instances.
+pub const NOTIFICATION_GROUP: &str = "notification-group";
+/// Consumer group of the fraud service.
+pub const FRAUD_GROUP: &str = "fraud-group";
+/// Consumer group of the audit service.
+pub const AUDIT_GROUP: &str = "audit-group";
+/// Consumer group through which the order service follows `audit` and `orders-dlq` for its SSE streams.
+pub const SSE_RELAY_GROUP: &str = "sse-relay-group";
+
+/// How a topic is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// How many partitions.
+    pub partitions: i32,
+    /// Topic configuration, by Kafka's own names
+    /// (<https://kafka.apache.org/documentation/#topicconfigs>).
+    pub config: &'static [(&'static str, &'static str)],
+}
+
+/// The largest record of `orders` in bytes: Kafka's default, said out loud because [`ORDERS_DLQ`] builds on it.
+pub const ORDERS_MAX_MESSAGE_BYTES: usize = 1_048_588;
+/// The largest record of `orders-dlq`: any record of `orders`, and the headers that say why it is there.
+pub const DLQ_MAX_MESSAGE_BYTES: usize = 2_097_152;
+
+/// `cleanup.policy=compact` with small segments: only closed segments are compacted, and a workshop is short.
+const COMPACTED: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("segment.ms", "60000"),
+    ("segment.bytes", "1048576"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+];
+
+/// Every topic, in the order they are created.
+pub const TOPICS: &[TopicSpec] = &[
+    TopicSpec {
+        name: ORDERS,
+        partitions: 3,
+        // An order dated far ahead would otherwise end every fraud window at once.
+        config: &[
+            ("cleanup.policy", "delete"),
+            ("max.message.bytes", "1048588"),
+            ("message.timestamp.after.max.ms", "60000"),
+        ],
+    },
+    TopicSpec { name: AUDIT, partitions: 1, config: &[("cleanup.policy", "delete")] },
+    TopicSpec {
+        name: ORDERS_DLQ,
+        partitions: 1,
+        config: &[("cleanup.policy", "delete"), ("max.message.bytes", "2097152")],
+    },
+    TopicSpec { name: SETTINGS, partitions: 1, config: COMPACTED },
+    TopicSpec { name: STATUS, partitions: 1, config: COMPACTED },
+    TopicSpec { name: RUNS, partitions: 1, config: COMPACTED },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configured_sizes_are_the_constants() {
+        let size = |name| {
+            let spec = TOPICS.iter().find(|t| t.name == name).unwrap();
+            spec.config
+                .iter()
+                .find(|(key, _)| *key == "max.message.bytes")
+                .unwrap()
+                .1
+                .parse::<usize>()
+                .unwrap()
+        };
+        assert_eq!(size(ORDERS), ORDERS_MAX_MESSAGE_BYTES);
+        assert_eq!(size(ORDERS_DLQ), DLQ_MAX_MESSAGE_BYTES);
+    }
+}

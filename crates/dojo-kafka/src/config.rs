@@ -1,0 +1,169 @@
+//! Where Kafka is and how its clients are tuned: one place, so that every client of the dojo behaves alike.
+//!
+//! The names are librdkafka's own:
+//! <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>.
+
+use crate::Error;
+use rdkafka::ClientConfig;
+use std::{sync::OnceLock, time::Duration};
+
+/// Prefix of environment variables that pass a librdkafka property through:
+/// `KAFKA_CONFIG_SECURITY_PROTOCOL=SSL` sets `security.protocol`.
+const PROPERTY_PREFIX: &str = "KAFKA_CONFIG_";
+
+/// How to reach Kafka.
+#[derive(clap::Args, Clone, Debug)]
+pub struct KafkaConfig {
+    /// Kafka's bootstrap servers, separated by commas
+    #[arg(
+        id = "kafka_brokers",
+        long = "kafka-brokers",
+        env = "KAFKA_BROKERS",
+        value_name = "HOST:PORT",
+        default_value = "localhost:9092"
+    )]
+    pub brokers: String,
+
+    /// Any librdkafka property, such as security.protocol=SSL; may repeat. As environment variable:
+    /// KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
+    #[arg(id = "kafka_config", long = "kafka-config", value_name = "PROPERTY=VALUE", value_parser = parse_property)]
+    pub properties: Vec<(String, String)>,
+}
+
+fn parse_property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no property: write NAME=VALUE, such as security.protocol=SSL")),
+    }
+}
+
+fn environment_properties() -> &'static [(String, String)] {
+    static PROPERTIES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    PROPERTIES.get_or_init(|| {
+        std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.to_str()?.strip_prefix(PROPERTY_PREFIX)?.to_lowercase().replace('_', ".");
+                Some((name, value.into_string().ok()?))
+            })
+            .collect()
+    })
+}
+
+impl KafkaConfig {
+    /// The Kafka at `brokers`, with no properties beside those of the environment.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self { brokers: brokers.into(), properties: Vec::new() }
+    }
+
+    fn client(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", client_id)
+            // A request is small and someone is waiting for its answer.
+            .set("socket.nagle.disable", "true")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.connection.setup.timeout.ms", "5000")
+            // Kafka that comes back is noticed within a second.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("retry.backoff.max.ms", "1000")
+            .set("topic.metadata.refresh.fast.interval.ms", "100")
+            .set("allow.auto.create.topics", "false");
+        config
+    }
+
+    /// What a person set comes last, and so wins.
+    fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
+        for (name, value) in environment_properties().iter().chain(&self.properties) {
+            config.set(name, value);
+        }
+        config
+    }
+
+    pub(crate) fn producer(&self, client_id: &str, message_timeout: Duration) -> ClientConfig {
+        let mut config = self.client(client_id);
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // Measured: at 0 every record is a request of its own, at the default of 5 a person notices.
+            .set("linger.ms", "1")
+            .set("message.timeout.ms", message_timeout.as_millis().to_string())
+            .set("message.max.bytes", dojo_contract::topic::DLQ_MAX_MESSAGE_BYTES.to_string())
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("sticky.partitioning.linger.ms", "0");
+        self.with_properties(config)
+    }
+
+    pub(crate) fn group_consumer(&self, client_id: &str, group: &str) -> ClientConfig {
+        let mut config = self.reader(client_id, group);
+        config
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "2000")
+            // Progress reports the lag; the high watermark comes with these.
+            .set("statistics.interval.ms", "1000");
+        self.with_properties(config)
+    }
+
+    pub(crate) fn tail_consumer(&self, client_id: &str) -> ClientConfig {
+        // librdkafka wants a group id to be a consumer at all. Nothing is subscribed and nothing committed, so no
+        // such group ever comes to be.
+        self.with_properties(self.reader(client_id, client_id))
+    }
+
+    pub(crate) fn admin(&self) -> ClientConfig {
+        self.with_properties(self.client("dojo-topics"))
+    }
+
+    fn reader(&self, client_id: &str, group: &str) -> ClientConfig {
+        let mut config = self.client(client_id);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.error.backoff.ms", "100")
+            // A full queue is looked at again soon, not after the default of a second.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("queued.max.messages.kbytes", "8192");
+        config
+    }
+}
+
+pub(crate) fn create<T>(
+    what: &'static str,
+    config: &ClientConfig,
+    made: rdkafka::error::KafkaResult<T>,
+) -> Result<T, Error> {
+    made.map_err(|source| Error::Create {
+        what,
+        brokers: config.get("bootstrap.servers").unwrap_or_default().to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_is_a_name_and_a_value() {
+        assert_eq!(
+            parse_property("ssl.ca.location=/a=b").unwrap(),
+            ("ssl.ca.location".to_owned(), "/a=b".to_owned())
+        );
+        assert!(parse_property("security.protocol").unwrap_err().contains("NAME=VALUE"));
+        assert!(parse_property("=x").is_err());
+    }
+
+    #[test]
+    fn what_a_person_set_wins() {
+        let kafka = KafkaConfig {
+            properties: vec![("linger.ms".into(), "20".into())],
+            ..KafkaConfig::new("localhost:1")
+        };
+        assert_eq!(kafka.producer("test", Duration::from_secs(1)).get("linger.ms"), Some("20"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The Kafka client of every dojo service: the one crate that knows rdkafka.
+//!
+//! | a service wants to | and finds it in |
+//! |---|---|
+//! | send a record and know that it arrived | [`Producer`] |
+//! | handle every record of a topic at least once, sharing the work with its group | [`consume`], [`Handler`] |
+//! | know what a topic holds, on its own and from the start | [`tail`] |
+//! | follow settings that change while it runs | [`SettingsFollower`] |
+//! | say what it is doing | [`Reporter`] |
+//! | find its topics there | [`create_topics`] |
+//!
+//! What a service may rely on: a send is acknowledged by all in-sync replicas before it counts; an offset is
+//! committed only when everything that followed from the records before it is acknowledged; nothing waits without
+//! a bound. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
+
+mod config;
+mod error;
+mod record;
+pub use config::KafkaConfig;
+pub use error::Error;
+pub use record::{Delivered, Outgoing, Record};
+
+mod connectivity;
+mod producer;
+pub use connectivity::Connectivity;
+pub use producer::Producer;
+
+mod handler;
+mod ledger;
+pub use handler::{AssignedPartition, Handler, LogLookup, Outbox, Position, StartAt};
+mod progress;
+pub use progress::Progress;
+mod consume;
+mod lookup;
+pub use consume::{Consume, ConsumerLoop, consume};
+
+mod tail;
+pub use tail::{From, Tail, Tailed, tail};
+
+mod topics;
+pub use topics::{Created, create_topics};
+
+mod settings;
+pub use settings::{SettingsFollower, SettingsSnapshot};
+mod status;
+pub use status::{Observed, Reporter};

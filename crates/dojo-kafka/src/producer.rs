@@ -1,0 +1,257 @@
+//! Sending records, and knowing that they arrived.
+//!
+//! One producer a service: `acks=all`, idempotent, so that a resend by the client library neither duplicates a
+//! record nor changes the order. Acknowledgements arrive on a thread of librdkafka's and go to whoever waits: the
+//! future of [`Producer::send`], or the ledger of a [consumer loop](crate::consume()).
+
+use crate::{
+    Connectivity, Delivered, Error, KafkaConfig, Outgoing, config::create, connectivity::Watched,
+    record::to_native,
+};
+use dojo_contract::topic;
+use rdkafka::{
+    ClientConfig, ClientContext, Message,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    types::RDKafkaErrorCode,
+};
+use std::{
+    sync::{Arc, RwLock, Weak},
+    time::Duration,
+};
+use tokio::sync::{oneshot, watch};
+
+/// How often Kafka is asked whether it is there, and how long it may take to say so.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBE_AGAIN: Duration = Duration::from_millis(250);
+const PROBE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a full send queue is looked at again, and how often.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
+const QUEUE_FULL_TRIES: u32 = 200;
+
+/// What happens to an acknowledgement.
+pub(crate) type OnDelivery = Box<dyn FnOnce(Result<Delivered, (KafkaError, Box<Undelivered>)>) + Send + Sync>;
+
+/// A record that was not acknowledged, to be sent again.
+#[derive(Debug)]
+pub(crate) struct Undelivered(pub(crate) Outgoing);
+
+/// `IntoOpaque` wants a thin pointer, hence a box of a boxed closure, and the topic by its static name beside it.
+pub(crate) struct Opaque {
+    topic: &'static str,
+    on_delivery: OnDelivery,
+}
+
+pub(crate) struct Context {
+    connectivity: Arc<Watched>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.connectivity.away(reason);
+        } else {
+            tracing::debug!(%error, reason, "Kafka client");
+        }
+    }
+}
+
+/// librdkafka's own log. Its warnings repeat every second while Kafka is away, which [`Connectivity`] says once.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if facility != "FAIL" && facility != "ERROR" => {
+            tracing::warn!(target: "librdkafka", facility, "{message}");
+        }
+        _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Opaque>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: Box<Opaque>) {
+        let Opaque { topic, on_delivery } = *opaque;
+        on_delivery(match result {
+            Ok(message) => Ok(Delivered { partition: message.partition(), offset: message.offset() }),
+            Err((error, message)) => {
+                let record = crate::Record::of(message);
+                let outgoing = Outgoing {
+                    topic,
+                    key: record.key.map(<[u8]>::to_vec),
+                    value: record.value.map(<[u8]>::to_vec),
+                    headers: record.headers,
+                    timestamp: record.timestamp,
+                };
+                Err((error.clone(), Box::new(Undelivered(outgoing))))
+            }
+        });
+    }
+}
+
+type Inner = ThreadedProducer<Context>;
+
+/// Sends records to Kafka. Cheap to clone; all clones share one connection and one queue.
+#[derive(Clone)]
+pub struct Producer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: ClientConfig,
+    connectivity: Arc<Watched>,
+    // Replaced when librdkafka calls its producer dead for good, as it does when Kafka has forgotten its id.
+    inner: RwLock<Arc<Inner>>,
+}
+
+impl Shared {
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn replace_if_fatal(&self) {
+        let Some((code, reason)) = self.inner().client().fatal_error() else { return };
+        tracing::warn!(%code, reason, "the Kafka producer failed for good; starting a new one");
+        match new_inner(&self.config, &self.connectivity) {
+            Ok(fresh) => {
+                let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+                *inner = Arc::new(fresh);
+            }
+            Err(error) => tracing::error!(%error, "no new Kafka producer"),
+        }
+    }
+}
+
+fn new_inner(config: &ClientConfig, connectivity: &Arc<Watched>) -> Result<Inner, Error> {
+    let context = Context { connectivity: Arc::clone(connectivity) };
+    create("producer", config, config.create_with_context(context))
+}
+
+impl Producer {
+    /// A producer for `kafka`. A record that is not acknowledged within `message_timeout` is given up, so that
+    /// nothing arrives long after its sender was told that it failed.
+    pub fn new(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
+        let config = kafka.producer(client_id, message_timeout);
+        let connectivity = Arc::new(Watched::default());
+        let inner = RwLock::new(Arc::new(new_inner(&config, &connectivity)?));
+        let shared = Arc::new(Shared { config, connectivity, inner });
+        spawn_probe(Arc::downgrade(&shared), client_id)?;
+        Ok(Self { shared })
+    }
+
+    /// Sends `record` and resolves when Kafka has acknowledged it, or has not within the message timeout.
+    pub async fn send(&self, record: Outgoing) -> Result<Delivered, Error> {
+        let topic = record.topic;
+        let (acknowledged, acknowledgement) = oneshot::channel();
+        self.enqueue(
+            &record,
+            Box::new(move |result| {
+                // Nobody waits any more where a request was cancelled: that is theirs to know.
+                let _ = acknowledged.send(result.map_err(|(source, _)| source));
+            }),
+        )?;
+        match acknowledgement.await {
+            Ok(result) => result.map_err(|source| Error::Send { topic: topic.to_owned(), source }),
+            Err(_) => Err(Error::Closed { topic: topic.to_owned() }),
+        }
+    }
+
+    /// Puts `record` on the send queue; `on_delivery` is called once, on a thread of librdkafka's.
+    pub(crate) fn enqueue(&self, record: &Outgoing, on_delivery: OnDelivery) -> Result<(), Error> {
+        let topic = record.topic;
+        let opaque = Box::new(Opaque { topic, on_delivery });
+        let mut base = BaseRecord::<[u8], [u8], Box<Opaque>>::with_opaque_to(topic, opaque);
+        base.key = record.key.as_deref();
+        base.payload = record.value.as_deref();
+        base.timestamp = record.timestamp;
+        base.headers = to_native(&record.headers);
+        let inner = self.shared.inner();
+        let mut tries = 0;
+        loop {
+            match inner.send(base) {
+                Ok(()) => return Ok(()),
+                Err((error, back))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                        && tries < QUEUE_FULL_TRIES =>
+                {
+                    // Delivery happens on a thread of its own, so the queue empties while this one waits.
+                    tries += 1;
+                    base = back;
+                    std::thread::sleep(QUEUE_FULL_WAIT);
+                }
+                Err((source, _)) => return Err(Error::Send { topic: topic.to_owned(), source }),
+            }
+        }
+    }
+
+    /// Whether Kafka is known not to answer at the moment.
+    pub fn is_away(&self) -> bool {
+        self.shared.connectivity.is_away()
+    }
+
+    /// Whether Kafka answers, and every change of that.
+    pub fn connectivity(&self) -> watch::Receiver<Connectivity> {
+        self.shared.connectivity.subscribe()
+    }
+
+    /// Waits until everything on the send queue is acknowledged or given up, but not longer than `within`.
+    pub async fn flush(&self, within: Duration) {
+        let inner = self.shared.inner();
+        let flushed = tokio::task::spawn_blocking(move || inner.flush(within)).await;
+        if !matches!(flushed, Ok(Ok(()))) {
+            tracing::warn!(
+                seconds = within.as_secs_f32(),
+                "not every record was acknowledged before the end"
+            );
+        }
+    }
+
+    /// The first offset of each partition of `topic`, and the one that the next record will get. Bounded by five
+    /// seconds.
+    pub async fn watermarks(
+        &self,
+        topic: &str,
+    ) -> Result<std::collections::BTreeMap<i32, (i64, i64)>, Error> {
+        const WITHIN: Duration = Duration::from_secs(5);
+        let (inner, topic) = (self.shared.inner(), topic.to_owned());
+        let read = move || {
+            let fail = |source| Error::Read { topic: topic.clone(), source };
+            let metadata = inner.client().fetch_metadata(Some(&topic), WITHIN).map_err(fail)?;
+            let partitions = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id());
+            partitions
+                .map(|p| Ok((p, inner.client().fetch_watermarks(&topic, p, WITHIN).map_err(fail)?)))
+                .collect()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| {
+            Err(Error::Thread { what: "reading watermarks".to_owned(), message: e.to_string() })
+        })
+    }
+}
+
+/// Asks Kafka again and again whether it is there, until the producer is gone.
+fn spawn_probe(shared: Weak<Shared>, client_id: &str) -> Result<(), Error> {
+    let probe = move || {
+        while let Some(shared) = shared.upgrade() {
+            match shared.inner().client().fetch_metadata(Some(topic::ORDERS), PROBE_WITHIN) {
+                Ok(_) => shared.connectivity.up(),
+                Err(error) => shared.connectivity.away(&error.to_string()),
+            }
+            shared.replace_if_fatal();
+            let pause = if shared.connectivity.is_away() { PROBE_AGAIN } else { PROBE_EVERY };
+            // Not held while asleep, so that the last clone's drop ends this thread.
+            drop(shared);
+            std::thread::sleep(pause);
+        }
+    };
+    std::thread::Builder::new().name(format!("probe-{client_id}")).spawn(probe).map(drop).map_err(|e| {
+        Error::Thread { what: "asking whether Kafka is there".to_owned(), message: e.to_string() }
+    })
+}

@@ -1,0 +1,100 @@
+//! How far a consumer loop is: what it owns, up to where it is done, and how much is left.
+
+use dojo_contract::PartitionStatus;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::sync::Notify;
+
+/// The lag is not known.
+const UNKNOWN: i64 = -1;
+
+/// A handle on a loop's progress, for whoever reports it. Cheap to clone; empty until its loop runs.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is owned, and up to which offset it is done.
+    owned: BTreeMap<(String, i32), Option<i64>>,
+    /// The offset after the last record, as the client library last heard of it.
+    ends: BTreeMap<(String, i32), i64>,
+    rebalances: u64,
+    listener: Option<Arc<Notify>>,
+}
+
+impl Progress {
+    /// What the loop owns, with position and lag.
+    pub fn partitions(&self) -> Vec<PartitionStatus> {
+        let state = self.state();
+        state
+            .owned
+            .iter()
+            .map(|((topic, partition), done)| {
+                let end = state.ends.get(&(topic.clone(), *partition));
+                PartitionStatus {
+                    topic: topic.clone(),
+                    partition: *partition,
+                    position: done.unwrap_or(UNKNOWN),
+                    // Positions are newer than ends, which come once a second.
+                    lag: end.map_or(UNKNOWN, |end| (end - done.unwrap_or(0)).max(0)),
+                }
+            })
+            .collect()
+    }
+
+    /// How often partitions were given or taken.
+    pub fn rebalances(&self) -> u64 {
+        self.state().rebalances
+    }
+
+    /// Wakes `listener` whenever partitions are given or taken.
+    pub fn on_change(&self, listener: Arc<Notify>) {
+        self.state().listener = Some(listener);
+    }
+
+    pub(crate) fn rebalanced(&self, owned: BTreeMap<(String, i32), Option<i64>>) {
+        let mut state = self.state();
+        state.owned = owned;
+        state.rebalances += 1;
+        if let Some(listener) = &state.listener {
+            listener.notify_one();
+        }
+    }
+
+    pub(crate) fn moved(&self, topic: &str, partition: i32, position: Option<i64>) {
+        if let Some(done) = self.state().owned.get_mut(&(topic.to_owned(), partition)) {
+            *done = position;
+        }
+    }
+
+    pub(crate) fn ends(&self, topic: &str, ends: impl IntoIterator<Item = (i32, i64)>) {
+        let mut state = self.state();
+        for (partition, end) in ends {
+            state.ends.insert((topic.to_owned(), partition), end);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_what_lies_between_position_and_end() {
+        let progress = Progress::default();
+        progress.rebalanced(BTreeMap::from([(("orders".into(), 1), Some(4))]));
+        assert_eq!(progress.partitions()[0].lag, UNKNOWN);
+        progress.ends("orders", [(1, 10), (2, 99)]);
+        assert_eq!(progress.partitions()[0].lag, 6);
+        progress.moved("orders", 1, Some(12));
+        assert_eq!((progress.partitions()[0].position, progress.partitions()[0].lag), (12, 0));
+    }
+}

@@ -1,0 +1,116 @@
+//! Records as the services see them, coming and going.
+
+use crate::Error;
+use chrono::{DateTime, Utc};
+use dojo_contract::header::Headers;
+use rdkafka::{
+    Message,
+    message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
+};
+use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Topic it was read from.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Its timestamp in milliseconds since 1970, where it has one.
+    pub timestamp: Option<i64>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, in order. The name of one that is not UTF-8 is given as U+FFFD.
+    pub headers: Headers,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn of(message: &'a BorrowedMessage<'_>) -> Self {
+        Self {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key(),
+            value: message.payload(),
+            headers: headers(message),
+        }
+    }
+}
+
+fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    let Some(headers) = message.headers() else { return Headers::new() };
+    (0..headers.count())
+        .map(|i| {
+            // rdkafka panics on a header name that is not UTF-8, and anybody can send one.
+            let header = catch_unwind(AssertUnwindSafe(|| {
+                headers.try_get(i).map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec)))
+            }));
+            header.ok().flatten().unwrap_or_else(|| (char::REPLACEMENT_CHARACTER.to_string(), None))
+        })
+        .collect()
+}
+
+/// A record to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Topic it goes to.
+    pub topic: &'static str,
+    /// Its key, which decides the partition.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Headers,
+    /// Its timestamp in milliseconds since 1970; `None`: when it is sent.
+    pub timestamp: Option<i64>,
+}
+
+impl Outgoing {
+    /// `value` as JSON under `key`, dated `timestamp`.
+    pub fn json(
+        topic: &'static str,
+        key: impl Into<String>,
+        value: &impl Serialize,
+        timestamp: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let value = serde_json::to_vec(value)
+            .map_err(|e| Error::Encode { topic: topic.to_owned(), message: e.to_string() })?;
+        Ok(Self {
+            topic,
+            key: Some(key.into().into_bytes()),
+            value: Some(value),
+            headers: Headers::new(),
+            timestamp: Some(timestamp.timestamp_millis()),
+        })
+    }
+
+    /// The same record with `headers`.
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers, ..self }
+    }
+}
+
+/// The headers as librdkafka takes them.
+pub(crate) fn to_native(headers: &Headers) -> Option<OwnedHeaders> {
+    (!headers.is_empty()).then(|| {
+        headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |native, (key, value)| {
+            native.insert(Header { key, value: value.as_ref() })
+        })
+    })
+}
+
+/// Where an acknowledged record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Partition it was appended to.
+    pub partition: i32,
+    /// Offset it got there.
+    pub offset: i64,
+}

@@ -1,0 +1,88 @@
+//! Following the topic `dojo-settings`, so that a change holds from the next record on.
+
+use crate::{Error, From, KafkaConfig, Tail, Tailed, tail};
+use dojo_contract::{Settings, topic};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// The settings as of an offset of the topic.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SettingsSnapshot {
+    /// What the topic says.
+    pub settings: Arc<Settings>,
+    /// The offset up to which, exclusively, it was read.
+    pub offset: i64,
+    /// Whether everything that was there at the start has been read.
+    pub caught_up: bool,
+}
+
+/// The state of `dojo-settings`, kept up to date. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SettingsFollower {
+    state: watch::Receiver<SettingsSnapshot>,
+    _tail: Arc<Tail>,
+}
+
+impl SettingsFollower {
+    /// Starts following, and returns when all that is there has been read, or after five seconds without.
+    pub async fn start(
+        kafka: &KafkaConfig,
+        client_id: &str,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let (sender, mut state) = watch::channel(SettingsSnapshot::default());
+        let client_id = format!("{client_id}-settings");
+        let tail = tail(
+            kafka,
+            &client_id,
+            topic::SETTINGS,
+            From::Earliest,
+            shutdown,
+            move |event| {
+                match event {
+            Tailed::Record(record) => sender.send_modify(|state| {
+                state.offset = record.offset + 1;
+                let Some(key) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else {
+                    tracing::warn!(offset = record.offset, "a record of dojo-settings has no readable key; skipped");
+                    return;
+                };
+                if let Err(error) = Arc::make_mut(&mut state.settings).apply(key, record.value) {
+                    tracing::warn!(offset = record.offset, %error, "a record of dojo-settings is skipped");
+                }
+            }),
+            Tailed::CaughtUp { .. } => sender.send_modify(|state| state.caught_up = true),
+            Tailed::Started { starts, .. } => sender.send_modify(|state| {
+                state.offset = starts.values().next().copied().unwrap_or_default();
+            }),
+            Tailed::Gap { .. } => {}
+        }
+            },
+        )?;
+        let wait = state.wait_for(|state| state.caught_up);
+        let caught_up = matches!(tokio::time::timeout(CATCH_UP_WITHIN, wait).await, Ok(Ok(_)));
+        if !caught_up {
+            tracing::warn!(
+                "the settings have not been read yet; environment and defaults hold until they are"
+            );
+        }
+        Ok(Self { state, _tail: Arc::new(tail) })
+    }
+
+    /// The settings as they stand.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.state.borrow().settings)
+    }
+
+    /// The offset up to which, exclusively, the topic was read.
+    pub fn offset(&self) -> i64 {
+        self.state.borrow().offset
+    }
+
+    /// The settings, and every change of them.
+    pub fn changes(&self) -> watch::Receiver<SettingsSnapshot> {
+        self.state.clone()
+    }
+}

@@ -1,0 +1,119 @@
+//! Saying on `dojo-status` what this instance is doing: every two seconds, and at once when something changes.
+
+use crate::{Error, Outgoing, Producer};
+use chrono::{DateTime, Utc};
+use dojo_contract::{InstanceState, InstanceStatus, PartitionStatus, Service, topic};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+/// A burst of changes, such as a rebalance, becomes one report.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// What changes while an instance runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// What it owns.
+    pub partitions: Vec<PartitionStatus>,
+    /// How often partitions were given or taken.
+    pub rebalances: u64,
+    /// Version of the rule in force.
+    pub rule_version: Option<String>,
+    /// Why the rule file as it stands is not in force.
+    pub rule_error: Option<String>,
+    /// Offset up to which, exclusively, settings were applied.
+    pub settings_offset: i64,
+}
+
+/// Reports an instance's status until it is stopped.
+#[derive(Debug)]
+pub struct Reporter {
+    state: watch::Sender<InstanceState>,
+    reporting: JoinHandle<()>,
+}
+
+struct Identity {
+    instance_id: String,
+    service: Service,
+    started_at: DateTime<Utc>,
+}
+
+impl Identity {
+    fn record(&self, state: InstanceState, observed: Observed) -> Result<Outgoing, Error> {
+        let timestamp = Utc::now();
+        let status = InstanceStatus {
+            instance_id: self.instance_id.clone(),
+            service: self.service,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: self.started_at,
+            timestamp,
+            state,
+            partitions: observed.partitions,
+            rule_version: observed.rule_version,
+            rule_error: observed.rule_error,
+            settings_offset: observed.settings_offset,
+            rebalances: observed.rebalances,
+        };
+        Outgoing::json(topic::STATUS, self.instance_id.as_str(), &status, timestamp)
+    }
+}
+
+impl Reporter {
+    /// Says `starting`, waits for the acknowledgement (which also opens the producer's connection, so that the
+    /// first order does not wait for it), and then reports what `observe` sees, every two seconds and whenever
+    /// `changed` is notified. Kafka being away is no error here: it is reported when it is back.
+    pub async fn start(
+        producer: Producer,
+        instance_id: String,
+        service: Service,
+        observe: impl Fn() -> Observed + Send + Sync + 'static,
+        changed: Arc<Notify>,
+    ) -> Result<Self, Error> {
+        let identity = Identity { instance_id, service, started_at: Utc::now() };
+        let first = identity.record(InstanceState::Starting, observe())?;
+        if let Err(error) = producer.send(first).await {
+            tracing::warn!(%error, "status not reported");
+        }
+        let (state, mut wanted) = watch::channel(InstanceState::Starting);
+        let every = InstanceStatus::EVERY.to_std().unwrap_or(Duration::from_secs(2));
+        let reporting = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = wanted.changed() => {}
+                    () = changed.notified() => tokio::time::sleep(SETTLE).await,
+                    () = tokio::time::sleep(every) => {}
+                }
+                let now = *wanted.borrow_and_update();
+                let sent = match identity.record(now, observe()) {
+                    Ok(record) => producer.send(record).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = sent {
+                    tracing::debug!(%error, "status not reported");
+                }
+                if now == InstanceState::Stopped {
+                    return;
+                }
+            }
+        });
+        Ok(Self { state, reporting })
+    }
+
+    /// Says `running`.
+    pub fn running(&self) {
+        self.state.send_replace(InstanceState::Running);
+    }
+
+    /// Says `stopped`, waiting up to two seconds for the acknowledgement, and reports no more.
+    pub async fn stopped(mut self) {
+        self.state.send_replace(InstanceState::Stopped);
+        if timeout(GOODBYE_WITHIN, &mut self.reporting).await.is_err() {
+            self.reporting.abort();
+        }
+    }
+}
