@@ -23,7 +23,7 @@ pub fn from_kafka(millis: i64) -> Option<DateTime<Utc>> {
 
 /// For `#[serde(with = "time")]`: writes the wire form.
 pub fn serialize<S: Serializer>(t: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&t.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    serializer.serialize_str(&format(*t))
 }
 
 /// For `#[serde(with = "time")]`: reads any RFC 3339 time, in any zone, and keeps milliseconds.

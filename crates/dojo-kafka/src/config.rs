@@ -140,7 +140,7 @@ pub(crate) fn create<T>(
     made.map_err(|source| Error::Create {
         what,
         brokers: config.get("bootstrap.servers").unwrap_or_default().to_owned(),
-        source,
+        source: Box::new(source),
     })
 }
 

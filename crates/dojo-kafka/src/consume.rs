@@ -101,12 +101,12 @@ pub fn consume<H: Handler>(
         // The loop gives up everything on a rebalance and takes it up again; incremental rebalances differ.
         return Err(Error::Consumer {
             group: consume.group,
-            source: KafkaError::ClientConfig(
+            source: Box::new(KafkaError::ClientConfig(
                 rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_INVALID,
                 "use range, roundrobin or sticky: this consumer does not rebalance incrementally".to_owned(),
                 "partition.assignment.strategy".to_owned(),
                 config.get("partition.assignment.strategy").unwrap_or_default().to_owned(),
-            ),
+            )),
         });
     }
     let context = Context {
@@ -119,7 +119,7 @@ pub fn consume<H: Handler>(
     consumer.subscribe(&consume.topics).map_err(|source| Error::Group {
         group: consume.group.clone(),
         attempt: "subscribe",
-        source,
+        source: Box::new(source),
     })?;
     let lookup = Lookup::new(kafka, &consume.client_id);
     let (end, ended) = oneshot::channel();
@@ -307,7 +307,7 @@ impl<H: Handler> Loop<H> {
             }
             Some(Err(KafkaError::PartitionEOF(_))) => {}
             Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                return Err(Error::Consumer { group: self.consume.group.clone(), source });
+                return Err(Error::Consumer { group: self.consume.group.clone(), source: Box::new(source) });
             }
             Some(Err(error)) => tracing::debug!(group = self.consume.group, %error, "consuming"),
         }
@@ -540,7 +540,7 @@ impl<H: Handler> Loop<H> {
     }
 
     fn group_error(&self, attempt: &'static str, source: KafkaError) -> Error {
-        Error::Group { group: self.consume.group.clone(), attempt, source }
+        Error::Group { group: self.consume.group.clone(), attempt, source: Box::new(source) }
     }
 }
 

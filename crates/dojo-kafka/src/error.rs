@@ -7,31 +7,31 @@ use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Error {
     #[error("cannot set up a Kafka {what} for {brokers}: {source}")]
-    Create { what: &'static str, brokers: String, source: KafkaError },
+    Create { what: &'static str, brokers: String, source: Box<KafkaError> },
 
     #[error("cannot write the event for topic {topic} as JSON: {message}")]
     Encode { topic: String, message: String },
 
     #[error("Kafka did not acknowledge a record for topic {topic}: {source}")]
-    Send { topic: String, source: KafkaError },
+    Send { topic: String, source: Box<KafkaError> },
 
     #[error("the producer was closed before Kafka acknowledged a record for topic {topic}")]
     Closed { topic: String },
 
     #[error("cannot read topic {topic}: {source}")]
-    Read { topic: String, source: KafkaError },
+    Read { topic: String, source: Box<KafkaError> },
 
     #[error("the consumer of group {group} failed for good: {source}")]
-    Consumer { group: String, source: KafkaError },
+    Consumer { group: String, source: Box<KafkaError> },
 
     #[error("group {group} cannot {attempt}: {source}")]
-    Group { group: String, attempt: &'static str, source: KafkaError },
+    Group { group: String, attempt: &'static str, source: Box<KafkaError> },
 
     #[error("cannot create topic {topic}: {message}")]
     CreateTopic { topic: String, message: String },
 
     #[error("cannot ask Kafka at {brokers} for its topics: {source}")]
-    Admin { brokers: String, source: KafkaError },
+    Admin { brokers: String, source: Box<KafkaError> },
 
     #[error("cannot start a thread for {what}: {message}")]
     Thread { what: String, message: String },

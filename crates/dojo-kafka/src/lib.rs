@@ -43,4 +43,4 @@ pub use topics::{Created, create_topics};
 mod settings;
 pub use settings::{SettingsFollower, SettingsSnapshot};
 mod status;
-pub use status::{Observed, Reporter};
+pub use status::{Observed, Reporter, notify_on_change};

@@ -43,7 +43,7 @@ fn at(topic: &str, partition: i32, offset: Offset) -> Result<TopicPartitionList,
 
 impl LogLookup for Lookup {
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
-        let fail = |source| Error::Read { topic: topic.to_owned(), source };
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
         at(topic, partition, Offset::Offset(offset)).and_then(|list| consumer.assign(&list)).map_err(fail)?;
         let until = Instant::now() + WITHIN;
@@ -66,7 +66,7 @@ impl LogLookup for Lookup {
     }
 
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {
-        let fail = |source| Error::Read { topic: topic.to_owned(), source };
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         // Negative numbers are names for the log's ends here, not times.
         let list = at(topic, partition, Offset::Offset(timestamp.max(0))).map_err(fail)?;
         let found = self.consumer()?.offsets_for_times(list, WITHIN).map_err(fail)?;

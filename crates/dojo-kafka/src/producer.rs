@@ -159,7 +159,9 @@ impl Producer {
             }),
         )?;
         match acknowledgement.await {
-            Ok(result) => result.map_err(|source| Error::Send { topic: topic.to_owned(), source }),
+            Ok(result) => {
+                result.map_err(|source| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
+            }
             Err(_) => Err(Error::Closed { topic: topic.to_owned() }),
         }
     }
@@ -187,7 +189,9 @@ impl Producer {
                     base = back;
                     std::thread::sleep(QUEUE_FULL_WAIT);
                 }
-                Err((source, _)) => return Err(Error::Send { topic: topic.to_owned(), source }),
+                Err((source, _)) => {
+                    return Err(Error::Send { topic: topic.to_owned(), source: Box::new(source) });
+                }
             }
         }
     }
@@ -223,7 +227,7 @@ impl Producer {
         const WITHIN: Duration = Duration::from_secs(5);
         let (inner, topic) = (self.shared.inner(), topic.to_owned());
         let read = move || {
-            let fail = |source| Error::Read { topic: topic.clone(), source };
+            let fail = |source| Error::Read { topic: topic.clone(), source: Box::new(source) };
             let metadata = inner.client().fetch_metadata(Some(&topic), WITHIN).map_err(fail)?;
             let partitions = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id());
             partitions

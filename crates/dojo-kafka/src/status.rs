@@ -36,6 +36,15 @@ pub struct Reporter {
     reporting: JoinHandle<()>,
 }
 
+/// Notifies `changed` whenever what `changes` watches has changed, for as long as that can change.
+pub fn notify_on_change<T: Send + Sync + 'static>(mut changes: watch::Receiver<T>, changed: Arc<Notify>) {
+    tokio::spawn(async move {
+        while changes.changed().await.is_ok() {
+            changed.notify_one();
+        }
+    });
+}
+
 struct Identity {
     instance_id: String,
     service: Service,

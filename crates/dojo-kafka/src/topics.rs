@@ -35,7 +35,7 @@ pub async fn create_topics(kafka: &KafkaConfig, replication: i32) -> Result<Vec<
     let results = admin
         .create_topics(&wanted, &options)
         .await
-        .map_err(|source| Error::Admin { brokers: kafka.brokers.clone(), source })?;
+        .map_err(|source| Error::Admin { brokers: kafka.brokers.clone(), source: Box::new(source) })?;
     TOPICS
         .iter()
         .zip(results)

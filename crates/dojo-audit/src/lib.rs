@@ -1,0 +1,98 @@
+//! The audit service: one line of JSON on standard output for each record of `audit`.
+//!
+//! The smallest service of the dojo, to be read first: all others are made like it. A [`Config`] whose fields are
+//! flags and environment variables; a `Handler`, which is given one record after another; and [`run`], which puts it
+//! on a consumer loop until it is told to stop.
+//!
+//! # What may be relied on
+//!
+//! Every record of `audit` is printed at least once, in its partition's order. Unreadable ones are logged, counted and
+//! skipped. Standard output has the lines and nothing else; what the service says of itself goes to its log.
+
+mod line;
+mod service;
+
+use dojo_contract::{Service, topic};
+use dojo_kafka::{
+    Consume, KafkaConfig, Observed, Producer, Progress, Reporter, SettingsFollower, consume, notify_on_change,
+};
+use std::{io::Write, sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A status that is not acknowledged by then is given up; the next one follows soon.
+const SEND_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the audit service needs to know.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Config {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as help of its own")]
+    pub kafka: KafkaConfig,
+
+    /// What this instance is called in /status; by default audit- and four random digits
+    #[arg(long, env = "INSTANCE_ID", value_name = "ID")]
+    pub instance_id: Option<String>,
+}
+
+/// Why the service ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Kafka, the client of it, or the output.
+    #[error("audit cannot go on: {0}")]
+    Kafka(#[from] dojo_kafka::Error),
+}
+
+/// Prints lines on standard output until `shutdown`, or until nobody reads them any more.
+///
+/// # Errors
+/// See [`run_with`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    run_with(config, std::io::stdout(), shutdown).await
+}
+
+/// Writes lines to `lines` until `shutdown`, or until nobody reads them any more; then commits and leaves the group,
+/// within seconds. A reader that does not read holds the lines up, and nothing else.
+///
+/// # Errors
+/// A line cannot be written, or Kafka refuses for good what the service cannot do without. Kafka being away is waited
+/// out.
+pub async fn run_with(
+    config: Config,
+    lines: impl Write + Send + 'static,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let Config { kafka, instance_id } = config;
+    let instance_id =
+        instance_id.unwrap_or_else(|| format!("audit-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
+    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
+    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
+    let progress = Progress::default();
+
+    let changed = Arc::new(Notify::new());
+    progress.on_change(Arc::clone(&changed));
+    notify_on_change(follower.changes(), Arc::clone(&changed));
+    let observe = {
+        let progress = progress.clone();
+        // No setting concerns this service. It follows them all the same, so that "every instance has applied it"
+        // needs no list of exceptions.
+        move || Observed {
+            partitions: progress.partitions(),
+            rebalances: progress.rebalances(),
+            settings_offset: follower.offset(),
+            ..Observed::default()
+        }
+    };
+    let reporter =
+        Reporter::start(producer.clone(), instance_id.clone(), Service::Audit, observe, changed).await?;
+
+    let until = shutdown.child_token();
+    let work = Consume::new(topic::AUDIT_GROUP, &[topic::AUDIT], &instance_id);
+    let handler = service::Audit::new(lines, until.clone());
+    let consumer = consume(&kafka, work, producer, handler, progress, until)?;
+    reporter.running();
+    let ended = consumer.join().await;
+    reporter.stopped().await;
+    Ok(ended?)
+}

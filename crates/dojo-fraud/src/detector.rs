@@ -1,0 +1,248 @@
+//! From records in the order of their arrival to orders with their counts, in the order of time: the
+//! [merge](crate::merge) and the [windows](crate::window) as one.
+//!
+//! Pure. What the log's reader needs with each order (where it stands, say) travels along as `T`.
+//!
+//! After a restart the windows are filled again from records that were judged before: those come out as well, so that
+//! each received record comes out once, and are marked.
+
+use crate::{
+    merge::{Due, Merge, Merged},
+    window::{Placed, Windows, is_far_ahead},
+};
+use dojo_contract::{Order, WindowStats};
+use std::collections::BTreeMap;
+
+/// Where a partition is read from and judged from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The partition.
+    pub partition: i32,
+    /// The first offset that is read.
+    pub read_from: i64,
+    /// The first offset that was not judged before; those from `read_from` up to here fill the windows.
+    pub judge_from: i64,
+}
+
+/// A new order from the log.
+#[derive(Debug, Clone)]
+pub struct Incoming<T> {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Its event time, in milliseconds since 1970.
+    pub time: i64,
+    /// The order.
+    pub order: Order,
+    /// What travels along.
+    pub tag: T,
+}
+
+/// An order whose turn it is.
+#[derive(Debug)]
+pub struct Counted<T> {
+    /// As it came in.
+    pub incoming: Incoming<T>,
+    /// What the windows held, this order included.
+    pub window: WindowStats,
+    /// Whether a verdict is due. It is not where there was one before a restart.
+    pub is_due: bool,
+}
+
+/// The state of fraud detection over a set of partitions.
+#[derive(Debug)]
+pub struct Detector<T> {
+    merge: Merge<Incoming<T>>,
+    windows: Windows,
+    starts: BTreeMap<i32, Start>,
+}
+
+impl<T> Default for Detector<T> {
+    fn default() -> Self {
+        Self { merge: Merge::default(), windows: Windows::default(), starts: BTreeMap::new() }
+    }
+}
+
+impl<T> Detector<T> {
+    /// A detector that knows nothing yet of the partitions that `starts` names.
+    pub fn starting(starts: impl IntoIterator<Item = Start>, now: i64) -> Self {
+        let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
+        Self { merge: Merge::of(starts.keys().copied(), now), windows: Windows::default(), starts }
+    }
+
+    /// A new order arrived at `now`, in milliseconds since 1970.
+    pub fn arrived(&mut self, incoming: Incoming<T>, now: i64) {
+        self.restarted_below(incoming.partition, incoming.offset);
+        // One that is far ahead is counted alone, so no other order's count depends on when its turn is. One a little
+        // ahead is taken for just now: clocks differ.
+        let due =
+            if is_far_ahead(incoming.time, now) { Due::AtOnce } else { Due::At(incoming.time.min(now)) };
+        self.merge.push(incoming.partition, due, incoming, now);
+    }
+
+    /// A record arrived at `now` that is no new order.
+    pub fn passed(&mut self, partition: i32, offset: i64, now: i64) {
+        self.restarted_below(partition, offset);
+        self.merge.passed(partition, now);
+    }
+
+    /// `partition` has no more records at the moment, `now`.
+    pub fn end(&mut self, partition: i32, now: i64) {
+        self.merge.end(partition, now);
+    }
+
+    /// The next order in the order of time, unless an earlier one may still come.
+    pub fn next(&mut self, now: i64) -> Option<Counted<T>> {
+        let Merged { partition, record: incoming } = self.merge.next(now)?;
+        let Order { id, customer_name, .. } = &incoming.order;
+        let window =
+            self.windows.count(Placed { id: *id, customer: customer_name, time: incoming.time }, now);
+        let is_due = self.starts.get(&partition).is_none_or(|start| incoming.offset >= start.judge_from);
+        Some(Counted { incoming, window, is_due })
+    }
+
+    /// How many orders of `partition` wait for their turn.
+    pub fn waiting(&self, partition: i32) -> usize {
+        self.merge.waiting(partition)
+    }
+
+    /// A partition that begins below where it was to be read from is another log under the same name: the topic was
+    /// made anew, and nothing in it was judged before.
+    fn restarted_below(&mut self, partition: i32, offset: i64) {
+        if let Some(start) = self.starts.get_mut(&partition).filter(|start| offset < start.read_from) {
+            *start = Start { partition, read_from: offset, judge_from: offset };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use dojo_contract::OrderStatus;
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+    use std::collections::BTreeSet;
+    use uuid::Uuid;
+
+    const NOON: i64 = 1_800_000_000_000;
+    const MINUTE: i64 = 60_000;
+
+    fn order(id: u128, customer: &str) -> Order {
+        Order {
+            id: Uuid::from_u128(id),
+            customer_name: customer.to_owned(),
+            item: "Pizza".to_owned(),
+            quantity: 1,
+            price: Decimal::TEN,
+            status: OrderStatus::Created,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn incoming(partition: i32, offset: i64, time: i64) -> Incoming<()> {
+        let id = (u128::from(partition as u32) << 64) + offset as u128;
+        Incoming { partition, offset, time, order: order(id, "ada"), tag: () }
+    }
+
+    fn fresh(partitions: i32, now: i64) -> Detector<()> {
+        Detector::starting((0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 }), now)
+    }
+
+    fn drain(detector: &mut Detector<()>, now: i64) -> Vec<Counted<()>> {
+        std::iter::from_fn(|| detector.next(now)).collect()
+    }
+
+    #[test]
+    fn an_order_dated_2099_neither_stalls_the_merge_nor_empties_a_window() {
+        let mut detector = fresh(2, NOON);
+        detector.end(1, NOON);
+        for offset in 0..5 {
+            detector.arrived(incoming(0, offset, NOON), NOON);
+        }
+        let in_2099 = 4_080_000_000_000;
+        detector.arrived(incoming(1, 0, in_2099), NOON);
+        detector.arrived(incoming(1, 1, NOON), NOON);
+        detector.arrived(incoming(0, 5, NOON), NOON);
+        detector.end(0, NOON);
+        detector.end(1, NOON);
+        let counts: Vec<_> = drain(&mut detector, NOON)
+            .into_iter()
+            .map(|c| (c.incoming.time == in_2099, c.window.customer_orders_in_window))
+            .collect();
+        assert_eq!(counts.len(), 8);
+        assert_eq!(counts.iter().filter(|(ahead, _)| *ahead).collect::<Vec<_>>(), [&(true, 1)]);
+        let own: Vec<_> = counts.iter().filter(|(ahead, _)| !ahead).map(|(_, n)| *n).collect();
+        assert_eq!(own, [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn what_was_judged_before_fills_the_windows_and_is_not_due() {
+        let mut detector = Detector::starting([Start { partition: 0, read_from: 3, judge_from: 8 }], NOON);
+        for offset in 3..10 {
+            detector.arrived(incoming(0, offset, NOON + offset), NOON + 100);
+        }
+        let due: Vec<_> = drain(&mut detector, NOON + 100)
+            .into_iter()
+            .filter(|c| c.is_due)
+            .map(|c| (c.incoming.offset, c.window.customer_orders_in_window))
+            .collect();
+        assert_eq!(due, [(8, 6), (9, 7)]);
+    }
+
+    #[test]
+    fn a_topic_made_anew_is_judged_from_its_start() {
+        let mut detector = Detector::starting([Start { partition: 0, read_from: 90, judge_from: 100 }], NOON);
+        detector.passed(0, 0, NOON);
+        detector.arrived(incoming(0, 1, NOON), NOON);
+        assert!(drain(&mut detector, NOON).iter().all(|c| c.is_due));
+    }
+
+    /// Plays `logs` into a detector, partitions taking the given turns; who gets more than five.
+    fn alerted(logs: &[Vec<Incoming<()>>], turns: &[prop::sample::Index]) -> BTreeSet<Uuid> {
+        let now = NOON + 60 * MINUTE;
+        let mut detector = fresh(logs.len() as i32, now);
+        let mut left: Vec<_> = logs.iter().enumerate().map(|(p, log)| (p as i32, log.iter())).collect();
+        let mut alerted = BTreeSet::new();
+        for turn in turns.iter().cycle() {
+            if left.is_empty() {
+                break;
+            }
+            let at = turn.index(left.len());
+            let (partition, log) = &mut left[at];
+            match log.next() {
+                Some(record) => detector.arrived(record.clone(), now),
+                None => {
+                    detector.end(*partition, now);
+                    drop(left.remove(at));
+                }
+            }
+            let over =
+                drain(&mut detector, now).into_iter().filter(|c| c.window.customer_orders_in_window > 5);
+            alerted.extend(over.map(|c| c.incoming.order.id));
+        }
+        alerted
+    }
+
+    proptest! {
+        /// An hour of orders of three customers, nearly in order within each partition.
+        #[test]
+        fn a_replay_gives_the_same_verdicts_in_whatever_order_partitions_are_read(
+            orders in prop::collection::vec((0..3i32, 0..3u8, 0..20 * MINUTE, 0..50i64), 0..150),
+            one in prop::collection::vec(any::<prop::sample::Index>(), 60),
+            other in prop::collection::vec(any::<prop::sample::Index>(), 60),
+        ) {
+            let mut orders = orders;
+            // Written in the order of time but for a little: requests overtake one another.
+            orders.sort_by_key(|(_, _, time, late)| time + late);
+            let mut logs = vec![Vec::new(); 3];
+            for (n, (partition, customer, time, _)) in orders.into_iter().enumerate() {
+                let log: &mut Vec<Incoming<()>> = &mut logs[partition as usize];
+                let (offset, order) = (log.len() as i64, order(n as u128, &format!("customer {customer}")));
+                log.push(Incoming { partition, offset, time: NOON + time, order, tag: () });
+            }
+            prop_assert_eq!(alerted(&logs, &one), alerted(&logs, &other));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The fraud detection service: sliding windows in event time, and verdicts.
+//!
+//! Reads `orders`, counts each new order among those of the minute around it, asks the rule in `fraud.rhai`, and says
+//! on `audit` what came of it: `FRAUD_ALERT`, `FRAUD_CHECK_PASSED`, or `RULE_ERROR`. Changes, retries and redrives are
+//! skipped: they say nothing new about how much is ordered.
+//!
+//! Read in this order: what a record is to this service, how partitions are merged, what a window is, how both work
+//! together, what is said in the end; then where reading begins after a restart, and the service that does it all.
+//! Everything but the last two is pure: no clock, no Kafka.
+//!
+//! # What may be relied on
+//!
+//! In whatever order `N` orders of one customer arrive that were placed within a minute, the default rule raises
+//! exactly `max(0, N - 5)` VELOCITY alerts, and a replay of the log raises as many. A restart changes no verdict: the
+//! windows are filled again from the log. After a crash the orders that were judged but not yet committed are judged
+//! again; the second verdict is the same, except for orders that had overtaken one another across partitions just
+//! where a threshold is crossed, which the replay puts back into the order of time.
+//!
+//! # One instance at a time
+//!
+//! Orders are keyed by their id, so a customer's orders lie in all partitions, and so do everybody's. Who reads only
+//! some of the partitions counts only some of the orders. Kafka's group makes two instances share the partitions;
+//! each would then see its part, count too little, and miss alerts. So the dojo runs one, which is plenty (see
+//! `benches/pipeline.rs`), and an instance that gets only some of the partitions says so in its log.
+//!
+//! To stand by for it, start a second when the first is gone: it has the windows back in well under a second. To
+//! share the work, either let each instance read all partitions to fill its windows and judge only those the group gives
+//! it, which divides the rule's work and not the reading; or send orders on to a topic keyed by customer and count
+//! VELOCITY there, with BURST, which is about everybody, left to a single reader of the counts.
+
+pub mod read;
+
+pub mod merge;
+pub mod window;
+
+pub mod detector;
+pub mod verdict;
+
+mod rebuild;
+mod service;
+
+use dojo_contract::{Service, topic};
+use dojo_kafka::{
+    Consume, KafkaConfig, Observed, Producer, Progress, Reporter, SettingsFollower, consume, notify_on_change,
+};
+use dojo_rules::{LiveRule, WatchMode};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use service::Fraud;
+
+/// A verdict that is not acknowledged by then is sent again.
+const SEND_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the fraud service needs to know.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Config {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as help of its own")]
+    pub kafka: KafkaConfig,
+
+    /// What this instance is called in events and in /status; by default fraud- and four random digits
+    #[arg(long, env = "INSTANCE_ID", value_name = "ID")]
+    pub instance_id: Option<String>,
+
+    /// Folder with fraud.rhai; where it is missing, a built-in copy decides
+    #[arg(long, env = "RULES_DIR", value_name = "FOLDER", default_value = "rules")]
+    pub rules_dir: PathBuf,
+
+    /// How edits of the rule are noticed: auto, native (the file system tells) or poll
+    #[arg(long, env = "RULES_WATCH", value_name = "MODE", default_value = "auto")]
+    pub rules_watch: WatchMode,
+}
+
+/// Why the service ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Kafka, or the client of it.
+    #[error("fraud detection cannot go on: {0}")]
+    Kafka(#[from] dojo_kafka::Error),
+}
+
+/// Judges orders until `shutdown`; then sends what is due, commits, and leaves the group, all within seconds.
+///
+/// # Errors
+/// Kafka refuses for good what the service cannot do without. Kafka being away is waited out.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    let Config { kafka, instance_id, rules_dir, rules_watch } = config;
+    let instance_id =
+        instance_id.unwrap_or_else(|| format!("fraud-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
+    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
+    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
+    let rule = LiveRule::open(&rules_dir, rules_watch, shutdown.clone());
+    let progress = Progress::default();
+
+    let changed = Arc::new(Notify::new());
+    progress.on_change(Arc::clone(&changed));
+    notify_on_change(follower.changes(), Arc::clone(&changed));
+    notify_on_change(rule.changes(), Arc::clone(&changed));
+    let observe = {
+        let (progress, rule) = (progress.clone(), rule.clone());
+        // No setting concerns fraud detection today. It follows them all the same, so that "every instance has
+        // applied it" needs no list of exceptions.
+        move || Observed {
+            partitions: progress.partitions(),
+            rebalances: progress.rebalances(),
+            rule_version: Some(rule.current().version.clone()),
+            rule_error: rule.error(),
+            settings_offset: follower.offset(),
+        }
+    };
+    let reporter =
+        Reporter::start(producer.clone(), instance_id.clone(), Service::Fraud, observe, changed).await?;
+
+    let work = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &instance_id);
+    let consumer = consume(&kafka, work, producer, Fraud::new(instance_id, rule), progress, shutdown)?;
+    reporter.running();
+    let ended = consumer.join().await;
+    reporter.stopped().await;
+    Ok(ended?)
+}

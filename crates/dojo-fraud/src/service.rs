@@ -1,0 +1,136 @@
+//! The fraud service as a handler of `orders`: records to the [detector](crate::detector), verdicts to `audit`.
+//!
+//! A record that is no new order is done at once. A new order is done when its turn has come and its verdict is sent,
+//! so the committed offset never passes an order without a verdict.
+
+use crate::{
+    detector::{Counted, Detector, Incoming},
+    read::{Reading, read},
+    rebuild, verdict,
+};
+use chrono::Utc;
+use dojo_contract::topic;
+use dojo_kafka::{AssignedPartition, Error, Handler, LogLookup, Outbox, Outgoing, Position, Record, StartAt};
+use dojo_rules::{FraudRule, LiveRule};
+
+/// Judges orders by a rule that may change at any time.
+pub struct Fraud {
+    instance_id: String,
+    rule: LiveRule<FraudRule>,
+    detector: Detector<Position>,
+    unreadable: u64,
+    /// The version of the rule of which the log already says that it fails.
+    failing: Option<String>,
+}
+
+impl Fraud {
+    /// A service that says `instance_id` of itself and judges by `rule`.
+    pub fn new(instance_id: String, rule: LiveRule<FraudRule>) -> Self {
+        Self { instance_id, rule, detector: Detector::default(), unreadable: 0, failing: None }
+    }
+
+    /// Judges every order whose turn has come.
+    fn judge(&mut self, now: i64, out: &mut Outbox) -> Result<(), Error> {
+        while let Some(Counted { incoming, window, is_due }) = self.detector.next(now) {
+            let Incoming { partition, offset, order, tag: position, .. } = incoming;
+            if is_due {
+                let rule = self.rule.current();
+                let answer = rule.rule.judge(&verdict::order_facts(&order), &verdict::window_facts(window));
+                if let Err(error) = &answer
+                    && self.failing.as_ref() != Some(&rule.version)
+                {
+                    tracing::warn!(partition, offset, "{error}; every order it fails on gets a RULE_ERROR");
+                    self.failing = Some(rule.version.clone());
+                }
+                let mut event = verdict::event(&order, window, answer, Utc::now());
+                event.instance_id = Some(self.instance_id.clone());
+                event.rule_version = Some(rule.version.clone());
+                event.partition = Some(partition);
+                event.offset = Some(offset);
+                out.send(
+                    position,
+                    Outgoing::json(topic::AUDIT, order.id.to_string(), &event, event.timestamp)?,
+                );
+            }
+            out.done(position);
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, record: &Record<'_>, reason: &str) {
+        self.unreadable += 1;
+        tracing::warn!(
+            topic = record.topic,
+            partition = record.partition,
+            offset = record.offset,
+            reason,
+            so_far = self.unreadable,
+            "unreadable record skipped"
+        );
+    }
+}
+
+impl Handler for Fraud {
+    fn assigned(
+        &mut self,
+        assigned: &[AssignedPartition],
+        log: &dyn LogLookup,
+    ) -> Result<Vec<StartAt>, Error> {
+        let now = Utc::now().timestamp_millis();
+        let starts = rebuild::starts(assigned, log, now)?;
+        let all =
+            topic::TOPICS.iter().find(|spec| spec.name == topic::ORDERS).map_or(0, |spec| spec.partitions);
+        if assigned.len() < usize::try_from(all).unwrap_or_default() {
+            tracing::warn!(
+                partitions = assigned.len(),
+                of = all,
+                "not every partition is here, and orders in the others are not counted: run one fraud instance"
+            );
+        }
+        // Whatever was known is of another assignment: its partitions may have been judged elsewhere meanwhile.
+        self.detector = Detector::starting(starts.iter().copied(), now);
+        let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
+        Ok(assigned
+            .iter()
+            .filter(|p| p.committed.is_some())
+            .filter_map(|p| {
+                let offset = read_from(p.partition)?;
+                Some(StartAt { topic: p.topic.clone(), partition: p.partition, offset })
+            })
+            .collect())
+    }
+
+    fn revoked(&mut self) {
+        self.detector = Detector::default();
+    }
+
+    fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error> {
+        let now = Utc::now().timestamp_millis();
+        let Record { partition, offset, .. } = *record;
+        match read(record.value, &record.headers, record.timestamp) {
+            Reading::New { order, time } => {
+                self.detector.arrived(Incoming { partition, offset, time, order, tag: position }, now);
+            }
+            Reading::Known => {
+                self.detector.passed(partition, offset, now);
+                out.done(position);
+            }
+            Reading::Unreadable(reason) => {
+                self.skip(record, &reason);
+                self.detector.passed(partition, offset, now);
+                out.done(position);
+            }
+        }
+        self.judge(now, out)
+    }
+
+    fn end_of_partition(&mut self, partition: i32, out: &mut Outbox) -> Result<(), Error> {
+        let now = Utc::now().timestamp_millis();
+        self.detector.end(partition, now);
+        self.judge(now, out)
+    }
+
+    fn buffered(&self, partition: i32) -> usize {
+        self.detector.waiting(partition)
+    }
+}

@@ -1,0 +1,9 @@
+//! The fraud service against a broker.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod kafka;
+mod service;
+
+mod restart;
+mod verdicts;

@@ -1,0 +1,71 @@
+//! What cannot be read goes to the dead letters as it came, once, and blocks nothing.
+
+use crate::{
+    kafka::Kafka,
+    service::{Service, event, order},
+};
+use dojo_contract::{AuditAction, AuditEvent, OrderAction, header, topic};
+use dojo_kafka::Outgoing;
+use rust_decimal::Decimal;
+
+/// All under one key, so that they stand in one partition before the last, which can be read.
+const KEY: &[u8] = b"poisoned";
+
+fn poison(value: Option<&[u8]>) -> Outgoing {
+    Outgoing {
+        topic: topic::ORDERS,
+        key: Some(KEY.to_vec()),
+        value: value.map(<[u8]>::to_vec),
+        headers: vec![("theirs".to_owned(), Some(vec![0xff]))],
+        timestamp: Some(1_600_000_000_000),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_goes_to_the_dead_letters_as_it_came_and_blocks_nothing() {
+    let kafka = Kafka::start().await;
+    let good = order("Pizza");
+    let mut sent: Vec<Outgoing> = [
+        Some(&b"not JSON"[..]),
+        Some(br#"{"action":"created"}"#),
+        None,
+        Some(b""),
+        Some(b"\xff\xfe\x00"),
+        Some(&vec![b'x'; 900_000]),
+        Some(format!(r#"{{"action":"{}"}}"#, "x".repeat(1_000_000)).as_bytes()),
+    ]
+    .into_iter()
+    .map(poison)
+    .collect();
+    let mut tried_so_often = event(OrderAction::Created, &good);
+    tried_so_often.key = Some(KEY.to_vec());
+    header::set(&mut tried_so_often.headers, header::RETRY_COUNT, "often");
+    sent.push(tried_so_often);
+    for record in &sent {
+        kafka.send(record.clone()).await;
+    }
+    kafka.send(Outgoing { key: Some(KEY.to_vec()), ..event(OrderAction::Created, &good) }).await;
+
+    let service = Service::start(&kafka, "notification-1", Decimal::ZERO);
+    let said: AuditEvent = kafka.read(topic::AUDIT).first(1).await[0].json();
+    assert_eq!((said.action, said.order_id), (AuditAction::Notified, good.id));
+    let letters = kafka.read(topic::ORDERS_DLQ).first(sent.len()).await;
+    assert_eq!(letters.len(), sent.len());
+    for (offset, (letter, record)) in letters.iter().zip(&sent).enumerate() {
+        assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
+        assert_eq!(letter.headers[..record.headers.len()], record.headers[..]);
+        assert!(letter.header(header::ERROR).is_some_and(|error| !error.is_empty()));
+        assert_eq!(letter.header(header::ORIGINAL_TOPIC).as_deref(), Some("orders"));
+        assert_eq!(letter.header(header::ORIGINAL_OFFSET), Some(offset.to_string()));
+        assert_eq!(letter.header(header::INSTANCE).as_deref(), Some("notification-1"));
+        assert_eq!(letter.header(header::RULE_VERSION), None);
+    }
+    service.stop().await;
+
+    // Another instance takes over: once is once.
+    let service = Service::start(&kafka, "notification-2", Decimal::ZERO);
+    kafka.send(event(OrderAction::Updated, &good)).await;
+    kafka.read(topic::AUDIT).first(2).await;
+    service.stop().await;
+    assert_eq!(kafka.read(topic::ORDERS_DLQ).first(sent.len()).await.len(), sent.len());
+}

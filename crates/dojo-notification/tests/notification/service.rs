@@ -1,0 +1,59 @@
+//! A running instance, and orders for it.
+
+use crate::kafka::{Kafka, PATIENCE};
+use chrono::{DateTime, Utc};
+use dojo_contract::{NewOrder, Order, OrderAction, OrderEvent, time, topic};
+use dojo_kafka::Outgoing;
+use dojo_notification::{Config, run};
+use dojo_rules::WatchMode;
+use rust_decimal::Decimal;
+use std::path::Path;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub struct Service {
+    stop: CancellationToken,
+    ended: JoinHandle<Result<(), dojo_notification::Error>>,
+}
+
+impl Service {
+    /// An instance with the built-in rule that fails `fail_rate` of its deliveries.
+    pub fn start(kafka: &Kafka, instance_id: &str, fail_rate: Decimal) -> Self {
+        Self::start_with_rules(kafka, instance_id, fail_rate, Path::new("no such folder"))
+    }
+
+    pub fn start_with_rules(kafka: &Kafka, instance_id: &str, fail_rate: Decimal, rules_dir: &Path) -> Self {
+        let stop = CancellationToken::new();
+        let config = Config {
+            kafka: kafka.config.clone(),
+            instance_id: Some(instance_id.to_owned()),
+            fail_rate: Some(fail_rate),
+            max_retries: None,
+            rules_dir: rules_dir.to_owned(),
+            rules_watch: WatchMode::Poll,
+        };
+        let ended = tokio::spawn(run(config, stop.clone()));
+        Self { stop, ended }
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.ended).await.expect("an end in time").unwrap().unwrap();
+    }
+}
+
+pub fn now() -> DateTime<Utc> {
+    time::to_millis(Utc::now())
+}
+
+pub fn order(item: &str) -> Order {
+    let asked =
+        NewOrder { customer_name: "Ada".into(), item: item.into(), quantity: 2, price: Decimal::new(950, 2) };
+    asked.into_order(Uuid::new_v4(), now())
+}
+
+pub fn event(action: OrderAction, order: &Order) -> Outgoing {
+    let event = OrderEvent { action, order: order.clone(), timestamp: now() };
+    Outgoing::json(topic::ORDERS, order.id.to_string(), &event, event.timestamp).unwrap()
+}

@@ -1,0 +1,93 @@
+//! What a verdict costs: the shipped rules beside the same decisions written in Rust.
+//!
+//! `cargo bench -p dojo-rules` prints nanoseconds a call, the best of several rounds, and the ratio. The aim is set by
+//! fraud detection, which judges 50,000 orders a second on one thread: well under 20,000 ns.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
+
+use dojo_rules::{
+    Alert, Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, Severity, WindowFacts,
+};
+use rust_decimal::Decimal;
+use std::{hint::black_box, time::Instant};
+
+const ROUNDS: usize = 20;
+const CALLS: u32 = 5_000;
+
+fn main() {
+    let fraud = FraudRule::built_in();
+    let notification = NotificationRule::built_in();
+    let quiet = (order(1), WindowFacts { customer_orders_in_window: 1, global_orders_in_window: 1 });
+    let wild = (order(20), WindowFacts { customer_orders_in_window: 6, global_orders_in_window: 21 });
+    let delivery = DeliveryFacts {
+        action: "created".to_owned(),
+        retry_count: 0,
+        fail_rate: Decimal::new(3, 1),
+        instance_id: "notification-1".to_owned(),
+    };
+
+    for (name, (order, window)) in [("fraud, no alert", &quiet), ("fraud, three alerts", &wild)] {
+        let script = nanoseconds(|_| fraud.judge(black_box(order), black_box(window)).unwrap().len());
+        let rust = nanoseconds(|_| in_rust(black_box(order), black_box(window)).len());
+        report(name, script, rust);
+    }
+    let script = nanoseconds(|seed| {
+        let delivery = notification.deliver(black_box(&quiet.0), black_box(&delivery), seed).unwrap();
+        usize::from(delivery == Delivery::Delivered)
+    });
+    let rust = nanoseconds(|seed| {
+        usize::from(Decimal::new((black_box(seed) % 1_000) as i64, 3) >= black_box(&delivery).fail_rate)
+    });
+    report("notification", script, rust);
+
+    let compile = Instant::now();
+    black_box(FraudRule::built_in());
+    println!("compiling and trying fraud.rhai: {:?}", compile.elapsed());
+}
+
+/// The shipped fraud rule, in Rust.
+fn in_rust(order: &OrderFacts, window: &WindowFacts) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    let mut alert =
+        |kind: &str, severity, reason| alerts.push(Alert { kind: kind.to_owned(), reason, severity });
+    if window.customer_orders_in_window > 5 {
+        let reason = format!("{} placed {} orders", order.customer_name, window.customer_orders_in_window);
+        alert("VELOCITY", Severity::High, reason);
+    }
+    if window.global_orders_in_window > 20 {
+        alert("BURST", Severity::Medium, format!("{} orders in all", window.global_orders_in_window));
+    }
+    if order.total > Decimal::ONE_HUNDRED {
+        alert("AMOUNT", Severity::Low, format!("the order comes to ${}", order.total));
+    }
+    alerts
+}
+
+fn order(quantity: i64) -> OrderFacts {
+    let price = Decimal::new(950, 2);
+    OrderFacts {
+        id: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff".to_owned(),
+        customer_name: "Ada Lovelace".to_owned(),
+        item: "Pizza Margherita".to_owned(),
+        quantity,
+        price,
+        total: Decimal::from(quantity) * price,
+        status: "created".to_owned(),
+    }
+}
+
+/// Time of one call, of the best round.
+fn nanoseconds(mut call: impl FnMut(u64) -> usize) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for seed in 0..CALLS {
+            black_box(call(u64::from(seed)));
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
+    }
+    best
+}
+
+fn report(name: &str, script: f64, rust: f64) {
+    println!("{name}: {script:.0} ns a call, {rust:.0} ns in Rust, {:.0} times as long", script / rust);
+}

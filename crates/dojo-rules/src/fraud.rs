@@ -1,0 +1,138 @@
+//! The fraud rule: an order and its window in, alerts out.
+//!
+//! The script's value is an array of what `alert(type, severity, reason)` made; an empty one means that nothing looks
+//! wrong. Nothing in it is random, so that a replay of the log gives the same verdicts.
+
+use crate::{
+    Alert, OrderFacts, Rule, RuleError, RuleErrorKind, Severity, WindowFacts, sandbox,
+    script::Script,
+    vocabulary::{self, ORDER, WINDOW},
+};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
+use rust_decimal::Decimal;
+
+/// Most alerts of one order: more would not fit into one event on Kafka.
+const MAX_ALERTS: usize = 32;
+
+/// The compiled `fraud.rhai`.
+#[derive(Debug)]
+pub struct FraudRule {
+    script: Script,
+}
+
+impl Rule for FraudRule {
+    const FILE: &'static str = "fraud.rhai";
+    const BUILT_IN: &'static str = include_str!("../../../rules/fraud.rhai");
+
+    fn compile(file: &str, source: &str) -> Result<Self, RuleError> {
+        let script = Script::compile(file, source, &[ORDER.name, WINDOW.name], |engine| {
+            vocabulary::register(engine, &ORDER);
+            vocabulary::register(engine, &WINDOW);
+            register_alert(engine);
+        })?;
+        let rule = Self { script };
+        for (order, window) in samples() {
+            rule.evaluate(&order, &window, true).map_err(RuleError::on_a_sample)?;
+        }
+        Ok(rule)
+    }
+}
+
+impl FraudRule {
+    /// Judges an order: no alert means that it passed.
+    ///
+    /// # Errors
+    /// The rule failed on this order, or its value is not an array of alerts.
+    pub fn judge(&self, order: &OrderFacts, window: &WindowFacts) -> Result<Vec<Alert>, RuleError> {
+        self.evaluate(order, window, false)
+    }
+
+    fn evaluate(
+        &self,
+        order: &OrderFacts,
+        window: &WindowFacts,
+        trial: bool,
+    ) -> Result<Vec<Alert>, RuleError> {
+        let mut scope = Scope::new();
+        scope.push_constant_dynamic(ORDER.name, ORDER.value(order));
+        scope.push_constant_dynamic(WINDOW.name, WINDOW.value(window));
+        let value = self.script.run(scope, 0, trial)?;
+        self.alerts(value)
+    }
+
+    fn alerts(&self, value: Dynamic) -> Result<Vec<Alert>, RuleError> {
+        let wrong = |message| self.script.error(RuleErrorKind::Value, message);
+        let kind_of_value = vocabulary::describe(&value);
+        let Some(elements) = value.try_cast::<Array>() else {
+            return Err(wrong(format!(
+                "the rule's value is {kind_of_value}, not an array of alerts: let the last line be the array, without a semicolon"
+            )));
+        };
+        if elements.len() > MAX_ALERTS {
+            return Err(wrong(format!("{} alerts for one order: the most are {MAX_ALERTS}", elements.len())));
+        }
+        let mut alerts = Vec::with_capacity(elements.len());
+        for (index, element) in elements.into_iter().enumerate() {
+            let kind_of_value = vocabulary::describe(&element);
+            alerts.push(element.try_cast::<Alert>().ok_or_else(|| {
+                wrong(format!(
+                    "element {index} of the rule's array is {kind_of_value}, not an alert: make it with alert(type, severity, reason)"
+                ))
+            })?);
+        }
+        Ok(alerts)
+    }
+}
+
+fn register_alert(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Alert>("alert")
+        .register_fn("alert", alert)
+        .register_fn("to_string", |alert: &mut Alert| alert.to_string())
+        .register_fn("to_debug", |alert: &mut Alert| alert.to_string());
+}
+
+fn alert(
+    kind: ImmutableString,
+    severity: ImmutableString,
+    reason: ImmutableString,
+) -> Result<Alert, Box<EvalAltResult>> {
+    let refuse = |message: String| Err(sandbox::refusal(message));
+    let Some(severity) = Severity::from_name(&severity) else {
+        return refuse(format!(
+            "alert(type, severity, reason): the severity is \"{severity}\": write \"HIGH\", \"MEDIUM\" or \"LOW\""
+        ));
+    };
+    let kind = kind.trim();
+    if kind.is_empty() || kind.chars().count() > Alert::MAX_KIND {
+        return refuse(format!(
+            "alert(type, severity, reason): the type must have 1 to {} characters",
+            Alert::MAX_KIND
+        ));
+    }
+    let reason = reason.chars().take(Alert::MAX_REASON).collect();
+    Ok(Alert { kind: kind.to_owned(), reason, severity })
+}
+
+/// A quiet order and a wild one: between them every threshold a rule may have is likely to be crossed once.
+fn samples() -> [(OrderFacts, WindowFacts); 2] {
+    let order = |quantity: i64, price: Decimal| OrderFacts {
+        id: "00000000-0000-4000-8000-000000000000".to_owned(),
+        customer_name: "Ada".to_owned(),
+        item: "Pizza Margherita".to_owned(),
+        quantity,
+        price,
+        total: Decimal::from(quantity) * price,
+        status: "created".to_owned(),
+    };
+    [
+        (
+            order(1, Decimal::new(950, 2)),
+            WindowFacts { customer_orders_in_window: 1, global_orders_in_window: 1 },
+        ),
+        (
+            order(1_000, Decimal::new(100_000, 0)),
+            WindowFacts { customer_orders_in_window: 10_000, global_orders_in_window: 100_000 },
+        ),
+    ]
+}

@@ -1,0 +1,45 @@
+//! Rules in rhai: compile, watch, evaluate in a sandbox, keep the last good version.
+//!
+//! A rule is a file that participants edit while the dojo runs. This crate takes plain facts about an order and gives
+//! back a decision; it knows neither Kafka nor HTTP, and nobody else knows rhai.
+//!
+//! - [`FraudRule`] and [`NotificationRule`] are the two rules: source in, decisions out.
+//! - [`LiveRule`] keeps one of them in step with its file: what is saved is in force within half a second, and what is
+//!   broken never is.
+//!
+//! What a caller may rely on: a decision follows from the source, the facts and the seed alone; whatever the source
+//! says, an evaluation ends, in bounded time and memory; and every mistake is a [`RuleError`] that says file, line and
+//! column.
+//!
+//! ```
+//! use dojo_rules::{FraudRule, OrderFacts, Rule, WindowFacts};
+//!
+//! let rule = FraudRule::compile("fraud.rhai", r#"if order.total > 100 { [alert("AMOUNT", "LOW", "a lot")] } else { [] }"#)?;
+//! let order = OrderFacts { total: 250.into(), ..OrderFacts::default() };
+//! assert_eq!(rule.judge(&order, &WindowFacts::default())?[0].kind, "AMOUNT");
+//! # Ok::<(), dojo_rules::RuleError>(())
+//! ```
+
+mod facts;
+mod rule;
+
+mod fraud;
+mod notification;
+
+mod error;
+mod names;
+mod sandbox;
+mod script;
+mod vocabulary;
+
+mod live;
+mod snapshot;
+mod watch;
+
+pub use error::{RuleError, RuleErrorKind};
+pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, Severity, WindowFacts};
+pub use fraud::FraudRule;
+pub use live::{InForce, LiveRule, Version};
+pub use notification::NotificationRule;
+pub use rule::Rule;
+pub use watch::{UnknownWatchMode, WatchMode};

@@ -1,0 +1,112 @@
+//! The notification rule: an order and one attempt to tell its customer in, delivered or failed out.
+//!
+//! A script that throws is a failed delivery, with what it throws as the reason; one that comes to its end is a
+//! delivered message, whatever its value. `random()` is a function of the caller's seed, so that the same attempt can
+//! be judged again with the same outcome.
+
+use crate::{
+    Delivery, DeliveryFacts, OrderFacts, Rule, RuleError,
+    sandbox::{self, Stop},
+    script::Script,
+    vocabulary::{self, DELIVERY, ORDER},
+};
+use rhai::{Dynamic, EvalAltResult, Scope};
+use rust_decimal::Decimal;
+
+/// The compiled `notification.rhai`.
+#[derive(Debug)]
+pub struct NotificationRule {
+    script: Script,
+}
+
+impl Rule for NotificationRule {
+    const FILE: &'static str = "notification.rhai";
+    const BUILT_IN: &'static str = include_str!("../../../rules/notification.rhai");
+
+    fn compile(file: &str, source: &str) -> Result<Self, RuleError> {
+        let script = Script::compile(file, source, &[ORDER.name, DELIVERY.name], |engine| {
+            vocabulary::register(engine, &ORDER);
+            vocabulary::register(engine, &DELIVERY);
+            engine.register_fn("random", sandbox::random);
+        })?;
+        let rule = Self { script };
+        for (order, delivery) in samples() {
+            rule.evaluate(&order, &delivery, 0, true).map_err(RuleError::on_a_sample)?;
+        }
+        Ok(rule)
+    }
+}
+
+impl NotificationRule {
+    /// Decides one attempt. The same arguments give the same outcome: `seed` is all the chance there is.
+    ///
+    /// # Errors
+    /// The rule failed in another way than by `throw`.
+    pub fn deliver(
+        &self,
+        order: &OrderFacts,
+        delivery: &DeliveryFacts,
+        seed: u64,
+    ) -> Result<Delivery, RuleError> {
+        self.evaluate(order, delivery, seed, false)
+    }
+
+    fn evaluate(
+        &self,
+        order: &OrderFacts,
+        delivery: &DeliveryFacts,
+        seed: u64,
+        trial: bool,
+    ) -> Result<Delivery, RuleError> {
+        let mut scope = Scope::new();
+        scope.push_constant_dynamic(ORDER.name, ORDER.value(order));
+        scope.push_constant_dynamic(DELIVERY.name, DELIVERY.value(delivery));
+        match self.script.evaluate(scope, seed, trial) {
+            Ok(_) => Ok(Delivery::Delivered),
+            Err(Stop::Error(error)) => match thrown(*error) {
+                Ok(value) => Ok(Delivery::Failed { reason: reason(&value) }),
+                Err(error) => Err(self.script.stopped(Stop::Error(error))),
+            },
+            Err(stop) => Err(self.script.stopped(stop)),
+        }
+    }
+}
+
+/// What the script threw, also from within a function; any other error as it was.
+fn thrown(error: EvalAltResult) -> Result<Dynamic, Box<EvalAltResult>> {
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) => Ok(value),
+        EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => thrown(*inner)
+            .map_err(|inner| EvalAltResult::ErrorInFunctionCall(name, source, inner, position).into()),
+        other => Err(other.into()),
+    }
+}
+
+fn reason(thrown: &Dynamic) -> String {
+    let text: String = thrown.to_string().chars().take(Delivery::MAX_REASON).collect();
+    if text.trim().is_empty() { "the rule gave no reason".to_owned() } else { text }
+}
+
+/// Attempts that never fail by chance, always do, and something between.
+fn samples() -> [(OrderFacts, DeliveryFacts); 3] {
+    let order = OrderFacts {
+        id: "00000000-0000-4000-8000-000000000000".to_owned(),
+        customer_name: "Ada".to_owned(),
+        item: "Pizza Margherita".to_owned(),
+        quantity: 2,
+        price: Decimal::new(950, 2),
+        total: Decimal::new(1_900, 2),
+        status: "created".to_owned(),
+    };
+    let delivery = |action: &str, retry_count, fail_rate| DeliveryFacts {
+        action: action.to_owned(),
+        retry_count,
+        fail_rate,
+        instance_id: "notification-1".to_owned(),
+    };
+    [
+        (order.clone(), delivery("created", 0, Decimal::ZERO)),
+        (order.clone(), delivery("updated", 1, Decimal::new(3, 1))),
+        (order, delivery("deleted", 2, Decimal::ONE)),
+    ]
+}

@@ -1,0 +1,230 @@
+//! The sandbox: what a script cannot do, and how much of what it can.
+//!
+//! Rules are edited by people who learn, in front of a room. Whatever they write, the service has to go on: so an
+//! evaluation ends after a bounded number of steps and a bounded time, its values stay small, and nothing in reach of a
+//! script touches files, clocks, threads or other scripts. What is not registered cannot be called, so rhai's standard
+//! package is not used whole: it has `sleep`, for one.
+
+use rhai::{
+    AST, Array, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Scope,
+    packages::{
+        ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
+        BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+    },
+};
+use rust_decimal::Decimal;
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+/// Longest source, in bytes.
+pub(crate) const MAX_SOURCE: usize = 256 * 1024;
+/// Most steps of one evaluation: far more than a sensible rule takes, and over within some ten milliseconds.
+const MAX_OPERATIONS: u64 = 100_000;
+/// Longest time of one evaluation, for steps that are slow one by one.
+const MAX_TIME: Duration = Duration::from_millis(50);
+/// Steps without a look at the clock, and steps from one look to the next after that. A rule with fewer never looks,
+/// so that neither load nor time can change what it decides.
+const STEPS_WITHOUT_CLOCK: u64 = 256;
+const STEPS_A_LOOK: u64 = 16;
+/// Deepest calls of functions, and deepest nesting of code outside and inside of them: what a thread's usual stack of
+/// 2 MiB bears even in a debug build.
+const MAX_CALLS: usize = 8;
+const MAX_DEPTH: usize = 32;
+const MAX_DEPTH_IN_FUNCTION: usize = 24;
+const MAX_FUNCTIONS: usize = 64;
+const MAX_VARIABLES: usize = 128;
+/// Longest text, in bytes; largest array and map, in elements, nested ones counted together. Small, because a single
+/// step may need the square of it, in memory (`replace`) or time (`dedup`).
+const MAX_TEXT: usize = 4_096;
+const MAX_ELEMENTS: usize = 256;
+
+/// Why an evaluation did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The script threw, failed, or ran into a limit.
+    Error(Box<EvalAltResult>),
+    /// rhai, or a library beneath it, panicked.
+    Panicked,
+}
+
+/// An engine with the limits above and the parts of rhai's library that only compute. `print` and `debug` go to the
+/// log, under the name `file`.
+pub(crate) fn engine(file: &str) -> Engine {
+    let mut engine = Engine::new_raw();
+    ArithmeticPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BasicStringPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    BasicFnPackage::new().register_into_engine(&mut engine);
+
+    engine
+        .disable_symbol("eval")
+        .disable_symbol("import")
+        .disable_symbol("export")
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_optimization_level(OptimizationLevel::None)
+        // Strings shared between evaluations would be behind a lock, and outlive them.
+        .set_max_strings_interned(0)
+        .set_max_modules(0)
+        .set_max_operations(MAX_OPERATIONS)
+        .set_max_call_levels(MAX_CALLS)
+        .set_max_expr_depths(MAX_DEPTH, MAX_DEPTH_IN_FUNCTION)
+        .set_max_functions(MAX_FUNCTIONS)
+        .set_max_variables(MAX_VARIABLES)
+        .set_max_string_size(MAX_TEXT)
+        .set_max_array_size(MAX_ELEMENTS)
+        .set_max_map_size(MAX_ELEMENTS);
+
+    // rhai catches the panic of a comparison that contradicts itself, but prints it, and drops its other errors.
+    for sort in ["sort", "sort_by"] {
+        engine.register_fn(sort, |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
+            Err(refusal("a rule cannot sort by a comparison of its own: use sort() without one"))
+        });
+    }
+
+    engine.on_progress(|step| {
+        (step >= STEPS_WITHOUT_CLOCK && step % STEPS_A_LOOK == 0).then(Turn::overdue).flatten()
+    });
+    let (print_file, debug_file) = (file.to_owned(), file.to_owned());
+    engine.on_print(move |text| {
+        if !Turn::current().trial {
+            tracing::info!(file = print_file, "{text}");
+        }
+    });
+    engine.on_debug(move |text, _, position| {
+        if !Turn::current().trial {
+            tracing::debug!(
+                file = debug_file,
+                line = position.line(),
+                column = position.position(),
+                "{text}"
+            );
+        }
+    });
+    engine
+}
+
+/// Runs a script to its end or to a limit. `seed` is where [`random`] starts; a `trial` prints nothing.
+pub(crate) fn run(
+    engine: &Engine,
+    ast: &AST,
+    mut scope: Scope,
+    seed: u64,
+    trial: bool,
+) -> Result<Dynamic, Stop> {
+    let _turn = Turn::begin(seed, trial);
+    contain(|| engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast))
+        .ok_or(Stop::Panicked)?
+        .map_err(Stop::Error)
+}
+
+/// What a function of ours raises: an arithmetic error in name, because rhai's variant for messages is the one that a
+/// script's `throw` makes, and a throw is no mistake.
+pub(crate) fn refusal(message: impl Into<String>) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorArithmetic(message.into(), Position::NONE).into()
+}
+
+/// Runs what rhai does with a stranger's source, and survives its panics. None is known; but an interpreter is large,
+/// and the orders of a whole room must not stop for one of them. Nothing half-done remains, as all that an engine keeps
+/// is constant.
+pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// What belongs to one evaluation alone. The engine is shared by all threads and hands nothing of ours to the functions
+/// it calls, so it lies beside it, in the thread; an evaluation never leaves its thread.
+#[derive(Clone, Copy)]
+struct Turn {
+    random: u64,
+    trial: bool,
+    /// The first look at the clock.
+    started: Option<Instant>,
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn { random: 0, trial: false, started: None }) };
+}
+
+/// Ends the turn, also when the evaluation panicked.
+struct EndOfTurn(Turn);
+
+impl Drop for EndOfTurn {
+    fn drop(&mut self) {
+        TURN.set(self.0);
+    }
+}
+
+impl Turn {
+    fn begin(seed: u64, trial: bool) -> EndOfTurn {
+        EndOfTurn(TURN.replace(Self { random: seed, trial, started: None }))
+    }
+
+    fn current() -> Self {
+        TURN.get()
+    }
+
+    /// Starts the clock, or says why the evaluation must end now.
+    fn overdue() -> Option<Dynamic> {
+        let mut turn = TURN.get();
+        let Some(started) = turn.started else {
+            turn.started = Some(Instant::now());
+            TURN.set(turn);
+            return None;
+        };
+        (started.elapsed() > MAX_TIME).then(|| {
+            format!("it took longer than {} ms; is there an endless loop?", MAX_TIME.as_millis()).into()
+        })
+    }
+}
+
+/// The next number of this evaluation, from 0 up to, not including, 1, with 18 places: a function of the seed and of
+/// how often it was called. The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// generators", 2014).
+pub(crate) fn random() -> Decimal {
+    const PLACES: u32 = 18;
+    let mut turn = TURN.get();
+    turn.random = turn.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    TURN.set(turn);
+    let mut bits = turn.random;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    // The bits are a fraction of 2^64; the same fraction of 10^18 is less than 10^18, and so fits.
+    let scaled = (u128::from(bits) * 10_u128.pow(PLACES)) >> 64;
+    Decimal::new(i64::try_from(scaled).unwrap_or(0), PLACES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_below_ends_the_evaluation_and_nothing_else() {
+        let mut engine = engine("panics.rhai");
+        engine.register_fn("panic", || -> i64 { panic!("as asked") });
+        let ast = |source| engine.compile(source).unwrap();
+        assert!(matches!(run(&engine, &ast("panic()"), Scope::new(), 0, false), Err(Stop::Panicked)));
+        assert!(run(&engine, &ast("1"), Scope::new(), 0, false).is_ok());
+    }
+
+    #[test]
+    fn random_numbers_are_spread_evenly_over_zero_to_one() {
+        let _turn = Turn::begin(7, false);
+        let mut tenths = [0_u32; 10];
+        for _ in 0..10_000 {
+            let number = random();
+            assert!(number >= Decimal::ZERO && number < Decimal::ONE);
+            let tenth: usize = (number * Decimal::TEN).trunc().try_into().unwrap();
+            tenths[tenth] += 1;
+        }
+        assert!(tenths.iter().all(|&count| (850..=1_150).contains(&count)), "{tenths:?}");
+    }
+}

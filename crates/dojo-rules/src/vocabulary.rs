@@ -1,0 +1,130 @@
+//! The words a rule may use for its facts: one table for each, from which rhai's getters, the check for misspelled
+//! names and the printed form are all made.
+//!
+//! The names are those of the JSON events, so that a participant who has read one knows them all.
+
+use crate::{DeliveryFacts, OrderFacts, WindowFacts};
+use rhai::{Dynamic, Engine, INT};
+use std::{fmt, sync::Arc};
+
+/// A property's name, and how to read it off the facts.
+type Property<F> = (&'static str, fn(&F) -> Dynamic);
+
+/// A constant that rules see, and its properties.
+pub(crate) struct Noun<F: 'static> {
+    /// The constant's name in a script, also the name of its type in messages.
+    pub name: &'static str,
+    pub properties: &'static [Property<F>],
+}
+
+/// Facts in the hands of a script. Cheap to clone, however often a script copies them.
+struct Fact<F>(Arc<F>);
+
+impl<F> Clone for Fact<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Clone + Send + Sync> Noun<F> {
+    /// The value to put into a script's scope.
+    pub fn value(&self, facts: &F) -> Dynamic {
+        Dynamic::from(Fact(Arc::new(facts.clone())))
+    }
+}
+
+pub(crate) static ORDER: Noun<OrderFacts> = Noun {
+    name: "order",
+    properties: &[
+        ("id", |order| order.id.as_str().into()),
+        ("customerName", |order| order.customer_name.as_str().into()),
+        ("item", |order| order.item.as_str().into()),
+        ("quantity", |order| order.quantity.into()),
+        ("price", |order| order.price.into()),
+        ("total", |order| order.total.into()),
+        ("status", |order| order.status.as_str().into()),
+    ],
+};
+
+pub(crate) static WINDOW: Noun<WindowFacts> = Noun {
+    name: "window",
+    properties: &[
+        ("customerOrdersInWindow", |window| count(window.customer_orders_in_window)),
+        ("globalOrdersInWindow", |window| count(window.global_orders_in_window)),
+    ],
+};
+
+pub(crate) static DELIVERY: Noun<DeliveryFacts> = Noun {
+    name: "delivery",
+    properties: &[
+        ("action", |delivery| delivery.action.as_str().into()),
+        ("retryCount", |delivery| count(u64::from(delivery.retry_count))),
+        ("failRate", |delivery| delivery.fail_rate.into()),
+        ("instanceId", |delivery| delivery.instance_id.as_str().into()),
+    ],
+};
+
+fn count(number: u64) -> Dynamic {
+    INT::try_from(number).unwrap_or(INT::MAX).into()
+}
+
+/// Teaches an engine a noun: its type, a getter a property, and how it prints.
+pub(crate) fn register<F: Send + Sync>(engine: &mut Engine, noun: &'static Noun<F>) {
+    engine.register_type_with_name::<Fact<F>>(noun.name);
+    for &(property, get) in noun.properties {
+        engine.register_get(property, move |fact: &mut Fact<F>| get(&fact.0));
+    }
+    engine
+        .register_fn("to_string", move |fact: &mut Fact<F>| Printed::<F>(&fact.0, noun).to_string())
+        .register_fn("to_debug", move |fact: &mut Fact<F>| Printed::<F>(&fact.0, noun).to_string());
+}
+
+/// The properties of the constant named `noun`, or `None` where that is not one of ours.
+pub(crate) fn properties(noun: &str) -> Option<Vec<&'static str>> {
+    fn names<F>(noun: &Noun<F>) -> Vec<&'static str> {
+        noun.properties.iter().map(|&(name, _)| name).collect()
+    }
+    match noun {
+        _ if noun == ORDER.name => Some(names(&ORDER)),
+        _ if noun == WINDOW.name => Some(names(&WINDOW)),
+        _ if noun == DELIVERY.name => Some(names(&DELIVERY)),
+        _ => None,
+    }
+}
+
+/// `order #{id: "…", quantity: 1, …}`, as rhai writes a map.
+struct Printed<'a, F: 'static>(&'a F, &'static Noun<F>);
+
+impl<F> fmt::Display for Printed<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(facts, noun) = self;
+        write!(f, "{} #{{", noun.name)?;
+        for (index, (name, get)) in noun.properties.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let value = get(facts);
+            if value.is_string() {
+                write!(f, "{comma}{name}: {:?}", value.to_string())?;
+            } else {
+                write!(f, "{comma}{name}: {value}")?;
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+/// What a value is, for a sentence: `a text`, `nothing`, `an array`.
+pub(crate) fn describe(value: &Dynamic) -> &'static str {
+    match () {
+        () if value.is_unit() => "nothing",
+        () if value.is_bool() => "true or false",
+        () if value.is_int() => "a whole number",
+        () if value.is_decimal() => "a decimal number",
+        () if value.is_string() => "a text",
+        () if value.is_char() => "a character",
+        () if value.is_array() => "an array",
+        () if value.is_map() => "a map",
+        () if value.is_fnptr() => "a function",
+        () if value.is::<crate::Alert>() => "a single alert",
+        () => "something else",
+    }
+}

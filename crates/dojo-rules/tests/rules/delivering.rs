@@ -1,0 +1,92 @@
+//! The notification rule: the shipped one, and what an edited one can say.
+
+use crate::facts::{deliver, delivery, order};
+use dojo_rules::{Delivery, NotificationRule, Rule};
+
+fn failed(reason: &str) -> Delivery {
+    Delivery::Failed { reason: reason.to_owned() }
+}
+
+#[test]
+fn the_shipped_file_is_the_built_in_rule() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rules/notification.rhai");
+    assert_eq!(std::fs::read_to_string(shipped).unwrap(), NotificationRule::BUILT_IN);
+    NotificationRule::built_in();
+}
+
+#[test]
+fn the_shipped_rule_fails_as_often_as_the_fail_rate_says() {
+    let rule = NotificationRule::built_in();
+    let failures = |rate: &str| {
+        let (order, delivery) = (order(1, "1"), delivery(rate));
+        let outcomes = (0..10_000).map(|seed| rule.deliver(&order, &delivery, seed).unwrap());
+        outcomes.filter(|outcome| *outcome != Delivery::Delivered).count()
+    };
+    assert_eq!(failures("0"), 0);
+    assert_eq!(failures("1"), 10_000);
+    // Ten thousand draws have a standard deviation of 46; the draws are the same every time.
+    assert!((2_800..=3_200).contains(&failures("0.3")), "{}", failures("0.3"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_outcome() {
+    let source = "throw `${random()} ${random()}`;";
+    let rule = NotificationRule::compile("notification.rhai", source).unwrap();
+    let reason = |seed| rule.deliver(&order(1, "1"), &delivery("0.3"), seed).unwrap();
+    assert_eq!(reason(42), reason(42));
+    assert_ne!(reason(42), reason(43));
+    let Delivery::Failed { reason } = reason(42) else { panic!("it throws") };
+    let (first, second) = reason.split_once(' ').unwrap();
+    assert_ne!(first, second);
+    for number in [first, second] {
+        let number: rust_decimal::Decimal = number.parse().unwrap();
+        assert!(number >= 0.into() && number < 1.into());
+    }
+}
+
+#[test]
+fn a_throw_is_a_failed_delivery_with_its_reason() {
+    assert_eq!(deliver(r#"throw "no courier";"#).unwrap(), failed("no courier"));
+    assert_eq!(deliver("throw 42;").unwrap(), failed("42"));
+    assert_eq!(deliver("throw;").unwrap(), failed("the rule gave no reason"));
+    assert_eq!(deliver(r#"fn refuse(why) { throw why; } refuse("closed")"#).unwrap(), failed("closed"));
+}
+
+#[test]
+fn a_throw_that_is_caught_is_delivered() {
+    assert_eq!(
+        deliver(r#"try { throw "no courier"; } catch (why) { print(why); }"#).unwrap(),
+        Delivery::Delivered
+    );
+}
+
+#[test]
+fn a_long_reason_is_cut() {
+    let Delivery::Failed { reason } = deliver(r#"let s = ""; s.pad(2000, "é"); throw s"#).unwrap() else {
+        panic!("it throws")
+    };
+    assert_eq!(reason.chars().count(), Delivery::MAX_REASON);
+}
+
+#[test]
+fn any_value_at_the_end_is_delivered() {
+    for source in ["();", "42", "false", "if order.quantity > 100 { throw 1 }", "return;"] {
+        assert_eq!(deliver(source).unwrap(), Delivery::Delivered, "{source}");
+    }
+}
+
+#[test]
+fn every_name_of_the_vocabulary_works() {
+    let source = r#"
+        if delivery.action == "created" && delivery.retryCount == 1 && delivery.failRate == 0.3
+            && delivery.instanceId == "notification-2" && order.item.contains("Pizza") { throw "all" }
+    "#;
+    assert_eq!(deliver(source).unwrap(), failed("all"));
+}
+
+#[test]
+fn any_other_error_is_the_rules_mistake() {
+    let error =
+        deliver("let none = [];\nif delivery.retryCount == 1 && none[7] == 1 { throw 1; }").unwrap_err();
+    assert_eq!((error.line, error.column.is_some()), (Some(2), true), "{error}");
+}

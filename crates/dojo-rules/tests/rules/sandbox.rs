@@ -1,0 +1,171 @@
+//! Whatever a rule does, the caller gets an answer, soon.
+
+use crate::facts::{deliver, delivery, order};
+use dojo_rules::{Delivery, NotificationRule, Rule, RuleErrorKind};
+use std::time::{Duration, Instant};
+
+/// Compiling tries the rule on its samples, so a rule that misbehaves at once is refused there.
+fn refused(source: &str) -> RuleErrorKind {
+    let start = Instant::now();
+    let error = deliver(source).expect_err(source);
+    // A single evaluation has 50 ms; the rest is for a debug build on a busy machine.
+    assert!(start.elapsed() < Duration::from_secs(5), "{source}: {:?}", start.elapsed());
+    assert!(!error.message.is_empty());
+    error.kind
+}
+
+#[test]
+fn an_endless_loop_ends() {
+    for source in [
+        "loop {}",
+        "while true {}",
+        "loop { continue; }",
+        "do {} while true",
+        "let x = 0; loop { x += 1; x -= 1; }",
+        "for i in range(0, 9223372036854775807) { let x = i; }",
+        "loop { try { loop {} } catch { } }",
+        "fn f(x) { loop {} } f(1)",
+        "let f = |x| loop { }; f.call(1)",
+        "let a = [1]; a.map(|x| loop {});",
+        "loop { for i in 0..1000 { \"x\".pad(4000, \"y\"); } }",
+    ] {
+        assert_eq!(refused(source), RuleErrorKind::Limit, "{source}");
+    }
+}
+
+#[test]
+fn an_endless_loop_that_only_some_orders_start_ends_for_them_and_spares_the_others() {
+    let source = r#"if order.quantity == 13 { loop {} }"#;
+    let rule = NotificationRule::compile("notification.rhai", source).unwrap();
+    let error = rule.deliver(&order(13, "1"), &delivery("0"), 0).unwrap_err();
+    assert_eq!(error.kind, RuleErrorKind::Limit);
+    assert!(error.to_string().contains("endless loop"), "{error}");
+    assert_eq!(error.line, Some(1));
+    assert_eq!(rule.deliver(&order(12, "1"), &delivery("0"), 0), Ok(Delivery::Delivered));
+}
+
+#[test]
+fn a_function_that_calls_itself_without_end_ends() {
+    for source in ["fn f(x) { f(x + 1) } f(0)", "fn f(x) { g(x) } fn g(x) { f(x) } f(0)"] {
+        assert_eq!(refused(source), RuleErrorKind::Limit, "{source}");
+    }
+}
+
+#[test]
+fn values_that_grow_without_end_end() {
+    for source in [
+        "let a = [1]; loop { a += a; }",
+        "let a = [1]; loop { a.push(a); }",
+        "let a = [1]; loop { a = [a, a]; }",
+        "let s = \"x\"; loop { s += s; }",
+        "let s = \"x\"; loop { s = `${s}${s}`; }",
+        "let m = #{}; let i = 0; loop { i += 1; m[`${i}`] = i; }",
+        "let m = #{}; loop { m = #{a: m, b: m}; }",
+        "let a = []; a.pad(9223372036854775807, 0);",
+        "let s = \"\"; s.pad(9223372036854775807, \"x\");",
+        "let s = \"\"; s.pad(4000, \"x\"); let t = s; s.replace(\"x\", t);",
+        "let a = []; a.pad(1000, \"xxxxxxxxxxxxxxxxxxxx\");",
+        "let a = []; loop { a.insert(0, #{b: [1, 2, 3]}); }",
+    ] {
+        assert_eq!(refused(source), RuleErrorKind::Limit, "{source}");
+    }
+}
+
+#[test]
+fn code_that_is_nested_too_deep_is_refused() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{", "}"),
+        ("if true {", "}"),
+        ("-", ""),
+        ("!", ""),
+        ("1 + ", ""),
+        ("1 + (", ")"),
+        ("x.", ""),
+        ("x = ", ""),
+        ("if true { } else ", "{}"),
+        ("#{a:", "}"),
+        ("`${", "}`"),
+        ("|x| ", ""),
+        ("switch 1 { _ =>", "}"),
+        ("f(", ")"),
+    ] {
+        for depth in [100, 10_000] {
+            let source = format!("let x = 1; {}1{}", open.repeat(depth), close.repeat(depth));
+            refused(&source);
+        }
+    }
+    for (unit, tail) in
+        [("1+", "1"), ("x.a.", "b"), ("x[0]", ""), ("true&&", "true"), ("x??", "x"), ("x(1)", "")]
+    {
+        let source = format!("let x = 1; {}{tail};", unit.repeat(20_000));
+        let _ = deliver(&source);
+    }
+}
+
+#[test]
+fn too_many_variables_and_functions_are_refused() {
+    let variables: String = (0..1_000).map(|i| format!("let v{i} = {i};")).collect();
+    assert_eq!(refused(&variables), RuleErrorKind::Limit);
+    let functions: String = (0..1_000).map(|i| format!("fn f{i}() {{ {i} }}")).collect();
+    assert_eq!(refused(&format!("{functions} ();")), RuleErrorKind::Limit);
+}
+
+#[test]
+fn nothing_outside_is_in_reach() {
+    for source in [
+        "eval(\"1\")",
+        "import \"x\" as x;",
+        "sleep(1)",
+        "Fn(\"sleep\").call(1)",
+        "Fn(\"eval\").call(\"1\")",
+        "timestamp()",
+        "open(\"/etc/passwd\")",
+        "exit()",
+        "parse_json(\"{}\")",
+        "blob(10)",
+    ] {
+        refused(source);
+    }
+}
+
+#[test]
+fn sorting_by_a_comparison_that_may_contradict_itself_is_not_on_offer() {
+    for sort in ["sort", "sort_by"] {
+        assert_eq!(refused(&format!("let a = [3, 1, 2]; a.{sort}(|x, y| 1);")), RuleErrorKind::Evaluation);
+    }
+    assert_eq!(
+        deliver("let a = [3, 1, 2]; a.sort(); throw `${a}`;"),
+        Ok(Delivery::Failed { reason: "[1, 2, 3]".to_owned() })
+    );
+}
+
+#[test]
+fn steps_that_are_slow_one_by_one_end_as_well() {
+    for body in ["b.dedup(); a.index_of(7); b == a;", "s.contains(\"xxxxxxxxy\"); s.to_upper();"] {
+        let source = format!(
+            "let a = []; a.pad(256, 1); let b = a; let s = \"\"; s.pad(4096, \"x\"); loop {{ {body} }}"
+        );
+        assert_eq!(refused(&source), RuleErrorKind::Limit, "{body}");
+    }
+}
+
+#[test]
+fn arithmetic_that_overflows_is_an_error() {
+    for source in [
+        "9223372036854775807 + 1;",
+        "-9223372036854775807 - 2;",
+        "order.quantity * 9223372036854775807;",
+        "order.total * 79228162514264337593543950335.0;",
+        "order.quantity / 0;",
+        "order.total / 0.0;",
+        "order.quantity % 0;",
+        "2 ** 1000;",
+        "2.0 ** 1000.0;",
+        "1 << 9223372036854775807;",
+    ] {
+        let _ = deliver(source);
+    }
+    assert_eq!(refused("order.quantity + 9223372036854775807;"), RuleErrorKind::Evaluation);
+}

@@ -1,0 +1,87 @@
+//! From a POST's scheduled moment to its verdict on SSE, in a whole dojo at a fixed rate.
+
+use crate::start::{resident, whole_dojo};
+use eventsource_stream::Eventsource as _;
+use futures::StreamExt as _;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+const PER_SECOND: u64 = 200;
+const WARM_UP: u64 = 400;
+const ORDERS: u64 = 4_000;
+
+pub async fn measure() {
+    let (dojo, url, _) = whole_dojo().await;
+    let client = reqwest::Client::new();
+    let stream = client.get(format!("{url}/events")).send().await.unwrap().bytes_stream().eventsource();
+    let verdicts: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let seen = Arc::clone(&verdicts);
+    let reading = tokio::spawn(async move {
+        tokio::pin!(stream);
+        while let Some(Ok(event)) = stream.next().await {
+            let now = Instant::now();
+            let data: Value = serde_json::from_str(&event.data).unwrap();
+            if data["source"] == "fraud-service" {
+                seen.lock().unwrap().insert(data["orderId"].as_str().unwrap().to_owned(), now);
+            }
+        }
+    });
+    let begun = Instant::now();
+    let posts: Vec<_> = (0..WARM_UP + ORDERS)
+        .map(|n| {
+            let (client, url) = (client.clone(), format!("{url}/orders"));
+            tokio::spawn(async move {
+                // Open loop: an order is sent when it is due, whatever became of the ones before.
+                let due = begun + Duration::from_secs_f64(n as f64 / PER_SECOND as f64);
+                tokio::time::sleep_until(due.into()).await;
+                let order = json!({"customerName": format!("Customer {n}"), "item": "Pizza", "quantity": 1, "price": 9.5});
+                let sent = Instant::now();
+                let answer = client.post(url).json(&order).send().await.unwrap();
+                assert_eq!(answer.status(), 201);
+                let order: Value = answer.json().await.unwrap();
+                (n, order["id"].as_str().unwrap().to_owned(), sent, sent.elapsed())
+            })
+        })
+        .collect();
+    let (mut answered, mut judged) = (histogram(), histogram());
+    for post in posts {
+        let (n, id, sent, answer) = post.await.unwrap();
+        let verdict = loop {
+            if let Some(at) = verdicts.lock().unwrap().get(&id) {
+                break *at;
+            }
+            assert!(sent.elapsed() < Duration::from_secs(60), "no verdict on order {n}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        if n >= WARM_UP {
+            answered.record(micros(answer)).unwrap();
+            judged.record(micros(verdict.saturating_duration_since(sent))).unwrap();
+        }
+    }
+    reading.abort();
+    println!("latency at {PER_SECOND} orders/s: POST to 201 {}", percentiles(&answered));
+    println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim 3/15)", percentiles(&judged));
+    println!(
+        "memory: {:.0} MiB resident in all processes after {} orders",
+        resident(dojo.id()),
+        WARM_UP + ORDERS
+    );
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).unwrap()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap()
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> String {
+    let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
+    format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", ms(0.5), ms(0.99), ms(1.0))
+}

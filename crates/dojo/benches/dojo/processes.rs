@@ -1,0 +1,103 @@
+//! The processes that are measured.
+
+use dojo_broker::{Broker, TopicConfig};
+use dojo_contract::topic::TOPICS;
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that ends when dropped.
+pub struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let begun = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(quiet.spawn().unwrap())
+    }
+
+    /// The program itself, with its own log silenced.
+    pub fn dojo(args: &[&str]) -> Self {
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dojo"));
+        command
+            .args(args)
+            .args(["--supervised", "--log", "warn"])
+            .env("RULES_DIR", rules)
+            .env("FAIL_RATE", "0");
+        Self::start(&mut command)
+    }
+
+    /// This benchmark in another role.
+    pub fn role(args: &[&str]) -> Self {
+        Self::start(Command::new(std::env::current_exe().unwrap()).args(args))
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until something listens there.
+pub async fn listening(port: u16) {
+    let begun = Instant::now();
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert!(begun.elapsed() < PATIENCE, "nothing listens on {port}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until `url` answers 200.
+pub async fn answers(url: &str) {
+    let (client, begun) = (reqwest::Client::new(), Instant::now());
+    loop {
+        if client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{url} does not answer");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The embedded broker in a process of its own, and its address.
+pub async fn broker() -> (Process, String) {
+    let port = free_port();
+    let brokers = format!("127.0.0.1:{port}");
+    let process = Process::role(&["as-broker", &brokers]);
+    listening(port).await;
+    (process, brokers)
+}
+
+/// The role behind [`broker`].
+pub async fn serve_broker(listen: &str) {
+    let topics = TOPICS.iter().map(|spec| TopicConfig {
+        name: spec.name.to_owned(),
+        partitions: spec.partitions,
+        config: spec.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    });
+    let config = dojo_broker::Config { topics: topics.collect(), ..Default::default() };
+    let listeners = dojo_broker::bind(listen).await.unwrap();
+    Broker::new(config).unwrap().serve(listeners, CancellationToken::new()).await.unwrap();
+}

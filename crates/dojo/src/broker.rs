@@ -1,0 +1,44 @@
+//! The embedded broker inside the supervisor: it holds the log while services come and go.
+
+use crate::Misconfigured;
+use dojo_broker::{Broker, TopicConfig};
+use dojo_contract::topic::TOPICS;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A broker that serves.
+pub(crate) struct Embedded {
+    /// Where services and any other client find it.
+    pub(crate) bootstrap: String,
+    stop: CancellationToken,
+    serving: JoinHandle<Result<(), dojo_broker::Error>>,
+}
+
+impl Embedded {
+    /// Starts a broker on `listen` that has the contract's topics before it accepts its first connection.
+    pub(crate) async fn start(listen: &str) -> anyhow::Result<Self> {
+        let listeners = dojo_broker::bind(listen).await.map_err(|e| Misconfigured(e.to_string()))?;
+        let port = listeners.first().map(|l| l.local_addr()).transpose()?.map_or(0, |a| a.port());
+        let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+        let topics = TOPICS.iter().map(|spec| TopicConfig {
+            name: spec.name.to_owned(),
+            partitions: spec.partitions,
+            config: spec
+                .config
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        });
+        let broker = Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() })?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let serving = tokio::spawn(async move { broker.serve(listeners, stopped).await });
+        Ok(Self { bootstrap: format!("{host}:{port}"), stop, serving })
+    }
+
+    /// Ends it; what it held is gone.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        Ok(self.serving.await??)
+    }
+}

@@ -1,0 +1,47 @@
+//! One service in this process: the edge that turns a command into a library call.
+
+use crate::{Misconfigured, cli, shutdown::within_bound};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = listen(&order.listen).await?;
+    tracing::info!("page and API on http://{}", listener.local_addr()?);
+    within_bound(dojo_orders::run(order.config, listener, shutdown.clone()), shutdown).await
+}
+
+pub(crate) async fn notification(
+    config: dojo_notification::Config,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    within_bound(dojo_notification::run(config, shutdown.clone()), shutdown).await
+}
+
+pub(crate) async fn fraud(config: dojo_fraud::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    within_bound(dojo_fraud::run(config, shutdown.clone()), shutdown).await
+}
+
+pub(crate) async fn audit(config: dojo_audit::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    within_bound(dojo_audit::run(config, shutdown.clone()), shutdown).await
+}
+
+pub(crate) async fn topics(topics: cli::Topics) -> anyhow::Result<()> {
+    for created in dojo_kafka::create_topics(&topics.kafka, topics.replication_factor).await? {
+        println!("{} {}", created.topic, if created.existed { "exists" } else { "created" });
+    }
+    Ok(())
+}
+
+/// Binds the page's address, or says who to ask for another.
+pub(crate) async fn listen(listen: &cli::Listen) -> Result<TcpListener, Misconfigured> {
+    let cli::Listen { host, port } = listen;
+    TcpListener::bind((host.as_str(), *port)).await.map_err(|e| {
+        let why = match e.kind() {
+            std::io::ErrorKind::AddrInUse => "the port is taken by another program".to_owned(),
+            _ => e.to_string(),
+        };
+        Misconfigured(format!(
+            "cannot listen on {host}:{port} for the page and the API: {why}; choose another with --port or PORT"
+        ))
+    })
+}

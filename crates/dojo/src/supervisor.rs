@@ -1,0 +1,287 @@
+//! `dojo up`: the broker in this process, every service as a child process, as each is a container in compose.
+//!
+//! A child that dies is started again, so that a participant can kill one and watch. A child ends when its standard
+//! input does, so all end with the supervisor, even when it is killed. At the end the services go first and the
+//! broker last, so that nobody loses what is still in flight.
+
+use crate::{
+    Misconfigured,
+    broker::Embedded,
+    cli::{self, LogFormat},
+    health::base_url,
+    service, telemetry,
+};
+use anyhow::Context as _;
+use dojo_contract::Service;
+use std::{
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStderr, Command},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a child may take to end. Longer than the bound that it sets itself.
+const CHILD_ENDS_WITHIN: Duration = Duration::from_secs(10);
+const RESTART_FIRST: Duration = Duration::from_millis(100);
+const RESTART_LAST: Duration = Duration::from_secs(5);
+/// A child that lived so long has started; its next death is a new one.
+const LIVED: Duration = Duration::from_secs(2);
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_EVERY: Duration = Duration::from_millis(20);
+
+/// Runs everything until `shutdown`.
+pub(crate) async fn up(
+    up: cli::Up,
+    telemetry: &cli::Telemetry,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    // Bound and let go: the order service binds it again, but a port that is taken is said before anything starts.
+    let port = service::listen(&up.listen).await?.local_addr()?.port();
+    let (bootstrap, broker) = match &up.kafka_brokers {
+        None => {
+            let broker = Embedded::start(&up.broker_listen).await?;
+            (broker.bootstrap.clone(), Some(broker))
+        }
+        Some(brokers) => {
+            create_topics(brokers, &up.kafka_config).await?;
+            (brokers.clone(), None)
+        }
+    };
+    let plan = Arc::new(Plan {
+        program: std::env::current_exe().context("cannot find this program to start it again")?,
+        up,
+        port,
+        bootstrap,
+        embedded: broker.is_some(),
+        telemetry: telemetry.clone(),
+    });
+    let result = supervise(Arc::clone(&plan), begun, shutdown).await;
+    if let Some(broker) = broker {
+        broker.stop().await?;
+    }
+    result
+}
+
+async fn create_topics(brokers: &str, properties: &[String]) -> anyhow::Result<()> {
+    let mut kafka = dojo_kafka::KafkaConfig::new(brokers);
+    kafka.properties = properties
+        .iter()
+        .filter_map(|p| p.split_once('='))
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .collect();
+    dojo_kafka::create_topics(&kafka, 1).await?;
+    Ok(())
+}
+
+async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
+    // Ends the children also where one of them cannot be started at all.
+    let end = shutdown.child_token();
+    let mut children = JoinSet::new();
+    for (service, instance) in plan.instances() {
+        children.spawn(keep_alive(Arc::clone(&plan), service, instance, end.clone()));
+    }
+    let announce = tokio::spawn(announce(Arc::clone(&plan), begun, end.clone()));
+    let mut result = Ok(());
+    while let Some(ended) = children.join_next().await {
+        let ended = ended.context("a task of the supervisor failed").and_then(|ended| ended);
+        if let Err(error) = ended {
+            end.cancel();
+            result = result.and(Err(error));
+        }
+    }
+    announce.abort();
+    result
+}
+
+/// What is started, and with which settings.
+struct Plan {
+    program: std::path::PathBuf,
+    up: cli::Up,
+    port: u16,
+    bootstrap: String,
+    embedded: bool,
+    telemetry: cli::Telemetry,
+}
+
+impl Plan {
+    fn instances(&self) -> Vec<(Service, String)> {
+        let numbered = |service: Service, n| (service, format!("{}-{n}", service.name()));
+        let mut instances = vec![numbered(Service::Order, 1)];
+        instances.extend((1..=self.up.notifications).map(|n| numbered(Service::Notification, n)));
+        instances.extend([numbered(Service::Fraud, 1), numbered(Service::Audit, 1)]);
+        instances
+    }
+
+    fn command(&self, service: Service, instance: &str) -> Command {
+        let cli::Up { listen, kafka_config, fail_rate, max_retries, rules_dir, rules_watch, .. } = &self.up;
+        let mut command = Command::new(&self.program);
+        command
+            .arg(service.name())
+            .arg("--supervised")
+            .args(kafka_config.iter().flat_map(|property| ["--kafka-config", property]))
+            .env("KAFKA_BROKERS", &self.bootstrap)
+            .env("INSTANCE_ID", instance)
+            .env("HOST", &listen.host)
+            .env("PORT", self.port.to_string())
+            .env("RULES_DIR", rules_dir)
+            .env("RULES_WATCH", rules_watch.to_string())
+            .env("LOG_FORMAT", self.telemetry.log_format.name())
+            .env("RUST_LOG", &self.telemetry.filter);
+        for (name, value) in [("FAIL_RATE", fail_rate), ("MAX_RETRIES", max_retries)] {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        if self.embedded && service == Service::Order {
+            command.arg("--embedded-broker");
+        }
+        if self.colour() {
+            command.env("CLICOLOR_FORCE", "1");
+        }
+        // The child's log goes through the supervisor, which puts its name before each line; its standard output
+        // is the audit stream and stays as it is.
+        command.stdin(Stdio::piped()).stdout(Stdio::inherit()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    fn colour(&self) -> bool {
+        self.telemetry.log_format == LogFormat::Pretty && telemetry::colour()
+    }
+}
+
+/// Starts an instance again and again until `end`.
+async fn keep_alive(
+    plan: Arc<Plan>,
+    service: Service,
+    instance: String,
+    end: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut pause = RESTART_FIRST;
+    while !end.is_cancelled() {
+        let started = Instant::now();
+        let mut child =
+            plan.command(service, &instance).spawn().with_context(|| format!("cannot start {instance}"))?;
+        let log =
+            child.stderr.take().map(|log| tokio::spawn(forward(log, instance.clone(), Arc::clone(&plan))));
+        let status = run_to_end(&mut child, &end).await?;
+        if let Some(log) = log {
+            // A grandchild could hold it open.
+            let _ = tokio::time::timeout(Duration::from_secs(1), log).await;
+        }
+        if end.is_cancelled() {
+            return Ok(());
+        }
+        if status.code() == Some(i32::from(Misconfigured::EXIT_CODE)) {
+            return Err(Misconfigured(format!(
+                "{instance} cannot run as it is configured; see its message above"
+            ))
+            .into());
+        }
+        pause = if started.elapsed() > LIVED { RESTART_FIRST } else { (pause * 2).min(RESTART_LAST) };
+        tracing::warn!(instance, %status, again_in_ms = pause.as_millis(), "ended; starting it again");
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a child to end; at `end`, asks it to, and kills it after the bound.
+async fn run_to_end(child: &mut Child, end: &CancellationToken) -> anyhow::Result<ExitStatus> {
+    let stdin = child.stdin.take();
+    tokio::select! {
+        status = child.wait() => return Ok(status?),
+        () = end.cancelled() => drop(stdin),
+    }
+    match tokio::time::timeout(CHILD_ENDS_WITHIN, child.wait()).await {
+        Ok(status) => Ok(status?),
+        Err(_) => {
+            child.kill().await?;
+            Ok(child.wait().await?)
+        }
+    }
+}
+
+/// Writes a child's log to ours, each line under its name.
+async fn forward(log: ChildStderr, instance: String, plan: Arc<Plan>) {
+    let mut lines = BufReader::new(log).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{}", labelled(&line, &instance, plan.telemetry.log_format, plan.colour()));
+    }
+}
+
+fn labelled(line: &str, instance: &str, format: LogFormat, colour: bool) -> String {
+    match (format, line.strip_prefix('{')) {
+        (LogFormat::Json, Some(rest)) => format!("{{\"instance\":\"{instance}\",{rest}"),
+        _ if colour => format!("\x1b[36m{instance:<14}\x1b[0m | {line}"),
+        _ => format!("{instance:<14} | {line}"),
+    }
+}
+
+/// Waits until every instance says that it is running, and tells where everything is.
+async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
+    let page = base_url(&plan.up.listen.host, plan.port);
+    let expected = plan.instances();
+    let ready = async {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().ok()?;
+        loop {
+            if running(&client, &page)
+                .await
+                .is_some_and(|ids| expected.iter().all(|(_, id)| ids.contains(id)))
+            {
+                return Some(());
+            }
+            tokio::time::sleep(READY_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = end.cancelled() => {}
+        ready = tokio::time::timeout(READY_WITHIN, ready) => match ready {
+            Ok(Some(())) => tracing::info!(
+                "the dojo is ready after {:.1} s: page {page}, Kafka {}{}; Ctrl-C ends it",
+                begun.elapsed().as_secs_f32(),
+                plan.bootstrap,
+                if plan.embedded { " (embedded broker: keeps nothing after the end)" } else { "" },
+            ),
+            _ => tracing::warn!("not everything is running after {} s; see the messages above", READY_WITHIN.as_secs()),
+        },
+    }
+}
+
+/// The ids of the instances that say they are running, once the order service itself is ready.
+async fn running(client: &reqwest::Client, page: &str) -> Option<Vec<String>> {
+    if !client.get(format!("{page}/readyz")).send().await.ok()?.status().is_success() {
+        return None;
+    }
+    let instances: Vec<serde_json::Value> =
+        client.get(format!("{page}/instances")).send().await.ok()?.json().await.ok()?;
+    Some(
+        instances
+            .iter()
+            .filter(|instance| instance["state"] == "running")
+            .filter_map(|instance| Some(instance["instanceId"].as_str()?.to_owned()))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_bears_the_name_of_its_instance() {
+        assert_eq!(labelled("hello", "fraud-1", LogFormat::Pretty, false), "fraud-1        | hello");
+        assert_eq!(
+            labelled("{\"level\":1}", "fraud-1", LogFormat::Json, false),
+            "{\"instance\":\"fraud-1\",\"level\":1}"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The dojo's events, as the page gets them.
+
+use crate::process::PATIENCE;
+use eventsource_stream::Eventsource as _;
+use futures::StreamExt as _;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// Everything that `GET /events` gave since it was opened.
+pub struct Events {
+    seen: Arc<Mutex<Vec<(String, Value)>>>,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+impl Events {
+    /// Opens the stream, and opens it again from where it was whenever it breaks.
+    pub async fn open(url: &str) -> Self {
+        let client = reqwest::Client::new();
+        let url = format!("{url}/events");
+        let first = client.get(&url).send().await.unwrap();
+        assert!(first.status().is_success(), "{}", first.status());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&seen);
+        let reading = tokio::spawn(async move {
+            let (mut answer, mut cursor) = (Some(first), String::new());
+            loop {
+                if let Some(answer) = answer.take() {
+                    let mut stream = answer.bytes_stream().eventsource();
+                    while let Some(Ok(event)) = stream.next().await {
+                        let data = serde_json::from_str(&event.data).expect("an event is JSON");
+                        cursor.clone_from(&event.id);
+                        keep.lock().unwrap().push((event.event, data));
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let again = client.get(&url).header("last-event-id", &cursor).send().await;
+                answer = again.ok().filter(|a| a.status().is_success());
+            }
+        });
+        Self { seen, reading }
+    }
+
+    /// The audit events so far.
+    pub fn audit(&self) -> Vec<Value> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|(event, _)| event == "audit").map(|(_, data)| data.clone()).collect()
+    }
+
+    /// The orders so far of which `action` was said, and how often of each.
+    pub fn orders_with(&self, actions: &[&str]) -> BTreeMap<String, usize> {
+        let mut orders = BTreeMap::new();
+        for event in self.audit() {
+            if actions.iter().any(|action| event["action"] == *action) {
+                *orders.entry(event["orderId"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+        }
+        orders
+    }
+
+    /// Waits until `found` gives something of the audit events.
+    pub async fn audit_until<T>(&self, what: &str, found: impl Fn(&[Value]) -> Option<T>) -> T {
+        let begun = std::time::Instant::now();
+        loop {
+            let audit = self.audit();
+            if let Some(found) = found(&audit) {
+                return found;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "waited {PATIENCE:?} for {what} among {} audit events",
+                audit.len()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until one of `actions` was said of every one of `orders`.
+    pub async fn all_have(&self, orders: &BTreeSet<String>, actions: &[&str]) {
+        let begun = std::time::Instant::now();
+        loop {
+            let have = self.orders_with(actions);
+            let missing: Vec<_> = orders.iter().filter(|id| !have.contains_key(*id)).collect();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{} of {} orders without {actions:?}, such as {:?}",
+                missing.len(),
+                orders.len(),
+                missing[0]
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

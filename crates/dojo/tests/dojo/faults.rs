@@ -1,0 +1,189 @@
+//! Whatever is killed comes back, and nothing that was acknowledged is lost.
+
+use crate::process::{Dojo, Start, eventually};
+use dojo_contract::{header::Headers, topic};
+use dojo_kafka::{KafkaConfig, Outgoing, Producer};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+const KILLS: usize = 20;
+const PER_SECOND: u64 = 200;
+
+/// Orders at a fixed rate, whatever the answers take, until told to stop; answers the ids of the acknowledged.
+fn orders_at_a_fixed_rate(
+    dojo: Arc<Dojo>,
+    customer: &'static str,
+    stop: Arc<AtomicBool>,
+) -> tokio::task::JoinHandle<BTreeSet<String>> {
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(1000 / PER_SECOND));
+        let mut placing = tokio::task::JoinSet::new();
+        let mut n = 0;
+        while !stop.load(Ordering::Relaxed) {
+            tick.tick().await;
+            n += 1;
+            let dojo = Arc::clone(&dojo);
+            placing.spawn(async move { dojo.order(&format!("{customer} {}", n % 500), "1").await.ok() });
+        }
+        placing.join_all().await.into_iter().flatten().collect()
+    })
+}
+
+fn owners(instances: &Value) -> Vec<(i64, String)> {
+    let mut owners = Vec::new();
+    for instance in instances.as_array().unwrap().iter().filter(|i| i["service"] == "notification") {
+        for partition in instance["partitions"].as_array().unwrap() {
+            owners.push((
+                partition["partition"].as_i64().unwrap(),
+                instance["instanceId"].as_str().unwrap().to_owned(),
+            ));
+        }
+    }
+    owners.sort();
+    owners
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_a_notification_instance_twenty_times_loses_no_order() {
+    let dojo = Arc::new(Start::new().arg("--max-retries=2").ready().await);
+    let patch = serde_json::json!({"failRate": 0.3});
+    assert!(
+        dojo.http
+            .patch(format!("{}/settings", dojo.url))
+            .json(&patch)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .is_success()
+    );
+    let events = dojo.events().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let placing = orders_at_a_fixed_rate(Arc::clone(&dojo), "Customer", Arc::clone(&stop));
+    for _ in 0..KILLS {
+        dojo.kill_and_wait("notification-2").await;
+        // Killed again only once it has work, else it is killed while it is idle.
+        eventually("the restarted instance to own a partition", || async {
+            let owners = owners(&dojo.get("/instances").await);
+            if owners.iter().any(|(_, id)| id == "notification-2") { Ok(()) } else { Err(owners) }
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged = placing.await.unwrap();
+    assert!(acknowledged.len() > 300, "{}", acknowledged.len());
+    events.all_have(&acknowledged, &["NOTIFIED", "DLQ"]).await;
+
+    let ends = events.orders_with(&["NOTIFIED", "DLQ"]);
+    let repeated: usize = ends.values().map(|n| n - 1).sum();
+    println!("{} orders acknowledged, {repeated} verdicts repeated after {KILLS} kills", acknowledged.len());
+    let by: BTreeSet<_> =
+        events.audit().iter().filter_map(|e| e["instanceId"].as_str().map(str::to_owned)).collect();
+    assert!(by.contains("notification-1") && by.contains("notification-2"), "{by:?}");
+    eventually("each partition to have one owner", || async {
+        let owners = owners(&dojo.get("/instances").await);
+        let partitions: Vec<_> = owners.iter().map(|(partition, _)| *partition).collect();
+        if partitions == [0, 1, 2] { Ok(()) } else { Err(owners) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_fraud_detection_in_the_middle_of_a_flood_changes_no_verdict() {
+    const ORDERS: usize = 120;
+    let dojo = Start::new().ready().await;
+    let events = dojo.events().await;
+    let mut orders = BTreeSet::new();
+    for n in 0..ORDERS {
+        if n == ORDERS / 2 {
+            dojo.kill("fraud-1").await;
+        }
+        orders.insert(dojo.order("Mallory", "1").await.unwrap());
+    }
+    events.all_have(&orders, &["FRAUD_ALERT", "FRAUD_CHECK_PASSED"]).await;
+    let velocity: BTreeSet<_> = events
+        .audit()
+        .iter()
+        .filter(|e| {
+            e["alerts"].as_array().is_some_and(|alerts| alerts.iter().any(|a| a["type"] == "VELOCITY"))
+        })
+        .map(|e| e["orderId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(velocity.len(), ORDERS - 5, "exactly the first five are not suspicious");
+}
+
+#[tokio::test]
+async fn a_killed_order_service_has_its_orders_again() {
+    let dojo = Start::new().ready().await;
+    for n in 0..20 {
+        dojo.order(&format!("Customer {n}"), "12.30").await.unwrap();
+    }
+    let before = dojo.get("/orders").await;
+    assert_eq!(before.as_array().unwrap().len(), 20);
+    dojo.kill_and_wait("order-1").await;
+    assert_eq!(dojo.get("/orders").await, before);
+}
+
+#[tokio::test]
+async fn poison_on_orders_reaches_the_dead_letters_once_and_blocks_nobody() {
+    let dojo = Start::new().ready().await;
+    let events = dojo.events().await;
+    let producer =
+        Producer::new(&KafkaConfig::new(&dojo.brokers), "poisoner", Duration::from_secs(5)).unwrap();
+    let big = vec![b'x'; 900_000];
+    let poison: [Option<&[u8]>; 5] =
+        [Some(b"not json"), Some(b"{\"action\":\"created\"}"), None, Some(&[0xff, 0xfe]), Some(&big)];
+    for (n, value) in poison.iter().enumerate() {
+        // The same keys as orders would have, so that they stand before them in every partition.
+        for partition in 0..3 {
+            let record = Outgoing {
+                topic: topic::ORDERS,
+                key: Some(format!("poison-{n}-{partition}").into_bytes()),
+                value: value.map(<[u8]>::to_vec),
+                headers: Headers::new(),
+                timestamp: None,
+            };
+            producer.send(record).await.unwrap();
+        }
+    }
+    let mut orders = BTreeSet::new();
+    for n in 0..12 {
+        orders.insert(dojo.order(&format!("Customer {n}"), "1").await.unwrap());
+    }
+    events.all_have(&orders, &["NOTIFIED"]).await;
+    events.all_have(&orders, &["FRAUD_ALERT", "FRAUD_CHECK_PASSED"]).await;
+    assert_eq!(dojo.get("/orders").await.as_array().unwrap().len(), orders.len());
+    let dead = eventually("every poison among the dead letters", || async {
+        let watermarks = producer.watermarks(topic::ORDERS_DLQ).await.map_err(|e| e.to_string())?;
+        let dead = watermarks[&0].1;
+        if dead >= 15 { Ok(dead) } else { Err(dead.to_string()) }
+    })
+    .await;
+    assert_eq!(dead, 15, "each of them once");
+}
+
+#[tokio::test]
+async fn the_audit_stream_on_standard_output_is_one_json_object_a_line() {
+    let dojo = Start::new().ready().await;
+    let id = dojo.order("Ada", "1").await.unwrap();
+    let lines = eventually("the order on standard output", || async {
+        let lines = dojo.stdout();
+        let actions = lines.iter().filter(|line| line.contains(&id)).count();
+        if actions >= 3 { Ok(lines) } else { Err(lines) }
+    })
+    .await;
+    for line in lines {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert!(
+            event["source"].is_string() && event["action"].is_string() && event["orderId"].is_string(),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! The whole dojo, started as a person starts it, and asked from outside: over HTTP, SSE and Kafka, with signals and
+//! a browser. Each test has a dojo of its own, on ports of its own.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod events;
+mod process;
+
+mod command_line;
+mod faults;
+mod page;
+mod rules;
+mod scenarios;
+mod settings;

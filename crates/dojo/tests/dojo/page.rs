@@ -1,0 +1,110 @@
+//! What a person sees, in a real browser. A screenshot is kept below `target/screenshots`.
+
+use crate::process::{PATIENCE, Start, free_port, workspace};
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::json;
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// A browser with its driver; both end when dropped.
+struct Browser {
+    driver: Child,
+    client: Client,
+    _profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+impl Browser {
+    /// `None` where there is no browser, which only a person's machine may lack.
+    async fn start() -> Option<Self> {
+        let port = free_port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(driver) = driver else {
+            assert!(std::env::var_os("CI").is_none(), "chromedriver is not there, and CI must have it");
+            println!("skipped: chromedriver is not there (Debian: apt-get install chromium chromium-driver)");
+            return None;
+        };
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--window-size=1280,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let capabilities =
+            json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
+        let url = format!("http://localhost:{port}");
+        let begun = std::time::Instant::now();
+        let client = loop {
+            let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+            match builder.capabilities(capabilities.as_object().unwrap().clone()).connect(&url).await {
+                Ok(client) => break client,
+                Err(error) if begun.elapsed() > PATIENCE => panic!("no browser: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        Some(Self { driver, client, _profile: profile })
+    }
+
+    async fn text_of(&self, css: &str) -> String {
+        self.client.find(Locator::Css(css)).await.unwrap().text().await.unwrap()
+    }
+
+    async fn wait_for(&self, css: &str) -> fantoccini::elements::Element {
+        let wait = self.client.wait().at_most(PATIENCE);
+        wait.for_element(Locator::Css(css)).await.unwrap_or_else(|e| panic!("no {css} on the page: {e}"))
+    }
+}
+
+#[tokio::test]
+async fn an_order_placed_on_the_page_gets_its_verdict_there() {
+    let Some(browser) = Browser::start().await else { return };
+    let dojo = Start::new().ready().await;
+    let client = &browser.client;
+    client.goto(&dojo.url).await.unwrap();
+
+    let fields =
+        [("customerName", "<b>Ada</b> & Söhne"), ("item", "Pizza"), ("quantity", "3"), ("price", "49.99")];
+    for (name, value) in fields {
+        let field = browser.wait_for(&format!("form [name={name}]")).await;
+        field.clear().await.unwrap();
+        field.send_keys(value).await.unwrap();
+    }
+    browser.wait_for("form [type=submit]").await.click().await.unwrap();
+    let row = browser.wait_for("[data-order-id]").await;
+    let id = row.attr("data-order-id").await.unwrap().unwrap();
+    assert_eq!(dojo.get(&format!("/orders/{id}")).await["price"], json!(49.99));
+
+    let begun = std::time::Instant::now();
+    let text = loop {
+        let text = browser.text_of(&format!("[data-order-id='{id}']")).await;
+        if text.contains("NOTIFIED") && text.contains("AMOUNT") {
+            break text;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no verdicts in: {text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(text.contains("<b>Ada</b> & Söhne"), "markup is shown as text: {text}");
+
+    let screenshot = client.screenshot().await.unwrap();
+    let folder = workspace().join("target/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("first-order.png"), screenshot).unwrap();
+}

@@ -1,0 +1,254 @@
+//! A started dojo, for one test.
+
+use crate::events::Events;
+use serde_json::{Value, json};
+use std::{
+    fmt::Debug,
+    future::Future,
+    io::{BufRead as _, BufReader, Read},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// How patient a condition is awaited; a loaded machine is slow, a broken program waits for ever.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub const DOJO: &str = env!("CARGO_BIN_EXE_dojo");
+
+/// The folder of the workspace.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// `dojo-run`, which `cargo test --workspace` builds beside `dojo`.
+pub fn dojo_run() -> PathBuf {
+    let path = Path::new(DOJO).with_file_name(format!("dojo-run{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not there: build it with `cargo build --package dojo-run`", path.display());
+    path
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `condition` gives something, trying again and again.
+pub async fn eventually<T, F: Future<Output = Result<T, E>>, E: Debug>(
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T {
+    let begun = Instant::now();
+    loop {
+        match condition().await {
+            Ok(found) => return found,
+            Err(seen) if begun.elapsed() > PATIENCE => {
+                panic!("waited {PATIENCE:?} for {what}; last seen: {seen:?}")
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// How a dojo is started.
+pub struct Start {
+    command: Command,
+    rules: bool,
+}
+
+impl Start {
+    /// Everything, with rules of its own, every notification delivered.
+    pub fn new() -> Self {
+        let mut command = Command::new(DOJO);
+        command.env_clear().envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME"));
+        command.args(["--fail-rate", "0"]);
+        Self { command, rules: true }
+    }
+
+    /// With an argument more.
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Without a rules folder.
+    pub fn without_rules(mut self) -> Self {
+        self.rules = false;
+        self
+    }
+
+    /// Starts it and waits until everything runs.
+    pub async fn ready(self) -> Dojo {
+        let dojo = self.spawn();
+        dojo.is_ready().await;
+        dojo
+    }
+
+    fn spawn(mut self) -> Dojo {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules");
+        if self.rules {
+            std::fs::create_dir(&rules).unwrap();
+            for file in ["fraud.rhai", "notification.rhai"] {
+                std::fs::copy(workspace().join("rules").join(file), rules.join(file)).unwrap();
+            }
+        }
+        let (port, broker_port) = (free_port(), free_port());
+        self.command
+            .args(["--supervised", "--port", &port.to_string()])
+            .args(["--broker-listen", &format!("localhost:{broker_port}")])
+            .arg("--rules-dir")
+            .arg(&rules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let log = lines(child.stderr.take().unwrap());
+        let stdin = child.stdin.take();
+        Dojo {
+            child,
+            stdin,
+            stdout,
+            log,
+            rules,
+            url: format!("http://localhost:{port}"),
+            brokers: format!("localhost:{broker_port}"),
+            http: reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap(),
+            _folder: folder,
+        }
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            keep.lock().unwrap().push(line);
+        }
+    });
+    kept
+}
+
+/// A running dojo; ends when dropped.
+pub struct Dojo {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Arc<Mutex<Vec<String>>>,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Its rules, to be edited.
+    pub rules: PathBuf,
+    /// Its page.
+    pub url: String,
+    /// Its Kafka.
+    pub brokers: String,
+    pub http: reqwest::Client,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Dojo {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap();
+            eprintln!("-- the dojo's log, last lines");
+            log.iter().skip(log.len().saturating_sub(80)).for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+impl Dojo {
+    pub async fn get(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The audit service's lines so far.
+    pub fn stdout(&self) -> Vec<String> {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// The log so far, as one text.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    async fn is_ready(&self) {
+        eventually("every instance to run", || async {
+            let instances = self.running().await?;
+            if instances.len() >= 5 { Ok(()) } else { Err(format!("{instances:?}")) }
+        })
+        .await;
+    }
+
+    /// Ids and process ids of the instances that say they run.
+    pub async fn running(&self) -> Result<Vec<(String, u64)>, String> {
+        let ready = self.http.get(format!("{}/readyz", self.url)).send().await.map_err(|e| e.to_string())?;
+        if !ready.status().is_success() {
+            return Err(ready.text().await.unwrap_or_default());
+        }
+        let instances = self.get("/instances").await;
+        let running = instances.as_array().unwrap().iter().filter(|i| i["state"] == "running");
+        Ok(running
+            .map(|i| (i["instanceId"].as_str().unwrap().to_owned(), i["pid"].as_u64().unwrap()))
+            .collect())
+    }
+
+    /// Kills `instance` without a goodbye, and waits until another process runs under its name.
+    pub async fn kill_and_wait(&self, instance: &str) {
+        let old = self.kill(instance).await;
+        eventually("the killed instance to run again", || async {
+            let running = self.running().await?;
+            match running.iter().find(|(id, pid)| id == instance && *pid != old) {
+                Some(_) => Ok(()),
+                None => Err(format!("{running:?}")),
+            }
+        })
+        .await;
+    }
+
+    /// Kills `instance` without a goodbye; answers its old process id.
+    pub async fn kill(&self, instance: &str) -> u64 {
+        let running = self.running().await.unwrap();
+        let (_, pid) = running.iter().find(|(id, _)| id == instance).unwrap();
+        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        *pid
+    }
+
+    /// Places an order; answers its id.
+    pub async fn order(&self, customer: &str, price: &str) -> Result<String, String> {
+        let price: Value = serde_json::from_str(price).unwrap();
+        let order = json!({"customerName": customer, "item": "Pizza", "quantity": 1, "price": price});
+        let answer = self.http.post(format!("{}/orders", self.url)).json(&order).send().await;
+        let answer = answer.map_err(|e| e.to_string())?;
+        let (status, body) = (answer.status(), answer.text().await.map_err(|e| e.to_string())?);
+        let order: Value = serde_json::from_str(&body).map_err(|e| format!("{status} {e}: {body}"))?;
+        if status == 201 {
+            Ok(order["id"].as_str().unwrap().to_owned())
+        } else {
+            Err(format!("{status} {body}"))
+        }
+    }
+
+    /// The events from now on.
+    pub async fn events(&self) -> Events {
+        Events::open(&self.url).await
+    }
+
+    /// Plays a scenario with `dojo-run`; answers its exit code and everything it said.
+    pub async fn play(&self, scenario: &str) -> (i32, String) {
+        let path = workspace().join("scenarios").join(scenario).with_extension("yaml");
+        let mut command = tokio::process::Command::new(dojo_run());
+        let output = command.arg(path).env("DOJO_TARGET", &self.url).output().await.unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        (output.status.code().unwrap(), said)
+    }
+}

@@ -1,0 +1,61 @@
+//! What developers run: `cargo xtask test` checks everything, `cargo xtask bench` measures it.
+//!
+//! It starts other programs and reads what they say; it knows nothing of the dojo's own code.
+
+mod shell;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use shell::{Cargo, step};
+use std::process::ExitCode;
+
+/// Development tasks of the dojo
+#[derive(Debug, Parser)]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must be green: format, lints, docs, all tests, every scenario against a started dojo
+    Test,
+    /// The figures: start, memory, latency, throughput, each beside something run at the same time
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let result = match Xtask::parse().task {
+        Task::Test => test(),
+        Task::Bench => bench(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<()> {
+    step("format", || Cargo::new(["fmt", "--check"]).run())?;
+    step("lints", || {
+        Cargo::new(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()
+    })?;
+    step("documentation", || {
+        Cargo::new(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()
+    })?;
+    let tools = step("tools that the tests drive", tools::find_or_install)?;
+    step("tests", || {
+        let cargo = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]);
+        tools.iter().fold(cargo, |cargo, (name, value)| cargo.env(name, value)).run()
+    })
+}
+
+fn bench() -> Result<()> {
+    step("benchmarks", || Cargo::new(["bench", "--workspace", "--benches", "--locked"]).run())
+}

@@ -1,0 +1,63 @@
+//! Running other programs, with a heading and a time for each step.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    ffi::OsStr,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+/// Runs one step of a task and says how long it took.
+pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("\n== {name}");
+    let begun = Instant::now();
+    let done = work().with_context(|| format!("{name} failed"))?;
+    println!("== {name}: {:.0} s", begun.elapsed().as_secs_f32());
+    Ok(done)
+}
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    crates.canonicalize().unwrap_or(crates)
+}
+
+/// One run of cargo in the workspace.
+pub(crate) struct Cargo(Command);
+
+impl Cargo {
+    pub(crate) fn new<const N: usize>(args: [&str; N]) -> Self {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(args).current_dir(root());
+        Self(command)
+    }
+
+    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn run(self) -> Result<()> {
+        run(self.0)
+    }
+}
+
+/// Runs `command` with its output on ours.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let status =
+        command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(status.success(), "{} ended with {status}", command.get_program().display());
+    Ok(())
+}
+
+/// Whether `program` with `args` runs and succeeds, quietly.
+pub(crate) fn succeeds(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
+    let quiet = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    quiet.is_ok_and(|status| status.success())
+}

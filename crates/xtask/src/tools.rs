@@ -1,0 +1,70 @@
+//! The programs that tests drive and that Rust does not bring: a browser, kcat, Python's Kafka clients.
+//!
+//! What is there is used. What is missing is installed where that is allowed: Debian's packages as root, Python's
+//! in a folder of their own below `target`. What then is still missing is said; its tests skip themselves, except
+//! under `CI=true`, where they fail.
+
+use crate::shell::{root, run, succeeds};
+use anyhow::Result;
+use std::{path::Path, process::Command};
+
+/// Program, argument that makes it say its version, and Debian's package of it.
+const PROGRAMS: [(&str, &str, &str); 4] = [
+    ("chromium", "--version", "chromium"),
+    ("chromedriver", "--version", "chromium-driver"),
+    ("kcat", "-V", "kcat"),
+    ("python3", "--version", "python3"),
+];
+
+/// Python packages: other people's Kafka clients.
+const CLIENTS: [&str; 2] = ["kafka-python", "confluent-kafka"];
+
+/// Finds or installs them all; answers the environment that tells the tests where they are.
+pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
+    let missing: Vec<_> = PROGRAMS.iter().filter(|(name, version, _)| !succeeds(name, &[version])).collect();
+    if !missing.is_empty() {
+        let packages: Vec<&str> = missing.iter().map(|(_, _, package)| *package).collect();
+        if may_install() {
+            println!("installing {}", packages.join(", "));
+            apt_get(&["update", "-qq"])?;
+            let install =
+                ["install", "-y", "-qq", "--no-install-recommends", "python3-venv", "fonts-dejavu-core"];
+            apt_get(&[&install[..], &packages[..]].concat())?;
+        } else {
+            println!("not there, and not installed without root and apt-get: {}", packages.join(", "));
+        }
+    }
+    let mut environment = Vec::new();
+    match python() {
+        Ok(python) => environment.push(("DOJO_PYTHON", python)),
+        Err(error) => println!("no Kafka clients for Python: {error:#}"),
+    }
+    Ok(environment)
+}
+
+fn may_install() -> bool {
+    succeeds("apt-get", &["--version"])
+        && Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n")
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    run(command)
+}
+
+/// A Python that has the clients.
+fn python() -> Result<String> {
+    let folder = root().join("target/python");
+    let python = folder.join("bin/python");
+    let import = "import kafka, confluent_kafka";
+    if !succeeds(&python, &["-c", import]) {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&folder);
+        run(make)?;
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(CLIENTS);
+        run(install)?;
+    }
+    Ok(Path::new(&python).display().to_string())
+}
