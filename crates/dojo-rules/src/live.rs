@@ -114,7 +114,7 @@ impl<R: Rule> Shared<R> {
     }
 
     fn reload(&self, file: &str, version: Version<R>) {
-        tracing::info!(file, version = version.version, "this rule is now in force");
+        tracing::info!("{file} is in force, version {}", version.version);
         self.in_force.send_replace(InForce { version: Arc::new(version), error: None });
     }
 
@@ -126,14 +126,9 @@ impl<R: Rule> Shared<R> {
             } else {
                 format!("the last good version ({version}) stays in force")
             };
-            tracing::warn!(
-                file = error.file,
-                line = error.line,
-                column = error.column,
-                "{}; {stays}",
-                error.message
-            );
-            in_force.error = Some(format!("{error}; {stays}"));
+            let said = format!("{error}; {stays}");
+            tracing::warn!("{said}");
+            in_force.error = Some(said);
         });
     }
 }

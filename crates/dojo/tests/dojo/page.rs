@@ -4,19 +4,30 @@ use crate::process::{PATIENCE, Start, free_port, workspace};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 use std::{
+    io::Write as _,
+    net::TcpStream,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A browser with its driver; both end when dropped.
 struct Browser {
     driver: Child,
+    port: u16,
     client: Client,
     _profile: tempfile::TempDir,
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // Asked to end, the driver takes its browser along; killed, it would leave it behind.
+        if let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let _ = driver.write_all(b"GET /shutdown HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        }
+        let begun = Instant::now();
+        while matches!(self.driver.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
@@ -51,7 +62,7 @@ impl Browser {
         let capabilities =
             json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
         let url = format!("http://localhost:{port}");
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let client = loop {
             let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
             match builder.capabilities(capabilities.as_object().unwrap().clone()).connect(&url).await {
@@ -60,7 +71,7 @@ impl Browser {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         };
-        Some(Self { driver, client, _profile: profile })
+        Some(Self { driver, port, client, _profile: profile })
     }
 
     async fn text_of(&self, css: &str) -> String {
@@ -92,7 +103,7 @@ async fn an_order_placed_on_the_page_gets_its_verdict_there() {
     let id = row.attr("data-order-id").await.unwrap().unwrap();
     assert_eq!(dojo.get(&format!("/orders/{id}")).await["price"], json!(49.99));
 
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let text = loop {
         let text = browser.text_of(&format!("[data-order-id='{id}']")).await;
         if text.contains("NOTIFIED") && text.contains("AMOUNT") {

@@ -1,0 +1,130 @@
+//! What a scenario's settings were before it, and the patch that puts them back. Pure.
+//!
+//! Only what the scenario touches is put back: what somebody changes on the page meanwhile is theirs. A value that the
+//! settings topic did not give (it came from the environment, or is the default) is put back by taking ours away.
+
+use crate::scenario::SettingsChange;
+use dojo_contract::{SettingName, Settings, SettingsPatch, ValueSource};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+const INSTANCES: &str = "instances";
+
+/// A value as `GET /settings` shows it.
+#[derive(Deserialize)]
+struct Shown {
+    value: Value,
+    source: ValueSource,
+}
+
+/// Reads the answer of `GET /settings` into what the settings topic says, which is all that a PATCH can change.
+///
+/// Members that are no setting known here (a newer server's) are left out. An error says what does not fit.
+pub fn on_topic(shown: &Value) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    let members = shown.as_object().ok_or("it is no JSON object")?;
+    read(members, None, &mut settings)?;
+    for (instance, values) in members.get(INSTANCES).and_then(Value::as_object).into_iter().flatten() {
+        let values =
+            values.as_object().ok_or_else(|| format!("`{INSTANCES}.{instance}` is no JSON object"))?;
+        read(values, Some(instance), &mut settings)?;
+    }
+    Ok(settings)
+}
+
+fn read(members: &Map<String, Value>, instance: Option<&str>, settings: &mut Settings) -> Result<(), String> {
+    for (name, shown) in members {
+        let Ok(name) = name.parse::<SettingName>() else { continue };
+        let name = SettingName { instance: instance.map(str::to_owned), ..name };
+        let shown = Shown::deserialize(shown).map_err(|e| format!("`{name}`: {e}"))?;
+        if shown.source == ValueSource::Topic {
+            let value = shown.value.to_string();
+            settings.apply(&name.to_string(), Some(value.as_bytes())).map_err(|e| e.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// The patch after which everything that `changes` touch is as it was `before`.
+pub fn restoring<'a>(before: &Settings, changes: impl IntoIterator<Item = &'a SettingsChange>) -> Value {
+    // A null for many (`instances: null`) touches what was there before; what the scenario itself added, it named.
+    let touched: BTreeSet<SettingName> = changes
+        .into_iter()
+        .filter_map(|change| SettingsPatch::parse(&Value::Object(change.0.clone()), before).ok())
+        .flat_map(|patch| patch.records)
+        .map(|(name, _)| name)
+        .collect();
+    let mut patch = Map::new();
+    let mut instances = Map::new();
+    for name in touched {
+        let value = before.get(&name).map_or(Value::Null, |value| number(&value.normalize().to_string()));
+        match &name.instance {
+            None => patch.insert(name.setting.name().to_owned(), value),
+            Some(instance) => match instances.entry(instance.as_str()).or_insert_with(|| Map::new().into()) {
+                Value::Object(values) => values.insert(name.setting.name().to_owned(), value),
+                _ => None,
+            },
+        };
+    }
+    if !instances.is_empty() {
+        patch.insert(INSTANCES.to_owned(), instances.into());
+    }
+    Value::Object(patch)
+}
+
+/// The JSON number with this text, digit by digit.
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(json: Value) -> SettingsChange {
+        SettingsChange(json.as_object().unwrap().clone())
+    }
+
+    fn before() -> Settings {
+        on_topic(&json!({
+            "failRate": {"value": 0.9, "source": "topic"},
+            "maxRetries": {"value": 2, "source": "default"},
+            "tomorrow": {"value": [], "source": "topic"},
+            "instances": {"notification-2": {"failRate": {"value": 0.25, "source": "topic"}}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_value_of_the_topic_is_put_back_and_any_other_taken_away() {
+        let patch = restoring(&before(), &[change(json!({"failRate": 0})), change(json!({"maxRetries": 1}))]);
+        assert_eq!(patch, json!({"failRate": 0.9, "maxRetries": null}));
+    }
+
+    #[test]
+    fn what_is_not_touched_stays_as_it_is() {
+        assert_eq!(restoring(&before(), &[change(json!({"failRate": 1}))]), json!({"failRate": 0.9}));
+        assert_eq!(restoring(&before(), &[]), json!({}));
+    }
+
+    #[test]
+    fn values_of_single_instances_come_back_after_all_were_taken_away() {
+        let changes = [
+            change(json!({"instances": null})),
+            change(json!({"instances": {"notification-1": {"failRate": 1}}})),
+        ];
+        assert_eq!(
+            restoring(&before(), &changes),
+            json!({"instances": {"notification-1": {"failRate": null}, "notification-2": {"failRate": 0.25}}})
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_no_settings_is_refused() {
+        assert!(on_topic(&json!([])).is_err());
+        assert!(on_topic(&json!({"failRate": 0.3})).unwrap_err().contains("failRate"));
+        assert!(on_topic(&json!({"failRate": {"value": 7, "source": "topic"}})).is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! A flood keeps its schedule, or says that it could not.
+
+use crate::{
+    command::{ORDER, play},
+    fake_dojo::{FakeDojo, Script},
+};
+use dojo_run::exit;
+use std::time::{Duration, Instant};
+
+fn flood(count: usize, rate: &str) -> String {
+    format!(
+        r#"flood: {{ count: {count}, rate: {rate}, order: {{ customerName: "Guest ${{n}}", item: Soup, quantity: 1, price: 1 }} }}"#
+    )
+}
+
+#[tokio::test]
+async fn a_flood_does_not_wait_for_answers() {
+    let dojo = FakeDojo::start(Script { answer_after: Duration::from_secs(1), ..Script::default() }).await;
+    let start = Instant::now();
+    play(&dojo.url, &[&flood(60, "60/s")]).await.expect(exit::MET);
+    // One after another they would take a minute.
+    assert!(start.elapsed() < Duration::from_secs(20));
+    let names: Vec<_> = dojo.orders().into_iter().map(|(_, order)| order.customer_name).collect();
+    assert!(
+        names.contains(&"Guest 1".to_owned()) && names.contains(&"Guest 60".to_owned()) && names.len() == 60
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_keep_up_is_rate_not_reached() {
+    let dojo = FakeDojo::start(Script { answer_after: Duration::from_secs(2), ..Script::default() }).await;
+    let ended = play(&dojo.url, &[&flood(600, "1000/s")]).await.expect(exit::COULD_NOT_RUN);
+    assert!(ended.stdout.contains("rate not reached: asked for 1000/s, reached "), "{}", ended.stdout);
+    assert!(ended.stdout.contains("verdict  none"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn orders_that_are_refused_end_the_flood_with_the_first_reason() {
+    let dojo = FakeDojo::start(Script { accepts: 3, ..Script::default() }).await;
+    let ended = play(&dojo.url, &[&flood(1_000, "50/s")]).await.expect(exit::COULD_NOT_RUN);
+    assert!(
+        ended.stdout.contains(
+            "orders were not accepted; the first: POST /orders was answered with 503: Kafka is away"
+        )
+    );
+    assert!(!ended.stdout.contains("of 1000 orders"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_target_that_is_away_is_told_with_the_way_to_start_it() {
+    // Bound and dropped: nobody else is given this port at once.
+    let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let ended = play(&url, &[ORDER]).await.expect(exit::COULD_NOT_RUN);
+    assert!(ended.stdout.contains(&format!("nothing answers at {url}")), "{}", ended.stdout);
+    assert!(ended.stdout.contains("cargo run --release"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn something_else_at_the_port_is_told_apart() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let other = axum::Router::new().fallback(|| async { "hello" });
+    let serving = tokio::spawn(async move { axum::serve(listener, other).await });
+    let ended = play(&url, &[ORDER]).await.expect(exit::COULD_NOT_RUN);
+    assert!(ended.stdout.contains("is something else at the target's port?"), "{}", ended.stdout);
+    serving.abort();
+}

@@ -1,0 +1,21 @@
+//! The program `dojo-run` as a person meets it: real processes, a dojo that follows a script, exit codes and words.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod command;
+mod fake_dojo;
+
+mod command_line;
+mod errors;
+mod expectations;
+mod floods;
+mod scenarios;
+mod settings;
+mod signals;
+mod stream;
