@@ -1,0 +1,224 @@
+//! What the broker speaks: each request with its versions, and how each is laid out.
+//!
+//! A client asks for this list first and then uses, for each request, the newest version both sides know. A version is listed
+//! only where it is handled fully, in its answer, too.
+//!
+//! The layouts say where a request has lists, and nothing else: [`check_layout`](crate::layout::check_layout) walks them before a
+//! request is decoded. They follow the message definitions of Apache Kafka
+//! (<https://kafka.apache.org/protocol#protocol_messages>).
+
+use std::ops::RangeInclusive;
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::layout::Layout::{Blob, Fixed, List, Struct, Text};
+use crate::layout::{Field, Layout, always, between, since, until};
+
+/// One kind of request.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) key: ApiKey,
+    /// The versions that are handled.
+    pub(crate) versions: RangeInclusive<i16>,
+    /// The lowest version that is said to be handled.
+    pub(crate) advertised_min: i16,
+    pub(crate) request: &'static [Field],
+}
+
+const fn api(key: ApiKey, versions: RangeInclusive<i16>, request: &'static [Field]) -> Api {
+    let advertised_min = *versions.start();
+    Api { key, versions, advertised_min, request }
+}
+
+/// The request that a client's header names, if the broker knows it.
+pub(crate) fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == key)
+}
+
+const I8: Layout = Fixed(1);
+const I16: Layout = Fixed(2);
+const I32: Layout = Fixed(4);
+const I64: Layout = Fixed(8);
+const UUID: Layout = Fixed(16);
+
+/// Everything the broker speaks.
+pub(crate) const APIS: &[Api] = &[
+    Api {
+        // Older librdkafka (kcat 1.7 among others) concludes from a lowest version above 0 that the broker cannot take compressed
+        // batches, and sends them uncompressed. Apache Kafka 4 says 0, too, and takes 3 and above like this broker (KAFKA-18659).
+        advertised_min: 0,
+        ..api(
+            ApiKey::Produce,
+            3..=11,
+            &[
+                always(Text),
+                always(I16),
+                always(I32),
+                always(List(&Struct(&[always(Text), always(List(&Struct(&[always(I32), always(Blob)])))]))),
+            ],
+        )
+    },
+    api(
+        ApiKey::Fetch,
+        4..=16,
+        &[
+            until(14, I32),
+            always(I32),
+            always(I32),
+            always(I32),
+            always(I8),
+            since(7, I32),
+            since(7, I32),
+            always(List(&Struct(&[
+                until(12, Text),
+                since(13, UUID),
+                always(List(&Struct(&[
+                    always(I32),
+                    since(9, I32),
+                    always(I64),
+                    since(12, I32),
+                    since(5, I64),
+                    always(I32),
+                ]))),
+            ]))),
+            since(7, List(&Struct(&[until(12, Text), since(13, UUID), always(List(&I32))]))),
+            since(11, Text),
+        ],
+    ),
+    api(
+        ApiKey::ListOffsets,
+        1..=10,
+        &[
+            always(I32),
+            since(2, I8),
+            always(List(&Struct(&[
+                always(Text),
+                always(List(&Struct(&[always(I32), since(4, I32), always(I64)]))),
+            ]))),
+            since(10, I32),
+        ],
+    ),
+    api(
+        ApiKey::Metadata,
+        0..=13,
+        &[
+            always(List(&Struct(&[since(10, UUID), always(Text)]))),
+            since(4, I8),
+            between(8, 10, I8),
+            since(8, I8),
+        ],
+    ),
+    api(
+        ApiKey::OffsetCommit,
+        2..=9,
+        &[
+            always(Text),
+            always(I32),
+            always(Text),
+            since(7, Text),
+            until(4, I64),
+            always(List(&Struct(&[
+                always(Text),
+                always(List(&Struct(&[always(I32), always(I64), since(6, I32), always(Text)]))),
+            ]))),
+        ],
+    ),
+    api(
+        ApiKey::OffsetFetch,
+        1..=9,
+        &[
+            until(7, Text),
+            until(7, List(&Struct(&[always(Text), always(List(&I32))]))),
+            since(
+                8,
+                List(&Struct(&[
+                    always(Text),
+                    since(9, Text),
+                    since(9, I32),
+                    always(List(&Struct(&[always(Text), always(List(&I32))]))),
+                ])),
+            ),
+            since(7, I8),
+        ],
+    ),
+    api(ApiKey::FindCoordinator, 0..=5, &[until(3, Text), since(1, I8), since(4, List(&Text))]),
+    api(
+        ApiKey::JoinGroup,
+        0..=9,
+        &[
+            always(Text),
+            always(I32),
+            since(1, I32),
+            always(Text),
+            since(5, Text),
+            always(Text),
+            always(List(&Struct(&[always(Text), always(Blob)]))),
+            since(8, Text),
+        ],
+    ),
+    api(ApiKey::Heartbeat, 0..=4, &[always(Text), always(I32), always(Text), since(3, Text)]),
+    api(
+        ApiKey::LeaveGroup,
+        0..=5,
+        &[
+            always(Text),
+            until(2, Text),
+            since(3, List(&Struct(&[always(Text), always(Text), since(5, Text)]))),
+        ],
+    ),
+    api(
+        ApiKey::SyncGroup,
+        0..=5,
+        &[
+            always(Text),
+            always(I32),
+            always(Text),
+            since(3, Text),
+            since(5, Text),
+            since(5, Text),
+            always(List(&Struct(&[always(Text), always(Blob)]))),
+        ],
+    ),
+    api(ApiKey::DescribeGroups, 0..=6, &[always(List(&Text)), since(3, I8)]),
+    api(ApiKey::ListGroups, 0..=5, &[since(4, List(&Text)), since(5, List(&Text))]),
+    api(ApiKey::ApiVersions, 0..=4, &[since(3, Text), since(3, Text)]),
+    api(
+        ApiKey::CreateTopics,
+        2..=7,
+        &[
+            always(List(&Struct(&[
+                always(Text),
+                always(I32),
+                always(I16),
+                always(List(&Struct(&[always(I32), always(List(&I32))]))),
+                always(List(&Struct(&[always(Text), always(Text)]))),
+            ]))),
+            always(I32),
+            always(I8),
+        ],
+    ),
+    api(
+        ApiKey::DeleteTopics,
+        1..=6,
+        &[since(6, List(&Struct(&[always(Text), always(UUID)]))), until(5, List(&Text)), always(I32)],
+    ),
+    api(ApiKey::InitProducerId, 0..=5, &[always(Text), always(I32), since(3, I64), since(3, I16)]),
+    api(
+        ApiKey::OffsetForLeaderEpoch,
+        2..=4,
+        &[
+            since(3, I32),
+            always(List(&Struct(&[
+                always(Text),
+                always(List(&Struct(&[always(I32), always(I32), always(I32)]))),
+            ]))),
+        ],
+    ),
+    api(
+        ApiKey::DescribeConfigs,
+        1..=4,
+        &[always(List(&Struct(&[always(I8), always(Text), always(List(&Text))]))), always(I8), since(3, I8)],
+    ),
+    api(ApiKey::DeleteGroups, 0..=2, &[always(List(&Text))]),
+    api(ApiKey::DescribeCluster, 0..=2, &[always(I8), since(1, I8), since(2, I8)]),
+];

@@ -1,0 +1,208 @@
+//! One client's connection: frames in, frames out.
+//!
+//! A request is four bytes of length, a header that says what it is and in which version, and a body; an answer likewise. Kafka
+//! promises that answers come in the order of the requests, so each is answered before the next is looked at; a client that
+//! wants more at once opens another connection. Whatever a client sends, it can only end its own connection:
+//!
+//! - a length beyond [`MAX_REQUEST`] ends it before anything is read, and memory is taken as bytes arrive, not as announced;
+//! - a body is walked over before it is decoded ([`layout`](crate::layout)), so that no list claims more than is there;
+//! - the connection is a task of its own: should something panic over a request after all, the task ends, alone.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
+use kafka_protocol::protocol::{Decodable, Encodable};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::api::{self, Api};
+use crate::broker::Node;
+use crate::config::Address;
+use crate::layout::{Malformed, check_layout};
+use crate::requests::{self, Answer, Caller};
+
+/// The longest request, in bytes: Kafka's `socket.request.max.bytes`.
+const MAX_REQUEST: usize = 100 << 20;
+/// How much is read at once, and kept for the connection's next requests.
+const BUFFER: usize = 64 << 10;
+/// A buffer that a large answer left behind is given back beyond this size.
+const KEPT_BUFFER: usize = 1 << 20;
+const LENGTH: usize = 4;
+
+/// Why a connection ended before its client closed it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("nothing moved for {0:?}")]
+    Idle(Duration),
+    #[error("a request of {0} bytes: the most is {MAX_REQUEST}")]
+    RequestSize(i32),
+    #[error("a request without a whole header")]
+    Header,
+    #[error("request {key} in version {version}, which the broker does not speak")]
+    Unsupported { key: i16, version: i16 },
+    #[error("malformed {key:?} request in version {version}: {fault}")]
+    Malformed { key: ApiKey, version: i16, fault: Malformed },
+    #[error("cannot decode {key:?} request in version {version}: {fault}")]
+    Decode { key: ApiKey, version: i16, fault: String },
+    #[error("a write without acknowledgement failed: {0}")]
+    Unacknowledged(String),
+    #[error("cannot encode the answer to {key:?} in version {version}: {fault}")]
+    Encode { key: ApiKey, version: i16, fault: String },
+}
+
+impl Ended {
+    /// Worth a line in the log: the client did something that no client should do, or the broker did.
+    pub(crate) fn is_clients_fault(&self) -> bool {
+        !matches!(self, Self::Io(_) | Self::Idle(_))
+    }
+}
+
+/// Answers a client's requests until it hangs up.
+///
+/// # Errors
+/// Where the connection has to end before that.
+pub(crate) async fn serve(node: &Node, stream: TcpStream, peer: SocketAddr) -> Result<(), Ended> {
+    // Answers are small and awaited: none may wait for the next to fill a packet.
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    let endpoint = node
+        .config
+        .advertised
+        .clone()
+        .unwrap_or_else(|| Address { host: local.ip().to_canonical().to_string(), port: local.port() });
+    debug!(%peer, %endpoint, "connection opened");
+    let mut wire = Wire { stream, input: BytesMut::with_capacity(BUFFER), max_idle: node.config.max_idle };
+    let mut output = BytesMut::with_capacity(BUFFER);
+    while let Some(frame) = wire.read_frame().await? {
+        output.clear();
+        if output.capacity() > KEPT_BUFFER {
+            output = BytesMut::with_capacity(BUFFER);
+        }
+        if answer(node, frame, peer, &endpoint, &mut output).await? {
+            wire.write(&output).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The socket, cut into frames.
+struct Wire {
+    stream: TcpStream,
+    input: BytesMut,
+    max_idle: Duration,
+}
+
+impl Wire {
+    /// The next request without its length; `None` where the client has hung up between two.
+    async fn read_frame(&mut self) -> Result<Option<Bytes>, Ended> {
+        while self.input.len() < LENGTH {
+            if !self.read_more(LENGTH).await? {
+                return if self.input.is_empty() { Ok(None) } else { Err(cut_off()) };
+            }
+        }
+        let announced = self.input.get_i32();
+        let length = usize::try_from(announced).ok().filter(|length| *length <= MAX_REQUEST);
+        let length = length.ok_or(Ended::RequestSize(announced))?;
+        while self.input.len() < length {
+            if !self.read_more(length).await? {
+                return Err(cut_off());
+            }
+        }
+        Ok(Some(self.input.split_to(length).freeze()))
+    }
+
+    /// Reads what there is, towards `wanted` bytes; `false` at the end.
+    async fn read_more(&mut self, wanted: usize) -> Result<bool, Ended> {
+        // As much again as has come: a long request doubles the buffer a few times instead of growing it packet by packet, and
+        // an announced length alone takes no memory.
+        let missing = wanted.saturating_sub(self.input.len());
+        self.input.reserve(missing.min(self.input.len()).max(BUFFER));
+        let read = timeout(self.max_idle, self.stream.read_buf(&mut self.input)).await;
+        Ok(read.map_err(|_| Ended::Idle(self.max_idle))?? > 0)
+    }
+
+    async fn write(&mut self, output: &[u8]) -> Result<(), Ended> {
+        let written = timeout(self.max_idle, self.stream.write_all(output)).await;
+        Ok(written.map_err(|_| Ended::Idle(self.max_idle))??)
+    }
+}
+
+fn cut_off() -> Ended {
+    Ended::Io(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Answers one request into `output`; `false` where the client wants no answer.
+async fn answer(
+    node: &Node,
+    mut frame: Bytes,
+    peer: SocketAddr,
+    endpoint: &Address,
+    output: &mut BytesMut,
+) -> Result<bool, Ended> {
+    let mut start = frame.as_ref();
+    let (Ok(key), Ok(version), Ok(correlation_id)) =
+        (start.try_get_i16(), start.try_get_i16(), start.try_get_i32())
+    else {
+        return Err(Ended::Header);
+    };
+    let known = api::find(key).ok_or(Ended::Unsupported { key, version })?;
+    if !known.versions.contains(&version) {
+        return if known.key == ApiKey::ApiVersions {
+            // A client that asks in a version from the future is answered in the first, which every client understands.
+            let versions = requests::api_versions::list(Some(ResponseError::UnsupportedVersion));
+            encode(known, 0, correlation_id, &ResponseKind::ApiVersions(versions), output).map(|()| true)
+        } else {
+            Err(Ended::Unsupported { key, version })
+        };
+    }
+    let header_version = known.key.request_header_version(version);
+    let header = RequestHeader::decode(&mut frame, header_version).map_err(|_| Ended::Header)?;
+    check_layout(&frame, known.request, version, header_version >= 2).map_err(|fault| Ended::Malformed {
+        key: known.key,
+        version,
+        fault,
+    })?;
+    let request = RequestKind::decode(known.key, &mut frame, version).map_err(|fault| Ended::Decode {
+        key: known.key,
+        version,
+        fault: fault.to_string(),
+    })?;
+    let caller = Caller {
+        version,
+        client_id: header.client_id.as_deref().unwrap_or_default().to_owned(),
+        host: peer.ip().to_canonical(),
+        endpoint: endpoint.clone(),
+    };
+    match requests::answer(node, &caller, request).await {
+        Answer::Reply(response) => encode(known, version, correlation_id, &response, output).map(|()| true),
+        Answer::Silence => Ok(false),
+        Answer::HangUp(reason) => Err(Ended::Unacknowledged(reason)),
+    }
+}
+
+fn encode(
+    api: &Api,
+    version: i16,
+    correlation_id: i32,
+    response: &ResponseKind,
+    output: &mut BytesMut,
+) -> Result<(), Ended> {
+    let failed = |fault: String| Ended::Encode { key: api.key, version, fault };
+    output.put_i32(0);
+    ResponseHeader::default()
+        .with_correlation_id(correlation_id)
+        .encode(output, api.key.response_header_version(version))
+        .and_then(|()| response.encode(output, version))
+        .map_err(|error| failed(error.to_string()))?;
+    let length = i32::try_from(output.len() - LENGTH).map_err(|_| failed("longer than 2 GiB".into()))?;
+    output.get_mut(..LENGTH).into_iter().for_each(|field| field.copy_from_slice(&length.to_be_bytes()));
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The groups of the broker: a lock for each, the answers on their way, and the clock that ends sessions.
+//!
+//! The clock sleeps until the next moment at which any group has something to do, and is woken when a group gets an earlier one;
+//! a broker without consumers does nothing at all.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kafka_protocol::ResponseError;
+use tokio::sync::{Notify, oneshot};
+
+use super::{Group, Reply};
+use crate::lock::lock;
+
+/// The request that waits for a group's reply: the other end of it.
+pub(crate) type Waiter = oneshot::Sender<Reply>;
+
+type Shared = Arc<Mutex<Group<Waiter>>>;
+
+/// All groups.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    groups: Mutex<BTreeMap<String, Shared>>,
+    initial_delay: Duration,
+    /// When the clock wakes up; `None` for never.
+    alarm: Mutex<Option<Instant>>,
+    earlier_alarm: Notify,
+}
+
+impl Coordinator {
+    pub(crate) fn new(initial_delay: Duration) -> Self {
+        Self {
+            groups: Mutex::default(),
+            initial_delay,
+            alarm: Mutex::default(),
+            earlier_alarm: Notify::new(),
+        }
+    }
+
+    /// Works with a group, which is made if there is none.
+    pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
+        let group = lock(&self.groups)
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(Mutex::new(Group::new(self.initial_delay))))
+            .clone();
+        self.work(&group, work)
+    }
+
+    /// Works with a group, where there is one.
+    pub(crate) fn with_known<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
+        let group = lock(&self.groups).get(name).cloned()?;
+        Some(self.work(&group, work))
+    }
+
+    /// Works with each group in turn, by name.
+    pub(crate) fn with_each(&self, mut work: impl FnMut(&str, &mut Group<Waiter>)) {
+        for (name, group) in self.all() {
+            self.work(&group, |group| work(&name, group));
+        }
+    }
+
+    /// Deletes a group.
+    ///
+    /// # Errors
+    /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` where it has members.
+    pub(crate) fn delete(&self, name: &str) -> Result<(), ResponseError> {
+        let mut groups = lock(&self.groups);
+        let group = groups.get(name).ok_or(ResponseError::GroupIdNotFound)?;
+        lock(group).delete()?;
+        groups.remove(name);
+        Ok(())
+    }
+
+    /// Gives every member its whole session again, as the broker begins to serve.
+    pub(crate) fn resume(&self) {
+        self.with_each(|_, group| group.resume(Instant::now()));
+    }
+
+    /// Lets time pass for the groups. Never returns: end it by dropping it.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let next = self.set_alarm();
+            let alarm = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = alarm => {}
+                () = self.earlier_alarm.notified() => {}
+            }
+            let now = Instant::now();
+            for (_, group) in self.all() {
+                if lock(&group).next_deadline().is_some_and(|deadline| deadline <= now) {
+                    self.work(&group, |group| group.tick(now));
+                }
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<(String, Shared)> {
+        lock(&self.groups).iter().map(|(name, group)| (name.clone(), group.clone())).collect()
+    }
+
+    fn work<T>(&self, group: &Shared, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
+        let (result, replies, deadline) = {
+            let mut group = lock(group);
+            let result = work(&mut group);
+            (result, group.take_replies(), group.next_deadline())
+        };
+        for (waiter, reply) in replies {
+            // Whoever waited may have hung up.
+            let _ = waiter.send(reply);
+        }
+        if let Some(deadline) = deadline
+            && lock(&self.alarm).is_none_or(|alarm| deadline < alarm)
+        {
+            self.earlier_alarm.notify_one();
+        }
+        result
+    }
+
+    /// The lock is held while the groups are asked, so that no group can get an earlier deadline unnoticed in between.
+    fn set_alarm(&self) -> Option<Instant> {
+        let mut alarm = lock(&self.alarm);
+        *alarm = self.all().iter().filter_map(|(_, group)| lock(group).next_deadline()).min();
+        *alarm
+    }
+}

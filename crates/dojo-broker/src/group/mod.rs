@@ -1,0 +1,465 @@
+//! A consumer group: which consumers share a topic's partitions, and how far they have read.
+//!
+//! The broker does not share the partitions out itself. It gathers the members, has one of them, the leader, do it, and hands
+//! each member its part; whenever the membership changes, all start again in a new generation:
+//!
+//! ```text
+//!            first member joins            all have joined           the leader has shared out
+//!   Empty ──────────────────────► Preparing ─────────────► Completing ──────────────────────► Stable
+//!     ▲                           Rebalance                Rebalance                            │
+//!     └────── all have left ─────── ▲  ▲ ── one leaves, dies, or joins ─┘                       │
+//!                                   └───────── one leaves, dies, or joins ──────────────────────┘
+//! ```
+//!
+//! This is the "classic" protocol (<https://cwiki.apache.org/confluence/x/foGDBg>), told as a pure state machine: it is given the
+//! time with every call, never waits and never sends. A request whose answer depends on other members is handed in as a *waiter*
+//! `W` and comes back, with its answer, from [`Group::take_replies`]. [`coordinator`] is what surrounds it with locks and clocks.
+
+pub(crate) mod coordinator;
+mod member;
+mod rebalance;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+
+use member::Member;
+pub(crate) use member::{Identity, Join};
+
+/// What a group is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No members; perhaps committed offsets.
+    Empty,
+    /// Waiting for every member to join the next generation.
+    PreparingRebalance,
+    /// Waiting for the leader to share out the partitions.
+    CompletingRebalance,
+    /// Every member knows its part.
+    Stable,
+    /// Deleted; whoever still holds it has to look the group up again.
+    Dead,
+}
+
+impl State {
+    /// Kafka's name for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Stable => "Stable",
+            Self::Dead => "Dead",
+        }
+    }
+}
+
+/// The answer to a JoinGroup request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) generation: i32,
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: String,
+    pub(crate) leader: String,
+    pub(crate) member_id: String,
+    /// For the leader: everyone, with what they want it to know. For others: nobody.
+    pub(crate) members: Vec<JoinedMember>,
+    /// The leader need not share anything out, what was shared out holds.
+    pub(crate) skip_assignment: bool,
+}
+
+/// A member as the leader gets to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JoinedMember {
+    pub(crate) id: String,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) metadata: Bytes,
+}
+
+/// A JoinGroup request that was not granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotJoined {
+    pub(crate) error: ResponseError,
+    /// With `MEMBER_ID_REQUIRED`, the id to come back with; else the one the consumer came with.
+    pub(crate) member_id: String,
+}
+
+/// The answer to a SyncGroup request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Synced {
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: String,
+    pub(crate) assignment: Bytes,
+}
+
+/// What a waiter gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Join(Result<Joined, NotJoined>),
+    Sync(Result<Synced, ResponseError>),
+}
+
+/// A SyncGroup request.
+#[derive(Debug)]
+pub(crate) struct Sync<'a> {
+    pub(crate) identity: Identity<'a>,
+    pub(crate) generation: i32,
+    /// Checked where the consumer says them.
+    pub(crate) protocol_type: Option<&'a str>,
+    pub(crate) protocol: Option<&'a str>,
+    /// From the leader: each member's part.
+    pub(crate) assignments: Vec<(String, Bytes)>,
+}
+
+/// How far a group has read a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// The next offset to read.
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    pub(crate) metadata: Option<String>,
+}
+
+/// A group as an operator sees it.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) state: State,
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: String,
+    pub(crate) members: Vec<MemberDescription>,
+}
+
+/// A member as an operator sees it.
+#[derive(Debug)]
+pub(crate) struct MemberDescription {
+    pub(crate) id: String,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_host: String,
+    pub(crate) metadata: Bytes,
+    pub(crate) assignment: Bytes,
+}
+
+/// When the current gathering or sharing out ends at the latest.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    /// Even if everyone is there, not before: others may be about to come.
+    not_before: Instant,
+    /// Whoever is not there by then is left behind.
+    deadline: Instant,
+}
+
+/// One group. See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Group<W> {
+    state: State,
+    generation: i32,
+    protocol_type: String,
+    protocol: String,
+    /// A member's id; empty where there are no members.
+    leader: String,
+    /// In the order in which they first joined.
+    members: Vec<Member<W>>,
+    /// Ids that consumers were sent away with, and until when they are expected back.
+    promised: BTreeMap<String, Instant>,
+    phase: Option<Phase>,
+    initial_delay: Duration,
+    committed: BTreeMap<String, BTreeMap<i32, Committed>>,
+    replies: Vec<(W, Reply)>,
+}
+
+impl<W> Group<W> {
+    /// An empty group whose first rebalance waits for `initial_delay` after each new member.
+    pub(crate) fn new(initial_delay: Duration) -> Self {
+        Self {
+            state: State::Empty,
+            generation: 0,
+            protocol_type: String::new(),
+            protocol: String::new(),
+            leader: String::new(),
+            members: Vec::new(),
+            promised: BTreeMap::new(),
+            phase: None,
+            initial_delay,
+            committed: BTreeMap::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn protocol_type(&self) -> &str {
+        &self.protocol_type
+    }
+
+    /// The answers that are due since the last call, with those they are for. Every waiter handed in comes out of here once.
+    pub(crate) fn take_replies(&mut self) -> Vec<(W, Reply)> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// A consumer wants to be a member, or to stay one in the next generation.
+    pub(crate) fn join(&mut self, waiter: W, join: &Join, now: Instant) {
+        match self.admit(join, now) {
+            Ok(Admitted::At(index)) => {
+                if let Some(member) = self.members.get_mut(index)
+                    && let Some(superseded) = member.joining.replace(waiter)
+                {
+                    // A client that sends its request again no longer waits for the first answer.
+                    let error = ResponseError::RebalanceInProgress;
+                    let member_id = member.id.clone();
+                    self.replies.push((superseded, Reply::Join(Err(NotJoined { error, member_id }))));
+                }
+            }
+            Ok(Admitted::Already(joined)) => self.replies.push((waiter, Reply::Join(Ok(joined)))),
+            Err(refused) => self.replies.push((waiter, Reply::Join(Err(refused)))),
+        }
+        self.complete_if_all_joined(now);
+    }
+
+    /// A member is ready for its part; the leader brings everyone's.
+    pub(crate) fn sync(&mut self, waiter: W, sync: Sync<'_>, now: Instant) {
+        let refusal = self.check_member(&sync.identity, sync.generation).err().or_else(|| {
+            let other = |said: Option<&str>, is: &str| said.is_some_and(|said| said != is);
+            let differs =
+                other(sync.protocol_type, &self.protocol_type) || other(sync.protocol, &self.protocol);
+            differs.then_some(ResponseError::InconsistentGroupProtocol)
+        });
+        let refusal = refusal.or(match self.state {
+            State::PreparingRebalance => Some(ResponseError::RebalanceInProgress),
+            _ => None,
+        });
+        if let Some(error) = refusal {
+            self.replies.push((waiter, Reply::Sync(Err(error))));
+            return;
+        }
+        let leads = sync.identity.member_id == self.leader;
+        if let Some(member) = self.find_mut(sync.identity.member_id) {
+            member.heard_of(now);
+            if let Some(superseded) = member.syncing.replace(waiter) {
+                self.replies.push((superseded, Reply::Sync(Err(ResponseError::RebalanceInProgress))));
+            }
+        }
+        if self.state == State::CompletingRebalance && leads {
+            for (member_id, assignment) in sync.assignments {
+                if let Some(member) = self.find_mut(&member_id) {
+                    member.assignment = assignment;
+                }
+            }
+            self.state = State::Stable;
+            self.phase = None;
+        }
+        if self.state == State::Stable {
+            self.hand_out(now);
+        }
+    }
+
+    /// A member is alive.
+    ///
+    /// # Errors
+    /// `REBALANCE_IN_PROGRESS` tells it to join again; the other codes, that it is no member of this generation.
+    pub(crate) fn heartbeat(
+        &mut self,
+        identity: &Identity<'_>,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
+        self.check_member(identity, generation)?;
+        if let Some(member) = self.find_mut(identity.member_id) {
+            member.heard_of(now);
+        }
+        match self.state {
+            State::PreparingRebalance => Err(ResponseError::RebalanceInProgress),
+            _ => Ok(()),
+        }
+    }
+
+    /// A member says goodbye; with an instance id and no member id, an operator says it for a static member.
+    ///
+    /// # Errors
+    /// Where it is no member.
+    pub(crate) fn leave(&mut self, identity: &Identity<'_>, now: Instant) -> Result<(), ResponseError> {
+        if self.state == State::Dead {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        if self.promised.remove(identity.member_id).is_some() {
+            self.complete_if_all_joined(now);
+            return Ok(());
+        }
+        let id = match identity.instance_id {
+            Some(instance) if identity.member_id.is_empty() => {
+                let member =
+                    self.members.iter().find(|member| member.instance_id.as_deref() == Some(instance));
+                member.map(|member| member.id.clone()).ok_or(ResponseError::UnknownMemberId)?
+            }
+            _ => self.identify(identity)?.to_owned(),
+        };
+        self.remove(&id, ResponseError::UnknownMemberId);
+        self.rebalance(now);
+        self.complete_if_all_joined(now);
+        Ok(())
+    }
+
+    /// Whether this member may commit offsets. A client outside of the group (an operator, or a consumer that picks its own
+    /// partitions) comes without an id and a generation below 0, and may while the group has no members.
+    ///
+    /// # Errors
+    /// Kafka's code for why not.
+    pub(crate) fn may_commit(
+        &mut self,
+        identity: &Identity<'_>,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
+        if self.state == State::Dead {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        if generation < 0 && identity.member_id.is_empty() && identity.instance_id.is_none() {
+            return if self.members.is_empty() { Ok(()) } else { Err(ResponseError::UnknownMemberId) };
+        }
+        self.check_member(identity, generation)?;
+        if self.state == State::CompletingRebalance {
+            return Err(ResponseError::RebalanceInProgress);
+        }
+        if let Some(member) = self.find_mut(identity.member_id) {
+            member.heard_of(now);
+        }
+        Ok(())
+    }
+
+    /// Notes how far the group has read a partition. Whether it may is asked before, once for all partitions.
+    pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
+        self.committed.entry(topic.to_owned()).or_default().insert(partition, committed);
+    }
+
+    /// How far the group has read, by topic and partition.
+    pub(crate) fn committed(&self) -> &BTreeMap<String, BTreeMap<i32, Committed>> {
+        &self.committed
+    }
+
+    /// Forgets how far the group has read a topic that is gone.
+    pub(crate) fn forget_topic(&mut self, topic: &str) {
+        self.committed.remove(topic);
+    }
+
+    /// Ends the group for good.
+    ///
+    /// # Errors
+    /// `NON_EMPTY_GROUP` where it has members.
+    pub(crate) fn delete(&mut self) -> Result<(), ResponseError> {
+        if !self.members.is_empty() || self.state == State::PreparingRebalance {
+            return Err(ResponseError::NonEmptyGroup);
+        }
+        self.state = State::Dead;
+        Ok(())
+    }
+
+    pub(crate) fn describe(&self) -> Description {
+        // What members want and have is in flux until the group has settled, and is not shown before.
+        let settled = self.state == State::Stable;
+        let member = |member: &Member<W>| MemberDescription {
+            id: member.id.clone(),
+            instance_id: member.instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: if settled { member.metadata(&self.protocol) } else { Bytes::new() },
+            assignment: if settled { member.assignment.clone() } else { Bytes::new() },
+        };
+        Description {
+            state: self.state,
+            protocol_type: self.protocol_type.clone(),
+            protocol: if settled { self.protocol.clone() } else { String::new() },
+            members: self.members.iter().map(member).collect(),
+        }
+    }
+
+    /// The time has come to `now`: whoever was not heard of in time is no longer a member.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.promised.retain(|_, until| *until > now);
+        let overdue =
+            self.state == State::CompletingRebalance && self.phase.is_some_and(|phase| phase.deadline <= now);
+        let gone = |member: &Member<W>| {
+            (!member.is_waiting() && member.expires <= now) || (overdue && member.syncing.is_none())
+        };
+        let gone: Vec<String> = self.members.iter().filter(|m| gone(m)).map(|m| m.id.clone()).collect();
+        for id in &gone {
+            self.remove(id, ResponseError::UnknownMemberId);
+        }
+        if !gone.is_empty() {
+            self.rebalance(now);
+        }
+        self.complete_if_all_joined(now);
+    }
+
+    /// When [`Group::tick`] has something to do next, if nothing else happens.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let expiries = self.members.iter().filter(|member| !member.is_waiting()).map(|member| member.expires);
+        let phase = self.phase.map(|phase| match self.state {
+            State::PreparingRebalance if self.all_have_joined() => phase.not_before,
+            _ => phase.deadline.max(phase.not_before),
+        });
+        expiries.chain(self.promised.values().copied()).chain(phase).min()
+    }
+
+    /// The broker was away and is back: no member could be heard of meanwhile, so each has its whole session before it again,
+    /// and the requests that waited are gone with their connections.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.replies.clear();
+        self.promised.clear();
+        for member in &mut self.members {
+            member.joining = None;
+            member.syncing = None;
+            member.heard_of(now);
+        }
+        if self.phase.is_some() {
+            self.phase = Some(Phase { not_before: now, deadline: now + self.longest_rebalance_timeout() });
+        }
+    }
+
+    fn find_mut(&mut self, id: &str) -> Option<&mut Member<W>> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+
+    /// Whether the request is from a member of the current generation.
+    fn check_member(&self, identity: &Identity<'_>, generation: i32) -> Result<(), ResponseError> {
+        if self.state == State::Dead {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        self.identify(identity)?;
+        if generation != self.generation {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        Ok(())
+    }
+
+    /// The id of the member that the request is from.
+    fn identify(&self, identity: &Identity<'_>) -> Result<&str, ResponseError> {
+        let by_instance = identity.instance_id.map(|instance| {
+            self.members.iter().find(|member| member.instance_id.as_deref() == Some(instance))
+        });
+        match by_instance {
+            // Another process has taken the static member's place.
+            Some(Some(member)) if member.id != identity.member_id => Err(ResponseError::FencedInstanceId),
+            Some(Some(member)) => Ok(&member.id),
+            Some(None) => Err(ResponseError::UnknownMemberId),
+            None => {
+                let member = self.members.iter().find(|member| member.id == identity.member_id);
+                member.map(|member| member.id.as_str()).ok_or(ResponseError::UnknownMemberId)
+            }
+        }
+    }
+}
+
+/// What becomes of a consumer that may join.
+enum Admitted {
+    /// It waits for the others, as the member with this index.
+    At(usize),
+    /// Nothing has changed, so it is told again what it was told.
+    Already(Joined),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! From a text such as `localhost:9092` to listening sockets.
+//!
+//! A name may stand for several addresses: `localhost` is usually both `::1` and `127.0.0.1`. Clients try them in an order of
+//! their own, and one that finds the first closed logs an error and waits before it tries the next, so the broker listens on all.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::{TcpListener, lookup_host};
+
+use crate::error::Error;
+
+/// How often a free port is looked for that is free at every address of a name.
+const ATTEMPTS: usize = 20;
+
+/// Listens on every address that `listen` (`host:port`) stands for and this machine has. With port 0, a free port is chosen, the
+/// same for all of them.
+///
+/// # Errors
+/// [`Error::Resolve`] where the text is no address, [`Error::AddressInUse`] where one of the addresses is taken,
+/// [`Error::Listen`] where none of them can be listened on.
+pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, Error> {
+    let resolve = |source| Error::Resolve { listen: listen.to_owned(), source };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in lookup_host(listen).await.map_err(resolve)? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let Some(port) = addresses.first().map(SocketAddr::port) else {
+        return Err(resolve(io::Error::from(io::ErrorKind::NotFound)));
+    };
+    let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    let mut attempt = 1;
+    loop {
+        match bind_all(listen, &ips, port).await {
+            // A port that was free at the first address need not be free at the next.
+            Err(Error::AddressInUse { .. }) if port == 0 && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The `bootstrap.servers` for listeners that [`bind`] gave: their addresses, separated by commas.
+///
+/// # Errors
+/// [`Error::Listener`] where the operating system does not tell a listener's address.
+pub fn bootstrap_servers(listeners: &[TcpListener]) -> Result<String, Error> {
+    let addresses: Result<Vec<String>, io::Error> =
+        listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect();
+    Ok(addresses.map_err(Error::Listener)?.join(","))
+}
+
+async fn bind_all(listen: &str, ips: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::new();
+    let mut unavailable = None;
+    for ip in ips {
+        let address = SocketAddr::new(*ip, port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                port = listener.local_addr().map_err(Error::Listener)?.port();
+                listeners.push(listener);
+            }
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                return Err(Error::AddressInUse { listen: listen.to_owned(), address });
+            }
+            // A machine without IPv6 may still have a name for `::1`.
+            Err(source) => unavailable = Some(Error::Listen { listen: listen.to_owned(), address, source }),
+        }
+    }
+    match unavailable {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn port_zero_is_the_same_free_port_at_every_address() {
+        let listeners = bind("localhost:0").await.unwrap();
+        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        assert!(!ports.is_empty());
+        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_together_with_the_way_to_choose_another() {
+        let taken = bind("127.0.0.1:0").await.unwrap();
+        let address = taken[0].local_addr().unwrap();
+        let error = bind(&address.to_string()).await.unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+        assert!(error.contains("BROKER_LISTEN") && error.contains("--broker-listen"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_refused() {
+        for text in ["", "no-port", "127.0.0.1:banana"] {
+            assert!(matches!(bind(text).await, Err(Error::Resolve { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use proptest::prelude::*;
+
+use super::super::compression::tests::ALL;
+use super::super::sample::Sample;
+use super::*;
+
+const NOW: i64 = 1_700_000_000_000;
+
+const RULES: Rules = Rules {
+    max_bytes: 1_048_588,
+    max_age_ms: i64::MAX,
+    max_ahead_ms: 3_600_000,
+    log_append_time: false,
+    needs_keys: false,
+};
+
+fn check(sample: &Sample) -> Result<Checked, Refused> {
+    Checked::check(sample.bytes(), &RULES, NOW)
+}
+
+fn error(bytes: Bytes, rules: &Rules) -> ResponseError {
+    Checked::check(bytes, rules, NOW).unwrap_err().refusal.error
+}
+
+#[test]
+fn a_batch_is_stored_as_it_was_sent_but_for_offset_and_epoch() {
+    for codec in ALL {
+        let sent = Sample { codec, ..Sample::at(&[NOW, NOW + 5, NOW + 3]) }.bytes();
+        let stored = Checked::check(sent.clone(), &RULES, NOW).unwrap().stored_at(1000);
+        assert_eq!((stored.base_offset, stored.last_offset), (1000, 1002));
+        assert_eq!((stored.max_timestamp, stored.max_timestamp_offset), (NOW + 5, 1001));
+        assert_eq!(stored.data[..8], 1000_i64.to_be_bytes());
+        assert_eq!(stored.data[8..12], sent[8..12]);
+        assert_eq!(stored.data[12..16], LEADER_EPOCH.to_be_bytes());
+        assert_eq!(stored.data[16..], sent[16..]);
+    }
+}
+
+#[test]
+fn the_first_record_at_a_time_is_found_within_a_batch_compressed_or_not() {
+    for codec in ALL {
+        let sample = Sample { codec, ..Sample::at(&[NOW, NOW + 5, NOW + 3, NOW + 9]) };
+        let stored = check(&sample).unwrap().stored_at(100);
+        assert_eq!(stored.first_at(0), Some((100, NOW)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 2), Some((101, NOW + 5)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 6), Some((103, NOW + 9)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 10), None, "{codec:?}");
+    }
+}
+
+#[test]
+fn the_latest_time_is_the_records_not_what_the_header_claims() {
+    let liar = Sample { max_timestamp: Some(NOW + 1_000_000_000), ..Sample::at(&[NOW, NOW + 1]) };
+    assert_eq!(check(&liar).unwrap().stored_at(0).max_timestamp, NOW + 1);
+}
+
+#[test]
+fn with_log_append_time_every_record_has_the_brokers_time_and_the_checksum_still_holds() {
+    let rules = Rules { log_append_time: true, ..RULES };
+    let checked = Checked::check(Sample::at(&[5, 9]).bytes(), &rules, NOW).unwrap();
+    assert_eq!(checked.log_append_time(), Some(NOW));
+    let stored = checked.stored_at(40);
+    let header = Header::parse(&stored.data).unwrap();
+    assert!(header.is_log_append_time());
+    assert_eq!(header.max_timestamp, NOW);
+    assert_eq!(header.crc, crc32c::crc32c(&stored.data[CHECKED..]));
+    assert_eq!(stored.first_at(NOW), Some((40, NOW)));
+    assert_eq!(stored.max_timestamp_offset, 40);
+}
+
+#[test]
+fn what_apache_kafka_refuses_is_refused_with_its_code() {
+    let good = Sample::at(&[NOW, NOW]);
+    let refused = |sample: Sample| error(sample.bytes(), &RULES);
+    assert_eq!(refused(Sample { magic: 1, ..good.clone() }), ResponseError::InvalidRecord);
+    assert_eq!(refused(Sample { base_offset: 1, ..good.clone() }), ResponseError::InvalidRecord);
+    assert_eq!(refused(Sample { attributes: CONTROL_BIT, ..good.clone() }), ResponseError::InvalidRecord);
+    assert_eq!(
+        refused(Sample { attributes: TRANSACTIONAL_BIT, ..good.clone() }),
+        ResponseError::TransactionalIdAuthorizationFailed
+    );
+    assert_eq!(refused(Sample { attributes: 7, ..good.clone() }), ResponseError::UnsupportedCompressionType);
+    assert_eq!(refused(Sample { producer: (1, 0, -1), ..good.clone() }), ResponseError::InvalidRecord);
+    for record_count in [-1, 0, 1, 3] {
+        let record_count = Some(record_count);
+        assert_eq!(refused(Sample { record_count, ..good.clone() }), ResponseError::InvalidRecord);
+    }
+    assert_eq!(refused(Sample::at(&[])), ResponseError::InvalidRecord);
+    let bytes = good.bytes();
+    assert_eq!(error(bytes.slice(..60), &RULES), ResponseError::CorruptMessage);
+    assert_eq!(error(bytes.slice(..bytes.len() - 1), &RULES), ResponseError::CorruptMessage);
+    assert_eq!(error([&bytes[..], &bytes].concat().into(), &RULES), ResponseError::InvalidRecord);
+    assert_eq!(error(bytes, &Rules { max_bytes: 60, ..RULES }), ResponseError::MessageTooLarge);
+}
+
+#[test]
+fn a_bit_that_fell_over_on_the_way_is_noticed() {
+    let bytes = Sample::at(&[NOW]).bytes();
+    for at in CHECKED..bytes.len() {
+        let mut garbled = BytesMut::from(&bytes[..]);
+        garbled[at] ^= 0x10;
+        assert_eq!(error(garbled.freeze(), &RULES), ResponseError::CorruptMessage);
+    }
+}
+
+#[test]
+fn a_record_out_of_time_is_named() {
+    let late = Sample::at(&[NOW, NOW + 60_001]);
+    let rules = Rules { max_ahead_ms: 60_000, ..RULES };
+    let refused = Checked::check(late.bytes(), &rules, NOW).unwrap_err();
+    assert_eq!((refused.refusal.error, refused.record), (ResponseError::InvalidTimestamp, Some(1)));
+    let rules = Rules { max_age_ms: 1000, ..RULES };
+    assert_eq!(error(Sample::at(&[NOW - 1001]).bytes(), &rules), ResponseError::InvalidTimestamp);
+    assert!(Checked::check(Sample::at(&[NOW - 1000]).bytes(), &rules, NOW).is_ok());
+    // The broker's own time is always in time.
+    let rules = Rules { log_append_time: true, max_ahead_ms: 0, ..RULES };
+    assert!(Checked::check(Sample::at(&[NOW + 5]).bytes(), &rules, NOW).is_ok());
+}
+
+#[test]
+fn a_compacted_topic_takes_only_records_with_keys() {
+    let mut sample = Sample::at(&[NOW, NOW, NOW]);
+    sample.records[2].1 = None;
+    assert!(check(&sample).is_ok());
+    let refused = Checked::check(sample.bytes(), &Rules { needs_keys: true, ..RULES }, NOW).unwrap_err();
+    assert_eq!((refused.refusal.error, refused.record), (ResponseError::InvalidRecord, Some(2)));
+}
+
+proptest! {
+    /// Whatever is behind a valid checksum, it is either refused or can be read back.
+    #[test]
+    fn no_batch_makes_the_check_panic(
+        codec in 0_usize..5,
+        timestamps in prop::collection::vec(any::<i64>(), 0..20),
+        cut in any::<prop::sample::Index>(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let timestamps: Vec<i64> = timestamps.iter().map(|t| t >> 2).collect();
+        let mut bytes = BytesMut::from(&Sample { codec: ALL[codec], ..Sample::at(&timestamps) }.bytes()[..]);
+        for (at, with) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= with;
+        }
+        let whole = bytes.len();
+        bytes.truncate(if cut.index(4) == 0 { cut.index(whole) } else { whole });
+        if bytes.len() > CHECKED {
+            let crc = crc32c::crc32c(&bytes[CHECKED..]).to_be_bytes();
+            bytes[17..21].copy_from_slice(&crc);
+        }
+        let rules = Rules { max_ahead_ms: i64::MAX, ..RULES };
+        if let Ok(checked) = Checked::check(bytes.freeze(), &rules, NOW) {
+            let stored = checked.stored_at(7);
+            prop_assert_eq!(
+                stored.first_at(stored.max_timestamp).map(|(offset, _)| offset),
+                Some(stored.max_timestamp_offset)
+            );
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A partition that many connections use at once: its log behind a lock, and the fetches that wait for it to grow.
+//!
+//! A consumer at the end of the log does not ask again and again; its fetch waits here (a "long poll"), and an append wakes
+//! exactly the fetches that wait for this partition.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::sync::Notify;
+
+use crate::lock::lock;
+use crate::log::{Appended, Checked, Log};
+use crate::refusal::Refusal;
+
+/// One partition of a topic.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    log: Mutex<Log>,
+    /// Fetches that are over are gone, which their weak references tell.
+    watchers: Mutex<Vec<Weak<Notify>>>,
+}
+
+impl Partition {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { log: Mutex::new(Log::new(max_bytes)), watchers: Mutex::default() }
+    }
+
+    /// Appends a batch and wakes who waits for it.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub(crate) fn append(&self, batch: &Checked) -> Result<Appended, Refusal> {
+        let appended = lock(&self.log).append(batch)?;
+        self.wake();
+        Ok(appended)
+    }
+
+    /// Looks at the log. Whatever takes long belongs outside, since it keeps every producer of the partition waiting.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Log) -> T) -> T {
+        at(&lock(&self.log))
+    }
+
+    /// From now on, `watcher` is notified once when the partition changes. Whoever calls this has to look at the partition
+    /// again afterwards: it may have changed just before.
+    pub(crate) fn watch(&self, watcher: &Arc<Notify>) {
+        let mut watchers = lock(&self.watchers);
+        watchers.retain(|known| known.strong_count() > 0);
+        watchers.push(Arc::downgrade(watcher));
+    }
+
+    /// Wakes every fetch that waits here: the log has grown, or the topic is gone.
+    pub(crate) fn wake(&self) {
+        for watcher in lock(&self.watchers).drain(..).filter_map(|watcher| watcher.upgrade()) {
+            // A permit is kept for a fetch that is between looking and waiting.
+            watcher.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fetches_that_are_over_leave_nothing_behind() {
+        let partition = Partition::new(1 << 20);
+        for _ in 0..100 {
+            partition.watch(&Arc::new(Notify::new()));
+        }
+        assert_eq!(lock(&partition.watchers).len(), 1);
+    }
+}

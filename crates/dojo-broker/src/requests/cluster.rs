@@ -1,0 +1,83 @@
+//! DescribeCluster and FindCoordinator: who is who, when there is only one.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::producer_id::no_transactions;
+use super::{Caller, NODE_ID, text};
+use crate::broker::Node;
+use crate::refusal::Refusal;
+
+/// What a coordinator is wanted for.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+/// From this version on, several coordinators are asked for at once.
+const BATCHED: i16 = 4;
+
+const BROKERS: i8 = 1;
+
+pub(super) fn describe_cluster(
+    node: &Node,
+    caller: &Caller,
+    request: &DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    let response = DescribeClusterResponse::default().with_cluster_id(text(&node.cluster_id));
+    if request.endpoint_type != BROKERS {
+        return response
+            .with_error_code(ResponseError::UnsupportedEndpointType.code())
+            .with_error_message(Some(text("this node has no endpoint for controllers")));
+    }
+    let broker = DescribeClusterBroker::default()
+        .with_broker_id(NODE_ID)
+        .with_host(text(&caller.endpoint.host))
+        .with_port(i32::from(caller.endpoint.port));
+    response.with_controller_id(NODE_ID).with_brokers(vec![broker])
+}
+
+pub(super) fn find_coordinator(caller: &Caller, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let outcome = match request.key_type {
+        GROUP => Ok(()),
+        TRANSACTION => Err(no_transactions()),
+        other => Err(Refusal::new(
+            ResponseError::InvalidRequest,
+            format!("there is no coordinator of type {other}"),
+        )),
+    };
+    if caller.version >= BATCHED {
+        let keys = request.coordinator_keys.into_iter();
+        return FindCoordinatorResponse::default()
+            .with_coordinators(keys.map(|key| coordinator(caller, key, &outcome)).collect());
+    }
+    match outcome {
+        Ok(()) => FindCoordinatorResponse::default()
+            .with_node_id(NODE_ID)
+            .with_host(text(&caller.endpoint.host))
+            .with_port(i32::from(caller.endpoint.port)),
+        Err(refusal) => FindCoordinatorResponse::default()
+            .with_error_code(refusal.error.code())
+            .with_error_message(refusal.text())
+            .with_node_id(BrokerId(-1))
+            .with_port(-1),
+    }
+}
+
+fn coordinator(caller: &Caller, key: StrBytes, outcome: &Result<(), Refusal>) -> Coordinator {
+    let coordinator = Coordinator::default().with_key(key);
+    match outcome {
+        Ok(()) => coordinator
+            .with_node_id(NODE_ID)
+            .with_host(text(&caller.endpoint.host))
+            .with_port(i32::from(caller.endpoint.port)),
+        Err(refusal) => coordinator
+            .with_error_code(refusal.error.code())
+            .with_error_message(refusal.text())
+            .with_node_id(BrokerId(-1))
+            .with_port(-1),
+    }
+}

@@ -1,0 +1,179 @@
+//! Fetch: read from some partitions, and wait where there is nothing to read yet.
+//!
+//! What is read goes out as the batches that came in. A fetch that finds less than it asks for waits for its partitions, and for
+//! nothing else, until one of them grows or its time is up. There are no incremental fetch sessions (KIP-227): clients are told
+//! so by session id 0 and name all of their partitions every time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::Caller;
+use crate::broker::Node;
+use crate::log::{LEADER_EPOCH, Log, Read};
+use crate::topics::Topic;
+
+/// From this version on, topics are named by their ids.
+const TOPIC_IDS: i16 = 13;
+/// The most that one answer holds, in bytes, whatever the client asks for: Kafka's `fetch.max.bytes`.
+const MAX_BYTES: usize = 55 << 20;
+/// The isolation level of a consumer that wants only what committed transactions wrote.
+const READ_COMMITTED: i8 = 1;
+const NO_OFFSET: i64 = -1;
+
+pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) -> FetchResponse {
+    if request.session_id != 0 {
+        return FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code());
+    }
+    let wanted = Wanted { node, request, by_id: caller.version >= TOPIC_IDS };
+    let found = wanted.look();
+    if found.suffices {
+        return found.response(request);
+    }
+    let until = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let wake = Arc::new(Notify::new());
+    loop {
+        // Watch first and look afterwards: what comes in between is then either seen or heard.
+        wanted.watch(&wake);
+        let found = wanted.look();
+        if found.suffices || timeout_at(until, wake.notified()).await.is_err() {
+            return found.response(request);
+        }
+    }
+}
+
+/// What a client wants to read.
+struct Wanted<'a> {
+    node: &'a Node,
+    request: &'a FetchRequest,
+    by_id: bool,
+}
+
+/// What there is to read.
+struct Found {
+    topics: Vec<Vec<Result<Read, ResponseError>>>,
+    /// Enough, or an error: either has to go out at once.
+    suffices: bool,
+}
+
+impl Wanted<'_> {
+    fn topic(&self, wanted: &FetchTopic) -> Option<Arc<Topic>> {
+        if self.by_id {
+            self.node.topics.by_id(&wanted.topic_id)
+        } else {
+            self.node.topics.get(&wanted.topic)
+        }
+    }
+
+    fn watch(&self, wake: &Arc<Notify>) {
+        for wanted in &self.request.topics {
+            let Some(topic) = self.topic(wanted) else { continue };
+            for partition in &wanted.partitions {
+                if let Some(partition) = topic.partition(partition.partition) {
+                    partition.watch(wake);
+                }
+            }
+        }
+    }
+
+    fn look(&self) -> Found {
+        let mut left = usize::try_from(self.request.max_bytes).unwrap_or(0).min(MAX_BYTES);
+        let mut bytes = 0;
+        let mut failed = false;
+        let mut read = |topic: Option<&Topic>, wanted: &FetchPartition| {
+            let outcome = self.read(topic, wanted, left, bytes == 0);
+            match &outcome {
+                Ok(read) => {
+                    bytes += read.bytes;
+                    left = left.saturating_sub(read.bytes);
+                }
+                Err(_) => failed = true,
+            }
+            outcome
+        };
+        let mut topics = Vec::with_capacity(self.request.topics.len());
+        for wanted in &self.request.topics {
+            let topic = self.topic(wanted);
+            topics
+                .push(wanted.partitions.iter().map(|partition| read(topic.as_deref(), partition)).collect());
+        }
+        let enough = bytes >= usize::try_from(self.request.min_bytes).unwrap_or(0);
+        let nothing_wanted = self.request.topics.iter().all(|topic| topic.partitions.is_empty());
+        Found { topics, suffices: enough || failed || nothing_wanted }
+    }
+
+    fn read(
+        &self,
+        topic: Option<&Topic>,
+        wanted: &FetchPartition,
+        left: usize,
+        first: bool,
+    ) -> Result<Read, ResponseError> {
+        let unknown =
+            if self.by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
+        let topic = topic.ok_or(unknown)?;
+        let partition = topic.partition(wanted.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        if wanted.current_leader_epoch > LEADER_EPOCH {
+            return Err(ResponseError::UnknownLeaderEpoch);
+        }
+        let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
+        partition.look(|log: &Log| log.read(wanted.fetch_offset, max_bytes, first))
+    }
+}
+
+impl Found {
+    fn response(self, request: &FetchRequest) -> FetchResponse {
+        let committed_only = request.isolation_level == READ_COMMITTED;
+        let topics = request.topics.iter().zip(self.topics).map(|(wanted, found)| {
+            let partitions = wanted.partitions.iter().zip(found);
+            FetchableTopicResponse::default()
+                .with_topic(wanted.topic.clone())
+                .with_topic_id(wanted.topic_id)
+                .with_partitions(
+                    partitions.map(|(wanted, found)| describe(wanted, found, committed_only)).collect(),
+                )
+        });
+        FetchResponse::default().with_responses(topics.collect())
+    }
+}
+
+fn describe(
+    wanted: &FetchPartition,
+    found: Result<Read, ResponseError>,
+    committed_only: bool,
+) -> PartitionData {
+    let data = PartitionData::default()
+        .with_partition_index(wanted.partition)
+        .with_preferred_read_replica(BrokerId(-1))
+        .with_aborted_transactions(committed_only.then(Vec::new));
+    match found {
+        Ok(read) => data
+            .with_high_watermark(read.high_watermark)
+            .with_last_stable_offset(read.last_stable_offset)
+            .with_log_start_offset(read.log_start)
+            .with_records(Some(join(read))),
+        Err(error) => data
+            .with_error_code(error.code())
+            .with_high_watermark(NO_OFFSET)
+            .with_last_stable_offset(NO_OFFSET)
+            .with_log_start_offset(NO_OFFSET)
+            .with_records(Some(Bytes::new())),
+    }
+}
+
+/// The batches one after another. A single one, as a consumer at the end of the log mostly gets, is not copied.
+fn join(mut read: Read) -> Bytes {
+    if read.batches.len() <= 1 {
+        return read.batches.pop().unwrap_or_default();
+    }
+    let mut joined = BytesMut::with_capacity(read.bytes);
+    read.batches.iter().for_each(|batch| joined.extend_from_slice(batch));
+    joined.freeze()
+}

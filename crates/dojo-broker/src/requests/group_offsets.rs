@@ -1,0 +1,177 @@
+//! OffsetCommit and OffsetFetch: how far a group has read.
+//!
+//! A committed offset is that of the next record to read. It is kept with the group, and forgotten with the group or the topic.
+
+use std::time::Instant;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::group_membership::identity;
+use super::{Caller, text, topic_name};
+use crate::broker::Node;
+use crate::group::coordinator::Waiter;
+use crate::group::{Committed, Group};
+
+/// The longest text that may be committed beside an offset, in bytes: Kafka's `offset.metadata.max.bytes`.
+const MAX_METADATA: usize = 4096;
+/// From this version on, one request asks for several groups.
+const SEVERAL_GROUPS: i16 = 8;
+const NO_OFFSET: i64 = -1;
+const NO_EPOCH: i32 = -1;
+
+pub(super) fn offset_commit(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let generation = request.generation_id_or_member_epoch;
+    let identity = identity(&request.member_id, request.group_instance_id.as_ref());
+    // The group is held from the question to the last offset: no rebalance comes in between.
+    let commit_all = |group: &mut Group<Waiter>| {
+        let allowed = group.may_commit(&identity, generation, Instant::now());
+        answer(&request.topics, |topic, partition| {
+            allowed.and_then(|()| commit(node, group, topic, partition))
+        })
+    };
+    let topics = if request.group_id.is_empty() {
+        answer(&request.topics, |_, _| Err(ResponseError::InvalidGroupId))
+    } else if generation < 0 {
+        // A client that picks its partitions itself only keeps its offsets here: that alone makes a group.
+        node.groups.with(&request.group_id, commit_all)
+    } else {
+        let unknown = || answer(&request.topics, |_, _| Err(ResponseError::IllegalGeneration));
+        node.groups.with_known(&request.group_id, commit_all).unwrap_or_else(unknown)
+    };
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+/// The answer for each partition, as `outcome` decides.
+fn answer(
+    topics: &[OffsetCommitRequestTopic],
+    mut outcome: impl FnMut(&str, &OffsetCommitRequestPartition) -> Result<(), ResponseError>,
+) -> Vec<OffsetCommitResponseTopic> {
+    let mut answers = Vec::with_capacity(topics.len());
+    for topic in topics {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let outcome = outcome(&topic.name, partition);
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(outcome.map_or_else(|error| error.code(), |()| 0))
+        });
+        let partitions = partitions.collect();
+        answers.push(
+            OffsetCommitResponseTopic::default().with_partitions(partitions).with_name(topic.name.clone()),
+        );
+    }
+    answers
+}
+
+fn commit(
+    node: &Node,
+    group: &mut Group<Waiter>,
+    topic: &str,
+    partition: &OffsetCommitRequestPartition,
+) -> Result<(), ResponseError> {
+    if !node.topics.has_partition(topic, partition.partition_index) {
+        return Err(ResponseError::UnknownTopicOrPartition);
+    }
+    let metadata = partition.committed_metadata.as_ref();
+    if metadata.is_some_and(|metadata| metadata.len() > MAX_METADATA) {
+        return Err(ResponseError::OffsetMetadataTooLarge);
+    }
+    let committed = Committed {
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: metadata.map(ToString::to_string),
+    };
+    group.commit(topic, partition.partition_index, committed);
+    Ok(())
+}
+
+pub(super) fn offset_fetch(node: &Node, caller: &Caller, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    if caller.version < SEVERAL_GROUPS {
+        let wanted = request
+            .topics
+            .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
+        let topics = find(node, &request.group_id, wanted).into_iter().map(|(name, offsets)| {
+            let partition = |(index, committed): (i32, Option<Committed>)| {
+                let committed = committed.unwrap_or_else(nothing);
+                OffsetFetchResponsePartition::default()
+                    .with_partition_index(index)
+                    .with_committed_offset(committed.offset)
+                    .with_committed_leader_epoch(committed.leader_epoch)
+                    .with_metadata(committed.metadata.map(text))
+            };
+            OffsetFetchResponseTopic::default()
+                .with_name(name)
+                .with_partitions(offsets.into_iter().map(partition).collect())
+        });
+        return OffsetFetchResponse::default().with_topics(topics.collect());
+    }
+    let groups = request.groups.into_iter().map(|group| {
+        let wanted = group
+            .topics
+            .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
+        let topics = find(node, &group.group_id, wanted).into_iter().map(|(name, offsets)| {
+            let partition = |(index, committed): (i32, Option<Committed>)| {
+                let committed = committed.unwrap_or_else(nothing);
+                OffsetFetchResponsePartitions::default()
+                    .with_partition_index(index)
+                    .with_committed_offset(committed.offset)
+                    .with_committed_leader_epoch(committed.leader_epoch)
+                    .with_metadata(committed.metadata.map(text))
+            };
+            OffsetFetchResponseTopics::default()
+                .with_name(name)
+                .with_partitions(offsets.into_iter().map(partition).collect())
+        });
+        OffsetFetchResponseGroup::default().with_topics(topics.collect()).with_group_id(group.group_id)
+    });
+    OffsetFetchResponse::default().with_groups(groups.collect())
+}
+
+/// What stands for a partition of which nothing was committed.
+fn nothing() -> Committed {
+    Committed { offset: NO_OFFSET, leader_epoch: NO_EPOCH, metadata: Some(String::new()) }
+}
+
+/// Partitions by number, each with what was committed for it.
+type Offsets = Vec<(i32, Option<Committed>)>;
+
+/// What a group has committed for the partitions that are wanted, or for all where none are named.
+fn find(
+    node: &Node,
+    group: &StrBytes,
+    wanted: Option<Vec<(TopicName, Vec<i32>)>>,
+) -> Vec<(TopicName, Offsets)> {
+    let committed = node.groups.with_known(group, |group| group.committed().clone()).unwrap_or_default();
+    match wanted {
+        Some(wanted) => wanted
+            .into_iter()
+            .map(|(topic, indexes)| {
+                let known = committed.get(topic.as_str());
+                let offset = |index: i32| (index, known.and_then(|known| known.get(&index)).cloned());
+                let offsets = indexes.into_iter().map(offset).collect();
+                (topic, offsets)
+            })
+            .collect(),
+        None => committed
+            .into_iter()
+            .map(|(topic, offsets)| {
+                let offsets =
+                    offsets.into_iter().map(|(index, committed)| (index, Some(committed))).collect();
+                (topic_name(&topic), offsets)
+            })
+            .collect(),
+    }
+}

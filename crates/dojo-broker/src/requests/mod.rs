@@ -1,0 +1,124 @@
+//! What the broker does for its clients: one file for each family of requests.
+//!
+//! Each is a function from a decoded request to its answer. The answer's fields are those of the newest version that
+//! [`api`](crate::api) lists; an older version leaves out what it does not have, but refuses to be encoded with some fields set,
+//! which is why a few answers look at [`Caller::version`]. The test `sweep` tries them all.
+
+pub(crate) mod api_versions;
+mod cluster;
+mod configs;
+mod fetch;
+mod group_admin;
+mod group_membership;
+mod group_offsets;
+mod metadata;
+mod offsets;
+mod produce;
+mod producer_id;
+mod topics;
+
+use std::net::IpAddr;
+
+use kafka_protocol::messages::{BrokerId, RequestKind, ResponseKind, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::broker::Node;
+use crate::config::Address;
+
+/// The one node's number.
+const NODE_ID: BrokerId = BrokerId(1);
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Of the request, and so of its answer.
+    pub(crate) version: i16,
+    pub(crate) client_id: String,
+    pub(crate) host: IpAddr,
+    /// Where this client can reach the broker.
+    pub(crate) endpoint: Address,
+}
+
+/// What a request leads to.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is moved once, and a box on every answer costs more")]
+pub(crate) enum Answer {
+    Reply(ResponseKind),
+    /// The client said that it wants no answer.
+    Silence,
+    /// The client wants no answer and yet has to hear of a failure, so it finds its connection closed.
+    HangUp(String),
+}
+
+/// Does what the request asks for.
+pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -> Answer {
+    Answer::Reply(match request {
+        RequestKind::ApiVersions(_) => ResponseKind::ApiVersions(api_versions::list(None)),
+        RequestKind::Metadata(request) => ResponseKind::Metadata(metadata::metadata(node, caller, request)),
+        RequestKind::Produce(request) => return produce::produce(node, caller, request),
+        RequestKind::Fetch(request) => ResponseKind::Fetch(fetch::fetch(node, caller, &request).await),
+        RequestKind::ListOffsets(request) => {
+            ResponseKind::ListOffsets(offsets::list_offsets(node, caller, request))
+        }
+        RequestKind::OffsetForLeaderEpoch(request) => {
+            ResponseKind::OffsetForLeaderEpoch(offsets::offset_for_leader_epoch(node, request))
+        }
+        RequestKind::InitProducerId(request) => {
+            ResponseKind::InitProducerId(producer_id::init_producer_id(node, &request))
+        }
+        RequestKind::FindCoordinator(request) => {
+            ResponseKind::FindCoordinator(cluster::find_coordinator(caller, request))
+        }
+        RequestKind::DescribeCluster(request) => {
+            ResponseKind::DescribeCluster(cluster::describe_cluster(node, caller, &request))
+        }
+        RequestKind::JoinGroup(request) => {
+            ResponseKind::JoinGroup(group_membership::join_group(node, caller, request).await)
+        }
+        RequestKind::SyncGroup(request) => {
+            ResponseKind::SyncGroup(group_membership::sync_group(node, request).await)
+        }
+        RequestKind::Heartbeat(request) => {
+            ResponseKind::Heartbeat(group_membership::heartbeat(node, &request))
+        }
+        RequestKind::LeaveGroup(request) => {
+            ResponseKind::LeaveGroup(group_membership::leave_group(node, caller, request))
+        }
+        RequestKind::OffsetCommit(request) => {
+            ResponseKind::OffsetCommit(group_offsets::offset_commit(node, request))
+        }
+        RequestKind::OffsetFetch(request) => {
+            ResponseKind::OffsetFetch(group_offsets::offset_fetch(node, caller, request))
+        }
+        RequestKind::ListGroups(request) => {
+            ResponseKind::ListGroups(group_admin::list_groups(node, &request))
+        }
+        RequestKind::DescribeGroups(request) => {
+            ResponseKind::DescribeGroups(group_admin::describe_groups(node, caller, request))
+        }
+        RequestKind::DeleteGroups(request) => {
+            ResponseKind::DeleteGroups(group_admin::delete_groups(node, request))
+        }
+        RequestKind::CreateTopics(request) => {
+            ResponseKind::CreateTopics(topics::create_topics(node, request))
+        }
+        RequestKind::DeleteTopics(request) => {
+            ResponseKind::DeleteTopics(topics::delete_topics(node, caller, request))
+        }
+        RequestKind::DescribeConfigs(request) => {
+            ResponseKind::DescribeConfigs(configs::describe_configs(node, caller, request))
+        }
+        other => return Answer::HangUp(format!("no handler for {other:?}")),
+    })
+}
+
+fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+#[cfg(test)]
+pub(crate) mod sweep;

@@ -1,0 +1,11 @@
+//! The broker as clients see it: librdkafka, other people's tools, and whatever else connects to a port.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod support;
+
+mod admin;
+mod groups;
+mod hostile;
+mod other_clients;
+mod records;

@@ -1,0 +1,224 @@
+//! A broker on a free port, clients for it, and patience.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use dojo_broker::{Broker, Config, Error, TopicConfig, bind};
+use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedMessage;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Running {
+    pub broker: Broker,
+    pub address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), Error>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Topics without configs.
+pub fn topics(topics: &[(&str, i32)]) -> Vec<TopicConfig> {
+    topics.iter().map(|(name, partitions)| TopicConfig::new(*name, *partitions)).collect()
+}
+
+/// A broker with a topic `orders` of three partitions. Sessions may be short, so that no test waits for long.
+pub async fn start() -> Running {
+    start_with(Config { topics: topics(&[("orders", 3)]), ..Config::default() }).await
+}
+
+pub async fn start_with(config: Config) -> Running {
+    let config = Config { min_session_timeout: Duration::from_millis(100), ..config };
+    serve(Broker::new(config).unwrap(), "127.0.0.1:0").await
+}
+
+pub async fn serve(broker: Broker, listen: &str) -> Running {
+    let listeners = bind(listen).await.unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let (serving, until) = (broker.clone(), shutdown.clone());
+    let task = tokio::spawn(async move { serving.serve(listeners, until).await });
+    Running { broker, address, shutdown, task }
+}
+
+impl Running {
+    /// Ends the listeners and connections, and waits until they are gone.
+    pub async fn stop(mut self) -> Broker {
+        self.shutdown.cancel();
+        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
+        self.broker.clone()
+    }
+
+    pub fn client(&self, settings: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.address.to_string());
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        config
+    }
+
+    pub fn producer(&self, settings: &[(&str, &str)]) -> FutureProducer {
+        self.client(&[("message.timeout.ms", "20000")]).create_with_more(settings)
+    }
+
+    /// A consumer that picks its partitions itself.
+    pub fn reader(&self, topic: &str, partitions: i32) -> StreamConsumer {
+        let reader: StreamConsumer =
+            self.client(&[("group.id", "reader"), ("enable.auto.commit", "false")]).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        reader.assign(&list).unwrap();
+        reader
+    }
+
+    /// A member of a group that reads `orders` from its start.
+    pub fn member(&self, group: &str, settings: &[(&str, &str)]) -> StreamConsumer {
+        let mut config = self.client(&[
+            ("group.id", group),
+            ("auto.offset.reset", "earliest"),
+            ("enable.auto.commit", "false"),
+            ("session.timeout.ms", "2000"),
+            ("heartbeat.interval.ms", "100"),
+        ]);
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        let member: StreamConsumer = config.create().unwrap();
+        member.subscribe(&["orders"]).unwrap();
+        member
+    }
+
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client(&[]).create().unwrap()
+    }
+
+    pub async fn raw(&self) -> Raw {
+        Raw { stream: TcpStream::connect(self.address).await.unwrap(), correlation: 0 }
+    }
+}
+
+trait CreateWithMore {
+    fn create_with_more(self, settings: &[(&str, &str)]) -> FutureProducer;
+}
+
+impl CreateWithMore for ClientConfig {
+    fn create_with_more(mut self, settings: &[(&str, &str)]) -> FutureProducer {
+        for (key, value) in settings {
+            self.set(*key, *value);
+        }
+        self.create().unwrap()
+    }
+}
+
+/// Sends one record and waits for its acknowledgement; gives its offset.
+pub async fn send(producer: &FutureProducer, topic: &str, partition: i32, value: &str) -> i64 {
+    let record = FutureRecord::<str, str>::to(topic).partition(partition).key("key").payload(value);
+    producer.send(record, PATIENCE).await.unwrap().offset
+}
+
+/// The next record. That the broker is away is no reason to give up: librdkafka tells, and goes on trying.
+pub async fn next(consumer: &StreamConsumer) -> OwnedMessage {
+    let receive = async {
+        loop {
+            match consumer.recv().await {
+                Ok(record) => return record.detach(),
+                Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+                )) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, receive).await.expect("a record")
+}
+
+/// Looks again and again until `look` finds something.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited {PATIENCE:?} in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A client that sends exactly what it is told to.
+pub struct Raw {
+    pub stream: TcpStream,
+    correlation: i32,
+}
+
+impl Raw {
+    pub fn frame(&mut self, key: ApiKey, version: i16, request: &RequestKind) -> Bytes {
+        self.correlation += 1;
+        let mut frame = BytesMut::new();
+        frame.put_i32(0);
+        RequestHeader::default()
+            .with_request_api_key(key as i16)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation)
+            .with_client_id(Some(StrBytes::from_static_str("raw")))
+            .encode(&mut frame, key.request_header_version(version))
+            .unwrap();
+        request.encode(&mut frame, version).unwrap();
+        let length = i32::try_from(frame.len() - 4).unwrap();
+        frame[..4].copy_from_slice(&length.to_be_bytes());
+        frame.freeze()
+    }
+
+    pub async fn write(&mut self, key: ApiKey, version: i16, request: &RequestKind) {
+        let frame = self.frame(key, version, request);
+        self.stream.write_all(&frame).await.unwrap();
+    }
+
+    pub async fn read(&mut self, key: ApiKey, version: i16) -> ResponseKind {
+        let read = async {
+            let length = usize::try_from(self.stream.read_i32().await.unwrap()).unwrap();
+            let mut frame = vec![0; length];
+            self.stream.read_exact(&mut frame).await.unwrap();
+            Bytes::from(frame)
+        };
+        let mut frame = tokio::time::timeout(PATIENCE, read).await.expect("an answer");
+        let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
+        assert_eq!(header.correlation_id, self.correlation, "answers come in the order of requests");
+        ResponseKind::decode(key, &mut frame, version).unwrap()
+    }
+
+    pub async fn call(&mut self, key: ApiKey, version: i16, request: RequestKind) -> ResponseKind {
+        self.write(key, version, &request).await;
+        self.read(key, version).await
+    }
+
+    /// Waits until the broker has hung up, and reads what it said before.
+    pub async fn until_closed(&mut self) -> Vec<u8> {
+        let mut said = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut said)).await;
+        // A connection closed over unread bytes is reset.
+        let _ = read.expect("the broker to hang up");
+        said
+    }
+}
