@@ -1,6 +1,6 @@
 //! Looks into the log with a consumer of its own, beside the stream of a consumer loop.
 
-use crate::{Error, KafkaConfig, LogLookup, config::create};
+use crate::{Error, KafkaConfig, LogLookup, config::create, tail::Context};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Lookup {
     kafka: KafkaConfig,
     client_id: String,
-    consumer: OnceLock<BaseConsumer>,
+    consumer: OnceLock<BaseConsumer<Context>>,
 }
 
 impl Lookup {
@@ -25,12 +25,12 @@ impl Lookup {
         Self { kafka: kafka.clone(), client_id: format!("{client_id}-lookup"), consumer: OnceLock::new() }
     }
 
-    fn consumer(&self) -> Result<&BaseConsumer, Error> {
+    fn consumer(&self) -> Result<&BaseConsumer<Context>, Error> {
         if let Some(consumer) = self.consumer.get() {
             return Ok(consumer);
         }
         let config = self.kafka.tail_consumer(&self.client_id);
-        let consumer = create("consumer", &config, config.create())?;
+        let consumer = create("consumer", &config, config.create_with_context(Context))?;
         Ok(self.consumer.get_or_init(|| consumer))
     }
 }

@@ -65,7 +65,8 @@ pub struct Tail {
     _stop: DropGuard,
 }
 
-struct Context;
+/// Of a consumer that only reads.
+pub(crate) struct Context;
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

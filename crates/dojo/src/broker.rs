@@ -3,8 +3,13 @@
 use crate::Misconfigured;
 use dojo_broker::{Broker, TopicConfig};
 use dojo_contract::topic::TOPICS;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long a new group waits for more members. The instances start together; without this the first would take
+/// every partition, and the second get its share only at the first one's next heartbeat.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// A broker that serves.
 pub(crate) struct Embedded {
@@ -29,7 +34,12 @@ impl Embedded {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         });
-        let broker = Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() })?;
+        let config = dojo_broker::Config {
+            topics: topics.collect(),
+            initial_rebalance_delay: GATHER,
+            ..dojo_broker::Config::default()
+        };
+        let broker = Broker::new(config)?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move { broker.serve(listeners, stopped).await });

@@ -49,7 +49,6 @@ pub(crate) struct Telemetry {
     pub(crate) log_format: LogFormat,
 
     /// What to log, such as debug or dojo_fraud=trace,info
-    /// (https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html)
     #[arg(long = "log", env = "RUST_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub(crate) filter: String,
 }

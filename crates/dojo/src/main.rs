@@ -6,9 +6,11 @@ mod telemetry;
 mod shutdown;
 
 mod broker;
+mod ready;
 mod supervisor;
 
 mod health;
+mod http;
 mod service;
 
 use anyhow::Context as _;

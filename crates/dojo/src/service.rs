@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = listen(&order.listen).await?;
     tracing::info!("page and API on http://{}", listener.local_addr()?);
-    within_bound(dojo_orders::run(order.config, listener, shutdown.clone()), shutdown).await
+    let mut config = order.config;
+    config.allowed_hosts.push(order.listen.host);
+    within_bound(dojo_orders::run(config, listener, shutdown.clone()), shutdown).await
 }
 
 pub(crate) async fn notification(

@@ -8,8 +8,8 @@ use crate::{
     Misconfigured,
     broker::Embedded,
     cli::{self, LogFormat},
-    health::base_url,
-    service, telemetry,
+    health::authority,
+    ready, service, telemetry,
 };
 use anyhow::Context as _;
 use dojo_contract::Service;
@@ -32,7 +32,6 @@ const RESTART_LAST: Duration = Duration::from_secs(5);
 /// A child that lived so long has started; its next death is a new one.
 const LIVED: Duration = Duration::from_secs(2);
 const READY_WITHIN: Duration = Duration::from_secs(30);
-const READY_EVERY: Duration = Duration::from_millis(20);
 
 /// Runs everything until `shutdown`.
 pub(crate) async fn up(
@@ -86,7 +85,7 @@ async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken)
     for (service, instance) in plan.instances() {
         children.spawn(keep_alive(Arc::clone(&plan), service, instance, end.clone()));
     }
-    let announce = tokio::spawn(announce(Arc::clone(&plan), begun, end.clone()));
+    let announced = tokio::spawn(announce(Arc::clone(&plan), begun, end.clone()));
     let mut result = Ok(());
     while let Some(ended) = children.join_next().await {
         let ended = ended.context("a task of the supervisor failed").and_then(|ended| ended);
@@ -95,8 +94,27 @@ async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken)
             result = result.and(Err(error));
         }
     }
-    announce.abort();
+    announced.abort();
     result
+}
+
+/// Tells where everything is once it runs.
+async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
+    let authority = authority(&plan.up.listen.host, plan.port);
+    let expected: Vec<String> = plan.instances().into_iter().map(|(_, instance)| instance).collect();
+    let ready = tokio::time::timeout(READY_WITHIN, ready::all_run(&authority, &expected));
+    let Some(ready) = end.run_until_cancelled(ready).await else { return };
+    if ready.is_err() {
+        let seconds = READY_WITHIN.as_secs();
+        tracing::warn!("not everything is running after {seconds} s; see the messages above");
+        return;
+    }
+    tracing::info!(
+        "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}; Ctrl-C ends it",
+        begun.elapsed().as_secs_f32(),
+        plan.bootstrap,
+        if plan.embedded { " (embedded broker: keeps nothing after the end)" } else { "" },
+    );
 }
 
 /// What is started, and with which settings.
@@ -224,52 +242,6 @@ fn labelled(line: &str, instance: &str, format: LogFormat, colour: bool) -> Stri
         _ if colour => format!("\x1b[36m{instance:<14}\x1b[0m | {line}"),
         _ => format!("{instance:<14} | {line}"),
     }
-}
-
-/// Waits until every instance says that it is running, and tells where everything is.
-async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
-    let page = base_url(&plan.up.listen.host, plan.port);
-    let expected = plan.instances();
-    let ready = async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().ok()?;
-        loop {
-            if running(&client, &page)
-                .await
-                .is_some_and(|ids| expected.iter().all(|(_, id)| ids.contains(id)))
-            {
-                return Some(());
-            }
-            tokio::time::sleep(READY_EVERY).await;
-        }
-    };
-    tokio::select! {
-        () = end.cancelled() => {}
-        ready = tokio::time::timeout(READY_WITHIN, ready) => match ready {
-            Ok(Some(())) => tracing::info!(
-                "the dojo is ready after {:.1} s: page {page}, Kafka {}{}; Ctrl-C ends it",
-                begun.elapsed().as_secs_f32(),
-                plan.bootstrap,
-                if plan.embedded { " (embedded broker: keeps nothing after the end)" } else { "" },
-            ),
-            _ => tracing::warn!("not everything is running after {} s; see the messages above", READY_WITHIN.as_secs()),
-        },
-    }
-}
-
-/// The ids of the instances that say they are running, once the order service itself is ready.
-async fn running(client: &reqwest::Client, page: &str) -> Option<Vec<String>> {
-    if !client.get(format!("{page}/readyz")).send().await.ok()?.status().is_success() {
-        return None;
-    }
-    let instances: Vec<serde_json::Value> =
-        client.get(format!("{page}/instances")).send().await.ok()?.json().await.ok()?;
-    Some(
-        instances
-            .iter()
-            .filter(|instance| instance["state"] == "running")
-            .filter_map(|instance| Some(instance["instanceId"].as_str()?.to_owned()))
-            .collect(),
-    )
 }
 
 #[cfg(test)]

@@ -5,17 +5,24 @@ use crate::{
     cli::{LogFormat, Telemetry},
 };
 use std::io::IsTerminal as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// Starts logging for the whole process.
 pub(crate) fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&telemetry.filter)
-        .map_err(|e| Misconfigured(format!("`{}` (RUST_LOG) is no log filter: {e}", telemetry.filter)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match telemetry.log_format {
-        LogFormat::Pretty => builder.compact().with_target(false).with_ansi(colour()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+    let filter: Targets = telemetry.filter.parse().map_err(|e| {
+        let example = "write such as info or dojo_fraud=debug,info";
+        Misconfigured(format!("`{}` (--log or RUST_LOG) is no log filter ({e}): {example}", telemetry.filter))
+    })?;
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match telemetry.log_format {
+        LogFormat::Pretty => {
+            layer.compact().with_target(false).with_ansi(colour()).with_filter(filter).boxed()
+        }
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(layer).init();
     Ok(())
 }
 

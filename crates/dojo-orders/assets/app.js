@@ -1,0 +1,434 @@
+// The page's script: what comes over GET /events goes into the lists. Nothing is shown that did not come from Kafka,
+// but for what the server answers to a form. Every text is set as text.
+"use strict";
+
+const MOST_ROWS = 200;
+const MOST_VERDICTS = 5000;
+const SILENT_AFTER_MS = 6000;
+
+const byId = (id) => document.getElementById(id);
+const clone = (id) => byId(id).content.firstElementChild.cloneNode(true);
+const field = (row, name) => row.querySelector(`[data-f="${name}"]`);
+
+// ---- rows ---------------------------------------------------------------------------------------------------------
+
+const TONES = {
+  NOTIFIED: "good", FRAUD_CHECK_PASSED: "good", passed: "good",
+  RETRY: "warn", BURST: "warn", MEDIUM: "warn", REDRIVEN: "warn", LOW: "note",
+  DLQ: "bad", DROPPED: "bad", FRAUD_ALERT: "bad", RULE_ERROR: "bad", VELOCITY: "bad", HIGH: "bad",
+};
+
+function tone(badge) {
+  const word = badge.textContent.split(/[ ,]/)[0];
+  const fallback = badge.dataset.f === "fraud" && word !== "" ? "warn" : "note";
+  badge.dataset.tone = TONES[badge.dataset.severity] ?? TONES[word] ?? fallback;
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+function localTime(element) {
+  const at = new Date(element.dateTime);
+  element.textContent = Number.isNaN(at.getTime()) ? "" : clock.format(at);
+}
+
+function fill(row, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const element = field(row, name);
+    if (!element) continue;
+    if (element.tagName === "TIME") {
+      element.dateTime = value ?? "";
+      localTime(element);
+    } else {
+      element.textContent = value ?? "";
+      if (element.classList.contains("badge")) tone(element);
+      if (name === "status") element.dataset.status = value;
+    }
+  }
+  return row;
+}
+
+const short = (id) => String(id ?? "").slice(-8);
+
+function prepend(list, row) {
+  row.classList.add("fresh");
+  list.prepend(row);
+}
+
+function prune(list) {
+  while (list.childElementCount > MOST_ROWS) list.lastElementChild.remove();
+}
+
+// ---- what each event changes --------------------------------------------------------------------------------------
+
+const lists = { orders: byId("orders"), audit: byId("audit"), alerts: byId("alerts"), dead: byId("dead-letters") };
+const orderRows = new Map([...lists.orders.children].map((row) => [row.dataset.orderId, row]));
+// Verdicts may come before their order does: topics are read side by side.
+const verdicts = new Map();
+
+const apply = {
+  order(event) {
+    // A retry or a redrive is the same event again, and an unreadable record is none.
+    const headers = event.record.headers;
+    if (event.unreadable || "retryCount" in headers || "redriveCount" in headers) return;
+    const order = event.order;
+    let row = orderRows.get(order.id);
+    if (event.action === "deleted") {
+      row?.remove();
+      orderRows.delete(order.id);
+      return;
+    }
+    if (!row) {
+      row = clone("order-row");
+      row.dataset.orderId = order.id;
+      field(row, "short").title = order.id;
+      orderRows.set(order.id, row);
+      prepend(lists.orders, row);
+    }
+    fill(row, {
+      customer: order.customerName, item: order.item, quantity: order.quantity, price: Number(order.price).toFixed(2),
+      status: order.status, at: order.createdAt, short: short(order.id), ...verdicts.get(order.id),
+    });
+  },
+
+  audit(event) {
+    if (event.unreadable) return;
+    const retry = event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "";
+    const by = event.instanceId ?? event.source;
+    const row = clone("audit-row");
+    row.dataset.orderId = event.orderId;
+    prepend(lists.audit, fill(row, {
+      action: event.action + retry, customer: event.customerName, by, at: event.timestamp,
+    }));
+    if (event.action === "FRAUD_ALERT") alert(event);
+    judge(event, retry);
+  },
+
+  dlq(event) {
+    const headers = event.record.headers;
+    const order = event.order;
+    const place = [headers["dojo-original-partition"], headers["dojo-original-offset"]];
+    const row = clone("dead-letter-row");
+    row.dataset.orderId = order?.id ?? event.key ?? "";
+    prepend(lists.dead, fill(row, {
+      what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
+      reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
+      by: event.instanceId ?? headers["dojo-instance"], at: event.record.timestamp,
+      original: place.includes(undefined) ? "" : place.join("@"),
+    }));
+  },
+
+  settings(event) {
+    if (event.unreadable) return;
+    const name = /^(?:instances\.(.+)\.)?failRate$/.exec(event.key ?? "");
+    if (!name) return;
+    if (name[1] === undefined) {
+      setRateOfAll(event.value);
+    } else if (event.value === null) {
+      ownRates.delete(name[1]);
+    } else {
+      ownRates.set(name[1], event.value);
+    }
+    showRates();
+  },
+
+  status(event) {
+    if (event.unreadable || !event.instanceId) return;
+    const row = instanceRow(event.instanceId, event.service);
+    row.heard = performance.now();
+    const live = event.state !== "stopped";
+    row.dataset.live = String(live);
+    row.querySelector(".rate").hidden = event.service !== "notification" || !live;
+    fill(row, { id: event.instanceId, state: event.state, rule: event.ruleVersion });
+    field(row, "rule").dataset.error = live ? event.ruleError ?? "" : "";
+    showBanner();
+    showPartitions(row, live ? event.partitions : []);
+  },
+};
+
+function alert(event) {
+  const alerts = event.alerts ?? [];
+  const row = clone("alert-row");
+  row.dataset.orderId = event.orderId;
+  const severities = ["HIGH", "MEDIUM", "LOW"];
+  field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
+  prepend(lists.alerts, fill(row, {
+    alerts: alerts.map((a) => a.type).join(", "), customer: event.customerName, at: event.timestamp,
+    reason: alerts.map((a) => a.reason).join("; "),
+  }));
+}
+
+function judge(event, retry) {
+  const verdict = {};
+  switch (event.action) {
+    case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + retry; break;
+    case "FRAUD_CHECK_PASSED": verdict.fraud = "passed"; break;
+    case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", "); break;
+    case "RULE_ERROR": if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR"; break;
+  }
+  verdicts.set(event.orderId, { ...verdicts.get(event.orderId), ...verdict });
+  if (verdicts.size > MOST_VERDICTS) verdicts.delete(verdicts.keys().next().value);
+  const row = orderRows.get(event.orderId);
+  if (row) fill(row, verdict);
+}
+
+// ---- instances ----------------------------------------------------------------------------------------------------
+
+const instances = byId("instances");
+const instanceRows = new Map([...instances.children].map((row) => [row.dataset.instance, row]));
+for (const row of instanceRows.values()) row.heard = performance.now();
+
+// Those that one can do something about come first.
+const SERVICES = ["notification", "fraud", "audit", "order"];
+const rank = ({ service, instance }) => `${SERVICES.indexOf(service)} ${instance}`;
+
+function instanceRow(id, service) {
+  let row = instanceRows.get(id);
+  if (!row) {
+    row = clone("instance-card");
+    row.dataset.instance = id;
+    row.querySelector(".rate").dataset.rate = id;
+    instanceRows.set(id, row);
+    row.dataset.service = service;
+    const after = [...instances.children].find((other) => rank(other.dataset) > rank(row.dataset));
+    instances.insertBefore(row, after ?? null);
+    if (instanceRows.size > MOST_ROWS) {
+      const gone = [...instanceRows].find(([, other]) => other.dataset.live === "false") ?? [...instanceRows][0];
+      gone[1].remove();
+      instanceRows.delete(gone[0]);
+    }
+    showRates();
+  }
+  return row;
+}
+
+function showPartitions(row, partitions) {
+  const text = JSON.stringify(partitions.map((p) => [p.topic, p.partition, p.lag]));
+  if (row.partitions === text) return;
+  row.partitions = text;
+  field(row, "partitions").replaceChildren(...partitions.map((p) => {
+    const item = document.createElement("li");
+    item.className = "tag";
+    const lag = document.createElement("span");
+    lag.className = "lag";
+    lag.textContent = `lag ${p.lag < 0 ? "?" : p.lag}`;
+    item.append(`${p.topic} ${p.partition} `, lag);
+    return item;
+  }));
+}
+
+setInterval(() => {
+  for (const row of instanceRows.values()) {
+    const silent = performance.now() - row.heard > SILENT_AFTER_MS;
+    if (row.dataset.live !== "true" || !silent || !streamIsLive) continue;
+    row.dataset.live = "false";
+    field(row, "rule").dataset.error = "";
+    fill(row, { state: "silent" });
+    showPartitions(row, []);
+  }
+}, 1000);
+
+// ---- settings -----------------------------------------------------------------------------------------------------
+
+const all = document.querySelector('.rate[data-rate=""]');
+const ownRates = new Map();
+for (const [id, row] of instanceRows) {
+  const follow = row.querySelector("[data-follow]");
+  if (!follow.hidden) ownRates.set(id, field(row, "effective_rate").textContent);
+}
+
+function setRateOfAll(value) {
+  all.dataset.value = value ?? all.dataset.fallback;
+  all.dataset.source = value === null ? all.dataset.fallbackSource : "topic";
+}
+
+function showRates() {
+  byId("fail-rate-value").textContent = all.dataset.value;
+  byId("fail-rate-source").textContent = all.dataset.source;
+  slide(byId("fail-rate"), all.dataset.value);
+  for (const [id, row] of instanceRows) {
+    const rate = ownRates.get(id) ?? all.dataset.value;
+    fill(row, { effective_rate: rate });
+    slide(row.querySelector("input"), rate);
+    row.querySelector("[data-follow]").hidden = !ownRates.has(id);
+  }
+}
+
+function slide(input, value) {
+  // Not out from under a hand that is moving it.
+  if (!input.matches(":active")) input.value = value;
+}
+
+async function patch(change) {
+  const said = byId("setting");
+  said.textContent = "sent to the topic dojo-settings …";
+  const answer = await send("PATCH", "/settings", change);
+  const waiting = answer.body?.waitingFor;
+  said.textContent = !answer.ok ? answer.detail
+    : waiting ? `not yet applied by ${waiting.join(", ")}` : "";
+  if (!answer.ok) showRates();
+}
+
+function changeRate(form, value) {
+  const id = form.dataset.rate;
+  patch(id === "" ? { failRate: value } : { instances: { [id]: { failRate: value } } });
+}
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form.rate");
+  if (form) changeRate(form, Number(event.target.value));
+});
+document.addEventListener("click", (event) => {
+  if (event.target.matches("[data-follow]")) changeRate(event.target.closest("form.rate"), null);
+});
+document.addEventListener("submit", (event) => event.preventDefault());
+
+// ---- the order form -----------------------------------------------------------------------------------------------
+
+async function send(method, path, body, headers = {}) {
+  try {
+    const response = await fetch(path, {
+      method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers },
+    });
+    const answer = await response.json();
+    return { ok: response.ok, status: response.status, body: answer, errors: answer.errors ?? [], detail: answer.detail };
+  } catch {
+    return { ok: false, errors: [], detail: "the order service does not answer" };
+  }
+}
+
+const form = byId("new-order");
+// One key for each order that is meant: pressing the button again after a missing answer orders nothing twice.
+let attempt = null;
+form.addEventListener("input", () => { attempt = null; });
+
+form.addEventListener("submit", async () => {
+  const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
+  const { customerName, item, quantity, price } = Object.fromEntries(new FormData(form));
+  const order = { customerName, item, quantity: number(quantity), price: number(price) };
+  attempt ??= globalThis.crypto?.randomUUID?.() ?? null;
+  const button = form.querySelector("button");
+  button.disabled = true;
+  const answer = await send("POST", "/orders", order, attempt ? { "Idempotency-Key": attempt } : {});
+  button.disabled = false;
+  for (const name of Object.keys(order)) {
+    const error = answer.errors.find((e) => e.field === name);
+    byId(`e-${name}`).textContent = error ? `${name} ${error.message}` : "";
+    // Not form.elements[name]: a field called `item` would give that collection's method of the name.
+    form.querySelector(`[name="${name}"]`).setAttribute("aria-invalid", String(Boolean(error)));
+  }
+  const shown = answer.errors.some((e) => e.field in order);
+  byId("placed").textContent = answer.ok ? `order ${short(answer.body.id)} is on the log` : shown ? "" : answer.detail;
+  if (answer.ok) attempt = null;
+});
+
+// ---- the stream ---------------------------------------------------------------------------------------------------
+
+let cursor = document.body.dataset.cursor;
+let streamIsLive = false;
+let pending = [];
+let frame = 0;
+let timer = 0;
+
+// Once a frame, or twice a second while the tab is hidden and has no frames.
+function schedule() {
+  frame ||= requestAnimationFrame(flush);
+  timer ||= setTimeout(flush, 500);
+}
+
+function flush() {
+  cancelAnimationFrame(frame);
+  clearTimeout(timer);
+  frame = timer = 0;
+  const events = pending;
+  pending = [];
+  for (const [type, data] of events) {
+    try {
+      apply[type](JSON.parse(data));
+    } catch (error) {
+      console.error(type, data, error);
+    }
+  }
+  for (const list of Object.values(lists)) prune(list);
+  if (orderRows.size > MOST_ROWS) {
+    for (const [id, row] of orderRows) if (!row.isConnected) orderRows.delete(id);
+  }
+}
+
+let counted = 0;
+setInterval(() => {
+  byId("per-second").textContent = String(counted);
+  counted = 0;
+}, 1000);
+
+function streamState(state, text) {
+  streamIsLive = state === "live";
+  byId("stream").dataset.state = state;
+  byId("stream").textContent = text;
+}
+
+function connect() {
+  const source = new EventSource(`/events?after=${encodeURIComponent(cursor)}`);
+  for (const type of Object.keys(apply)) {
+    source.addEventListener(type, (event) => {
+      cursor = event.lastEventId;
+      counted += 1;
+      pending.push([type, event.data]);
+      schedule();
+    });
+  }
+  // What the log no longer holds cannot be told: begin with a new picture.
+  source.addEventListener("gap", reload);
+  source.onopen = () => {
+    streamState("live", "live");
+    for (const row of instanceRows.values()) row.heard = performance.now();
+  };
+  source.onerror = () => {
+    streamState("away", "stream interrupted, reconnecting");
+    look();
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+  };
+}
+
+function reload() {
+  const last = Number(sessionStorage.getItem("reloaded") ?? 0);
+  if (Date.now() - last < 5000) return setTimeout(reload, 5000);
+  sessionStorage.setItem("reloaded", String(Date.now()));
+  location.reload();
+}
+
+// ---- what is wrong ------------------------------------------------------------------------------------------------
+
+let causes = [];
+
+async function look() {
+  try {
+    const response = await fetch("/readyz", { cache: "no-store" });
+    if (response.ok && document.body.dataset.ready !== "true") return reload();
+    causes = response.ok ? [] : (await response.json()).errors.map((e) => e.message);
+  } catch {
+    causes = ["the order service does not answer"];
+  }
+  showBanner();
+}
+
+// What this service lacks, and which rule was saved broken.
+function showBanner() {
+  const errors = [...instances.querySelectorAll("[data-error]")].map((rule) => rule.dataset.error);
+  const shown = [...new Set([...causes, ...errors])].filter((text) => text !== "");
+  const banner = byId("banner");
+  if (banner.shown === shown.join("\n")) return;
+  banner.shown = shown.join("\n");
+  banner.hidden = shown.length === 0;
+  banner.firstElementChild.replaceChildren(...shown.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+}
+
+document.querySelectorAll("time").forEach(localTime);
+document.querySelectorAll(".badge").forEach(tone);
+showRates();
+look();
+setInterval(look, 3000);
+connect();

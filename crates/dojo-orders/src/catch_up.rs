@@ -1,0 +1,196 @@
+//! Catching up from the log: what a stream missed and the hub's ring no longer holds.
+//!
+//! A task of its own reads each feed from the stream's cursor up to where the hub is, and hands the events over in the
+//! order of their partition; then the stream goes on from the ring. Where the log no longer reaches back to the
+//! cursor, or ends before it because the broker has lost its log, the stream is told of a gap, and reading goes on at
+//! the first record there is.
+//!
+//! The tasks are few at a time and the channel to the stream is short: a client that does not read holds up nothing
+//! but itself.
+
+use crate::{cursor::Cursor, feed::Feed, frame::frame, hub::Event, reading};
+use dojo_kafka::{From, KafkaConfig, Producer, Tailed, tail};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Events on their way to one stream; an event can have 2 MiB.
+const BUFFER: usize = 8;
+const AT_A_TIME: usize = 16;
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// What a stream is told while it catches up.
+#[derive(Debug)]
+pub(crate) enum Missed {
+    Event(Event),
+    /// Records before `resumes` are not to be had: `wanted` is gone, or was never there.
+    Gap {
+        feed: Feed,
+        partition: i32,
+        wanted: i64,
+        resumes: i64,
+    },
+    /// Nothing is left before `next`.
+    Until {
+        feed: Feed,
+        partition: i32,
+        next: i64,
+    },
+}
+
+/// What reading the log takes.
+#[derive(Clone)]
+pub(crate) struct Log {
+    kafka: KafkaConfig,
+    producer: Producer,
+    client_id: String,
+    at_a_time: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+impl Log {
+    pub(crate) fn new(
+        kafka: KafkaConfig,
+        producer: Producer,
+        instance: &str,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let client_id = format!("{instance}-catch-up");
+        Self { kafka, producer, client_id, at_a_time: Arc::new(Semaphore::new(AT_A_TIME)), shutdown }
+    }
+
+    /// Tells what there is between `cursor` and `ring`, the hub's own cursor; `resets` are partitions whose log began
+    /// anew, so that the cursor's offset means nothing. Ends when everything was told, or when nobody listens any more.
+    pub(crate) fn catch_up(
+        &self,
+        cursor: Cursor,
+        ring: Cursor,
+        resets: Vec<(Feed, i32)>,
+    ) -> mpsc::Receiver<Missed> {
+        let (missed, listener) = mpsc::channel(BUFFER);
+        let log = self.clone();
+        tokio::spawn(async move {
+            let shutdown = log.shutdown.clone();
+            let work = async {
+                let Ok(_permit) = log.at_a_time.acquire().await else { return };
+                for feed in Feed::ALL {
+                    if log.catch_up_one(feed, &cursor, &ring, &resets, &missed).await.is_none() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = missed.closed() => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        listener
+    }
+
+    /// `None` when nobody listens any more.
+    async fn catch_up_one(
+        &self,
+        feed: Feed,
+        cursor: &Cursor,
+        ring: &Cursor,
+        resets: &[(Feed, i32)],
+        missed: &mpsc::Sender<Missed>,
+    ) -> Option<()> {
+        let (mut from, mut until) = (BTreeMap::new(), BTreeMap::new());
+        for (partition, (low, high)) in self.watermarks(feed).await {
+            let wanted = match cursor.get(feed, partition) {
+                Some(next) => next,
+                // A partition that was added later: all of it is new.
+                None if cursor.names(feed) => low,
+                None => high,
+            };
+            let mut next = wanted;
+            if !(low..=high).contains(&wanted) || resets.contains(&(feed, partition)) {
+                missed.send(Missed::Gap { feed, partition, wanted, resumes: low }).await.ok()?;
+                next = low;
+            }
+            match ring.get(feed, partition).map(|end| end.min(high)) {
+                Some(end) if next < end => {
+                    from.insert(partition, next);
+                    until.insert(partition, end);
+                }
+                _ => {
+                    // Nothing is missing; the reader of the other partitions begins where it meets nothing of this.
+                    from.insert(partition, high);
+                    missed.send(Missed::Until { feed, partition, next }).await.ok()?;
+                }
+            }
+        }
+        if until.is_empty() { Some(()) } else { self.read(feed, from, until, missed).await }
+    }
+
+    async fn read(
+        &self,
+        feed: Feed,
+        from: BTreeMap<i32, i64>,
+        mut until: BTreeMap<i32, i64>,
+        missed: &mpsc::Sender<Missed>,
+    ) -> Option<()> {
+        enum Read {
+            Event(Event),
+            CaughtUp(i32),
+        }
+        let (sender, mut read) = mpsc::channel(BUFFER);
+        let started =
+            tail(&self.kafka, &self.client_id, feed.topic(), From::Offsets(from), &self.shutdown, {
+                move |tailed| {
+                    // Where nobody receives any more the tail is about to be stopped.
+                    let _ = match tailed {
+                        Tailed::Record(record) => {
+                            let readable = reading::check(feed, record);
+                            let frame =
+                                frame(feed, record, readable.as_ref().copied().map_err(String::as_str));
+                            let (partition, offset) = (record.partition, record.offset);
+                            sender.blocking_send(Read::Event(Event { feed, partition, offset, frame }))
+                        }
+                        Tailed::CaughtUp { partition } => sender.blocking_send(Read::CaughtUp(partition)),
+                        Tailed::Started { .. } | Tailed::Gap { .. } => Ok(()),
+                    };
+                }
+            });
+        let _tail = match started {
+            Ok(tail) => tail,
+            Err(error) => {
+                tracing::warn!(%error, "a stream cannot catch up from the log");
+                tokio::time::sleep(AGAIN_AFTER).await;
+                return None;
+            }
+        };
+        while !until.is_empty() {
+            let (partition, done) = match read.recv().await? {
+                Read::CaughtUp(partition) => (partition, true),
+                Read::Event(event) => {
+                    let Some(end) = until.get(&event.partition).copied() else { continue };
+                    let (partition, offset) = (event.partition, event.offset);
+                    if offset < end {
+                        missed.send(Missed::Event(event)).await.ok()?;
+                    }
+                    (partition, offset.saturating_add(1) >= end)
+                }
+            };
+            if let (true, Some(next)) = (done, until.get(&partition).copied()) {
+                until.remove(&partition);
+                missed.send(Missed::Until { feed, partition, next }).await.ok()?;
+            }
+        }
+        Some(())
+    }
+
+    /// Asks until Kafka answers: a stream has nothing better to do than to wait, and its heartbeat goes on.
+    async fn watermarks(&self, feed: Feed) -> BTreeMap<i32, (i64, i64)> {
+        loop {
+            match self.producer.watermarks(feed.topic()).await {
+                Ok(marks) if !marks.is_empty() => return marks,
+                Ok(_) => tracing::debug!(topic = feed.topic(), "no such topic yet"),
+                Err(error) => tracing::debug!(%error, "a stream waits for Kafka"),
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Kafka to model: who reads which topic, and what each record changes.
+//!
+//! | topic | read as | changes |
+//! |---|---|---|
+//! | `orders` | tail, from the start | the orders list, then the hub |
+//! | `audit`, `orders-dlq` | consumer group | verdicts and rows of the page, then the hub |
+//! | `dojo-settings` | tail, from now on | the hub |
+//! | `dojo-status` | tail, from a moment ago | instances, then the hub |
+//!
+//! The hub always comes last: whoever has seen an event on a stream finds it in every list, too. An unreadable record is
+//! counted, logged, and shown on the streams; it changes nothing else.
+//!
+//! Every reader goes on exactly where it was. So an offset that comes a second time means that the log begins anew, as
+//! that of an in-memory broker does after its restart; what was known of that partition is then forgotten.
+
+use crate::{
+    feed::Feed,
+    frame::frame,
+    hub::Event,
+    model::Model,
+    reading::{self, read},
+};
+use chrono::{TimeDelta, Utc};
+use dojo_contract::{AuditAction, AuditEvent, InstanceStatus, header, topic};
+use dojo_kafka::{
+    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, KafkaConfig, LogLookup, Outbox, Position,
+    Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+use tokio_util::sync::CancellationToken;
+
+/// So many records of a partition are read once more at the start, so that streams can resume from memory and the page
+/// has something to show.
+const WARM: i64 = 500;
+/// Three reports of every live instance.
+const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
+
+/// Running readers; dropping them ends the tails, the relay ends with its shutdown.
+pub(crate) struct Feeds {
+    pub(crate) tails: [Tail; 3],
+    pub(crate) relay: ConsumerLoop,
+}
+
+/// Starts all readers.
+pub(crate) fn follow(
+    kafka: &KafkaConfig,
+    instance_id: &str,
+    group: String,
+    model: &Arc<Model>,
+    producer: Producer,
+    progress: Progress,
+    shutdown: &CancellationToken,
+) -> Result<Feeds, Error> {
+    let client = |what: &str| format!("{instance_id}-{what}");
+    let orders = {
+        let mut reader = OrdersReader::new(Arc::clone(model));
+        tail(kafka, &client("orders"), topic::ORDERS, From::Earliest, shutdown, move |t| reader.tailed(t))?
+    };
+    let settings = {
+        let mut reader = Reader::new(Arc::clone(model), Feed::Settings);
+        tail(kafka, &client("settings-events"), topic::SETTINGS, From::Latest, shutdown, move |t| {
+            reader.tailed(t, |_, _| {});
+        })?
+    };
+    let status = {
+        let mut reader = Reader::new(Arc::clone(model), Feed::Status);
+        let since = From::Time(Utc::now() - STATUS_SINCE);
+        tail(kafka, &client("status"), topic::STATUS, since, shutdown, move |t| {
+            reader.tailed(t, follow_status)
+        })?
+    };
+    let relay = consume(
+        kafka,
+        Consume::new(group, &[topic::AUDIT, topic::ORDERS_DLQ], client("relay")),
+        producer,
+        Relay { model: Arc::clone(model), last: HashMap::new() },
+        progress,
+        shutdown.clone(),
+    )?;
+    Ok(Feeds { tails: [orders, settings, status], relay })
+}
+
+/// Shows `record` on the streams.
+fn publish(model: &Model, feed: Feed, record: &Record<'_>, readable: Result<(), &str>) {
+    if let Err(why) = readable {
+        model.count_unreadable();
+        let (topic, partition, offset) = (record.topic, record.partition, record.offset);
+        tracing::warn!(topic, partition, offset, why, "unreadable record skipped");
+    }
+    let frame = frame(feed, record, readable);
+    model.hub.push(Event { feed, partition: record.partition, offset: record.offset, frame });
+}
+
+/// The next offset of each partition, which only a new log can take back.
+#[derive(Debug, Default)]
+struct Expected(HashMap<i32, i64>);
+
+impl Expected {
+    fn begins_anew(&mut self, record: &Record<'_>) -> bool {
+        let next = self.0.insert(record.partition, record.offset.saturating_add(1));
+        let anew = next.is_some_and(|next| record.offset < next);
+        if anew {
+            let (topic, partition, offset) = (record.topic, record.partition, record.offset);
+            tracing::warn!(topic, partition, offset, "the log begins anew");
+        }
+        anew
+    }
+}
+
+/// Reads a topic of which only what is new matters.
+struct Reader {
+    model: Arc<Model>,
+    feed: Feed,
+    expected: Expected,
+}
+
+impl Reader {
+    fn new(model: Arc<Model>, feed: Feed) -> Self {
+        Self { model, feed, expected: Expected::default() }
+    }
+
+    fn tailed(&mut self, tailed: Tailed<'_>, apply: fn(&Model, &Record<'_>)) {
+        match tailed {
+            Tailed::Started { starts, .. } => {
+                starts.iter().for_each(|(p, start)| self.model.hub.open(self.feed, *p, *start));
+            }
+            Tailed::Record(record) => {
+                if self.expected.begins_anew(record) {
+                    self.model.hub.reset(self.feed, record.partition, record.offset);
+                }
+                apply(&self.model, record);
+                let readable = reading::check(self.feed, record);
+                publish(&self.model, self.feed, record, readable.as_ref().copied().map_err(String::as_str));
+            }
+            Tailed::CaughtUp { .. } | Tailed::Gap { .. } => {}
+        }
+    }
+}
+
+fn follow_status(model: &Model, record: &Record<'_>) {
+    match (record.value, record.key.map(std::str::from_utf8)) {
+        (None, Some(Ok(instance_id))) => model.instances.remove(instance_id),
+        (value, _) => {
+            if let Ok(status) = read::<InstanceStatus>(value) {
+                model.instances.apply(status);
+            }
+        }
+    }
+}
+
+/// Reads `orders` from its start into the orders list, and shows its newest part on the streams.
+struct OrdersReader {
+    model: Arc<Model>,
+    expected: Expected,
+    /// Where the streams' part begins.
+    warm: BTreeMap<i32, i64>,
+    /// Partitions that have not been read to their end yet.
+    unread: BTreeSet<i32>,
+}
+
+impl OrdersReader {
+    fn new(model: Arc<Model>) -> Self {
+        Self { model, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
+    }
+
+    fn tailed(&mut self, tailed: Tailed<'_>) {
+        match tailed {
+            Tailed::Started { starts, ends } => {
+                for (partition, start) in starts {
+                    let end = ends.get(partition).copied().unwrap_or(*start);
+                    let warm = (end - WARM).max(*start);
+                    self.warm.insert(*partition, warm);
+                    self.unread.insert(*partition);
+                    self.model.hub.open(Feed::Orders, *partition, warm);
+                    self.model.orders_read.advance(*partition, *start);
+                }
+            }
+            Tailed::Record(record) => self.record(record),
+            Tailed::CaughtUp { partition } => {
+                self.unread.remove(&partition);
+                if self.unread.is_empty() {
+                    self.model.caught_up();
+                }
+            }
+            Tailed::Gap { .. } => {}
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        let (partition, offset) = (record.partition, record.offset);
+        if self.expected.begins_anew(record) {
+            self.model.orders_mut().forget(partition);
+            self.warm.remove(&partition);
+            self.model.hub.reset(Feed::Orders, partition, offset);
+        }
+        let event = read(record.value);
+        let readable = match event {
+            Ok(event) => {
+                if header::is_original(&record.headers) {
+                    self.model.orders_mut().apply(partition, offset, event);
+                }
+                Ok(())
+            }
+            Err(why) => Err(why),
+        };
+        if self.warm.get(&partition).is_none_or(|warm| *warm <= offset) {
+            publish(&self.model, Feed::Orders, record, readable.as_ref().copied().map_err(String::as_str));
+        } else if readable.is_err() {
+            self.model.count_unreadable();
+        }
+        self.model.orders_read.advance(partition, offset.saturating_add(1));
+    }
+}
+
+/// Follows `audit` and `orders-dlq` as a member of a consumer group, which commits how far it has come.
+struct Relay {
+    model: Arc<Model>,
+    /// The last record of each partition: its offset and timestamp.
+    last: HashMap<(Feed, i32), (i64, Option<i64>)>,
+}
+
+impl Relay {
+    /// Whether the log still holds the record that was read last, so that reading may go on behind it.
+    fn goes_on(&self, feed: Feed, partition: i32, log: &dyn LogLookup) -> bool {
+        let Some((offset, timestamp)) = self.last.get(&(feed, partition)) else { return true };
+        match log.timestamp_at(feed.topic(), partition, *offset) {
+            Ok(found) => found.is_some() && found == *timestamp,
+            Err(error) => {
+                tracing::debug!(%error, "cannot look whether the log goes on; going on");
+                true
+            }
+        }
+    }
+}
+
+impl Handler for Relay {
+    fn assigned(
+        &mut self,
+        assigned: &[AssignedPartition],
+        log: &dyn LogLookup,
+    ) -> Result<Vec<StartAt>, Error> {
+        let mut starts = Vec::new();
+        for AssignedPartition { topic, partition, committed } in assigned {
+            let Some(feed) = Feed::of_topic(topic) else { continue };
+            let offset = match self.model.hub.next(feed, *partition) {
+                None => {
+                    let warm = (committed.unwrap_or(0) - WARM).max(0);
+                    self.model.hub.open(feed, *partition, warm);
+                    warm
+                }
+                Some(next) if self.goes_on(feed, *partition, log) => next,
+                Some(_) => {
+                    tracing::warn!(topic, partition, "the log begins anew");
+                    self.last.remove(&(feed, *partition));
+                    self.model.hub.reset(feed, *partition, 0);
+                    0
+                }
+            };
+            starts.push(StartAt { topic: topic.clone(), partition: *partition, offset });
+        }
+        Ok(starts)
+    }
+
+    fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error> {
+        out.done(position);
+        let Some(feed) = Feed::of_topic(record.topic) else { return Ok(()) };
+        let (partition, offset) = (record.partition, record.offset);
+        if self.model.hub.next(feed, partition).is_some_and(|next| offset < next) {
+            tracing::warn!(topic = record.topic, partition, offset, "the log begins anew");
+            self.model.hub.reset(feed, partition, offset);
+        }
+        self.last.insert((feed, partition), (offset, record.timestamp));
+        let readable = if feed == Feed::Audit {
+            read::<AuditEvent>(record.value).map(|event| {
+                if event.action == AuditAction::Created {
+                    self.model.orders_mut().audited(event.order_id);
+                }
+                self.model.recent().audit(record, &event);
+            })
+        } else {
+            let event = read(record.value);
+            let readable = event.as_ref().map(drop).map_err(Clone::clone);
+            self.model.recent().dead_letter(record, event);
+            readable
+        };
+        if feed == Feed::DeadLetters {
+            // Unreadable records belong here: they were logged and counted where they failed.
+            let frame = frame(feed, record, readable.as_ref().copied().map_err(String::as_str));
+            self.model.hub.push(Event { feed, partition, offset, frame });
+        } else {
+            publish(&self.model, feed, record, readable.as_ref().copied().map_err(String::as_str));
+        }
+        Ok(())
+    }
+}

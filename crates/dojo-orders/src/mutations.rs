@@ -1,0 +1,254 @@
+//! Changing orders: to `orders`, then to `audit`, both acknowledged, and seen by this service's own list, before the
+//! client hears of it.
+//!
+//! What can go wrong between is said truthfully. Kafka known to be away: nothing is sent. No acknowledgement in time:
+//! the outcome is unknown, and the list will show it. The order on the log and its audit record not: the audit record is
+//! sent again until it is ([`crate::audit_trail`]).
+//!
+//! A mutation runs in a task of its own: a client that goes away does not leave it half done.
+
+use crate::{
+    audit_trail::{self, AuditTrail},
+    locks::OrderLocks,
+    model::Model,
+    problem::Problem,
+    projection::{Creation, Fingerprint},
+    request,
+};
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use dojo_contract::{AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Source, time, topic};
+use dojo_kafka::{Delivered, Error, Outgoing, Producer};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// A record that is not acknowledged for so long is given up by the client library, so that it does not arrive long
+/// after its client was told that the outcome is unknown.
+pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
+/// A client gets an answer within this, whatever happens; above [`MESSAGE_TIMEOUT`].
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The list sees what was acknowledged within milliseconds, while Kafka is there.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Order ids that follow from an `Idempotency-Key` are name-based (RFC 9562, version 5) in this namespace.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6b61_666b_6120_4f72_8465_7220_646f_6a6f);
+
+/// Makes changes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Mutations {
+    pub(crate) producer: Producer,
+    pub(crate) model: Arc<Model>,
+    pub(crate) trail: AuditTrail,
+    pub(crate) instance_id: String,
+    locks: OrderLocks,
+    running: TaskTracker,
+}
+
+impl Mutations {
+    pub(crate) fn new(producer: Producer, model: Arc<Model>, trail: AuditTrail, instance_id: String) -> Self {
+        let (locks, running) = (OrderLocks::default(), TaskTracker::new());
+        Self { producer, model, trail, instance_id, locks, running }
+    }
+
+    /// Creates the order that `asked` asks for; with an `Idempotency-Key`, the same order however often it is asked
+    /// for.
+    pub(crate) async fn create(&self, asked: NewOrder, key: Option<String>) -> Result<Order, Problem> {
+        let this = self.clone();
+        self.run(async move {
+            match key {
+                None => this.publish_new(asked, Uuid::now_v7()).await,
+                Some(key) => this.create_once(asked, Uuid::new_v5(&NAMESPACE, key.as_bytes())).await,
+            }
+        })
+        .await
+    }
+
+    /// Changes the order as `body` asks.
+    pub(crate) async fn change(&self, id: Uuid, body: Value) -> Result<Order, Problem> {
+        let this = self.clone();
+        self.run(async move {
+            let _lock = this.locks.lock(id).await;
+            let changed = request::changed(&body, &*this.current(id)?).map_err(Problem::invalid)?;
+            this.publish(OrderAction::Updated, changed, Utc::now()).await
+        })
+        .await
+    }
+
+    /// Deletes the order.
+    pub(crate) async fn delete(&self, id: Uuid) -> Result<(), Problem> {
+        let this = self.clone();
+        self.run(async move {
+            let _lock = this.locks.lock(id).await;
+            let order = Order::clone(&*this.current(id)?);
+            this.publish(OrderAction::Deleted, order, Utc::now()).await.map(drop)
+        })
+        .await
+    }
+
+    /// Waits for mutations that nobody waits for any more; at the end of the service.
+    pub(crate) async fn drain(&self) {
+        self.running.close();
+        if timeout(ANSWER_WITHIN, self.running.wait()).await.is_err() {
+            tracing::warn!(left = self.running.len(), "changes were still under way at the end");
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        mutation: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.refuse_unless_ready()?;
+        match timeout(ANSWER_WITHIN, self.running.spawn(mutation)).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panicked)) => Err(Problem::internal(panicked)),
+            Err(_) => Err(outcome_unknown("not done within 5 s")),
+        }
+    }
+
+    fn refuse_unless_ready(&self) -> Result<(), Problem> {
+        if self.producer.is_away() {
+            let state = self.producer.connectivity().borrow().to_string();
+            return Err(Problem::unavailable(format!("nothing was changed: {state}")));
+        }
+        if !self.model.is_caught_up() {
+            return Err(Problem::unavailable(
+                "nothing was changed: the orders are still being read from Kafka",
+            ));
+        }
+        Ok(())
+    }
+
+    fn current(&self, id: Uuid) -> Result<Arc<Order>, Problem> {
+        self.model.orders().get(id).ok_or_else(|| no_such_order(&id.to_string()))
+    }
+
+    async fn publish_new(&self, asked: NewOrder, id: Uuid) -> Result<Order, Problem> {
+        let now = Utc::now();
+        self.publish(OrderAction::Created, asked.into_order(id, now), now).await
+    }
+
+    async fn create_once(&self, asked: NewOrder, id: Uuid) -> Result<Order, Problem> {
+        let _lock = self.locks.lock(id).await;
+        if self.creation(id).is_none() {
+            // The first request may have ended without an answer, or at another replica: see everything there is.
+            self.see_the_logs_end().await?;
+        }
+        let Some(creation) = self.creation(id) else { return self.publish_new(asked, id).await };
+        if creation.asked.is_some_and(|first| first != Fingerprint::of(&asked)) {
+            let message = "was used before, with another body: send that again, or use another key";
+            return Err(Problem::invalid_field("Idempotency-Key", message));
+        }
+        // What the first request was answered, or should have been: the order as it was created.
+        let order = asked.into_order(id, creation.created_at);
+        self.complete_trail(&order, creation).await?;
+        Ok(order)
+    }
+
+    fn creation(&self, id: Uuid) -> Option<Creation> {
+        self.model.orders().creation(id)
+    }
+
+    /// Waits until the list has seen what the log holds now. A log that ends in something else than a record, such as a
+    /// transaction's marker, cannot be seen to its end; the bound lets that pass.
+    async fn see_the_logs_end(&self) -> Result<(), Problem> {
+        let ends = self.producer.watermarks(topic::ORDERS).await.map_err(|e| not_done(&e))?;
+        let all = futures::future::join_all(
+            ends.into_iter().map(|(partition, (_, end))| self.model.orders_read.wait(partition, end - 1)),
+        );
+        if timeout(SEEN_WITHIN, all).await.is_err() {
+            tracing::debug!("the orders list did not come to the log's end in time");
+        }
+        Ok(())
+    }
+
+    /// Sees to it that `audit` tells of an order that is on the log: its process may have died between the two.
+    async fn complete_trail(&self, order: &Order, creation: Creation) -> Result<(), Problem> {
+        if creation.audited {
+            return Ok(());
+        }
+        match self.trail.holds(order.id, creation.created_at).await {
+            Ok(Some(true)) => {}
+            Ok(Some(false)) => {
+                let delivered = Delivered { partition: creation.partition, offset: creation.offset };
+                let event = self.audit_event(OrderAction::Created, order, creation.created_at, delivered);
+                self.send_audit(&event).await?;
+            }
+            Ok(None) => return Err(outcome_unknown("the topic audit could not be read in time")),
+            Err(error) => return Err(not_done(&error)),
+        }
+        self.model.orders_mut().audited(order.id);
+        Ok(())
+    }
+
+    async fn publish(&self, action: OrderAction, order: Order, at: DateTime<Utc>) -> Result<Order, Problem> {
+        let timestamp = time::to_millis(at);
+        let event = OrderEvent { action, order, timestamp };
+        let delivered = match Outgoing::json(topic::ORDERS, event.order.id.to_string(), &event, timestamp) {
+            Ok(record) => self.producer.send(record).await.map_err(|e| not_done(&e))?,
+            Err(error) => return Err(Problem::internal(error)),
+        };
+        let order = event.order;
+        let audit = self.audit_event(action, &order, timestamp, delivered);
+        let seen = timeout(SEEN_WITHIN, self.model.orders_read.wait(delivered.partition, delivered.offset));
+        let (audited, seen) = tokio::join!(self.send_audit(&audit), seen);
+        audited?;
+        seen.map_err(|_| {
+            Problem::unavailable(format!(
+                "the order {} is {}, but the orders list has not shown it yet: look again soon",
+                order.id,
+                action.name()
+            ))
+        })?;
+        Ok(order)
+    }
+
+    fn audit_event(
+        &self,
+        action: OrderAction,
+        order: &Order,
+        timestamp: DateTime<Utc>,
+        delivered: Delivered,
+    ) -> AuditEvent {
+        AuditEvent {
+            instance_id: Some(self.instance_id.clone()),
+            customer_name: Some(order.customer_name.clone()),
+            partition: Some(delivered.partition),
+            offset: Some(delivered.offset),
+            ..AuditEvent::new(Source::OrderService, action.into(), order.id, timestamp)
+        }
+    }
+
+    async fn send_audit(&self, event: &AuditEvent) -> Result<(), Problem> {
+        let record = audit_trail::record(event).map_err(Problem::internal)?;
+        self.producer.send(record).await.map(drop).map_err(|error| {
+            self.trail.complete(event);
+            tracing::warn!(order = %event.order_id, %error, "no acknowledgement for an audit record; it is sent again");
+            Problem::unavailable(format!(
+                "the order {} is on the log, but its audit record is not acknowledged yet; it is sent until it is",
+                event.order_id
+            ))
+        })
+    }
+}
+
+pub(crate) fn no_such_order(id: &str) -> Problem {
+    Problem::not_found(format!("there is no order {id}"))
+}
+
+fn not_done(error: &Error) -> Problem {
+    if error.is_outcome_unknown() {
+        return outcome_unknown(&error.to_string());
+    }
+    tracing::warn!(%error, "an order was refused by Kafka");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("nothing was changed: {error}"))
+}
+
+fn outcome_unknown(why: &str) -> Problem {
+    Problem::unavailable(format!(
+        "the outcome is unknown ({why}): GET /orders shows what the log holds. \
+         A request with an Idempotency-Key can be repeated without being done twice"
+    ))
+}

@@ -1,0 +1,373 @@
+//! `GET /`: the page's first picture, from the same model that the API answers from, and the cursor from which its
+//! script goes on: no gap between the two, and nothing twice.
+//!
+//! The markup of every row is in the template alone; the script clones it. Everything that a person or a record said is
+//! escaped here and set as text there.
+
+use crate::{
+    app::App,
+    feed::Feed,
+    problem::Problem,
+    recent::{DeadLetter, Row, Verdict},
+};
+use axum::{
+    extract::State,
+    http::header,
+    response::{Html, IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use dojo_contract::{
+    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, Settings, time,
+};
+use minijinja::{Environment, value::Serde};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use std::sync::Arc;
+
+const TEMPLATE: &str = "page.html";
+/// Orders in the first picture; the script keeps so many, too.
+const ORDERS: usize = 100;
+/// So many characters of an id tell the orders of one workshop apart.
+const SHORT_ID: usize = 8;
+
+/// The page's template, ready to be filled.
+pub(crate) struct Page {
+    templates: Environment<'static>,
+}
+
+impl Page {
+    pub(crate) fn new() -> Result<Self, minijinja::Error> {
+        let mut templates = Environment::new();
+        templates.add_template(TEMPLATE, include_str!("../templates/page.html"))?;
+        Ok(Self { templates })
+    }
+
+    fn render(&self, picture: &Picture) -> Result<String, minijinja::Error> {
+        self.templates.get_template(TEMPLATE)?.render(Serde(picture))
+    }
+}
+
+pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let html =
+        app.page.render(&Picture::of(&app)).map_err(|error| Problem::internal(format!("{error:#}")))?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response())
+}
+
+/// Everything on the page at one moment, as texts.
+#[derive(Serialize)]
+struct Picture {
+    cursor: String,
+    ready: bool,
+    instance_id: String,
+    embedded: bool,
+    brokers: String,
+    problems: Vec<String>,
+    orders: Vec<OrderRow>,
+    audit: Vec<AuditRow>,
+    alerts: Vec<AuditRow>,
+    dead_letters: Vec<DeadLetterRow>,
+    fail_rate: Value,
+    instances: Vec<InstanceCard>,
+}
+
+#[derive(Serialize)]
+struct OrderRow {
+    id: String,
+    short: String,
+    customer: String,
+    item: String,
+    quantity: i64,
+    price: String,
+    status: &'static str,
+    at: String,
+    delivery: String,
+    fraud: String,
+}
+
+#[derive(Serialize)]
+struct AuditRow {
+    order_id: String,
+    short: String,
+    at: String,
+    action: String,
+    customer: String,
+    by: String,
+    retry: Option<u32>,
+    alerts: String,
+    severity: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct DeadLetterRow {
+    order_id: String,
+    short: String,
+    at: String,
+    what: String,
+    reason: String,
+    by: String,
+    original: String,
+}
+
+/// A setting in force, and what would hold without the topic's word.
+#[derive(Serialize)]
+struct Value {
+    value: String,
+    source: String,
+    fallback: String,
+    fallback_source: String,
+}
+
+#[derive(Serialize)]
+struct InstanceCard {
+    id: String,
+    service: &'static str,
+    state: String,
+    live: bool,
+    partitions: Vec<PartitionTag>,
+    rule: String,
+    rule_error: String,
+    /// Whether a fail rate of its own can be set for it.
+    delivers: bool,
+    /// The fail rate of its own, where it has one.
+    own_rate: String,
+    effective_rate: String,
+}
+
+#[derive(Serialize)]
+struct PartitionTag {
+    name: String,
+    lag: String,
+}
+
+impl Picture {
+    fn of(app: &App) -> Self {
+        // The cursor first: what comes after it the stream will bring, and the script recognizes an order that it
+        // already has.
+        let cursor = app.model.hub.end();
+        let orders = app.model.orders().page(ORDERS, None).map(|page| page.orders).unwrap_or_default();
+        let recent = app.model.recent();
+        let orders = orders.iter().map(|order| OrderRow::of(order, recent.verdict(order.id))).collect();
+        let seen = |feed, partition, offset| cursor.get(feed, partition).is_some_and(|next| offset < next);
+        let audit_rows = |rows: &std::collections::VecDeque<Row<AuditEvent>>| {
+            let rows = rows.iter().filter(|row| seen(Feed::Audit, row.partition, row.offset));
+            rows.map(|row| AuditRow::of(&row.what)).collect()
+        };
+        let (audit, alerts) = (audit_rows(&recent.audit), audit_rows(&recent.alerts));
+        let dead_letters = recent
+            .dead_letters
+            .iter()
+            .filter(|row| seen(Feed::DeadLetters, row.partition, row.offset))
+            .map(|row| DeadLetterRow::of(&row.what))
+            .collect();
+        drop(recent);
+        let settings = app.settings.get().map(|follower| follower.settings()).unwrap_or_default();
+        let defaults = app.config.defaults();
+        let now = Utc::now();
+        let mut instances = app.model.instances.all();
+        instances.sort_by_key(|status| rank(status.service));
+        let mut problems: Vec<_> = app.not_ready().into_iter().map(|(_, cause)| cause).collect();
+        let ready = problems.is_empty();
+        let broken = instances.iter().filter(|s| s.is_live(now)).filter_map(|s| s.rule_error.as_ref());
+        for error in broken {
+            if !problems.contains(error) {
+                problems.push(error.clone());
+            }
+        }
+        Self {
+            cursor: cursor.to_string(),
+            ready,
+            instance_id: app.config.instance_id.clone(),
+            embedded: app.config.embedded_broker,
+            brokers: app.config.kafka.brokers.clone(),
+            problems,
+            orders,
+            audit,
+            alerts,
+            dead_letters,
+            fail_rate: Value::of(&settings, Setting::FailRate, &defaults),
+            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, &defaults, now)).collect(),
+        }
+    }
+}
+
+impl OrderRow {
+    fn of(order: &Order, verdict: Verdict) -> Self {
+        let id = order.id.to_string();
+        Self {
+            short: short(&id),
+            id,
+            customer: order.customer_name.clone(),
+            item: order.item.clone(),
+            quantity: order.quantity,
+            price: format!("{:.2}", order.price),
+            status: order.status.name(),
+            at: time::format(order.created_at),
+            delivery: verdict.delivery.unwrap_or_default(),
+            fraud: verdict.fraud.unwrap_or_default(),
+        }
+    }
+}
+
+impl AuditRow {
+    fn of(event: &AuditEvent) -> Self {
+        let order_id = event.order_id.to_string();
+        let alerts = event.alerts.as_deref().unwrap_or_default();
+        let join = |texts: Vec<&str>, separator: &str| texts.join(separator);
+        let reasons = join(alerts.iter().map(|alert| alert.reason.as_str()).collect(), "; ");
+        Self {
+            short: short(&order_id),
+            order_id,
+            at: time::format(event.timestamp),
+            action: wire_name(&event.action),
+            customer: event.customer_name.clone().unwrap_or_default(),
+            by: event.instance_id.clone().unwrap_or_else(|| wire_name(&event.source)),
+            retry: event.retry_count.filter(|count| *count > 0),
+            alerts: join(alerts.iter().map(|alert| alert.kind.as_str()).collect(), ", "),
+            severity: alerts.iter().map(|a| a.severity).max().map(|s| wire_name(&s)).unwrap_or_default(),
+            reason: if reasons.is_empty() { event.reason.clone().unwrap_or_default() } else { reasons },
+        }
+    }
+}
+
+impl DeadLetterRow {
+    fn of(letter: &DeadLetter) -> Self {
+        let what = match (&letter.customer_name, &letter.item) {
+            (Some(customer), Some(item)) => format!("{customer} · {item}"),
+            _ => "unreadable record".to_owned(),
+        };
+        Self {
+            short: short(&letter.key),
+            order_id: letter.key.clone(),
+            at: letter.timestamp.and_then(time::from_kafka).map(time::format).unwrap_or_default(),
+            what,
+            reason: letter.reason.clone(),
+            by: letter.instance_id.clone().unwrap_or_default(),
+            original: letter.original.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Value {
+    fn of(settings: &Settings, setting: Setting, defaults: &Defaults) -> Self {
+        let (value, source) = settings.for_all(setting, defaults);
+        let (fallback, fallback_source) = Settings::default().for_all(setting, defaults);
+        Self {
+            value: digits(value),
+            source: wire_name(&source),
+            fallback: digits(fallback),
+            fallback_source: wire_name(&fallback_source),
+        }
+    }
+}
+
+impl InstanceCard {
+    fn of(status: &InstanceStatus, settings: &Settings, defaults: &Defaults, now: DateTime<Utc>) -> Self {
+        let id = status.instance_id.clone();
+        let own = settings.get(&SettingName::for_instance(id.as_str(), Setting::FailRate));
+        let live = status.is_live(now);
+        let state = if live || status.state == InstanceState::Stopped {
+            wire_name(&status.state)
+        } else {
+            "silent".to_owned()
+        };
+        let partitions = status.partitions.iter().map(|p| PartitionTag {
+            name: format!("{} {}", p.topic, p.partition),
+            lag: if p.lag < 0 { "?".to_owned() } else { p.lag.to_string() },
+        });
+        Self {
+            service: status.service.name(),
+            state,
+            live,
+            partitions: if live { partitions.collect() } else { Vec::new() },
+            rule: status.rule_version.clone().unwrap_or_default(),
+            rule_error: status.rule_error.clone().filter(|_| live).unwrap_or_default(),
+            delivers: status.service == Service::Notification,
+            own_rate: own.map(digits).unwrap_or_default(),
+            effective_rate: digits(settings.fail_rate(&id, defaults)),
+            id,
+        }
+    }
+}
+
+/// Those that one can do something about come first; the script sorts alike.
+fn rank(service: Service) -> u8 {
+    match service {
+        Service::Notification => 0,
+        Service::Fraud => 1,
+        Service::Audit => 2,
+        Service::Order => 3,
+    }
+}
+
+/// The end of an id: ids of version 7 begin with the time, so their ends differ.
+fn short(id: &str) -> String {
+    let skip = id.chars().count().saturating_sub(SHORT_ID);
+    id.chars().skip(skip).collect()
+}
+
+fn digits(number: Decimal) -> String {
+    number.normalize().to_string()
+}
+
+/// The name that a variant has in JSON.
+fn wire_name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn picture(order: OrderRow) -> Picture {
+        Picture {
+            cursor: "o1-a2".into(),
+            ready: true,
+            instance_id: "order-1".into(),
+            embedded: true,
+            brokers: "localhost:9092".into(),
+            problems: Vec::new(),
+            orders: vec![order],
+            audit: Vec::new(),
+            alerts: Vec::new(),
+            dead_letters: Vec::new(),
+            fail_rate: Value::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
+            instances: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn markup_in_a_name_is_shown_as_text() {
+        let order = Order {
+            id: Uuid::nil(),
+            customer_name: "<script>alert(1)</script>\" onload='x'".into(),
+            item: "</li><b>".into(),
+            quantity: 1,
+            price: Decimal::new(15, 1),
+            status: dojo_contract::OrderStatus::Created,
+            created_at: DateTime::UNIX_EPOCH,
+        };
+        let html = Page::new().unwrap().render(&picture(OrderRow::of(&order, Verdict::default()))).unwrap();
+        assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("1.50"), "{html}");
+        assert!(!html.contains("<script>alert") && !html.contains("</li><b>"));
+        assert!(!html.contains("None") && !html.contains("True"), "a value that HTML does not know");
+    }
+
+    #[test]
+    fn the_page_keeps_to_its_own_security_policy() {
+        let source = include_str!("../templates/page.html");
+        assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"));
+        assert!(!source.contains("//cdn") && !source.contains("https://"));
+        assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
+        let script = include_str!("../assets/app.js");
+        assert!(
+            !script.contains("innerHTML")
+                && !script.contains("insertAdjacentHTML")
+                && !script.contains("eval(")
+        );
+    }
+}

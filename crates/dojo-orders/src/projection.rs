@@ -1,0 +1,272 @@
+//! The orders as the log tells them: a fold of the topic `orders`, with nothing else in it.
+//!
+//! It is read from the log's start at every start of the service, so a restart shows the same orders. Only original
+//! records change it; a retry or a redrive is the same event again. The first `created` of an id counts, a deleted
+//! order stays deleted, and an `updated` whose `created` the log no longer holds brings the order in.
+
+use chrono::{DateTime, Utc};
+use dojo_contract::{NewOrder, Order, OrderAction, OrderEvent};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// Orders by id, and newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    /// Every id ever seen, also of deleted orders: a repeated request must find what became of the first.
+    entries: HashMap<Uuid, Entry>,
+    /// The orders there are, oldest first.
+    by_age: BTreeSet<(DateTime<Utc>, Uuid)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    created_at: DateTime<Utc>,
+    partition: i32,
+    offset: i64,
+    /// Of the request that created it; `None` where the log holds no `created`.
+    asked: Option<Fingerprint>,
+    /// Whether its `created` is known to be on the topic `audit`.
+    audited: bool,
+    /// `None` once deleted.
+    order: Option<Arc<Order>>,
+}
+
+/// Stands for the content of a request to create an order, so that a repeated one can be told from a different one.
+/// Only compared within one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(crate) fn of(asked: &NewOrder) -> Self {
+        let mut hasher = DefaultHasher::new();
+        asked.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// What is known of the creation of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Creation {
+    pub(crate) created_at: DateTime<Utc>,
+    /// Of the record that brought the order in.
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) asked: Option<Fingerprint>,
+    pub(crate) audited: bool,
+}
+
+/// A part of the list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Newest first.
+    pub(crate) orders: Vec<Arc<Order>>,
+    /// Where the next page begins: after this order. `None`: this is the last page.
+    pub(crate) next: Option<Uuid>,
+}
+
+impl Orders {
+    /// Takes in an original record's event.
+    pub(crate) fn apply(&mut self, partition: i32, offset: i64, event: OrderEvent) {
+        let OrderEvent { action, order, .. } = event;
+        let id = order.id;
+        match (action, self.entries.get_mut(&id)) {
+            (OrderAction::Created, Some(entry)) if entry.asked.is_some() => {}
+            (OrderAction::Created, Some(entry)) => entry.asked = Some(fingerprint(&order)),
+            (OrderAction::Created, None) => {
+                let asked = Some(fingerprint(&order));
+                self.insert(partition, offset, asked, order);
+            }
+            (OrderAction::Updated, Some(entry)) => {
+                if let Some(current) = &mut entry.order {
+                    self.by_age.remove(&(entry.created_at, id));
+                    self.by_age.insert((order.created_at, id));
+                    entry.created_at = order.created_at;
+                    *current = Arc::new(order);
+                }
+            }
+            (OrderAction::Updated, None) => self.insert(partition, offset, None, order),
+            (OrderAction::Deleted, Some(entry)) => {
+                entry.order = None;
+                self.by_age.remove(&(entry.created_at, id));
+            }
+            (OrderAction::Deleted, None) => {
+                let created_at = order.created_at;
+                let gone = Entry { created_at, partition, offset, asked: None, audited: false, order: None };
+                self.entries.insert(id, gone);
+            }
+        }
+    }
+
+    fn insert(&mut self, partition: i32, offset: i64, asked: Option<Fingerprint>, order: Order) {
+        let (id, created_at) = (order.id, order.created_at);
+        self.by_age.insert((created_at, id));
+        let order = Some(Arc::new(order));
+        self.entries.insert(id, Entry { created_at, partition, offset, asked, audited: false, order });
+    }
+
+    /// The log has forgotten this partition and begins anew.
+    pub(crate) fn forget(&mut self, partition: i32) {
+        let by_age = &mut self.by_age;
+        self.entries.retain(|id, entry| {
+            let kept = entry.partition != partition;
+            if !kept {
+                by_age.remove(&(entry.created_at, *id));
+            }
+            kept
+        });
+    }
+
+    /// The order, unless it is unknown or deleted.
+    pub(crate) fn get(&self, id: Uuid) -> Option<Arc<Order>> {
+        self.entries.get(&id)?.order.clone()
+    }
+
+    /// How an order came to be, also of a deleted one.
+    pub(crate) fn creation(&self, id: Uuid) -> Option<Creation> {
+        self.entries.get(&id).map(|entry| Creation {
+            created_at: entry.created_at,
+            partition: entry.partition,
+            offset: entry.offset,
+            asked: entry.asked,
+            audited: entry.audited,
+        })
+    }
+
+    /// The `created` of this order is on the topic `audit`.
+    pub(crate) fn audited(&mut self, id: Uuid) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.audited = true;
+        }
+    }
+
+    /// How many orders there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_age.len()
+    }
+
+    /// Up to `limit` orders, newest first, after the order `after`, which may have been deleted since; `None` where
+    /// it was never there.
+    pub(crate) fn page(&self, limit: usize, after: Option<Uuid>) -> Option<Page> {
+        let mut older = match after {
+            None => self.by_age.range(..),
+            Some(id) => self.by_age.range(..(self.entries.get(&id)?.created_at, id)),
+        }
+        .rev();
+        let orders: Vec<_> = older.by_ref().take(limit).filter_map(|(_, id)| self.get(*id)).collect();
+        let next = older.next().and(orders.last()).map(|order| order.id);
+        Some(Page { orders, next })
+    }
+}
+
+fn fingerprint(order: &Order) -> Fingerprint {
+    Fingerprint::of(&NewOrder {
+        customer_name: order.customer_name.clone(),
+        item: order.item.clone(),
+        quantity: order.quantity,
+        price: order.price,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use dojo_contract::OrderStatus;
+    use proptest::prelude::*;
+
+    fn asked() -> NewOrder {
+        NewOrder { customer_name: "Ada".into(), item: "Pizza".into(), quantity: 1, price: 9.into() }
+    }
+
+    fn event(action: OrderAction, id: u128, second: i64) -> OrderEvent {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+        OrderEvent { action, order: asked().into_order(Uuid::from_u128(id), at), timestamp: at }
+    }
+
+    fn ids(page: &Page) -> Vec<u128> {
+        page.orders.iter().map(|o| o.id.as_u128()).collect()
+    }
+
+    #[test]
+    fn a_deleted_order_stays_deleted_but_is_remembered() {
+        let mut orders = Orders::default();
+        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
+        orders.apply(0, 0, event(OrderAction::Deleted, 1, 1));
+        orders.apply(0, 0, event(OrderAction::Updated, 1, 1));
+        assert_eq!((orders.get(Uuid::from_u128(1)), orders.len()), (None, 0));
+        let creation = orders.creation(Uuid::from_u128(1)).unwrap();
+        assert_eq!(creation.asked, Some(Fingerprint::of(&asked())));
+    }
+
+    #[test]
+    fn the_first_creation_counts() {
+        let mut orders = Orders::default();
+        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
+        let mut again = event(OrderAction::Created, 1, 2);
+        again.order.item = "Soup".into();
+        orders.apply(0, 0, again);
+        assert_eq!(orders.get(Uuid::from_u128(1)).unwrap().item, "Pizza");
+    }
+
+    #[test]
+    fn an_update_without_its_creation_brings_the_order_in() {
+        let mut orders = Orders::default();
+        let mut update = event(OrderAction::Updated, 1, 1);
+        update.order.status = OrderStatus::Delivered;
+        orders.apply(0, 0, update);
+        assert_eq!(orders.get(Uuid::from_u128(1)).unwrap().status, OrderStatus::Delivered);
+        assert_eq!(orders.creation(Uuid::from_u128(1)).unwrap().asked, None);
+    }
+
+    #[test]
+    fn pages_continue_after_an_order_that_was_deleted() {
+        let mut orders = Orders::default();
+        (1..=5).for_each(|n| orders.apply(0, 0, event(OrderAction::Created, n, n as i64)));
+        let first = orders.page(2, None).unwrap();
+        assert_eq!((ids(&first), first.next), (vec![5, 4], Some(Uuid::from_u128(4))));
+        orders.apply(0, 0, event(OrderAction::Deleted, 4, 4));
+        let rest = orders.page(9, first.next).unwrap();
+        assert_eq!((ids(&rest), rest.next), (vec![3, 2, 1], None));
+        assert_eq!(orders.page(9, Some(Uuid::from_u128(77))), None);
+    }
+
+    #[test]
+    fn a_log_that_begins_anew_takes_its_orders_along() {
+        let mut orders = Orders::default();
+        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
+        orders.apply(1, 0, event(OrderAction::Created, 2, 2));
+        orders.forget(0);
+        assert_eq!(ids(&orders.page(9, None).unwrap()), [2]);
+        assert_eq!(orders.creation(Uuid::from_u128(1)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn pages_give_every_order_once_newest_first_whatever_arrives_between(
+            seconds in prop::collection::vec(0i64..5, 0..40), limit in 1usize..7,
+        ) {
+            let mut orders = Orders::default();
+            let mut all: Vec<_> = (1u128..).zip(&seconds).map(|(n, s)| (*s, n)).collect();
+            all.iter().for_each(|(s, n)| orders.apply(0, 0, event(OrderAction::Created, *n, *s)));
+            all.sort();
+            all.reverse();
+            let (mut seen, mut after, mut newer) = (Vec::new(), None, 1_000);
+            loop {
+                let page = orders.page(limit, after).unwrap();
+                prop_assert!(page.orders.len() <= limit);
+                seen.extend(ids(&page));
+                newer += 1;
+                orders.apply(0, 0, event(OrderAction::Created, newer, 10));
+                match page.next {
+                    None => break,
+                    next => after = next,
+                }
+            }
+            prop_assert_eq!(seen, all.into_iter().map(|(_, n)| n).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Serving HTTP/1.1 on a bound listener, with a bound on everything: connections at a time, the wait for a request's
+//! head, and the wait for the last responses at the end.
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const CONNECTIONS: usize = 2_048;
+/// Also ends a connection on which no further request comes.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// A mutation is answered within five seconds, whatever happens.
+const DRAIN_WITHIN: Duration = Duration::from_secs(6);
+/// After an error of `accept`, such as too many open files, which does not pass at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown`; then takes no more connections, and waits for those that are answering.
+pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, _)) => (place, stream),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        connections.spawn(async move {
+            let _place = place;
+            connection(stream, router, shutdown).await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    if timeout(DRAIN_WITHIN, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections were still answering at the end");
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    // A small answer must not wait for the next one.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

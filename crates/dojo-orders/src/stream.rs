@@ -1,0 +1,178 @@
+//! One client's stream of server-sent events: exactly once each, in the order of their partition, from a cursor on.
+//!
+//! The stream owns its cursor. It drops whatever lies before it and moves it with every event, so that the `id:` of an
+//! event always says: everything before this was sent. Whether an event comes from the ring or from the log makes no
+//! difference to that; a stream goes back and forth between the two as it must.
+
+use crate::{
+    catch_up::{Log, Missed},
+    cursor::Cursor,
+    feed::Feed,
+    hub::{Event, Found, Hub, Place},
+};
+use bytes::Bytes;
+use serde_json::json;
+use std::{io::Write as _, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
+};
+use tokio_util::sync::CancellationToken;
+
+/// So often a quiet stream says that it is alive.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What is written at once, at most, beside one event that is larger.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Where a stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// With the next event.
+    Now,
+    /// With the first event there is.
+    Earliest,
+    /// After this cursor.
+    After(Cursor),
+}
+
+/// A stream, as long as its client is there.
+pub(crate) struct Stream {
+    hub: Arc<Hub>,
+    log: Log,
+    cursor: Cursor,
+    phase: Phase,
+    greeted: bool,
+    changes: watch::Receiver<u64>,
+    heartbeat: Interval,
+    shutdown: CancellationToken,
+    /// Streams are counted; this one as long as it lives.
+    _slot: OwnedSemaphorePermit,
+}
+
+enum Phase {
+    /// Looks where to go on; `checked`: the log reaches as far as the cursor says.
+    Join {
+        checked: bool,
+        resets: Vec<(Feed, i32)>,
+    },
+    Live(Place),
+    CatchUp(mpsc::Receiver<Missed>),
+}
+
+impl Stream {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        log: Log,
+        begin: Begin,
+        shutdown: CancellationToken,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let join = Phase::Join { checked: false, resets: Vec::new() };
+        let (cursor, phase) = match begin {
+            Begin::Now => match hub.join_now() {
+                Some((place, cursor)) => (cursor, Phase::Live(place)),
+                // Kafka has not told everything yet; "now" is then where each log ends.
+                None => (Cursor::default(), join),
+            },
+            Begin::Earliest => (Cursor::earliest(), join),
+            Begin::After(cursor) => (cursor, join),
+        };
+        let changes = hub.changes();
+        Self { hub, log, cursor, phase, greeted: false, changes, heartbeat, shutdown, _slot: slot }
+    }
+
+    /// The next piece of the response; `None` when the stream ends.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        if !self.greeted {
+            // At once, so that a client sees that the stream is open before anything happens.
+            self.greeted = true;
+            return Some(Bytes::from_static(b": open\nretry: 1000\n\n"));
+        }
+        while !self.shutdown.is_cancelled() {
+            let mut out = Vec::new();
+            match &mut self.phase {
+                Phase::Join { checked, resets } => {
+                    let place = if resets.is_empty() { self.hub.join(&self.cursor, *checked) } else { None };
+                    self.phase = match place {
+                        Some(place) => Phase::Live(place),
+                        None => {
+                            let resets = std::mem::take(resets);
+                            Phase::CatchUp(self.log.catch_up(self.cursor.clone(), self.hub.end(), resets))
+                        }
+                    };
+                    continue;
+                }
+                Phase::Live(place) => {
+                    self.changes.mark_unchanged();
+                    match self.hub.read(place, CHUNK_BYTES) {
+                        Found::Lost(resets) => {
+                            self.phase = Phase::Join { checked: false, resets };
+                            continue;
+                        }
+                        Found::Events(events) if !events.is_empty() => {
+                            events.iter().for_each(|event| write_event(&mut self.cursor, event, &mut out));
+                            if out.is_empty() {
+                                continue;
+                            }
+                        }
+                        Found::Events(_) => tokio::select! {
+                            biased;
+                            () = self.shutdown.cancelled() => return None,
+                            changed = self.changes.changed() => changed.ok()?,
+                            _ = self.heartbeat.tick() => out.extend_from_slice(b": alive\n\n"),
+                        },
+                    }
+                }
+                Phase::CatchUp(missed) => tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => return None,
+                    missed = missed.recv() => match missed {
+                        None => {
+                            // Everything up to where the hub was; it may have gone on, and then this begins again.
+                            self.phase = Phase::Join { checked: true, resets: Vec::new() };
+                        }
+                        Some(Missed::Event(event)) => write_event(&mut self.cursor, &event, &mut out),
+                        Some(Missed::Until { feed, partition, next }) => {
+                            let next = self.cursor.get(feed, partition).map_or(next, |own| own.max(next));
+                            self.cursor.set(feed, partition, next);
+                        }
+                        Some(Missed::Gap { feed, partition, wanted, resumes }) => {
+                            self.cursor.set(feed, partition, resumes);
+                            write_gap(&self.cursor, feed, partition, wanted, resumes, &mut out);
+                        }
+                    },
+                    _ = self.heartbeat.tick() => out.extend_from_slice(b": alive\n\n"),
+                },
+            }
+            if !out.is_empty() {
+                self.heartbeat.reset();
+                return Some(out.into());
+            }
+        }
+        None
+    }
+}
+
+/// Writes an event the stream has not sent yet, and moves its cursor behind it.
+fn write_event(cursor: &mut Cursor, event: &Event, out: &mut Vec<u8>) {
+    let Event { feed, partition, offset, frame } = event;
+    if cursor.get(*feed, *partition).is_some_and(|next| *offset < next) {
+        return;
+    }
+    cursor.set(*feed, *partition, offset.saturating_add(1));
+    write_id(cursor, out);
+    out.extend_from_slice(frame);
+}
+
+fn write_gap(cursor: &Cursor, feed: Feed, partition: i32, wanted: i64, resumes: i64, out: &mut Vec<u8>) {
+    let data = json!({"topic": feed.topic(), "partition": partition, "wanted": wanted, "resumes": resumes});
+    write_id(cursor, out);
+    out.extend_from_slice(format!("event: gap\ndata: {data}\n\n").as_bytes());
+}
+
+fn write_id(cursor: &Cursor, out: &mut Vec<u8>) {
+    // Writing into memory does not fail.
+    let _ = writeln!(out, "id: {cursor}");
+}

@@ -1,0 +1,290 @@
+//! A broker, the service on it, and clients for both.
+
+use dojo_broker::{Broker, TopicConfig, bind, bootstrap_servers};
+use dojo_contract::topic;
+use dojo_kafka::{From, KafkaConfig, Outgoing, Producer, Tailed, tail};
+use dojo_orders::Config;
+use futures::{StreamExt, stream::BoxStream};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use std::{sync::mpsc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything takes that works.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running broker with the dojo's topics.
+pub struct Kafka {
+    pub config: KafkaConfig,
+    pub producer: Producer,
+    broker: Broker,
+    serving: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Kafka {
+    pub async fn start() -> Self {
+        let topics = topic::TOPICS.iter().map(|spec| TopicConfig {
+            config: spec.config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..TopicConfig::new(spec.name, spec.partitions)
+        });
+        let broker =
+            Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() }).unwrap();
+        let listeners = bind("127.0.0.1:0").await.unwrap();
+        let config = KafkaConfig::new(bootstrap_servers(&listeners).unwrap());
+        let producer = Producer::new(&config, "test", Duration::from_secs(10)).unwrap();
+        let mut kafka = Self { config, producer, broker, serving: None };
+        kafka.serve(listeners);
+        kafka
+    }
+
+    fn serve(&mut self, listeners: Vec<TcpListener>) {
+        let (broker, stop) = (self.broker.clone(), CancellationToken::new());
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move { broker.serve(listeners, stopped).await.unwrap() });
+        self.serving = Some((stop, task));
+    }
+
+    /// Closes every connection; the log is kept.
+    pub async fn go_away(&mut self) {
+        let (stop, task) = self.serving.take().unwrap();
+        stop.cancel();
+        task.await.unwrap();
+    }
+
+    pub async fn come_back(&mut self) {
+        let listeners = bind(&self.config.brokers).await.unwrap();
+        self.serve(listeners);
+    }
+
+    pub async fn send(&self, topic: &'static str, key: &str, value: Option<&[u8]>) -> i64 {
+        self.send_with(topic, key, value, Vec::new()).await
+    }
+
+    pub async fn send_with(
+        &self,
+        topic: &'static str,
+        key: &str,
+        value: Option<&[u8]>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    ) -> i64 {
+        let (key, value) = (Some(key.as_bytes().to_vec()), value.map(<[u8]>::to_vec));
+        let record = Outgoing { topic, key, value, headers, timestamp: None };
+        self.producer.send(record).await.unwrap().offset
+    }
+
+    /// Sends many small records at once; returns when all are acknowledged.
+    pub async fn flood(&self, topic: &'static str, values: impl Iterator<Item = String>) {
+        let sends = values.map(|value| self.send_owned(topic, value));
+        futures::stream::iter(sends).buffered(2_000).collect::<Vec<_>>().await;
+    }
+
+    async fn send_owned(&self, topic: &'static str, value: String) {
+        self.send(topic, "flood", Some(value.as_bytes())).await;
+    }
+
+    /// Everything that a topic holds now: key and value of each record.
+    pub async fn records(&self, topic: &'static str) -> Vec<(String, Value)> {
+        let marks = self.producer.watermarks(topic).await.unwrap();
+        let mut missing: i64 = marks.values().map(|(low, high)| high - low).sum();
+        let (sender, receiver) = mpsc::channel();
+        let never = CancellationToken::new();
+        let _tail = tail(&self.config, "test", topic, From::Earliest, &never, move |tailed| {
+            if let Tailed::Record(record) = tailed {
+                let key = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
+                let value = serde_json::from_slice(record.value.unwrap_or_default()).unwrap_or_default();
+                let _ = sender.send((key, value));
+            }
+        });
+        tokio::task::spawn_blocking(move || {
+            let mut records = Vec::new();
+            while missing > 0 {
+                records.push(receiver.recv_timeout(PATIENCE).expect("the topic is read to its end"));
+                missing -= 1;
+            }
+            records
+        })
+        .await
+        .unwrap()
+    }
+}
+
+/// A running order service.
+pub struct Orders {
+    pub url: String,
+    pub client: Client,
+    stop: CancellationToken,
+    ended: JoinHandle<Result<(), dojo_orders::Error>>,
+    _rules: tempfile::TempDir,
+}
+
+impl Orders {
+    /// The service, once it is ready.
+    pub async fn start(kafka: &Kafka) -> Self {
+        let orders = Self::start_cold(kafka).await;
+        orders.until_ready().await;
+        orders
+    }
+
+    /// The service, as soon as it listens.
+    pub async fn start_cold(kafka: &Kafka) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let rules = tempfile::tempdir().unwrap();
+        let config = Config {
+            kafka: kafka.config.clone(),
+            instance_id: "order-1".into(),
+            fail_rate: None,
+            max_retries: None,
+            rules_dir: rules.path().to_owned(),
+            rules_watch: "poll".parse().unwrap(),
+            allowed_hosts: vec!["dojo.test".into()],
+            embedded_broker: true,
+        };
+        let stop = CancellationToken::new();
+        let ended = tokio::spawn(dojo_orders::run(config, listener, stop.clone()));
+        let client = Client::builder().timeout(PATIENCE).build().unwrap();
+        Self { url, client, stop, ended, _rules: rules }
+    }
+
+    pub async fn until_ready(&self) {
+        until("the service is ready", async || {
+            self.request(Method::GET, "/readyz").send().await.is_ok_and(|r| r.status() == 200)
+        })
+        .await;
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.ended).await.expect("the service ends in time").unwrap().unwrap();
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.request(method, path).json(&body).send().await.unwrap()).await
+    }
+
+    /// Places an order and returns it.
+    pub async fn place(&self, customer: &str) -> Value {
+        let (status, order) = self.send(Method::POST, "/orders", pizza(customer)).await;
+        assert_eq!(status, 201, "{order}");
+        order
+    }
+
+    pub async fn events(&self, query: &str) -> Events {
+        self.events_after(query, None).await
+    }
+
+    /// An open stream.
+    pub async fn events_after(&self, query: &str, last_event_id: Option<&str>) -> Events {
+        let mut request =
+            Client::new().get(format!("{}/events{query}", self.url)).header("host", "localhost");
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let bytes = response.bytes_stream().map(|chunk| chunk.unwrap().to_vec()).boxed();
+        let mut events = Events { bytes, buffer: Vec::new() };
+        let greeting = events.block().await.expect("a stream greets at once");
+        assert!(greeting.starts_with(":"), "{greeting}");
+        events
+    }
+}
+
+pub fn pizza(customer: &str) -> Value {
+    json!({"customerName": customer, "item": "Pizza", "quantity": 2, "price": 9.5})
+}
+
+pub async fn answer(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) })
+}
+
+/// Waits for a condition, with patience.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < end, "not in time: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A client of server-sent events that takes nothing for granted.
+pub struct Events {
+    bytes: BoxStream<'static, Vec<u8>>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: String,
+    pub event: String,
+    pub data: Value,
+}
+
+impl Event {
+    pub fn place(&self) -> (String, i64, i64) {
+        let record = &self.data["record"];
+        let number = |name: &str| record[name].as_i64().unwrap();
+        (record["topic"].as_str().unwrap().to_owned(), number("partition"), number("offset"))
+    }
+}
+
+impl Events {
+    /// The next block of lines; `None` at the stream's end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
+                let rest = self.buffer.split_off(end + 2);
+                let block = std::mem::replace(&mut self.buffer, rest);
+                return Some(String::from_utf8(block).unwrap().trim_end().to_owned());
+            }
+            let chunk = timeout(PATIENCE, self.bytes.next()).await.expect("the stream goes on")?;
+            self.buffer.extend(chunk);
+        }
+    }
+
+    /// The next event; `None` at the stream's end.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block().await?;
+            if block.starts_with(':') {
+                continue;
+            }
+            let lines: Vec<_> = block.split(['\n', '\r']).collect();
+            let [id, event, data] = lines[..] else { panic!("an event has three lines: {block:?}") };
+            return Some(Event {
+                id: id.strip_prefix("id: ").unwrap().to_owned(),
+                event: event.strip_prefix("event: ").unwrap().to_owned(),
+                data: serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap(),
+            });
+        }
+    }
+
+    /// The next event of a kind, with patience: heartbeats keep a stream going on which nothing happens.
+    pub async fn next_of(&mut self, kind: &str) -> Event {
+        let wanted = async {
+            loop {
+                let event = self.next().await.expect("the stream goes on");
+                if event.event == kind {
+                    return event;
+                }
+            }
+        };
+        timeout(PATIENCE, wanted).await.unwrap_or_else(|_| panic!("no event `{kind}` in time"))
+    }
+}

@@ -1,0 +1,54 @@
+use crate::fixture::{Kafka, Orders, pizza, until};
+use dojo_contract::topic;
+use reqwest::Method;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn while_kafka_is_away_orders_are_refused_at_once_and_afterwards_taken_again() {
+    let mut kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka).await;
+    let before = orders.place("Ada").await;
+    let mut events = orders.events("").await;
+    kafka.go_away().await;
+    until("the service knows", async || orders.get("/readyz").await.0 == 503).await;
+    let asked = Instant::now();
+    let response = orders.request(Method::POST, "/orders").json(&pizza("Bob")).send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(orders.get("/orders").await.1[0], before, "what is known is still shown");
+    let (status, problem) = orders.get("/readyz").await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (503, &"kafka".into()));
+    assert_eq!(orders.get("/healthz").await.0, 200);
+
+    kafka.come_back().await;
+    orders.until_ready().await;
+    let after = orders.place("Cleo").await;
+    assert_eq!(events.next_of("order").await.data["order"], after, "an open stream goes on");
+    let names: Vec<_> = kafka
+        .records(topic::ORDERS)
+        .await
+        .into_iter()
+        .map(|(_, e)| e["order"]["customerName"].clone())
+        .collect();
+    assert!(!names.contains(&"Bob".into()), "what was refused does not arrive later");
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn the_service_listens_before_kafka_is_there() {
+    let mut kafka = Kafka::start().await;
+    kafka.go_away().await;
+    let orders = Orders::start_cold(&kafka).await;
+    until("it answers", async || orders.request(Method::GET, "/healthz").send().await.is_ok()).await;
+    assert_eq!(orders.get("/orders").await.0, 503);
+    assert_eq!(orders.send(Method::POST, "/orders", pizza("Ada")).await.0, 503);
+    let page = orders.request(Method::GET, "/").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    kafka.come_back().await;
+    orders.until_ready().await;
+    orders.place("Ada").await;
+    orders.stop().await;
+}

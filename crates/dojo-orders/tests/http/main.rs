@@ -1,0 +1,14 @@
+//! The order service as a client meets it: real HTTP, a real Kafka client, and the embedded broker. Each test starts
+//! its own, so that they run side by side.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod fixture;
+
+mod dead_letters;
+mod idempotency;
+mod kafka_away;
+mod orders;
+mod page;
+mod refusals;
+mod settings;
+mod stream;

@@ -1,0 +1,25 @@
+//! Whether every instance runs: what the order service shows of `dojo-status`.
+
+use crate::http;
+use std::time::Duration;
+
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Waits until the order service at `authority` is ready and says that all of `instances` run. Has no bound of its own.
+pub(crate) async fn all_run(authority: &str, instances: &[String]) {
+    while !running(authority).await.is_some_and(|running| instances.iter().all(|id| running.contains(id))) {
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// The ids of the instances that say they are running, once the order service itself is ready.
+async fn running(authority: &str) -> Option<Vec<String>> {
+    let (status, _) = http::get(authority, "/readyz").await.ok()?;
+    if !status.is_success() {
+        return None;
+    }
+    let (_, instances) = http::get(authority, "/instances").await.ok()?;
+    let instances: Vec<serde_json::Value> = serde_json::from_slice(&instances).ok()?;
+    let running = instances.iter().filter(|instance| instance["state"] == "running");
+    Some(running.filter_map(|instance| Some(instance["instanceId"].as_str()?.to_owned())).collect())
+}
