@@ -30,7 +30,8 @@ pub struct KafkaConfig {
     pub properties: Vec<(String, String)>,
 }
 
-fn parse_property(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`, as a flag gives it.
+pub fn parse_property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is no property: write NAME=VALUE, such as security.protocol=SSL")),
@@ -81,13 +82,12 @@ impl KafkaConfig {
         config
     }
 
-    pub(crate) fn producer(&self, client_id: &str, message_timeout: Duration) -> ClientConfig {
+    pub(crate) fn producer(&self, client_id: &str, message_timeout: Duration, linger_ms: u8) -> ClientConfig {
         let mut config = self.client(client_id);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            // Measured: at 0 every record is a request of its own, at the default of 5 a person notices.
-            .set("linger.ms", "1")
+            .set("linger.ms", linger_ms.to_string())
             .set("message.timeout.ms", message_timeout.as_millis().to_string())
             .set("message.max.bytes", dojo_contract::topic::DLQ_MAX_MESSAGE_BYTES.to_string())
             .set("queue.buffering.max.kbytes", "65536")
@@ -164,6 +164,6 @@ mod tests {
             properties: vec![("linger.ms".into(), "20".into())],
             ..KafkaConfig::new("localhost:1")
         };
-        assert_eq!(kafka.producer("test", Duration::from_secs(1)).get("linger.ms"), Some("20"));
+        assert_eq!(kafka.producer("test", Duration::from_secs(1), 0).get("linger.ms"), Some("20"));
     }
 }

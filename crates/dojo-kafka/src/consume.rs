@@ -33,9 +33,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest the loop sleeps: so soon it sees a shutdown, and so late a commit can be.
 const POLL: Duration = Duration::from_millis(50);
+/// Different errors of which each is warned of once.
+const WARNINGS: usize = 100;
 const RESEND_AFTER: Duration = Duration::from_millis(500);
-const COMMITTED_WITHIN: Duration = Duration::from_secs(5);
-const COMMITTED_TRIES: u32 = 6;
+const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What to consume, and within which bounds.
 #[derive(Debug, Clone)]
@@ -138,6 +139,7 @@ pub fn consume<H: Handler>(
             paused: BTreeSet::new(),
             last_commit: Instant::now(),
             resend_at: None,
+            warned: BTreeSet::new(),
         };
         let result = work.run(&shutdown);
         work.close();
@@ -247,6 +249,20 @@ impl Shared {
         self.undelivered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Keeps a record for another try; or, where Kafka will never take it, gives it up, so that it blocks nobody.
+    fn failed(&self, cause: Position, record: Outgoing, error: &KafkaError) {
+        if is_permanent(error) {
+            let Position { partition, offset, .. } = cause;
+            let topic = record.topic;
+            tracing::error!(topic, partition, offset, %error, "what followed from this record is given up");
+            self.ledger().acknowledged(cause);
+            self.acknowledged.notify_one();
+        } else {
+            tracing::debug!(topic = record.topic, %error, "not acknowledged");
+            self.undelivered().push((cause, record));
+        }
+    }
+
     /// Waits until fewer than `below` sends are in flight, but not longer than `within`; says whether that is so.
     fn wait(&self, below: usize, within: Duration) -> bool {
         let full = |ledger: &mut Ledger| ledger.in_flight() >= below;
@@ -268,6 +284,8 @@ struct Loop<H> {
     paused: BTreeSet<i32>,
     last_commit: Instant,
     resend_at: Option<Instant>,
+    /// Errors that were already told; they repeat as long as they last.
+    warned: BTreeSet<String>,
 }
 
 impl<H: Handler> Loop<H> {
@@ -309,7 +327,7 @@ impl<H: Handler> Loop<H> {
             Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
                 return Err(Error::Consumer { group: self.consume.group.clone(), source: Box::new(source) });
             }
-            Some(Err(error)) => tracing::debug!(group = self.consume.group, %error, "consuming"),
+            Some(Err(error)) => self.warn_once("cannot read", &error),
         }
         Ok(())
     }
@@ -344,15 +362,21 @@ impl<H: Handler> Loop<H> {
                     shared.ledger().acknowledged(cause);
                     shared.acknowledged.notify_one();
                 }
-                Err((error, undelivered)) => {
-                    tracing::warn!(topic = undelivered.0.topic, %error, "not acknowledged; sending again");
-                    shared.undelivered().push((cause, undelivered.0));
-                }
+                Err((error, undelivered)) => shared.failed(cause, undelivered.0, &error),
             }),
         );
-        if let Err(error) = sent {
-            tracing::warn!(%error, "not sent; trying again");
-            self.shared.undelivered().push((cause, record));
+        if let Err(Error::Send { source, .. }) = sent {
+            self.shared.failed(cause, record, &source);
+        }
+    }
+
+    fn warn_once(&mut self, what: &str, error: &impl std::fmt::Display) {
+        let said = format!("group {} {what}: {error}", self.consume.group);
+        if self.warned.len() < WARNINGS && !self.warned.contains(&said) {
+            tracing::warn!("{said}");
+            self.warned.insert(said);
+        } else {
+            tracing::debug!("{said}");
         }
     }
 
@@ -366,6 +390,11 @@ impl<H: Handler> Loop<H> {
             return;
         }
         self.resend_at = Some(Instant::now() + RESEND_AFTER);
+        tracing::warn!(
+            group = self.consume.group,
+            records = undelivered.len(),
+            "not acknowledged by Kafka; sending again"
+        );
         for (cause, record) in undelivered {
             if self.shared.ledger().is_current(cause) {
                 self.send(cause, record);
@@ -407,7 +436,14 @@ impl<H: Handler> Loop<H> {
             match next {
                 None => return Ok(()),
                 Some(Rebalance::Revoke) => self.revoke()?,
-                Some(Rebalance::Assign(partitions)) => self.assign(partitions)?,
+                Some(Rebalance::Assign(partitions)) => match self.assign(&partitions) {
+                    // Kafka may only be away: tried again at the next turn, unless something newer has come by then.
+                    Err(error) if error.may_pass() => {
+                        self.warn_once("cannot take up its partitions yet", &error);
+                        return self.assign_later(partitions);
+                    }
+                    result => result?,
+                },
             }
         }
     }
@@ -415,13 +451,36 @@ impl<H: Handler> Loop<H> {
     fn revoke(&mut self) -> Result<(), Error> {
         self.drain();
         self.shared.ledger().assign([]);
-        self.paused.clear();
+        self.resume_all();
         self.handler.revoked();
         self.progress.rebalanced(BTreeMap::new());
         self.consumer.unassign().map_err(|source| self.group_error("give up its partitions", source))
     }
 
-    fn assign(&mut self, partitions: TopicPartitionList) -> Result<(), Error> {
+    fn assign_later(&self, partitions: TopicPartitionList) -> Result<(), Error> {
+        let mut rebalances =
+            self.consumer.context().rebalances.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if rebalances.is_empty() {
+            rebalances.push_back(Rebalance::Assign(partitions));
+        }
+        Ok(())
+    }
+
+    /// A pause outlasts an assignment; what was paused in the last one would never be read in the next.
+    fn resume_all(&mut self) {
+        let [topic] = self.consume.topics[..] else { return };
+        let mut list = TopicPartitionList::with_capacity(self.paused.len());
+        for partition in std::mem::take(&mut self.paused) {
+            list.add_partition(topic, partition);
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.resume(&list)
+        {
+            tracing::warn!(group = self.consume.group, %error, "a paused partition was not resumed");
+        }
+    }
+
+    fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), Error> {
         let committed = self.committed(partitions)?;
         let starts = self.handler.assigned(&committed, &self.lookup)?;
         let mut list = TopicPartitionList::with_capacity(committed.len());
@@ -437,7 +496,7 @@ impl<H: Handler> Loop<H> {
                 Some(((topics.iter().position(|t| *t == c.topic)?, c.partition), c.committed))
             }),
         );
-        self.paused.clear();
+        self.resume_all();
         self.consumer.assign(&list).map_err(|source| self.group_error("take up its partitions", source))?;
         let owned: Vec<_> = committed.iter().map(|c| format!("{}/{}", c.topic, c.partition)).collect();
         tracing::info!(group = self.consume.group, partitions = owned.join(" "), "assigned");
@@ -446,18 +505,11 @@ impl<H: Handler> Loop<H> {
         Ok(())
     }
 
-    fn committed(&self, partitions: TopicPartitionList) -> Result<Vec<AssignedPartition>, Error> {
-        let mut tries = 0;
-        let list = loop {
-            tries += 1;
-            match self.consumer.committed_offsets(partitions.clone(), COMMITTED_WITHIN) {
-                Ok(list) => break list,
-                Err(error) if tries < COMMITTED_TRIES => {
-                    tracing::debug!(%error, "asking for committed offsets again")
-                }
-                Err(source) => return Err(self.group_error("read its committed offsets", source)),
-            }
-        };
+    fn committed(&self, partitions: &TopicPartitionList) -> Result<Vec<AssignedPartition>, Error> {
+        let list = self
+            .consumer
+            .committed_offsets(partitions.clone(), COMMITTED_WITHIN)
+            .map_err(|source| self.group_error("read its committed offsets", source))?;
         let offset = |o| if let Offset::Offset(offset) = o { Some(offset) } else { None };
         Ok(list
             .elements()
@@ -546,4 +598,17 @@ impl<H: Handler> Loop<H> {
 
 fn known(positions: Vec<((usize, i32), Option<i64>)>) -> Vec<((usize, i32), i64)> {
     positions.into_iter().filter_map(|(key, offset)| Some((key, offset?))).collect()
+}
+
+/// Whether no try will ever succeed: the record itself is refused.
+fn is_permanent(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidTimestamp
+        )
+    )
 }

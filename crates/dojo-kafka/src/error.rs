@@ -44,6 +44,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the send queue had no room: try again when it is shorter.
+    pub(crate) fn is_queue_full(&self) -> bool {
+        matches!(self, Self::Send { source, .. } if source.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull))
+    }
+
+    /// Whether another try makes sense where Kafka may only have been away.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Group { .. })
+    }
+
     /// Whether the record may be on the log all the same: nobody knows, since no answer came in time.
     pub fn is_outcome_unknown(&self) -> bool {
         match self {

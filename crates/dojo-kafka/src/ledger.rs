@@ -45,6 +45,12 @@ impl Ledger {
     pub(crate) fn received(&mut self, topic: usize, partition: i32, offset: i64) -> Option<Position> {
         let generation = self.generation;
         let entry = self.partitions.get_mut(&(topic, partition))?;
+        if entry.pending.back().is_some_and(|last| offset <= last.offset) {
+            // The log was lost and begins anew: what was noted of the old one means nothing.
+            let unacknowledged: u32 = entry.pending.iter().map(|pending| pending.unacknowledged).sum();
+            self.in_flight = self.in_flight.saturating_sub(unacknowledged as usize);
+            *entry = Partition::default();
+        }
         entry.pending.push_back(Pending { offset, unacknowledged: 0, done: false });
         Some(Position { topic, generation, partition, offset })
     }
@@ -179,6 +185,16 @@ mod tests {
         ledger.acknowledged(old);
         assert_eq!((ledger.in_flight(), ledger.take_committable()), (1, vec![]));
         assert_eq!(ledger.received(0, 1, 0), None, "a partition that is not assigned");
+    }
+
+    #[test]
+    fn a_log_that_begins_anew_is_followed_from_its_start() {
+        let mut ledger = assigned(Some(5));
+        let old = ledger.received(0, 0, 9).unwrap();
+        ledger.sent(old);
+        let new = ledger.received(0, 0, 0).unwrap();
+        ledger.done(new);
+        assert_eq!((ledger.in_flight(), ledger.take_committable()), (0, vec![((0, 0), 1)]));
     }
 
     proptest! {

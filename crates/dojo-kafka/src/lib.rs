@@ -16,7 +16,7 @@
 mod config;
 mod error;
 mod record;
-pub use config::KafkaConfig;
+pub use config::{KafkaConfig, parse_property};
 pub use error::Error;
 pub use record::{Delivered, Outgoing, Record};
 

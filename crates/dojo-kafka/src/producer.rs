@@ -19,7 +19,7 @@ use rdkafka::{
 };
 use std::{
     sync::{Arc, RwLock, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -30,6 +30,7 @@ const PROBE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a full send queue is looked at again, and how often.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 const QUEUE_FULL_TRIES: u32 = 200;
+const WATERMARKS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What happens to an acknowledgement.
 pub(crate) type OnDelivery = Box<dyn FnOnce(Result<Delivered, (KafkaError, Box<Undelivered>)>) + Send + Sync>;
@@ -136,10 +137,26 @@ fn new_inner(config: &ClientConfig, connectivity: &Arc<Watched>) -> Result<Inner
 }
 
 impl Producer {
-    /// A producer for `kafka`. A record that is not acknowledged within `message_timeout` is given up, so that
-    /// nothing arrives long after its sender was told that it failed.
+    /// A producer for `kafka` that sends a record at once; what comes while requests are under way shares the next.
+    /// A record that is not acknowledged within `message_timeout` is given up, so that nothing arrives long after its
+    /// sender was told that it failed.
     pub fn new(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
-        let config = kafka.producer(client_id, message_timeout);
+        Self::with_linger(kafka, client_id, message_timeout, 0)
+    }
+
+    /// The same, but a record waits a millisecond for others to share its request: for many senders that each
+    /// await their own record. Without it each would get a request of its own, and they would queue for them.
+    pub fn batching(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
+        Self::with_linger(kafka, client_id, message_timeout, 1)
+    }
+
+    fn with_linger(
+        kafka: &KafkaConfig,
+        client_id: &str,
+        message_timeout: Duration,
+        linger_ms: u8,
+    ) -> Result<Self, Error> {
+        let config = kafka.producer(client_id, message_timeout, linger_ms);
         let connectivity = Arc::new(Watched::default());
         let inner = RwLock::new(Arc::new(new_inner(&config, &connectivity)?));
         let shared = Arc::new(Shared { config, connectivity, inner });
@@ -150,14 +167,25 @@ impl Producer {
     /// Sends `record` and resolves when Kafka has acknowledged it, or has not within the message timeout.
     pub async fn send(&self, record: Outgoing) -> Result<Delivered, Error> {
         let topic = record.topic;
-        let (acknowledged, acknowledgement) = oneshot::channel();
-        self.enqueue(
-            &record,
-            Box::new(move |result| {
-                // Nobody waits any more where a request was cancelled: that is theirs to know.
-                let _ = acknowledged.send(result.map_err(|(source, _)| source));
-            }),
-        )?;
+        let mut tries = 0;
+        let acknowledgement = loop {
+            let (acknowledged, acknowledgement) = oneshot::channel();
+            let enqueued = self.enqueue(
+                &record,
+                Box::new(move |result| {
+                    // Nobody waits any more where a request was cancelled: that is theirs to know.
+                    let _ = acknowledged.send(result.map_err(|(source, _)| source));
+                }),
+            );
+            match enqueued {
+                Ok(()) => break acknowledgement,
+                Err(error) if error.is_queue_full() && tries < QUEUE_FULL_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(QUEUE_FULL_WAIT).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         match acknowledgement.await {
             Ok(result) => {
                 result.map_err(|source| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
@@ -166,7 +194,8 @@ impl Producer {
         }
     }
 
-    /// Puts `record` on the send queue; `on_delivery` is called once, on a thread of librdkafka's.
+    /// Puts `record` on the send queue, without waiting; where that succeeds, `on_delivery` is called once, on a
+    /// thread of librdkafka's.
     pub(crate) fn enqueue(&self, record: &Outgoing, on_delivery: OnDelivery) -> Result<(), Error> {
         let topic = record.topic;
         let opaque = Box::new(Opaque { topic, on_delivery });
@@ -175,25 +204,8 @@ impl Producer {
         base.payload = record.value.as_deref();
         base.timestamp = record.timestamp;
         base.headers = to_native(&record.headers);
-        let inner = self.shared.inner();
-        let mut tries = 0;
-        loop {
-            match inner.send(base) {
-                Ok(()) => return Ok(()),
-                Err((error, back))
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
-                        && tries < QUEUE_FULL_TRIES =>
-                {
-                    // Delivery happens on a thread of its own, so the queue empties while this one waits.
-                    tries += 1;
-                    base = back;
-                    std::thread::sleep(QUEUE_FULL_WAIT);
-                }
-                Err((source, _)) => {
-                    return Err(Error::Send { topic: topic.to_owned(), source: Box::new(source) });
-                }
-            }
-        }
+        let sent = self.shared.inner().send(base);
+        sent.map_err(|(source, _)| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
     }
 
     /// Whether Kafka is known not to answer at the moment.
@@ -219,19 +231,20 @@ impl Producer {
     }
 
     /// The first offset of each partition of `topic`, and the one that the next record will get. Bounded by five
-    /// seconds.
+    /// seconds in all.
     pub async fn watermarks(
         &self,
         topic: &str,
     ) -> Result<std::collections::BTreeMap<i32, (i64, i64)>, Error> {
-        const WITHIN: Duration = Duration::from_secs(5);
+        let until = Instant::now() + WATERMARKS_WITHIN;
+        let left = move || until.saturating_duration_since(Instant::now());
         let (inner, topic) = (self.shared.inner(), topic.to_owned());
         let read = move || {
             let fail = |source| Error::Read { topic: topic.clone(), source: Box::new(source) };
-            let metadata = inner.client().fetch_metadata(Some(&topic), WITHIN).map_err(fail)?;
+            let metadata = inner.client().fetch_metadata(Some(&topic), left()).map_err(fail)?;
             let partitions = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id());
             partitions
-                .map(|p| Ok((p, inner.client().fetch_watermarks(&topic, p, WITHIN).map_err(fail)?)))
+                .map(|p| Ok((p, inner.client().fetch_watermarks(&topic, p, left()).map_err(fail)?)))
                 .collect()
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| {

@@ -93,7 +93,7 @@ impl Reporter {
         let reporting = tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = wanted.changed() => {}
+                    changed = wanted.changed() => if changed.is_err() { return },
                     () = changed.notified() => tokio::time::sleep(SETTLE).await,
                     () = tokio::time::sleep(every) => {}
                 }

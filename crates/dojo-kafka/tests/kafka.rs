@@ -22,13 +22,18 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A broker of the test's own, with the contract's topics.
-async fn kafka() -> KafkaConfig {
+fn broker() -> Broker {
     let topics = TOPICS.iter().map(|spec| TopicConfig {
         name: spec.name.to_owned(),
         partitions: spec.partitions,
         config: spec.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     });
-    let broker = Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() }).unwrap();
+    Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() }).unwrap()
+}
+
+/// Such a broker, served until the end of the test.
+async fn kafka() -> KafkaConfig {
+    let broker = broker();
     let listeners = dojo_broker::bind("127.0.0.1:0").await.unwrap();
     let port = listeners[0].local_addr().unwrap().port();
     tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await });
@@ -226,6 +231,111 @@ async fn an_incremental_assignor_is_refused_with_the_ones_that_work() {
     );
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("roundrobin"), "{error}");
+}
+
+/// Copies as [`Copy`] does, and takes Kafka away at the first record.
+struct Unplug {
+    copy: Copy,
+    plug: CancellationToken,
+}
+
+impl Handler for Unplug {
+    fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error> {
+        self.plug.cancel();
+        self.copy.record(record, position, out)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_going_away_under_a_loop_loses_nothing_that_was_read() {
+    let broker = broker();
+    let listeners = dojo_broker::bind("127.0.0.1:0").await.unwrap();
+    let address = listeners[0].local_addr().unwrap().to_string();
+    let plug = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (broker, plug) = (broker.clone(), plug.clone());
+        async move { broker.serve(listeners, plug).await }
+    });
+    let kafka = KafkaConfig::new(address.clone());
+    let outside = producer(&kafka);
+    for n in 0..40 {
+        outside.send(order(n)).await.unwrap();
+    }
+    // So short that records are given up while Kafka is away, and have to be sent again.
+    let sender = Producer::new(&kafka, "test", Duration::from_millis(300)).unwrap();
+    let (copy, stop) = (Copy::default(), CancellationToken::new());
+    let seen = Arc::clone(&copy.seen);
+    let consumed = Consume::new("g", &[topic::ORDERS], "test");
+    let handler = Unplug { copy, plug };
+    let ends = consume(&kafka, consumed, sender.clone(), handler, Progress::default(), stop.clone()).unwrap();
+    serving.await.unwrap().unwrap();
+    eventually("the absence to be known", || sender.is_away()).await;
+    assert!(!seen.lock().unwrap().is_empty());
+
+    let listeners = dojo_broker::bind(&address).await.unwrap();
+    tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await });
+    let begun = Instant::now();
+    let copied = || async { outside.watermarks(topic::AUDIT).await.map_or(0, |marks| marks[&0].1) };
+    while copied().await < 40 {
+        assert!(begun.elapsed() < PATIENCE, "{} of 40 records were copied", copied().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, ends.join()).await.unwrap().unwrap();
+}
+
+/// Holds everything back until it is told to let go.
+#[derive(Clone, Default)]
+struct Hold {
+    seen: Seen,
+    held: Arc<Mutex<BTreeMap<i32, usize>>>,
+    let_go: CancellationToken,
+}
+
+impl Handler for Hold {
+    fn revoked(&mut self) {
+        self.held.lock().unwrap().clear();
+    }
+
+    fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error> {
+        self.seen.lock().unwrap().push((record.partition, record.offset));
+        if self.let_go.is_cancelled() {
+            out.done(position);
+        } else {
+            *self.held.lock().unwrap().entry(record.partition).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn buffered(&self, partition: i32) -> usize {
+        self.held.lock().unwrap().get(&partition).copied().unwrap_or_default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
+    const BOUND: usize = 5;
+    let kafka = kafka().await;
+    let producer = producer(&kafka);
+    for n in 0..150 {
+        producer.send(order(n)).await.unwrap();
+    }
+    let (hold, stop) = (Hold::default(), CancellationToken::new());
+    let consumed = Consume { max_buffered: BOUND, ..Consume::new("g", &[topic::ORDERS], "test") };
+    let progress = Progress::default();
+    let ends =
+        consume(&kafka, consumed, producer.clone(), hold.clone(), progress.clone(), stop.clone()).unwrap();
+    let full = |held: &BTreeMap<i32, usize>| held.len() == 3 && held.values().all(|n| *n > BOUND);
+    eventually("every partition to be paused", || full(&hold.held.lock().unwrap())).await;
+
+    let other = run(&kafka, "g", Copy::default());
+    eventually("another member to take a share", || !other.progress.partitions().is_empty()).await;
+    hold.let_go.cancel();
+    other.end().await;
+    eventually("all partitions back", || progress.partitions().len() == 3).await;
+    eventually("nothing left to read", || progress.partitions().iter().all(|p| p.lag == 0)).await;
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, ends.join()).await.unwrap().unwrap();
 }
 
 /// What a tail told, until it caught up everywhere.

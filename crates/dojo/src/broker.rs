@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// What a partition keeps, in bytes; older records go. There are eight partitions.
+const KEPT_PER_PARTITION: usize = 64 << 20;
 /// How long a new group waits for more members. The instances start together; without this the first would take
 /// every partition, and the second get its share only at the first one's next heartbeat.
 const GATHER: Duration = Duration::from_millis(100);
@@ -37,6 +39,7 @@ impl Embedded {
         let config = dojo_broker::Config {
             topics: topics.collect(),
             initial_rebalance_delay: GATHER,
+            retention_bytes_per_partition: KEPT_PER_PARTITION,
             ..dojo_broker::Config::default()
         };
         let broker = Broker::new(config)?;

@@ -92,8 +92,12 @@ pub(crate) struct Up {
     pub(crate) kafka_brokers: Option<String>,
 
     /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat
-    #[arg(long, value_name = "PROPERTY=VALUE")]
-    pub(crate) kafka_config: Vec<String>,
+    #[arg(long, value_name = "PROPERTY=VALUE", value_parser = dojo_kafka::parse_property)]
+    pub(crate) kafka_config: Vec<(String, String)>,
+
+    /// Copies of each partition, where topics are created on a Kafka that is not the embedded broker
+    #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub(crate) replication_factor: i32,
 
     /// Address of the embedded broker, for any Kafka client; port 0 picks a free one
     #[arg(long, env = "BROKER_LISTEN", default_value = "localhost:9092", value_name = "HOST:PORT")]

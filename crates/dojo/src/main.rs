@@ -44,9 +44,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dojo: {error:#}");
-            ExitCode::from(if error.is::<Misconfigured>() { Misconfigured::EXIT_CODE } else { 1 })
+            ExitCode::from(if is_misconfigured(&error) { Misconfigured::EXIT_CODE } else { 1 })
         }
     }
+}
+
+/// A Kafka property that librdkafka does not know is as wrong at the next start.
+fn is_misconfigured(error: &anyhow::Error) -> bool {
+    error.is::<Misconfigured>()
+        || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(dojo_kafka::Error::Create { .. })))
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

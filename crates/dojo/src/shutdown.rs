@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use std::{future::Future, io::Read as _, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// How long a service may drain. Longer than any bound inside a service, shorter than what a supervisor or a
+/// How long a service may drain: longer than it takes while Kafka answers, shorter than what the supervisor or a
 /// container engine waits before it kills.
 const DRAIN: Duration = Duration::from_secs(8);
 

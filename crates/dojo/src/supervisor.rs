@@ -13,7 +13,9 @@ use crate::{
 };
 use anyhow::Context as _;
 use dojo_contract::Service;
+use dojo_kafka::KafkaConfig;
 use std::{
+    io::Write as _,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -27,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a child may take to end. Longer than the bound that it sets itself.
 const CHILD_ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// Exit codes of a child that another start would not help: what clap says of a wrong value, and what we do.
+const CANNOT_RUN: [i32; 2] = [2, Misconfigured::EXIT_CODE as i32];
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_LAST: Duration = Duration::from_secs(5);
 /// A child that lived so long has started; its next death is a new one.
@@ -48,7 +52,8 @@ pub(crate) async fn up(
             (broker.bootstrap.clone(), Some(broker))
         }
         Some(brokers) => {
-            create_topics(brokers, &up.kafka_config).await?;
+            let kafka = KafkaConfig { brokers: brokers.clone(), properties: up.kafka_config.clone() };
+            dojo_kafka::create_topics(&kafka, up.replication_factor).await?;
             (brokers.clone(), None)
         }
     };
@@ -65,17 +70,6 @@ pub(crate) async fn up(
         broker.stop().await?;
     }
     result
-}
-
-async fn create_topics(brokers: &str, properties: &[String]) -> anyhow::Result<()> {
-    let mut kafka = dojo_kafka::KafkaConfig::new(brokers);
-    kafka.properties = properties
-        .iter()
-        .filter_map(|p| p.split_once('='))
-        .map(|(n, v)| (n.to_owned(), v.to_owned()))
-        .collect();
-    dojo_kafka::create_topics(&kafka, 1).await?;
-    Ok(())
 }
 
 async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -142,7 +136,7 @@ impl Plan {
         command
             .arg(service.name())
             .arg("--supervised")
-            .args(kafka_config.iter().flat_map(|property| ["--kafka-config", property]))
+            .args(kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
             .env("KAFKA_BROKERS", &self.bootstrap)
             .env("INSTANCE_ID", instance)
             .env("HOST", &listen.host)
@@ -195,7 +189,7 @@ async fn keep_alive(
         if end.is_cancelled() {
             return Ok(());
         }
-        if status.code() == Some(i32::from(Misconfigured::EXIT_CODE)) {
+        if status.code().is_some_and(|code| CANNOT_RUN.contains(&code)) {
             return Err(Misconfigured(format!(
                 "{instance} cannot run as it is configured; see its message above"
             ))
@@ -232,7 +226,9 @@ async fn forward(log: ChildStderr, instance: String, plan: Arc<Plan>) {
     let mut lines = BufReader::new(log).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line);
-        eprintln!("{}", labelled(&line, &instance, plan.telemetry.log_format, plan.colour()));
+        let line = labelled(&line, &instance, plan.telemetry.log_format, plan.colour());
+        // A standard error that nobody reads any more is no reason to stop reading the child's.
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
 }
 

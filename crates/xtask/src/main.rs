@@ -21,7 +21,7 @@ struct Xtask {
 enum Task {
     /// Everything that must be green: format, lints, docs, all tests, every scenario against a started dojo
     Test,
-    /// The figures: start, memory, latency, throughput, each beside something run at the same time
+    /// The figures: start, memory, latency, and throughput beside a counterpart
     Bench,
 }
 

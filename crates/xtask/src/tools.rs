@@ -21,14 +21,16 @@ const CLIENTS: [&str; 2] = ["kafka-python", "confluent-kafka"];
 
 /// Finds or installs them all; answers the environment that tells the tests where they are.
 pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
-    let missing: Vec<_> = PROGRAMS.iter().filter(|(name, version, _)| !succeeds(name, &[version])).collect();
-    if !missing.is_empty() {
-        let packages: Vec<&str> = missing.iter().map(|(_, _, package)| *package).collect();
+    let missing = PROGRAMS.iter().filter(|(name, version, _)| !succeeds(name, &[version]));
+    let mut packages: Vec<&str> = missing.map(|(_, _, package)| *package).collect();
+    if !succeeds("python3", &["-c", "import ensurepip"]) {
+        packages.push("python3-venv");
+    }
+    if !packages.is_empty() {
         if may_install() {
             println!("installing {}", packages.join(", "));
             apt_get(&["update", "-qq"])?;
-            let install =
-                ["install", "-y", "-qq", "--no-install-recommends", "python3-venv", "fonts-dejavu-core"];
+            let install = ["install", "-y", "-qq", "--no-install-recommends", "fonts-dejavu-core"];
             apt_get(&[&install[..], &packages[..]].concat())?;
         } else {
             println!("not there, and not installed without root and apt-get: {}", packages.join(", "));

@@ -15,7 +15,8 @@ fn producer(brokers: &str) -> Producer {
 
 /// An axum handler that produces and awaits the two records of an order, and checks and keeps nothing.
 pub async fn handler(brokers: &str, port: u16) {
-    let routes = Router::new().route("/orders", post(place)).with_state(producer(brokers));
+    let producer = Producer::batching(&KafkaConfig::new(brokers), "bare", Duration::from_secs(5)).unwrap();
+    let routes = Router::new().route("/orders", post(place)).with_state(producer);
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     axum::serve(listener, routes).await.unwrap();
 }

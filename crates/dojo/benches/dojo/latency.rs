@@ -1,4 +1,4 @@
-//! From a POST's scheduled moment to its verdict on SSE, in a whole dojo at a fixed rate.
+//! From sending a POST to its verdict on SSE, in a whole dojo at a fixed rate.
 
 use crate::start::{resident, whole_dojo};
 use eventsource_stream::Eventsource as _;

@@ -1,4 +1,4 @@
-//! The dojo's figures, each beside something run at the same time on the same machine: `cargo bench --package dojo`.
+//! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine: `cargo bench --package dojo`.
 //!
 //! A name as argument runs one part: `cargo bench --package dojo -- posts`. Every part has processes of its own.
 #![allow(

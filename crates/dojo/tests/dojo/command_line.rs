@@ -26,6 +26,15 @@ fn a_taken_broker_port_is_named_with_the_way_to_choose_another() {
 }
 
 #[test]
+fn a_value_that_no_service_takes_ends_the_dojo_with_that_services_message() {
+    let ports = ["--port", "0", "--broker-listen", "localhost:0"];
+    let said = refused(&[&ports[..], &["--fail-rate", "7"]].concat());
+    assert!(said.contains("--fail-rate") || said.contains("FAIL_RATE"), "{said}");
+    let said = refused(&[&ports[..], &["--kafka-config", "no.such.property=1"]].concat());
+    assert!(said.contains("no.such.property"), "{said}");
+}
+
+#[test]
 fn a_wrong_log_filter_is_named() {
     let said = refused(&["--log", "a=b=c", "--port", "0"]);
     assert!(said.contains("a=b=c") && said.contains("RUST_LOG"), "{said}");

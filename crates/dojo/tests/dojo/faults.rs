@@ -16,12 +16,13 @@ use std::{
 const KILLS: usize = 20;
 const PER_SECOND: u64 = 200;
 
-/// Orders at a fixed rate, whatever the answers take, until told to stop; answers the ids of the acknowledged.
+/// Orders at a fixed rate, whatever the answers take, until told to stop; answers how many, and the ids of the
+/// acknowledged.
 fn orders_at_a_fixed_rate(
     dojo: Arc<Dojo>,
     customer: &'static str,
     stop: Arc<AtomicBool>,
-) -> tokio::task::JoinHandle<BTreeSet<String>> {
+) -> tokio::task::JoinHandle<(usize, BTreeSet<String>)> {
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_millis(1000 / PER_SECOND));
         let mut placing = tokio::task::JoinSet::new();
@@ -32,7 +33,7 @@ fn orders_at_a_fixed_rate(
             let dojo = Arc::clone(&dojo);
             placing.spawn(async move { dojo.order(&format!("{customer} {}", n % 500), "1").await.ok() });
         }
-        placing.join_all().await.into_iter().flatten().collect()
+        (n, placing.join_all().await.into_iter().flatten().collect())
     })
 }
 
@@ -77,8 +78,13 @@ async fn killing_a_notification_instance_twenty_times_loses_no_order() {
         .await;
     }
     stop.store(true, Ordering::Relaxed);
-    let acknowledged = placing.await.unwrap();
+    let (placed, acknowledged) = placing.await.unwrap();
     assert!(acknowledged.len() > 300, "{}", acknowledged.len());
+    assert!(
+        acknowledged.len() * 100 >= placed * 99,
+        "{} of {placed} orders acknowledged",
+        acknowledged.len()
+    );
     events.all_have(&acknowledged, &["NOTIFIED", "DLQ"]).await;
 
     let ends = events.orders_with(&["NOTIFIED", "DLQ"]);
