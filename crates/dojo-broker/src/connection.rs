@@ -2,12 +2,14 @@
 //!
 //! A request is four bytes of length, a header that says what it is and in which version, and a body; an answer likewise. Kafka
 //! promises that answers come in the order of the requests, so each is answered before the next is looked at; a client that
-//! wants more at once opens another connection. Whatever a client sends, it can only end its own connection:
+//! wants more at once opens another connection. An answer that has to wait, for records or for a group, waits no longer than
+//! its client does: whoever hangs up leaves nothing behind. Whatever a client sends, it can only end its own connection:
 //!
 //! - a length beyond [`MAX_REQUEST`] ends it before anything is read, and memory is taken as bytes arrive, not as announced;
 //! - a body is walked over before it is decoded ([`layout`](crate::layout)), so that no list claims more than is there;
 //! - the connection is a task of its own: should something panic over a request after all, the task ends, alone.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -86,7 +88,13 @@ pub(crate) async fn serve(node: &Node, stream: TcpStream, peer: SocketAddr) -> R
         if output.capacity() > KEPT_BUFFER {
             output = BytesMut::with_capacity(BUFFER);
         }
-        if answer(node, frame, peer, &endpoint, &mut output).await? {
+        let wants_answer = tokio::select! {
+            // In this order, what can be answered at once is, even to a client that has said its last word.
+            biased;
+            wants_answer = answer(node, frame, peer, &endpoint, &mut output) => wants_answer?,
+            () = wire.hung_up() => return Ok(()),
+        };
+        if wants_answer {
             wire.write(&output).await?;
         }
     }
@@ -127,6 +135,14 @@ impl Wire {
         self.input.reserve(missing.min(self.input.len()).max(BUFFER));
         let read = timeout(self.max_idle, self.stream.read_buf(&mut self.input)).await;
         Ok(read.map_err(|_| Ended::Idle(self.max_idle))?? > 0)
+    }
+
+    /// Waits until the client has hung up; in vain where it has sent more, since the end lies behind that.
+    async fn hung_up(&self) {
+        match self.stream.peek(&mut [0]).await {
+            Ok(sent) if sent > 0 => pending().await,
+            _ => {}
+        }
     }
 
     async fn write(&mut self, output: &[u8]) -> Result<(), Ended> {

@@ -92,8 +92,39 @@ impl InstanceStatus {
     /// Silence after which an instance counts as gone: three reports missed.
     pub const SILENCE: TimeDelta = TimeDelta::seconds(6);
 
-    /// Whether the instance is to be counted on at `now`: it has not said goodbye and is not silent.
+    /// Whether the instance is to be counted on at `now`: it has not said goodbye and is not silent. A date that is
+    /// ahead of `now` by as much as [`Self::SILENCE`] says nothing about now, so it is not believed either.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.state != InstanceState::Stopped && now - self.timestamp < Self::SILENCE
+        self.state != InstanceState::Stopped && (now - self.timestamp).abs() < Self::SILENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_the_silent_nor_those_from_the_future_are_live() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(365);
+        let live_when_dated = |ahead: TimeDelta| {
+            let status = InstanceStatus {
+                instance_id: "notification-1".into(),
+                service: Service::Notification,
+                version: "0".into(),
+                pid: 1,
+                started_at: DateTime::UNIX_EPOCH,
+                timestamp: now + ahead,
+                state: InstanceState::Running,
+                partitions: Vec::new(),
+                rule_version: None,
+                rule_error: None,
+                settings_offset: 0,
+                rebalances: 0,
+            };
+            status.is_live(now)
+        };
+        assert!([-5, 0, 5].into_iter().all(|s| live_when_dated(TimeDelta::seconds(s))));
+        assert!([-6, 6].into_iter().all(|s| !live_when_dated(TimeDelta::seconds(s))));
+        assert!(!live_when_dated(TimeDelta::days(365 * 129)));
     }
 }

@@ -56,11 +56,13 @@ pub struct Detector<T> {
     merge: Merge<Incoming<T>>,
     windows: Windows,
     starts: BTreeMap<i32, Start>,
+    /// The text of the orders that wait, by partition, in whole KiB an order: nothing for most.
+    waiting_kib: BTreeMap<i32, usize>,
 }
 
 impl<T> Default for Detector<T> {
     fn default() -> Self {
-        Self { merge: Merge::default(), windows: Windows::default(), starts: BTreeMap::new() }
+        Self::starting([], 0)
     }
 }
 
@@ -68,7 +70,8 @@ impl<T> Detector<T> {
     /// A detector that knows nothing yet of the partitions that `starts` names.
     pub fn starting(starts: impl IntoIterator<Item = Start>, now: i64) -> Self {
         let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
-        Self { merge: Merge::of(starts.keys().copied(), now), windows: Windows::default(), starts }
+        let merge = Merge::of(starts.keys().copied(), now);
+        Self { merge, windows: Windows::default(), starts, waiting_kib: BTreeMap::new() }
     }
 
     /// A new order arrived at `now`, in milliseconds since 1970.
@@ -78,6 +81,7 @@ impl<T> Detector<T> {
         // ahead is taken for just now: clocks differ.
         let due =
             if is_far_ahead(incoming.time, now) { Due::AtOnce } else { Due::At(incoming.time.min(now)) };
+        *self.waiting_kib.entry(incoming.partition).or_default() += kib(&incoming.order);
         self.merge.push(incoming.partition, due, incoming, now);
     }
 
@@ -95,6 +99,9 @@ impl<T> Detector<T> {
     /// The next order in the order of time, unless an earlier one may still come.
     pub fn next(&mut self, now: i64) -> Option<Counted<T>> {
         let Merged { partition, record: incoming } = self.merge.next(now)?;
+        if let Some(waiting) = self.waiting_kib.get_mut(&partition) {
+            *waiting -= kib(&incoming.order);
+        }
         let Order { id, customer_name, .. } = &incoming.order;
         let window =
             self.windows.count(Placed { id: *id, customer: customer_name, time: incoming.time }, now);
@@ -102,9 +109,10 @@ impl<T> Detector<T> {
         Some(Counted { incoming, window, is_due })
     }
 
-    /// How many orders of `partition` wait for their turn.
+    /// How many orders of `partition` wait for their turn. One with long texts, as a stranger may send, counts once more
+    /// for each KiB of them, so that a bound on this number is one on memory.
     pub fn waiting(&self, partition: i32) -> usize {
-        self.merge.waiting(partition)
+        self.merge.waiting(partition) + self.waiting_kib.get(&partition).copied().unwrap_or_default()
     }
 
     /// A partition that begins below where it was to be read from is another log under the same name: the topic was
@@ -114,6 +122,11 @@ impl<T> Detector<T> {
             *start = Start { partition, read_from: offset, judge_from: offset };
         }
     }
+}
+
+/// The texts of an order in whole KiB.
+fn kib(order: &Order) -> usize {
+    (order.customer_name.len() + order.item.len()) / 1_024
 }
 
 #[cfg(test)]
@@ -197,6 +210,26 @@ mod tests {
         detector.passed(0, 0, NOON);
         detector.arrived(incoming(0, 1, NOON), NOON);
         assert!(drain(&mut detector, NOON).iter().all(|c| c.is_due));
+    }
+
+    #[test]
+    fn large_orders_that_wait_count_by_their_size() {
+        let mut detector = fresh(2, NOON);
+        let item = "x".repeat(1_000_000);
+        for offset in 0..3 {
+            let large = incoming(0, offset, NOON);
+            detector.arrived(Incoming { order: Order { item: item.clone(), ..large.order }, ..large }, NOON);
+            detector.arrived(incoming(1, offset, NOON + 1), NOON);
+        }
+        detector.arrived(incoming(1, 3, NOON + 1), NOON);
+        detector.end(0, NOON);
+        let counts: Vec<_> = std::iter::from_fn(|| {
+            let waiting = (detector.waiting(0), detector.waiting(1));
+            detector.next(NOON + 1).map(|_| waiting)
+        })
+        .collect();
+        assert_eq!(counts[..4], [(2_931, 4), (1_954, 4), (977, 4), (0, 4)]);
+        assert_eq!((detector.waiting(0), detector.waiting(1)), (0, 0));
     }
 
     /// Plays `logs` into a detector, partitions taking the given turns; who gets more than five.

@@ -3,9 +3,13 @@
 //! Pure: facts in, records out. Two rules hold for all of them. What a record carries beyond our own headers goes with
 //! it, byte for byte, because it belongs to whoever sent it. And a retry is the same event again: same key, same
 //! value, same timestamp.
+//!
+//! One rule comes first: a dead letter always fits on its topic. `max.message.bytes` holds for what is sent, so a
+//! record that was small when it was compressed may be far larger here. If its letter could not be sent, its partition
+//! would stand still for good; so such a letter goes without the value, and says so.
 
 use crate::{
-    decide::{Decision, REASON_MAX_CHARS},
+    decide::{Decision, REASON_MAX_CHARS, size_on_log},
     read::Attempt,
 };
 use chrono::{DateTime, Utc};
@@ -95,7 +99,7 @@ impl Judge<'_> {
         };
         let mut headers = dead_letter_headers(record, reason, self.instance_id);
         header::set(&mut headers, header::RULE_VERSION, self.rule_version);
-        Ok(Outgoing::json(topic::ORDERS_DLQ, key, &letter, self.now)?.with_headers(headers))
+        Ok(fitting(Outgoing::json(topic::ORDERS_DLQ, key, &letter, self.now)?.with_headers(headers), reason))
     }
 }
 
@@ -120,16 +124,54 @@ pub fn retry_headers(headers: &Headers, retry_count: u32) -> Headers {
     headers
 }
 
-/// The unreadable `record` as it came, with the reason beside it.
+/// The unreadable `record` as it came, with the reason beside it; without its value where it is too large.
 pub fn unreadable(record: &Record<'_>, reason: &str, instance_id: &str, now: DateTime<Utc>) -> Outgoing {
-    Outgoing {
+    let letter = Outgoing {
         topic: topic::ORDERS_DLQ,
         key: record.key.map(<[u8]>::to_vec),
         value: record.value.map(<[u8]>::to_vec),
         headers: dead_letter_headers(record, reason, instance_id),
         timestamp: Some(now.timestamp_millis()),
-    }
+    };
+    fitting(letter, reason)
 }
+
+/// `letter`, or as much of it as `orders-dlq` takes: first its value is left out, then also its key and every header
+/// but those that say where and why it failed. The header [`header::ERROR`] says what is missing.
+fn fitting(mut letter: Outgoing, reason: &str) -> Outgoing {
+    let max_bytes = topic::DLQ_MAX_MESSAGE_BYTES;
+    let bytes = size_on_log(letter.key.as_deref(), letter.value.as_deref(), &letter.headers);
+    if bytes <= max_bytes {
+        return letter;
+    }
+    let without = |what: &str| {
+        format!(
+            "{reason} (without {what}: the whole has {bytes} bytes, and {} takes {max_bytes})",
+            letter.topic
+        )
+    };
+    let (no_value, almost_nothing) =
+        (without("its value"), without("its value, its key, and headers of others"));
+    letter.value = None;
+    header::set(&mut letter.headers, header::ERROR, no_value);
+    if size_on_log(letter.key.as_deref(), None, &letter.headers) > max_bytes {
+        letter.key = None;
+        letter.headers.retain(|(name, _)| DEAD_LETTER_HEADERS.contains(&name.as_str()));
+        header::set(&mut letter.headers, header::ERROR, almost_nothing);
+    }
+    letter
+}
+
+/// The headers that a dead letter gets here.
+const DEAD_LETTER_HEADERS: [&str; 7] = [
+    header::ORIGINAL_TOPIC,
+    header::ORIGINAL_PARTITION,
+    header::ORIGINAL_OFFSET,
+    header::ORIGINAL_TIMESTAMP,
+    header::ERROR,
+    header::INSTANCE,
+    header::RULE_VERSION,
+];
 
 /// The record's own headers, and where it stood and why it failed. Those of an earlier death, which a redriven record
 /// brings along, are replaced.
@@ -245,6 +287,65 @@ mod tests {
         assert_eq!(header_of(&letter, header::ERROR), [b"the record has no value"]);
         assert_eq!(header_of(&letter, header::RULE_VERSION), [] as [&[u8]; 0]);
         assert_eq!(letter.headers[0], headers()[0]);
+    }
+
+    fn size(letter: &Outgoing) -> usize {
+        size_on_log(letter.key.as_deref(), letter.value.as_deref(), &letter.headers)
+    }
+
+    #[test]
+    fn a_dead_letter_that_would_not_fit_goes_without_its_value_and_says_so() {
+        let zeros = vec![0; 5_000_000];
+        let original = Record { value: Some(&zeros), ..record(headers()) };
+        let letter = unreadable(&original, "no order event", "notification-7", DateTime::UNIX_EPOCH);
+        assert_eq!((letter.key.as_deref(), letter.value.as_ref()), (original.key, None));
+        assert_eq!(letter.headers[0], headers()[0]);
+        let said = String::from_utf8(header_of(&letter, header::ERROR)[0].to_vec()).unwrap();
+        assert!(said.starts_with("no order event (without its value: the whole has 5000"), "{said}");
+
+        let long = CREATED.replacen("Pizza", &"x".repeat(3_000_000), 1);
+        let original = Record { value: Some(long.as_bytes()), ..record(headers()) };
+        let attempt = read(original.value, &original.headers).unwrap();
+        let judge =
+            Judge { instance_id: "notification-7", rule_version: "0a1b2c3d", now: DateTime::UNIX_EPOCH };
+        let decision = Decision::DeadLetter { reason: "no answer".into() };
+        let sent = judge.records(&original, &attempt, &decision).unwrap();
+        let [letter, _] = &sent[..] else { panic!("{} records", sent.len()) };
+        assert_eq!(letter.value, None);
+        assert_eq!(header_of(letter, header::RULE_VERSION), [b"0a1b2c3d"]);
+        assert!(
+            String::from_utf8_lossy(header_of(letter, header::ERROR)[0])
+                .starts_with("no answer (without its value")
+        );
+        assert!(size(letter) <= topic::DLQ_MAX_MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn a_dead_letter_fits_whatever_it_is_that_is_too_large() {
+        let long = vec![b'x'; 3_000_000];
+        let large_header = vec![("theirs".to_owned(), Some(long.clone()))];
+        let large_key = Record { key: Some(&long), ..record(headers()) };
+        for original in [large_key, record(large_header)] {
+            let letter = unreadable(&original, "no order event", "notification-7", DateTime::UNIX_EPOCH);
+            assert!(size(&letter) <= topic::DLQ_MAX_MESSAGE_BYTES);
+            assert_eq!((letter.key.as_ref(), letter.value.as_ref()), (None, None));
+            assert_eq!(header_of(&letter, header::ORIGINAL_OFFSET), [b"41"]);
+            assert!(
+                String::from_utf8_lossy(header_of(&letter, header::ERROR)[0]).contains("headers of others")
+            );
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_that_just_fits_is_whole() {
+        let at = |length: usize| {
+            let value = vec![b'x'; length];
+            let original = Record { value: Some(&value), ..record(headers()) };
+            unreadable(&original, "no order event", "notification-7", DateTime::UNIX_EPOCH)
+        };
+        let room = topic::DLQ_MAX_MESSAGE_BYTES - size(&at(0));
+        assert_eq!(at(room).value.map(|value| value.len()), Some(room));
+        assert_eq!(at(room + 1).value, None);
     }
 
     #[test]

@@ -62,8 +62,9 @@ impl Notification {
             }
             out.send(position, judge.rule_error(record, attempt, error)?);
         }
-        let retry_bytes =
-            size_on_log(record.key, record.value, &retry_headers(&record.headers, attempt.retry_count + 1));
+        // The header of a stranger may hold the largest number there is; nothing is retried as often, so any size will do.
+        let retry_headers = retry_headers(&record.headers, attempt.retry_count.saturating_add(1));
+        let retry_bytes = size_on_log(record.key, record.value, &retry_headers);
         let max_retries = settings.max_retries(&self.instance_id, &self.defaults);
         let decision = decide(answer, attempt.retry_count, max_retries, retry_bytes);
         for outgoing in judge.records(record, attempt, &decision)? {
@@ -80,7 +81,7 @@ impl Notification {
             offset = record.offset,
             reason,
             so_far = self.unreadable,
-            "unreadable record; it goes to the dead letters as it came"
+            "unreadable record; it goes to the dead letters"
         );
         out.send(position, unreadable(record, reason, &self.instance_id, Utc::now()));
     }

@@ -52,9 +52,6 @@ const short = (id) => String(id ?? "").slice(-8);
 function prepend(list, row) {
   row.classList.add("fresh");
   list.prepend(row);
-}
-
-function prune(list) {
   while (list.childElementCount > MOST_ROWS) list.lastElementChild.remove();
 }
 
@@ -78,6 +75,8 @@ const apply = {
       return;
     }
     if (!row) {
+      // A change of an order that is older than those shown does not make it new.
+      if (event.action !== "created") return;
       row = clone("order-row");
       row.dataset.orderId = order.id;
       field(row, "short").title = order.id;
@@ -92,15 +91,14 @@ const apply = {
 
   audit(event) {
     if (event.unreadable) return;
-    const retry = event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "";
     const by = event.instanceId ?? event.source;
     const row = clone("audit-row");
     row.dataset.orderId = event.orderId;
     prepend(lists.audit, fill(row, {
-      action: event.action + retry, customer: event.customerName, by, at: event.timestamp,
+      action: event.action + attemptOf(event), customer: event.customerName, by, at: event.timestamp,
     }));
     if (event.action === "FRAUD_ALERT") alert(event);
-    judge(event, retry);
+    judge(event);
   },
 
   dlq(event) {
@@ -157,10 +155,12 @@ function alert(event) {
   }));
 }
 
-function judge(event, retry) {
+const attemptOf = (event) => (event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "");
+
+function judge(event) {
   const verdict = {};
   switch (event.action) {
-    case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + retry; break;
+    case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + attemptOf(event); break;
     case "FRAUD_CHECK_PASSED": verdict.fraud = "passed"; break;
     case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", "); break;
     case "RULE_ERROR": if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR"; break;
@@ -170,6 +170,21 @@ function judge(event, retry) {
   const row = orderRows.get(event.orderId);
   if (row) fill(row, verdict);
 }
+
+// What an event changes beside a row of its own, when so many follow it that the row would not stay.
+const applyToOthers = {
+  order(event) {
+    if (event.action !== "created") apply.order(event);
+  },
+  audit(event) {
+    if (event.unreadable) return;
+    if (event.action === "FRAUD_ALERT") alert(event);
+    judge(event);
+  },
+  dlq() {},
+  settings: apply.settings,
+  status: apply.status,
+};
 
 // ---- instances ----------------------------------------------------------------------------------------------------
 
@@ -325,7 +340,8 @@ form.addEventListener("submit", async () => {
 
 let cursor = document.body.dataset.cursor;
 let streamIsLive = false;
-let pending = [];
+// What waits to be shown, by type: never more than there are rows for, in a hidden tab either.
+const pending = new Map(Object.keys(apply).map((type) => [type, []]));
 let frame = 0;
 let timer = 0;
 
@@ -339,18 +355,19 @@ function flush() {
   cancelAnimationFrame(frame);
   clearTimeout(timer);
   frame = timer = 0;
-  const events = pending;
-  pending = [];
-  for (const [type, data] of events) {
-    try {
-      apply[type](JSON.parse(data));
-    } catch (error) {
-      console.error(type, data, error);
-    }
+  for (const [type, events] of pending) {
+    for (const data of events.splice(0)) show(apply[type], type, data);
   }
-  for (const list of Object.values(lists)) prune(list);
   if (orderRows.size > MOST_ROWS) {
     for (const [id, row] of orderRows) if (!row.isConnected) orderRows.delete(id);
+  }
+}
+
+function show(change, type, data) {
+  try {
+    change(JSON.parse(data));
+  } catch (error) {
+    console.error(type, data, error);
   }
 }
 
@@ -372,7 +389,9 @@ function connect() {
     source.addEventListener(type, (event) => {
       cursor = event.lastEventId;
       counted += 1;
-      pending.push([type, event.data]);
+      const waiting = pending.get(type);
+      waiting.push(event.data);
+      if (waiting.length > MOST_ROWS) show(applyToOthers[type], type, waiting.shift());
       schedule();
     });
   }

@@ -5,18 +5,24 @@
 //! cursor, or ends before it because the broker has lost its log, the stream is told of a gap, and reading goes on at
 //! the first record there is.
 //!
-//! The tasks are few at a time and the channel to the stream is short: a client that does not read holds up nothing
-//! but itself.
+//! The tasks are few at a time and the channel to the stream is short. A client that reads slowly keeps one of the few
+//! places; one that takes nothing for [`TAKEN_WITHIN`] loses it. Its stream ends once it has read what was on the way,
+//! and the client resumes from its cursor.
 
 use crate::{cursor::Cursor, feed::Feed, frame::frame, hub::Event, reading};
 use dojo_kafka::{From, KafkaConfig, Producer, Tailed, tail};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Events on their way to one stream; an event can have 2 MiB.
 const BUFFER: usize = 8;
 const AT_A_TIME: usize = 16;
+/// So long a client may take nothing while others wait for its place.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// What a stream is told while it catches up.
@@ -36,6 +42,8 @@ pub(crate) enum Missed {
         partition: i32,
         next: i64,
     },
+    /// Everything was told. A channel that ends without this was given up.
+    Done,
 }
 
 /// What reading the log takes.
@@ -60,7 +68,8 @@ impl Log {
     }
 
     /// Tells what there is between `cursor` and `ring`, the hub's own cursor; `resets` are partitions whose log began
-    /// anew, so that the cursor's offset means nothing. Ends when everything was told, or when nobody listens any more.
+    /// anew, so that the cursor's offset means nothing. Ends with [`Missed::Done`], or without it where the log cannot be
+    /// read or nobody listens.
     pub(crate) fn catch_up(
         &self,
         cursor: Cursor,
@@ -78,6 +87,7 @@ impl Log {
                         return;
                     }
                 }
+                let _ = tell(&missed, Missed::Done, TAKEN_WITHIN).await;
             };
             tokio::select! {
                 () = work => {}
@@ -88,7 +98,7 @@ impl Log {
         listener
     }
 
-    /// `None` when nobody listens any more.
+    /// `None` when it was given up.
     async fn catch_up_one(
         &self,
         feed: Feed,
@@ -107,7 +117,7 @@ impl Log {
             };
             let mut next = wanted;
             if !(low..=high).contains(&wanted) || resets.contains(&(feed, partition)) {
-                missed.send(Missed::Gap { feed, partition, wanted, resumes: low }).await.ok()?;
+                tell(missed, Missed::Gap { feed, partition, wanted, resumes: low }, TAKEN_WITHIN).await?;
                 next = low;
             }
             match ring.get(feed, partition).map(|end| end.min(high)) {
@@ -118,7 +128,7 @@ impl Log {
                 _ => {
                     // Nothing is missing; the reader of the other partitions begins where it meets nothing of this.
                     from.insert(partition, high);
-                    missed.send(Missed::Until { feed, partition, next }).await.ok()?;
+                    tell(missed, Missed::Until { feed, partition, next }, TAKEN_WITHIN).await?;
                 }
             }
         }
@@ -169,14 +179,14 @@ impl Log {
                     let Some(end) = until.get(&event.partition).copied() else { continue };
                     let (partition, offset) = (event.partition, event.offset);
                     if offset < end {
-                        missed.send(Missed::Event(event)).await.ok()?;
+                        tell(missed, Missed::Event(event), TAKEN_WITHIN).await?;
                     }
                     (partition, offset.saturating_add(1) >= end)
                 }
             };
             if let (true, Some(next)) = (done, until.get(&partition).copied()) {
                 until.remove(&partition);
-                missed.send(Missed::Until { feed, partition, next }).await.ok()?;
+                tell(missed, Missed::Until { feed, partition, next }, TAKEN_WITHIN).await?;
             }
         }
         Some(())
@@ -192,5 +202,33 @@ impl Log {
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
+    }
+}
+
+/// Hands over what the client takes `within` that time; `None` where it does not, or has gone.
+async fn tell(missed: &mpsc::Sender<Missed>, what: Missed, within: Duration) -> Option<()> {
+    match timeout(within, missed.send(what)).await {
+        Ok(sent) => sent.ok(),
+        Err(_) => {
+            tracing::debug!("a client that reads nothing loses its place");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (missed, mut listener) = mpsc::channel(1);
+        let soon = Duration::from_millis(20);
+        assert_eq!(tell(&missed, Missed::Done, soon).await, Some(()));
+        assert_eq!(tell(&missed, Missed::Done, soon).await, None);
+        assert!(matches!(listener.recv().await, Some(Missed::Done)));
+        assert_eq!(tell(&missed, Missed::Done, soon).await, Some(()));
+        drop(listener);
+        assert_eq!(tell(&missed, Missed::Done, Duration::from_secs(60)).await, None);
     }
 }

@@ -145,7 +145,7 @@ fn follow_status(model: &Model, record: &Record<'_>) {
         (None, Some(Ok(instance_id))) => model.instances.remove(instance_id),
         (value, _) => {
             if let Ok(status) = read::<InstanceStatus>(value) {
-                model.instances.apply(status);
+                model.instances.apply(status, Utc::now());
             }
         }
     }
@@ -247,7 +247,15 @@ impl Handler for Relay {
             let Some(feed) = Feed::of_topic(topic) else { continue };
             let offset = match self.model.hub.next(feed, *partition) {
                 None => {
-                    let warm = (committed.unwrap_or(0) - WARM).max(0);
+                    let committed = committed.unwrap_or(0);
+                    let warm = match log.offset_at(topic, *partition, 0) {
+                        // The ring must not claim to hold what the log has let go.
+                        Ok(first) => (committed - WARM).max(first.unwrap_or(committed)),
+                        Err(error) => {
+                            tracing::debug!(%error, "cannot look where the log begins");
+                            committed
+                        }
+                    };
                     self.model.hub.open(feed, *partition, warm);
                     warm
                 }
@@ -294,5 +302,41 @@ impl Handler for Relay {
             publish(&self.model, feed, record, readable.as_ref().copied().map_err(String::as_str));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Capacity;
+
+    /// A log that begins at this offset; `None`: it is empty.
+    struct BeginsAt(Option<i64>);
+
+    impl LogLookup for BeginsAt {
+        fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
+            Ok(None)
+        }
+
+        fn offset_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
+            Ok(self.0)
+        }
+    }
+
+    fn ring_start(committed: Option<i64>, log: BeginsAt) -> (i64, Option<i64>) {
+        let model = Arc::new(Model::new(Capacity::default()));
+        let mut relay = Relay { model: Arc::clone(&model), last: HashMap::new() };
+        let assigned = [AssignedPartition { topic: topic::AUDIT.into(), partition: 0, committed }];
+        let starts = relay.assigned(&assigned, &log).unwrap();
+        (starts[0].offset, model.hub.next(Feed::Audit, 0))
+    }
+
+    #[test]
+    fn the_ring_reaches_back_a_little_but_not_before_the_log_itself() {
+        assert_eq!(ring_start(Some(2_000), BeginsAt(Some(0))), (1_500, Some(1_500)));
+        assert_eq!(ring_start(Some(2_000), BeginsAt(Some(1_900))), (1_900, Some(1_900)));
+        assert_eq!(ring_start(None, BeginsAt(Some(700))), (700, Some(700)));
+        assert_eq!(ring_start(Some(2_000), BeginsAt(None)), (2_000, Some(2_000)));
+        assert_eq!(ring_start(None, BeginsAt(None)), (0, Some(0)));
     }
 }

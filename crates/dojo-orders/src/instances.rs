@@ -8,7 +8,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// An instance that has been silent for so long is forgotten: its id will not come back.
+/// An instance that has been silent for so long is forgotten: its id will not come back. What is dated further ahead
+/// than that is not taken in.
 const FORGET_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// More instances than any workshop has; the ones longest silent go first.
 const MOST: usize = 500;
@@ -26,15 +27,21 @@ impl Default for Instances {
 }
 
 impl Instances {
-    /// Takes in what an instance says of itself.
-    pub(crate) fn apply(&self, status: InstanceStatus) {
+    /// Takes in what an instance says of itself. Its age is judged by this service's clock alone, so that one wrong
+    /// date makes nothing else look old.
+    pub(crate) fn apply(&self, status: InstanceStatus, now: DateTime<Utc>) {
+        let age = |status: &InstanceStatus| (now - status.timestamp).abs();
+        if age(&status) >= FORGET_AFTER {
+            let (instance, dated) = (&status.instance_id, &status.timestamp);
+            tracing::debug!(instance, %dated, "a status that says nothing about now is left out");
+            return;
+        }
         {
             let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
-            let newest = last.values().map(|s| s.timestamp).max().unwrap_or(status.timestamp);
             last.insert(status.instance_id.clone(), status);
-            last.retain(|_, s| newest - s.timestamp < FORGET_AFTER);
+            last.retain(|_, s| age(s) < FORGET_AFTER);
             if last.len() > MOST
-                && let Some(id) = last.values().min_by_key(|s| s.timestamp).map(|s| s.instance_id.clone())
+                && let Some(id) = last.values().max_by_key(|s| age(s)).map(|s| s.instance_id.clone())
             {
                 last.remove(&id);
             }
@@ -75,6 +82,10 @@ mod tests {
     use super::*;
     use dojo_contract::{InstanceState, Service};
 
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+    }
+
     fn status(id: &str, service: Service, second: i64, settings_offset: i64) -> InstanceStatus {
         InstanceStatus {
             instance_id: id.into(),
@@ -82,7 +93,7 @@ mod tests {
             version: "0".into(),
             pid: 1,
             started_at: DateTime::UNIX_EPOCH,
-            timestamp: DateTime::UNIX_EPOCH + TimeDelta::seconds(second),
+            timestamp: at(second),
             state: InstanceState::Running,
             partitions: Vec::new(),
             rule_version: None,
@@ -95,19 +106,36 @@ mod tests {
     #[test]
     fn only_live_instances_are_waited_for() {
         let instances = Instances::default();
-        instances.apply(status("silent", Service::Notification, 0, 1));
-        instances.apply(status("done", Service::Notification, 100, 5));
-        instances.apply(status("late", Service::Notification, 100, 4));
-        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(101);
+        let now = at(101);
+        instances.apply(status("silent", Service::Notification, 0, 1), now);
+        instances.apply(status("done", Service::Notification, 100, 5), now);
+        instances.apply(status("late", Service::Notification, 100, 4), now);
         assert_eq!(instances.behind(5, now), ["late"]);
+    }
+
+    #[test]
+    fn a_date_far_ahead_neither_counts_nor_makes_anybody_old() {
+        let instances = Instances::default();
+        let now = at(100);
+        instances.apply(status("here", Service::Notification, 99, 1), now);
+        let in_2099 = (DateTime::parse_from_rfc3339("2099-01-01T00:00:00Z").unwrap()).timestamp();
+        instances.apply(status("future", Service::Notification, in_2099, 1), now);
+        instances.apply(status("here", Service::Notification, in_2099, 1), now);
+        instances.apply(status("ahead", Service::Notification, 110, 1), now);
+        instances.apply(status("there", Service::Notification, 100, 1), now);
+        let ids: Vec<_> = instances.all().into_iter().map(|s| s.instance_id).collect();
+        assert_eq!(ids, ["ahead", "here", "there"]);
+        assert_eq!(instances.behind(5, now), ["here", "there"]);
     }
 
     #[test]
     fn the_long_silent_are_forgotten_and_the_number_is_bounded() {
         let instances = Instances::default();
-        instances.apply(status("old", Service::Audit, 0, 0));
-        (0..MOST as i64 + 5)
-            .for_each(|n| instances.apply(status(&format!("i{n}"), Service::Audit, 600 + n / 10, 0)));
+        instances.apply(status("old", Service::Audit, 0, 0), at(0));
+        (0..MOST as i64 + 5).for_each(|n| {
+            let second = 600 + n / 10;
+            instances.apply(status(&format!("i{n}"), Service::Audit, second, 0), at(second));
+        });
         let all = instances.all();
         assert_eq!(all.len(), MOST);
         assert!(all.iter().all(|s| s.instance_id != "old"));

@@ -45,6 +45,7 @@ mod problem;
 mod query;
 mod router;
 mod server;
+mod stall;
 
 mod assets;
 mod dead_letters;

@@ -3,25 +3,25 @@
 //!
 //! What can go wrong between is said truthfully. Kafka known to be away: nothing is sent. No acknowledgement in time:
 //! the outcome is unknown, and the list will show it. The order on the log and its audit record not: the audit record is
-//! sent again until it is ([`crate::audit_trail`]).
+//! sent again until it is ([`crate::audit_trail`]). A change whose turn comes too late, behind others of the same order,
+//! is not made.
 //!
 //! A mutation runs in a task of its own: a client that goes away does not leave it half done.
 
 use crate::{
     audit_trail::{self, AuditTrail},
-    locks::OrderLocks,
+    locks::{OrderLock, OrderLocks},
     model::Model,
     problem::Problem,
     projection::{Creation, Fingerprint},
     request,
 };
-use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use dojo_contract::{AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Source, time, topic};
 use dojo_kafka::{Delivered, Error, Outgoing, Producer};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -57,10 +57,13 @@ impl Mutations {
     /// for.
     pub(crate) async fn create(&self, asked: NewOrder, key: Option<String>) -> Result<Order, Problem> {
         let this = self.clone();
-        self.run(async move {
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        self.run(deadline, async move {
             match key {
                 None => this.publish_new(asked, Uuid::now_v7()).await,
-                Some(key) => this.create_once(asked, Uuid::new_v5(&NAMESPACE, key.as_bytes())).await,
+                Some(key) => {
+                    this.create_once(asked, Uuid::new_v5(&NAMESPACE, key.as_bytes()), deadline).await
+                }
             }
         })
         .await
@@ -69,8 +72,9 @@ impl Mutations {
     /// Changes the order as `body` asks.
     pub(crate) async fn change(&self, id: Uuid, body: Value) -> Result<Order, Problem> {
         let this = self.clone();
-        self.run(async move {
-            let _lock = this.locks.lock(id).await;
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        self.run(deadline, async move {
+            let _lock = this.lock(id, deadline).await?;
             let changed = request::changed(&body, &*this.current(id)?).map_err(Problem::invalid)?;
             this.publish(OrderAction::Updated, changed, Utc::now()).await
         })
@@ -80,8 +84,9 @@ impl Mutations {
     /// Deletes the order.
     pub(crate) async fn delete(&self, id: Uuid) -> Result<(), Problem> {
         let this = self.clone();
-        self.run(async move {
-            let _lock = this.locks.lock(id).await;
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        self.run(deadline, async move {
+            let _lock = this.lock(id, deadline).await?;
             let order = Order::clone(&*this.current(id)?);
             this.publish(OrderAction::Deleted, order, Utc::now()).await.map(drop)
         })
@@ -98,14 +103,30 @@ impl Mutations {
 
     async fn run<T: Send + 'static>(
         &self,
+        deadline: Instant,
         mutation: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
         self.refuse_unless_ready()?;
-        match timeout(ANSWER_WITHIN, self.running.spawn(mutation)).await {
+        match timeout_at(deadline, self.running.spawn(mutation)).await {
             Ok(Ok(result)) => result,
             Ok(Err(panicked)) => Err(Problem::internal(panicked)),
             Err(_) => Err(outcome_unknown("not done within 5 s")),
         }
+    }
+
+    /// Waits for whoever changes this order. By then Kafka may be away, or the client have its answer that nothing is
+    /// known; then nothing is sent.
+    async fn lock(&self, id: Uuid, deadline: Instant) -> Result<OrderLock, Problem> {
+        let lock = self.locks.lock(id).await;
+        self.refuse_unless_wanted(deadline)?;
+        Ok(lock)
+    }
+
+    fn refuse_unless_wanted(&self, deadline: Instant) -> Result<(), Problem> {
+        if Instant::now() >= deadline {
+            return Err(Problem::unavailable("nothing was changed: its turn did not come within 5 s"));
+        }
+        self.refuse_unless_ready()
     }
 
     fn refuse_unless_ready(&self) -> Result<(), Problem> {
@@ -130,13 +151,16 @@ impl Mutations {
         self.publish(OrderAction::Created, asked.into_order(id, now), now).await
     }
 
-    async fn create_once(&self, asked: NewOrder, id: Uuid) -> Result<Order, Problem> {
-        let _lock = self.locks.lock(id).await;
+    async fn create_once(&self, asked: NewOrder, id: Uuid, deadline: Instant) -> Result<Order, Problem> {
+        let _lock = self.lock(id, deadline).await?;
         if self.creation(id).is_none() {
             // The first request may have ended without an answer, or at another replica: see everything there is.
             self.see_the_logs_end().await?;
         }
-        let Some(creation) = self.creation(id) else { return self.publish_new(asked, id).await };
+        let Some(creation) = self.creation(id) else {
+            self.refuse_unless_wanted(deadline)?;
+            return self.publish_new(asked, id).await;
+        };
         if creation.asked.is_some_and(|first| first != Fingerprint::of(&asked)) {
             let message = "was used before, with another body: send that again, or use another key";
             return Err(Problem::invalid_field("Idempotency-Key", message));
@@ -154,7 +178,7 @@ impl Mutations {
     /// Waits until the list has seen what the log holds now. A log that ends in something else than a record, such as a
     /// transaction's marker, cannot be seen to its end; the bound lets that pass.
     async fn see_the_logs_end(&self) -> Result<(), Problem> {
-        let ends = self.producer.watermarks(topic::ORDERS).await.map_err(|e| not_done(&e))?;
+        let ends = self.producer.watermarks(topic::ORDERS).await.map_err(|e| not_known(&e))?;
         let all = futures::future::join_all(
             ends.into_iter().map(|(partition, (_, end))| self.model.orders_read.wait(partition, end - 1)),
         );
@@ -177,7 +201,7 @@ impl Mutations {
                 self.send_audit(&event).await?;
             }
             Ok(None) => return Err(outcome_unknown("the topic audit could not be read in time")),
-            Err(error) => return Err(not_done(&error)),
+            Err(error) => return Err(not_known(&error)),
         }
         self.model.orders_mut().audited(order.id);
         Ok(())
@@ -243,7 +267,12 @@ fn not_done(error: &Error) -> Problem {
         return outcome_unknown(&error.to_string());
     }
     tracing::warn!(%error, "an order was refused by Kafka");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("nothing was changed: {error}"))
+    Problem::unavailable(format!("nothing was changed: {error}"))
+}
+
+/// The log could not be read, so nobody can say what became of an earlier request with the same key.
+fn not_known(error: &Error) -> Problem {
+    outcome_unknown(&error.to_string())
 }
 
 fn outcome_unknown(why: &str) -> Problem {
@@ -251,4 +280,29 @@ fn outcome_unknown(why: &str) -> Problem {
         "the outcome is unknown ({why}): GET /orders shows what the log holds. \
          A request with an Idempotency-Key can be repeated without being done twice"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Capacity;
+    use dojo_kafka::KafkaConfig;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_change_whose_turn_comes_too_late_is_not_made() {
+        let shutdown = CancellationToken::new();
+        let _stop = shutdown.clone().drop_guard();
+        let kafka = KafkaConfig::new("127.0.0.1:1");
+        let producer = Producer::new(&kafka, "test", MESSAGE_TIMEOUT).unwrap();
+        let trail = AuditTrail::start(kafka, producer.clone(), "test", shutdown);
+        let model = Arc::new(Model::new(Capacity::default()));
+        let mutations = Mutations::new(producer, model, trail, "test".to_owned());
+
+        let late = mutations.lock(Uuid::nil(), Instant::now()).await.unwrap_err();
+        assert!(format!("{late:?}").contains("nothing was changed: its turn"), "{late:?}");
+        // In time, but there is no Kafka, and nothing has been read from it.
+        let unready = mutations.lock(Uuid::nil(), Instant::now() + ANSWER_WITHIN).await.unwrap_err();
+        assert!(format!("{unready:?}").contains("nothing was changed"), "{unready:?}");
+    }
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 const TEMPLATE: &str = "page.html";
-/// Orders in the first picture; the script keeps so many, too.
+/// Orders in the first picture; the script lets the list grow to its own `MOST_ROWS`.
 const ORDERS: usize = 100;
 /// So many characters of an id tell the orders of one workshop apart.
 const SHORT_ID: usize = 8;

@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use dojo_contract::{NewOrder, Order, OrderAction, OrderEvent};
+use rust_decimal::Decimal;
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
@@ -42,8 +43,18 @@ pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
     pub(crate) fn of(asked: &NewOrder) -> Self {
+        let NewOrder { customer_name, item, quantity, price } = asked;
+        Self::of_parts(customer_name, item, *quantity, price)
+    }
+
+    /// Of the request that an order, as it was created, came from.
+    fn of_created(order: &Order) -> Self {
+        Self::of_parts(&order.customer_name, &order.item, order.quantity, &order.price)
+    }
+
+    fn of_parts(customer_name: &str, item: &str, quantity: i64, price: &Decimal) -> Self {
         let mut hasher = DefaultHasher::new();
-        asked.hash(&mut hasher);
+        (customer_name, item, quantity, price).hash(&mut hasher);
         Self(hasher.finish())
     }
 }
@@ -75,9 +86,9 @@ impl Orders {
         let id = order.id;
         match (action, self.entries.get_mut(&id)) {
             (OrderAction::Created, Some(entry)) if entry.asked.is_some() => {}
-            (OrderAction::Created, Some(entry)) => entry.asked = Some(fingerprint(&order)),
+            (OrderAction::Created, Some(entry)) => entry.asked = Some(Fingerprint::of_created(&order)),
             (OrderAction::Created, None) => {
-                let asked = Some(fingerprint(&order));
+                let asked = Some(Fingerprint::of_created(&order));
                 self.insert(partition, offset, asked, order);
             }
             (OrderAction::Updated, Some(entry)) => {
@@ -160,15 +171,6 @@ impl Orders {
         let next = older.next().and(orders.last()).map(|order| order.id);
         Some(Page { orders, next })
     }
-}
-
-fn fingerprint(order: &Order) -> Fingerprint {
-    Fingerprint::of(&NewOrder {
-        customer_name: order.customer_name.clone(),
-        item: order.item.clone(),
-        quantity: order.quantity,
-        price: order.price,
-    })
 }
 
 #[cfg(test)]

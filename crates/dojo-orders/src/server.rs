@@ -1,6 +1,7 @@
 //! Serving HTTP/1.1 on a bound listener, with a bound on everything: connections at a time, the wait for a request's
-//! head, and the wait for the last responses at the end.
+//! head, the wait for a peer to take what is sent, and the wait for the last responses at the end.
 
+use crate::stall::Impatient;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -18,6 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const CONNECTIONS: usize = 2_048;
 /// Also ends a connection on which no further request comes.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// A peer that takes nothing of its response for so long does not read any more.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// A mutation is answered within five seconds, whatever happens.
 const DRAIN_WITHIN: Duration = Duration::from_secs(6);
 /// After an error of `accept`, such as too many open files, which does not pass at once.
@@ -61,10 +64,11 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let served =
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).serve_connection(
+            TokioIo::new(Impatient::new(stream, TAKEN_WITHIN)),
+            TowerToHyperService::new(router),
+        );
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -89,7 +89,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 }
 
 async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
-    let producer = Producer::new(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
+    let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
     let trail = AuditTrail::start(kafka.clone(), producer.clone(), id, serving.clone());

@@ -105,6 +105,8 @@ impl Stream {
                     continue;
                 }
                 Phase::Live(place) => {
+                    // Whoever else is ready comes first, so that what a burst brings meanwhile is one write, not many.
+                    tokio::task::yield_now().await;
                     self.changes.mark_unchanged();
                     match self.hub.read(place, CHUNK_BYTES) {
                         Found::Lost(resets) => {
@@ -129,7 +131,9 @@ impl Stream {
                     biased;
                     () = self.shutdown.cancelled() => return None,
                     missed = missed.recv() => match missed {
-                        None => {
+                        // Given up half way: the client comes again, with the cursor of what it has.
+                        None => return None,
+                        Some(Missed::Done) => {
                             // Everything up to where the hub was; it may have gone on, and then this begins again.
                             self.phase = Phase::Join { checked: true, resets: Vec::new() };
                         }

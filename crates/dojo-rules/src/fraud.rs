@@ -62,21 +62,21 @@ impl FraudRule {
 
     fn alerts(&self, value: Dynamic) -> Result<Vec<Alert>, RuleError> {
         let wrong = |message| self.script.error(RuleErrorKind::Value, message);
-        let kind_of_value = vocabulary::describe(&value);
-        let Some(elements) = value.try_cast::<Array>() else {
-            return Err(wrong(format!(
-                "the rule's value is {kind_of_value}, not an array of alerts: let the last line be the array, without a semicolon"
-            )));
-        };
+        let elements = value.try_cast_result::<Array>().map_err(|value| {
+            wrong(format!(
+                "the rule's value is {}, not an array of alerts: let the last line be the array, without a semicolon",
+                vocabulary::describe(&value)
+            ))
+        })?;
         if elements.len() > MAX_ALERTS {
             return Err(wrong(format!("{} alerts for one order: the most are {MAX_ALERTS}", elements.len())));
         }
         let mut alerts = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
-            let kind_of_value = vocabulary::describe(&element);
-            alerts.push(element.try_cast::<Alert>().ok_or_else(|| {
+            alerts.push(element.try_cast_result::<Alert>().map_err(|element| {
                 wrong(format!(
-                    "element {index} of the rule's array is {kind_of_value}, not an alert: make it with alert(type, severity, reason)"
+                    "element {index} of the rule's array is {}, not an alert: make it with alert(type, severity, reason)",
+                    vocabulary::describe(&element)
                 ))
             })?);
         }
@@ -110,7 +110,11 @@ fn alert(
             Alert::MAX_KIND
         ));
     }
-    let reason = reason.chars().take(Alert::MAX_REASON).collect();
+    // A text of no more bytes has no more characters, and is nearly every one.
+    let reason = match reason.len() {
+        ..=Alert::MAX_REASON => reason.as_str().to_owned(),
+        _ => reason.chars().take(Alert::MAX_REASON).collect(),
+    };
     Ok(Alert { kind: kind.to_owned(), reason, severity })
 }
 

@@ -6,7 +6,7 @@
 //! package is not used whole: it has `sleep`, for one.
 
 use rhai::{
-    AST, Array, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Scope,
+    AST, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Scope,
     packages::{
         ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
         BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
@@ -16,6 +16,7 @@ use rust_decimal::Decimal;
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -40,6 +41,8 @@ const MAX_VARIABLES: usize = 128;
 /// step may need the square of it, in memory (`replace`) or time (`dedup`).
 const MAX_TEXT: usize = 4_096;
 const MAX_ELEMENTS: usize = 256;
+/// Most functions that are remembered for the next evaluation; a sensible rule calls some dozens.
+const MAX_KNOWN_CALLS: usize = 1_024;
 
 /// Why an evaluation did not come to its end.
 #[derive(Debug)]
@@ -112,18 +115,60 @@ pub(crate) fn engine(file: &str) -> Engine {
     engine
 }
 
+/// Which functions the calls of one script mean, as far as its evaluations have found out. To look a function up takes
+/// longer than most functions do, and the answer never changes, as neither engine nor script does.
+///
+/// Use one with one engine and one script only.
+#[derive(Debug, Default)]
+pub(crate) struct KnownCalls(Mutex<Caches>);
+
+impl KnownCalls {
+    /// What is known; nothing where another thread has it, which then finds out for itself.
+    fn take(&self) -> Caches {
+        self.0.try_lock().map(|mut known| std::mem::take(&mut *known)).unwrap_or_default()
+    }
+
+    fn put_back(&self, mut known: Caches) {
+        // A script can make up names as it goes, and what is known must not grow without end.
+        if known.fn_resolution_caches_len() == 1
+            && known.fn_resolution_cache_mut().dict.len() <= MAX_KNOWN_CALLS
+            && let Ok(mut place) = self.0.try_lock()
+        {
+            *place = known;
+        }
+    }
+}
+
 /// Runs a script to its end or to a limit. `seed` is where [`random`] starts; a `trial` prints nothing.
 pub(crate) fn run(
     engine: &Engine,
     ast: &AST,
+    calls: &KnownCalls,
     mut scope: Scope,
     seed: u64,
     trial: bool,
 ) -> Result<Dynamic, Stop> {
     let _turn = Turn::begin(seed, trial);
-    contain(|| engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast))
-        .ok_or(Stop::Panicked)?
-        .map_err(Stop::Error)
+    let mut known = calls.take();
+    let value = contain(|| evaluate(engine, ast, &mut known, &mut scope)).ok_or(Stop::Panicked)?;
+    calls.put_back(known);
+    value.map_err(Stop::Error)
+}
+
+/// What [`Engine::eval_ast_with_scope`] does, but with a memory for calls that outlives the evaluation.
+#[expect(
+    deprecated,
+    reason = "the only way to bring such a memory; without it an evaluation takes twice as long"
+)]
+fn evaluate(
+    engine: &Engine,
+    ast: &AST,
+    known: &mut Caches,
+    scope: &mut Scope,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let mut global = engine.new_global_runtime_state();
+    global.lib.push(ast.shared_lib().clone());
+    engine.eval_statements_raw(&mut global, known, scope, ast.statements())
 }
 
 /// What a function of ours raises: an arithmetic error in name, because rhai's variant for messages is the one that a
@@ -211,8 +256,47 @@ mod tests {
         let mut engine = engine("panics.rhai");
         engine.register_fn("panic", || -> i64 { panic!("as asked") });
         let ast = |source| engine.compile(source).unwrap();
-        assert!(matches!(run(&engine, &ast("panic()"), Scope::new(), 0, false), Err(Stop::Panicked)));
-        assert!(run(&engine, &ast("1"), Scope::new(), 0, false).is_ok());
+        let run = |ast: AST| run(&engine, &ast, &KnownCalls::default(), Scope::new(), 0, false);
+        assert!(matches!(run(ast("panic()")), Err(Stop::Panicked)));
+        assert!(run(ast("1")).is_ok());
+    }
+
+    fn known(calls: &KnownCalls) -> usize {
+        calls.0.lock().unwrap().fn_resolution_cache_mut().dict.len()
+    }
+
+    #[test]
+    fn known_calls_change_neither_values_nor_errors() {
+        let engine = engine("calls.rhai");
+        let source = "fn twice(x) { x * 2 } if n > 3 { throw `${n}` } [twice(n).to_string()]";
+        let ast = engine.compile_with_scope(Scope::new().push("n", 0_i64), source).unwrap();
+        let calls = KnownCalls::default();
+        for round in 0..3 {
+            for n in 0..6_i64 {
+                let scope = || Scope::new().push_constant("n", n).clone();
+                let fresh = run(&engine, &ast, &KnownCalls::default(), scope(), 0, false);
+                let again = run(&engine, &ast, &calls, scope(), 0, false);
+                assert_eq!(format!("{fresh:?}"), format!("{again:?}"), "n is {n} in round {round}");
+            }
+        }
+        assert!(known(&calls) > 0);
+    }
+
+    #[test]
+    fn known_calls_do_not_grow_without_end() {
+        let engine = engine("calls.rhai");
+        let source = "for n in from..from + 50 { for again in 0..3 { try { Fn(`f${n}`).call() } catch {} } }";
+        let ast = engine.compile_with_scope(Scope::new().push("from", 0_i64), source).unwrap();
+        let calls = KnownCalls::default();
+        let mut most = 0;
+        for round in 0..50_i64 {
+            let mut scope = Scope::new();
+            scope.push("from", round * 50);
+            // Whether it is stopped for its time does not matter.
+            let _ = run(&engine, &ast, &calls, scope, 0, false);
+            most = most.max(known(&calls));
+        }
+        assert!(most > 0 && most <= MAX_KNOWN_CALLS, "{most}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A script that may run: source in, a checked and optimised program out, with the engine that runs it.
 //!
 //! All that can be prepared is prepared here, because a program runs once an event: the engine with its functions, the
-//! syntax tree with the script's constants already in place of their names.
+//! syntax tree with the script's constants already in place of their names. Which functions it calls shows when it runs, and
+//! is remembered.
 
 use crate::{
     RuleError, RuleErrorKind, names,
-    sandbox::{self, MAX_SOURCE, Stop},
+    sandbox::{self, KnownCalls, MAX_SOURCE, Stop},
 };
 use rhai::{AST, Dynamic, Engine, OptimizationLevel, Scope};
 use std::fmt;
@@ -14,6 +15,7 @@ pub(crate) struct Script {
     file: String,
     engine: Engine,
     ast: AST,
+    calls: KnownCalls,
 }
 
 impl fmt::Debug for Script {
@@ -46,7 +48,7 @@ impl Script {
                 "rhai could not cope with this source and panicked: write it in another way",
             ))
         })?;
-        Ok(Self { file: file.to_owned(), engine, ast })
+        Ok(Self { file: file.to_owned(), engine, ast, calls: KnownCalls::default() })
     }
 
     /// Runs the script; every way to stop early is an error.
@@ -56,7 +58,7 @@ impl Script {
 
     /// Runs the script, for callers to whom some ways to stop early mean something.
     pub fn evaluate(&self, scope: Scope, seed: u64, trial: bool) -> Result<Dynamic, Stop> {
-        sandbox::run(&self.engine, &self.ast, scope, seed, trial)
+        sandbox::run(&self.engine, &self.ast, &self.calls, scope, seed, trial)
     }
 
     /// The error that an early stop is.

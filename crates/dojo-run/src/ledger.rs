@@ -75,7 +75,8 @@ pub struct Ledger {
     orders: Vec<OwnOrder>,
     index: HashMap<Uuid, usize>,
     strangers: HashMap<Uuid, Vec<Fact>>,
-    /// Strangers by the moment each was first heard of.
+    /// Strangers by the moment each was first heard of; those that turned out to be own orders leave it when they come
+    /// to its front.
     arrivals: VecDeque<(Instant, Uuid)>,
     keep: Duration,
     overflowed: bool,
@@ -101,6 +102,7 @@ impl Ledger {
             entry.insert(self.orders.len());
             let facts = self.strangers.remove(&id).unwrap_or_default();
             self.orders.push(OwnOrder { id, customer, facts });
+            self.forget_claimed();
         }
     }
 
@@ -110,11 +112,12 @@ impl Ledger {
         if let Some(order) = self.index.get(&fact.order).and_then(|at| self.orders.get_mut(*at)) {
             return add(&mut order.facts, fact);
         }
+        let full = self.strangers.len() >= MAX_STRANGERS;
         match self.strangers.entry(fact.order) {
             Entry::Occupied(mut known) => {
                 add(known.get_mut(), fact);
             }
-            Entry::Vacant(_) if self.arrivals.len() >= MAX_STRANGERS => self.overflowed = true,
+            Entry::Vacant(_) if full => self.overflowed = true,
             Entry::Vacant(unknown) => {
                 self.arrivals.push_back((now, fact.order));
                 unknown.insert(vec![fact]);
@@ -139,6 +142,12 @@ impl Ledger {
                 break;
             }
             self.strangers.remove(id);
+            self.arrivals.pop_front();
+        }
+    }
+
+    fn forget_claimed(&mut self) {
+        while self.arrivals.front().is_some_and(|(_, id)| !self.strangers.contains_key(id)) {
             self.arrivals.pop_front();
         }
     }
@@ -225,6 +234,20 @@ pub(crate) mod tests {
             ledger.observe(fact(order, AuditAction::Created, 0), now);
         }
         assert!(ledger.overflowed());
+    }
+
+    #[test]
+    fn own_orders_are_not_counted_among_the_strangers() {
+        let mut ledger = Ledger::new(KEEP);
+        let now = Instant::now();
+        let foreign = MAX_STRANGERS as u128 + 10;
+        for order in 0..=MAX_STRANGERS as u128 {
+            ledger.observe(fact(order, AuditAction::Created, 0), now);
+            ledger.claim(Uuid::from_u128(order), "Ada".into());
+        }
+        assert!(ledger.arrivals.is_empty());
+        ledger.observe(fact(foreign, AuditAction::Created, 0), now);
+        assert_eq!((ledger.strangers.len(), ledger.arrivals.len(), ledger.overflowed()), (1, 1, false));
     }
 
     proptest! {

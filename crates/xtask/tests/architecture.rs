@@ -144,7 +144,7 @@ fn what_decides_is_pure() {
             std::fs::read_dir(path).unwrap().for_each(|entry| sources(&entry.unwrap().path(), found));
         } else if path.extension().is_some_and(|e| e == "rs") {
             // A file of tests may measure time.
-            if !path.file_stem().is_some_and(|stem| stem == "tests") {
+            if path.file_stem().is_none_or(|stem| stem != "tests") {
                 found.push(path.to_owned());
             }
         }

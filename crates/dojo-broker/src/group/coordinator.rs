@@ -1,7 +1,8 @@
 //! The groups of the broker: a lock for each, the answers on their way, and the clock that ends sessions.
 //!
 //! The clock sleeps until the next moment at which any group has something to do, and is woken when a group gets an earlier one;
-//! a broker without consumers does nothing at all.
+//! a broker without consumers does nothing at all. Groups that hold nothing end by the same clock, so that names that were tried
+//! once, by mistake or by malice, do not add up.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use kafka_protocol::ResponseError;
 use tokio::sync::{Notify, oneshot};
 
-use super::{Group, Reply};
+use super::{Group, Reply, State};
 use crate::lock::lock;
 
 /// The request that waits for a group's reply: the other end of it.
@@ -43,7 +44,7 @@ impl Coordinator {
     pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
         let group = lock(&self.groups)
             .entry(name.to_owned())
-            .or_insert_with(|| Arc::new(Mutex::new(Group::new(self.initial_delay))))
+            .or_insert_with(|| Arc::new(Mutex::new(Group::new(self.initial_delay, Instant::now()))))
             .clone();
         self.work(&group, work)
     }
@@ -93,11 +94,25 @@ impl Coordinator {
                 () = self.earlier_alarm.notified() => {}
             }
             let now = Instant::now();
-            for (_, group) in self.all() {
+            for (name, group) in self.all() {
                 if lock(&group).next_deadline().is_some_and(|deadline| deadline <= now) {
-                    self.work(&group, |group| group.tick(now));
+                    let state = self.work(&group, |group| {
+                        group.tick(now);
+                        group.state()
+                    });
+                    if state == State::Dead {
+                        self.forget(&name, &group);
+                    }
                 }
             }
+        }
+    }
+
+    /// Takes out a dead group, unless another is there by now under its name.
+    fn forget(&self, name: &str, dead: &Shared) {
+        let mut groups = lock(&self.groups);
+        if groups.get(name).is_some_and(|group| Arc::ptr_eq(group, dead)) {
+            groups.remove(name);
         }
     }
 

@@ -28,6 +28,9 @@ use kafka_protocol::ResponseError;
 use member::Member;
 pub(crate) use member::{Identity, Join};
 
+/// How long an empty group without offsets is kept, for whoever looks at it.
+const EMPTY_KEPT: Duration = Duration::from_secs(60);
+
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -39,7 +42,7 @@ pub(crate) enum State {
     CompletingRebalance,
     /// Every member knows its part.
     Stable,
-    /// Deleted; whoever still holds it has to look the group up again.
+    /// Deleted, or forgotten because it held nothing; whoever still holds it has to look the group up again.
     Dead,
 }
 
@@ -166,13 +169,15 @@ pub(crate) struct Group<W> {
     promised: BTreeMap<String, Instant>,
     phase: Option<Phase>,
     initial_delay: Duration,
+    /// Since when the group, where it is, has been empty.
+    empty_since: Instant,
     committed: BTreeMap<String, BTreeMap<i32, Committed>>,
     replies: Vec<(W, Reply)>,
 }
 
 impl<W> Group<W> {
-    /// An empty group whose first rebalance waits for `initial_delay` after each new member.
-    pub(crate) fn new(initial_delay: Duration) -> Self {
+    /// An empty group, made at `now`, whose first rebalance waits for `initial_delay` after each new member.
+    pub(crate) fn new(initial_delay: Duration, now: Instant) -> Self {
         Self {
             state: State::Empty,
             generation: 0,
@@ -183,6 +188,7 @@ impl<W> Group<W> {
             promised: BTreeMap::new(),
             phase: None,
             initial_delay,
+            empty_since: now,
             committed: BTreeMap::new(),
             replies: Vec::new(),
         }
@@ -376,7 +382,8 @@ impl<W> Group<W> {
         }
     }
 
-    /// The time has come to `now`: whoever was not heard of in time is no longer a member.
+    /// The time has come to `now`: whoever was not heard of in time is no longer a member, and a group that has held nothing
+    /// for a minute is dead.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.promised.retain(|_, until| *until > now);
         let overdue =
@@ -392,6 +399,16 @@ impl<W> Group<W> {
             self.rebalance(now);
         }
         self.complete_if_all_joined(now);
+        if self.forgotten_at().is_some_and(|at| at <= now) {
+            self.state = State::Dead;
+        }
+    }
+
+    /// When a group that holds nothing, neither members nor offsets, is dead.
+    fn forgotten_at(&self) -> Option<Instant> {
+        let holds_nothing =
+            self.state == State::Empty && self.promised.is_empty() && self.committed.is_empty();
+        holds_nothing.then(|| self.empty_since + EMPTY_KEPT)
     }
 
     /// When [`Group::tick`] has something to do next, if nothing else happens.
@@ -401,7 +418,8 @@ impl<W> Group<W> {
             State::PreparingRebalance if self.all_have_joined() => phase.not_before,
             _ => phase.deadline.max(phase.not_before),
         });
-        expiries.chain(self.promised.values().copied()).chain(phase).min()
+        let promised = self.promised.values().copied();
+        expiries.chain(promised).chain(phase).chain(self.forgotten_at()).min()
     }
 
     /// The broker was away and is back: no member could be heard of meanwhile, so each has its whole session before it again,

@@ -175,34 +175,49 @@ impl<W> Group<W> {
             return;
         }
         let late =
-            self.members.iter().filter(|member| member.joining.is_none()).map(|member| member.id.clone());
-        for id in late.collect::<Vec<_>>() {
+            self.members.iter().filter(|member| member.joining.is_none() && member.instance_id.is_none());
+        for id in late.map(|member| member.id.clone()).collect::<Vec<_>>() {
             self.remove(&id, ResponseError::UnknownMemberId);
         }
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
         if self.members.is_empty() {
+            self.next_generation();
             self.state = State::Empty;
             self.phase = None;
+            self.empty_since = now;
             self.leader.clear();
             self.protocol.clear();
             return;
         }
+        // A static member keeps its place for as long as its session lasts: it may be restarting, and will want the part that it
+        // is given meanwhile (KIP-345).
+        let joined = |member: &&Member<W>| member.joining.is_some();
+        let Some(first) = self.members.iter().find(joined).map(|member| member.id.clone()) else {
+            // Nobody could lead. The sessions' ends decide.
+            let last = self.members.iter().map(|member| member.expires).max().unwrap_or(now);
+            self.phase = Some(Phase { not_before: now, deadline: last });
+            return;
+        };
+        if !self.members.iter().filter(joined).any(|member| member.id == self.leader) {
+            self.leader = first;
+        }
+        self.next_generation();
         self.state = State::CompletingRebalance;
         self.phase = Some(Phase { not_before: now, deadline: now + self.longest_rebalance_timeout() });
-        if !self.members.iter().any(|member| member.id == self.leader) {
-            self.leader = self.members.first().map(|member| member.id.clone()).unwrap_or_default();
-        }
         self.protocol = self.elect_protocol();
         for index in 0..self.members.len() {
             let Some(joined) = self.members.get(index).map(|member| self.joined(member)) else { continue };
             if let Some(member) = self.members.get_mut(index) {
                 member.assignment = Bytes::new();
-                member.heard_of(now);
                 if let Some(waiter) = member.joining.take() {
+                    member.heard_of(now);
                     self.replies.push((waiter, Reply::Join(Ok(joined))));
                 }
             }
         }
+    }
+
+    fn next_generation(&mut self) {
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
     }
 
     /// Each member votes for the protocol it likes best among those that all know; the first to reach the most votes wins.

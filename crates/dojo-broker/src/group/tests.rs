@@ -23,9 +23,10 @@ impl Bench {
     }
 
     fn with_delay(initial_delay: Duration) -> Self {
+        let now = Instant::now();
         Self {
-            group: Group::new(initial_delay),
-            now: Instant::now(),
+            group: Group::new(initial_delay, now),
+            now,
             waiters: 0,
             asked: BTreeSet::new(),
             replies: BTreeMap::new(),
@@ -391,6 +392,72 @@ fn a_broker_that_was_away_gives_every_member_its_session_again() {
     assert!(bench.is_member("a") && !bench.is_member("b"));
 }
 
+/// A static member, `b`, that `a` leads, in generation 2 and settled.
+fn settled_with_static() -> Bench {
+    let mut bench = Bench::new();
+    bench.join("a");
+    bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("two", "b") });
+    bench.join_as(&again("a"));
+    bench.sync("b", 2, &[]);
+    bench.sync("a", 2, &[("a", "0,1"), ("b", "2")]);
+    bench
+}
+
+#[test]
+fn a_static_member_that_is_late_for_a_rebalance_keeps_its_place_until_its_session_ends() {
+    let mut bench = settled_with_static();
+    let leader = bench.join_as(&again("a"));
+    bench.wait(REBALANCE);
+    assert_eq!((bench.joined(leader).generation, bench.joined(leader).members.len()), (3, 2));
+    bench.sync("a", 3, &[("a", "0"), ("b", "1,2")]);
+    let back = bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("two", "b-again") });
+    assert_eq!(bench.joined(back).generation, 3);
+    let part = bench.sync("b-again", 3, &[]);
+    assert_eq!(bench.assignment(part), b"1,2");
+
+    let mut bench = settled_with_static();
+    bench.join_as(&again("a"));
+    bench.wait(REBALANCE);
+    bench.sync("a", 3, &[("a", "0"), ("b", "1,2")]);
+    for _ in 0..60 {
+        assert!(bench.is_member("b"));
+        bench.wait(Duration::from_secs(1));
+        let _ = bench.heartbeat("a", 3);
+    }
+    assert!(!bench.is_member("b"), "its session has ended");
+    assert_eq!(bench.heartbeat("a", 3), Err(ResponseError::RebalanceInProgress));
+}
+
+#[test]
+fn a_late_static_leader_keeps_its_place_and_somebody_who_is_there_leads() {
+    let mut bench = Bench::new();
+    bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("one", "a") });
+    bench.sync("a", 1, &[("a", "everything")]);
+    let b = bench.join("b");
+    bench.wait(REBALANCE);
+    assert_eq!((bench.joined(b).leader.as_str(), bench.joined(b).members.len()), ("b", 2));
+}
+
+#[test]
+fn a_group_that_has_held_nothing_for_a_minute_is_dead_and_one_with_offsets_is_not() {
+    let mut bench = Bench::new();
+    bench.join("a");
+    bench.wait(Duration::from_secs(1));
+    bench.leave("a").unwrap();
+    bench.wait(EMPTY_KEPT - Duration::from_millis(1));
+    assert_eq!(bench.group.state, State::Empty);
+    bench.wait(Duration::from_millis(1));
+    assert_eq!((bench.group.state, bench.group.next_deadline()), (State::Dead, None));
+
+    let mut bench = Bench::new();
+    bench.group.commit("orders", 0, Committed { offset: 4, leader_epoch: 0, metadata: None });
+    bench.wait(EMPTY_KEPT * 10);
+    assert_eq!((bench.group.state, bench.group.next_deadline()), (State::Empty, None));
+    bench.group.forget_topic("orders");
+    bench.wait(Duration::ZERO);
+    assert_eq!(bench.group.state, State::Dead);
+}
+
 /// Anything that members may do, in any order.
 #[derive(Debug, Clone)]
 enum Step {
@@ -481,7 +548,7 @@ proptest! {
             let next = bench.group.next_deadline();
             prop_assert!(next.is_none_or(|next| next > bench.now), "the clock stands still");
         }
-        prop_assert_eq!(bench.group.state, State::Empty);
+        prop_assert_eq!(bench.group.state, State::Dead, "a group without members or offsets is forgotten");
         let unanswered = bench.asked.iter().filter(|waiter| bench.is_waiting(**waiter) && !lost.contains(*waiter));
         prop_assert_eq!(unanswered.count(), 0);
     }

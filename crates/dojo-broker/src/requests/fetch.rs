@@ -1,7 +1,7 @@
 //! Fetch: read from some partitions, and wait where there is nothing to read yet.
 //!
 //! What is read goes out as the batches that came in. A fetch that finds less than it asks for waits for its partitions, and for
-//! nothing else, until one of them grows or its time is up. There are no incremental fetch sessions (KIP-227): clients are told
+//! nothing else, until one of them grows or its time is up, a minute at the most. There are no incremental fetch sessions (KIP-227): clients are told
 //! so by session id 0 and name all of their partitions every time.
 
 use std::sync::Arc;
@@ -24,6 +24,9 @@ use crate::topics::Topic;
 const TOPIC_IDS: i16 = 13;
 /// The most that one answer holds, in bytes, whatever the client asks for: Kafka's `fetch.max.bytes`.
 const MAX_BYTES: usize = 55 << 20;
+/// The longest wait, whatever the client asks for: half a second is usual, and a client that asked for days and is gone, as
+/// when its machine lost power, shall not be waited with for days.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// The isolation level of a consumer that wants only what committed transactions wrote.
 const READ_COMMITTED: i8 = 1;
 const NO_OFFSET: i64 = -1;
@@ -37,7 +40,8 @@ pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) 
     if found.suffices {
         return found.response(request);
     }
-    let until = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let until = Instant::now() + wait.min(MAX_WAIT);
     let wake = Arc::new(Notify::new());
     loop {
         // Watch first and look afterwards: what comes in between is then either seen or heard.

@@ -1,6 +1,10 @@
 //! Clients that send what no client should. Each loses its own connection; a well-behaved one beside it notices nothing.
 
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest, RequestKind, ResponseKind};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, FetchRequest, MetadataRequest, RequestKind, ResponseKind, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -57,6 +61,25 @@ async fn a_request_that_is_cut_off_ends_with_its_connection() {
         assert_eq!(raw.until_closed().await, b"", "cut at {cut}");
     }
     assert!(is_alive(&mut raw).await, "as if nothing had been sent on it: nothing was");
+}
+
+/// Within the test's patience, which is shorter than the longest wait of a fetch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_while_its_fetch_waits_is_let_go() {
+    let running = start().await;
+    let mut raw = running.raw().await;
+    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default()
+        .with_topic(TopicName(StrBytes::from_static_str("orders")))
+        .with_partitions(vec![partition]);
+    let fetch = FetchRequest::default()
+        .with_max_wait_ms(i32::MAX)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_topics(vec![topic]);
+    raw.write(ApiKey::Fetch, 12, &RequestKind::Fetch(fetch)).await;
+    raw.stream.shutdown().await.unwrap();
+    assert_eq!(raw.until_closed().await, b"");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

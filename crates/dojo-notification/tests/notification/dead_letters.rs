@@ -1,11 +1,11 @@
 //! What cannot be read goes to the dead letters as it came, once, and blocks nothing.
 
 use crate::{
-    kafka::Kafka,
+    kafka::{Kafka, PATIENCE},
     service::{Service, event, order},
 };
 use dojo_contract::{AuditAction, AuditEvent, OrderAction, header, topic};
-use dojo_kafka::Outgoing;
+use dojo_kafka::{Outgoing, Producer};
 use rust_decimal::Decimal;
 
 /// All under one key, so that they stand in one partition before the last, which can be read.
@@ -68,4 +68,43 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_blocks_nothing() {
     kafka.read(topic::AUDIT).first(2).await;
     service.stop().await;
     assert_eq!(kafka.read(topic::ORDERS_DLQ).first(sent.len()).await.len(), sent.len());
+}
+
+/// `max.message.bytes` is about what is sent: compressed, a record of any size passes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_once_unpacked_goes_to_the_dead_letters_without_its_value() {
+    let kafka = Kafka::start().await;
+    let mut packing = kafka.config.clone();
+    for (name, value) in [("compression.type", "gzip"), ("message.max.bytes", "20000000")] {
+        packing.properties.push((name.to_owned(), value.to_owned()));
+    }
+    let packing = Producer::new(&packing, "packing", PATIENCE).unwrap();
+    packing.send(poison(Some(&vec![0; 5_000_000]))).await.unwrap();
+    let long = event(OrderAction::Created, &order(&"x".repeat(5_000_000)));
+    packing.send(Outgoing { key: Some(KEY.to_vec()), ..long }).await.unwrap();
+    let good = order("Pizza");
+    kafka.send(Outgoing { key: Some(KEY.to_vec()), ..event(OrderAction::Created, &good) }).await;
+
+    let service = Service::start(&kafka, "notification-1", Decimal::ONE);
+    let letters = kafka.read(topic::ORDERS_DLQ).first(3).await;
+    for (offset, letter) in letters[..2].iter().enumerate() {
+        assert_eq!(letter.value, None);
+        assert_eq!(letter.header(header::ORIGINAL_OFFSET), Some(offset.to_string()));
+        let error = letter.header(header::ERROR).unwrap();
+        assert!(error.contains("without its value"), "{error}");
+    }
+    assert_eq!(letters[2].key, Some(good.id.to_string().into_bytes()));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_retry_count_there_is_ends_at_the_dead_letters() {
+    let kafka = Kafka::start().await;
+    let mut tried = event(OrderAction::Created, &order("Pizza"));
+    header::set(&mut tried.headers, header::RETRY_COUNT, u32::MAX.to_string());
+    kafka.send(tried).await;
+    let service = Service::start(&kafka, "notification-1", Decimal::ONE);
+    let letters = kafka.read(topic::ORDERS_DLQ).first(1).await;
+    assert_eq!(letters[0].header(header::RETRY_COUNT), Some(u32::MAX.to_string()));
+    service.stop().await;
 }

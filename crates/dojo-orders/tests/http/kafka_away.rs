@@ -1,6 +1,7 @@
 use crate::fixture::{Kafka, Orders, pizza, until};
 use dojo_contract::topic;
 use reqwest::Method;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -34,6 +35,29 @@ async fn while_kafka_is_away_orders_are_refused_at_once_and_afterwards_taken_aga
         .map(|(_, e)| e["order"]["customerName"].clone())
         .collect();
     assert!(!names.contains(&"Bob".into()), "what was refused does not arrive later");
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn changes_of_one_order_that_were_refused_are_not_made_afterwards() {
+    let mut kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka).await;
+    let path = format!("/orders/{}", orders.place("Ada").await["id"].as_str().unwrap());
+    kafka.go_away().await;
+    let change =
+        |quantity: u32| orders.request(Method::PUT, &path).json(&json!({"quantity": quantity})).send();
+    let (first, second) = tokio::join!(change(2), change(3));
+    for response in [first.unwrap(), second.unwrap()] {
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+    kafka.come_back().await;
+    orders.until_ready().await;
+    // Whatever was still to be sent was sent before this.
+    orders.place("Bob").await;
+    let records = kafka.records(topic::ORDERS).await;
+    let updates = records.iter().filter(|(_, event)| event["action"] == "updated").count();
+    assert_eq!(updates, 0, "{records:?}");
     orders.stop().await;
 }
 
