@@ -133,8 +133,8 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// How many records of `partition` were received and are not done, because the handler waits for others; large ones may count for more. The
-    /// loop pauses a partition that has too many.
+    /// How many records of `partition` were received and are not done, because the handler waits for others; a large
+    /// one may count for more. The loop pauses a partition that has too many.
     fn buffered(&self, partition: i32) -> usize {
         let _ = partition;
         0
