@@ -3,8 +3,8 @@
 //! | a service wants to | and finds it in |
 //! |---|---|
 //! | send a record and know that it arrived | [`Producer`] |
-//! | handle every record of a topic at least once, sharing the work with its group | [`consume`], [`Handler`] |
-//! | know what a topic holds, on its own and from the start | [`tail`] |
+//! | handle every record of a topic at least once, sharing the work with its group | [`consume()`], [`Handler`] |
+//! | know what a topic holds, on its own and from the start | [`tail()`] |
 //! | follow settings that change while it runs | [`SettingsFollower`] |
 //! | say what it is doing | [`Reporter`] |
 //! | find its topics there | [`create_topics`] |

@@ -1,6 +1,6 @@
 //! Replays a workshop from YAML and says whether the lesson happened.
 //!
-//! A [`Scenario`] sets settings, places orders and expects events; [`play`] does so against a running dojo, over the
+//! A [`Scenario`] sets settings, places orders and expects events; [`play()`] does so against a running dojo, over the
 //! order service's HTTP API and its event stream alone: no Kafka client, nothing that a participant's browser could
 //! not do. What comes out is a [`Played`], which knows its [exit code](exit) and becomes words in [`report`](report()).
 //!

@@ -45,9 +45,7 @@ fn test() -> Result<()> {
         Cargo::new(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()
     })?;
     step("documentation", || {
-        Cargo::new(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .run()
+        Cargo::new(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     })?;
     let tools = step("tools that the tests drive", tools::find_or_install)?;
     step("tests", || {
