@@ -2,6 +2,7 @@
 //!
 //! It starts other programs and reads what they say; it knows nothing of the dojo's own code.
 
+mod kafka;
 mod shell;
 mod tools;
 
@@ -23,12 +24,19 @@ enum Task {
     Test,
     /// The figures: start, memory, latency, and throughput beside a counterpart
     Bench,
+    /// Apache Kafka to play with, until Ctrl-C; `KAFKA_BROKERS=localhost:19092 cargo run` is the dojo on it
+    Kafka {
+        /// Port for clients
+        #[arg(long, default_value_t = 19092)]
+        port: u16,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Xtask::parse().task {
         Task::Test => test(),
         Task::Bench => bench(),
+        Task::Kafka { port } => kafka::play(port),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 const SERVICES: [&str; 4] = ["dojo-orders", "dojo-notification", "dojo-fraud", "dojo-audit"];
 
 /// Each crate, and which of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("dojo-contract", &[]),
     ("dojo-kafka", &["dojo-contract"]),
     ("dojo-broker", &[]),
@@ -30,7 +30,9 @@ const ARROWS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("dojo-run", &["dojo-contract"]),
-    ("xtask", &[]),
+    ("kafka-node", &[]),
+    ("dojo-testbed", &["dojo-broker", "dojo-contract", "dojo-kafka", "kafka-node"]),
+    ("xtask", &["kafka-node"]),
 ];
 
 /// A library that only one crate may know outside its tests.

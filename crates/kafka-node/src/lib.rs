@@ -1,0 +1,29 @@
+//! Apache Kafka for tests: one real node, started from Kafka's own jars, with neither Docker nor an installation.
+//!
+//! ```no_run
+//! use kafka_node::{Jars, Node, Options};
+//!
+//! # fn run() -> Result<(), kafka_node::Error> {
+//! let jars = Jars::fetch("target/kafka".as_ref())?;
+//! let mut node = Node::start(&jars, Options::default())?;
+//! println!("bootstrap.servers={}", node.bootstrap_servers());
+//! node.stop()?;
+//! node.start_again()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it needs: a Java runtime (17 or later) and, the first time, Maven, which brings the jars from Maven Central. A node is a
+//! KRaft broker and controller in one process, on free ports of the loopback interface, with a folder of its own that goes when
+//! the node goes. It ends with the process that started it, however that ends.
+//!
+//! It knows nothing of the dojo. The command line's part is in `cargo xtask kafka`.
+
+mod error;
+mod jars;
+mod node;
+mod probe;
+
+pub use error::Error;
+pub use jars::{Jars, VERSION};
+pub use node::{Node, Options};

@@ -1,0 +1,315 @@
+//! One node: a folder, a configuration, a process.
+
+use crate::jars::Jars;
+use crate::{Error, probe};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A start takes three seconds; on a loaded machine, several times that.
+const START_WITHIN: Duration = Duration::from_secs(90);
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Runs the node, and beside it a reader of its own standard input, which ends when the process that holds the other end does, even
+/// if that is killed: then the node is killed, too, and its folder goes. `$1` is the folder, the rest is the node's command.
+const GUARD: &str = r#"
+folder=$1; shift
+exec 3<&0
+"$@" </dev/null 3<&- &
+node=$!
+echo "$node" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
+{ cat <&3 >/dev/null; kill -9 "$node"; rm -rf "$folder"; } 2>/dev/null &
+alone=$!
+exec 3<&-
+wait "$node"
+status=$?
+kill "$alone"
+exit "$status"
+"#;
+
+/// What a node may be told.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Port for clients; a free one where none is given.
+    pub port: Option<u16>,
+    /// The address clients are told, `host:port`; its own where none is given. For a proxy in between.
+    pub advertised: Option<String>,
+    /// Broker configs beside or instead of ours, such as `group.initial.rebalance.delay.ms`.
+    pub configs: Vec<(String, String)>,
+    /// What the JVM may use for its heap, in MiB; 384 where none is given.
+    pub heap_mib: Option<u32>,
+}
+
+/// A running node. It ends, and its folder goes, when this is dropped.
+#[derive(Debug)]
+pub struct Node {
+    jars: Jars,
+    port: u16,
+    advertised: String,
+    heap_mib: u32,
+    /// `None` while the node is stopped.
+    process: Option<Child>,
+    folder: TempDir,
+}
+
+impl Node {
+    /// Starts a node and waits until it answers.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] and [`Error::Silent`] with the end of the node's log; [`Error::Port`], [`Error::File`].
+    pub fn start(jars: &Jars, options: Options) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("kafka-node-")
+            .tempdir()
+            .map_err(Error::file("a folder for Kafka"))?;
+        let (port, controller) = ports(options.port)?;
+        let advertised = options.advertised.unwrap_or_else(|| format!("localhost:{port}"));
+        let logs = folder.path().join("logs");
+        copy_folder(&jars.formatted(), &logs)?;
+        let path = folder.path().join("server.properties");
+        let text = properties(&logs, port, controller, &advertised, &options.configs);
+        fs::write(&path, text).map_err(Error::file(&path))?;
+        let mut node = Self {
+            jars: jars.clone(),
+            port,
+            advertised,
+            heap_mib: options.heap_mib.unwrap_or(384),
+            process: None,
+            folder,
+        };
+        node.start_again()?;
+        Ok(node)
+    }
+
+    /// Where clients begin: `host:port`.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.advertised
+    }
+
+    /// The port on which the node itself listens, whatever it advertises.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The node's process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref()?;
+        fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()
+    }
+
+    /// Starts a node that was stopped, with everything it held, and waits until it answers. Nothing happens to one that runs.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_again(&mut self) -> Result<(), Error> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        let path = self.log_file();
+        let log = File::options().create(true).append(true).open(&path).map_err(Error::file(&path))?;
+        let errors = log.try_clone().map_err(Error::file(&path))?;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", GUARD, "kafka-node"])
+            .arg(self.folder.path())
+            .args(["java", "-XX:+UseSerialGC", &format!("-Xmx{}m", self.heap_mib)])
+            .arg("-Dorg.apache.logging.log4j.level=INFO")
+            .arg("-cp")
+            .arg(self.jars.classpath())
+            .arg("kafka.Kafka")
+            .arg(self.folder.path().join("server.properties"))
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors);
+        let started = command
+            .spawn()
+            .map_err(|error| Error::Program { program: "sh", problem: format!("cannot be run: {error}") })?;
+        self.process = Some(started);
+        self.wait_until_up()
+    }
+
+    fn wait_until_up(&mut self) -> Result<(), Error> {
+        let begun = Instant::now();
+        while !probe::is_up(self.port) {
+            if let Some(status) = self.ended() {
+                self.process = None;
+                return Err(Error::Ended { status: status.to_string(), log: self.log() });
+            }
+            if begun.elapsed() > START_WITHIN {
+                let address = format!("localhost:{}", self.port);
+                return Err(Error::Silent { address, waited: START_WITHIN, log: self.log() });
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// Stops the node as an operator would, keeping what it holds.
+    ///
+    /// # Errors
+    /// [`Error::Program`] where it cannot be told so.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        self.signal("-TERM")?;
+        let begun = Instant::now();
+        while self.ended().is_none() && begun.elapsed() < STOP_WITHIN {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        self.end()
+    }
+
+    /// Ends the node without a warning, keeping what it holds.
+    ///
+    /// # Errors
+    /// As [`Node::stop`].
+    pub fn kill(&mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    /// Stops the node's process where it stands, as a machine that has frozen would; [`Node::thaw`] lets it go on.
+    ///
+    /// # Errors
+    /// As [`Node::stop`].
+    pub fn freeze(&self) -> Result<(), Error> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen node go on.
+    ///
+    /// # Errors
+    /// As [`Node::stop`].
+    pub fn thaw(&self) -> Result<(), Error> {
+        self.signal("-CONT")
+    }
+
+    /// The end of the node's log.
+    pub fn log(&self) -> String {
+        const END: u64 = 4_000;
+        let mut bytes = Vec::new();
+        let read = File::open(self.log_file()).and_then(|mut file| {
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+            file.read_to_end(&mut bytes)
+        });
+        match read {
+            Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) => format!("(no log: {error})"),
+        }
+    }
+
+    fn signal(&self, signal: &str) -> Result<(), Error> {
+        let Some(pid) = self.pid() else { return Ok(()) };
+        let told = Command::new("kill").args([signal, &pid.to_string()]).status();
+        told.map(drop)
+            .map_err(|error| Error::Program { program: "kill", problem: format!("cannot be run: {error}") })
+    }
+
+    /// The way the node's process ended, if it has.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.try_wait().ok().flatten()
+    }
+
+    /// Kills what is still there, and waits for it.
+    fn end(&mut self) -> Result<(), Error> {
+        if self.ended().is_none() {
+            self.signal("-KILL")?;
+        }
+        let begun = Instant::now();
+        // Its standard input stays open until it has ended: the guard would take the folder away.
+        while self.process.is_some() && self.ended().is_none() {
+            if begun.elapsed() > STOP_WITHIN {
+                let problem = format!("with process id {:?} cannot be ended", self.pid());
+                return Err(Error::Program { program: "java", problem });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.process = None;
+        Ok(())
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("kafka.log")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("Apache Kafka may still run: {error}");
+        }
+    }
+}
+
+/// The configuration of a node, as a properties file.
+pub(crate) fn properties(
+    logs: &Path,
+    port: u16,
+    controller: u16,
+    advertised: &str,
+    configs: &[(String, String)],
+) -> String {
+    let mut all: BTreeMap<&str, String> = [
+        ("process.roles", "broker,controller"),
+        ("node.id", "1"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("auto.create.topics.enable", "false"),
+        // One node holds all there is of each internal topic, and few partitions of it.
+        ("offsets.topic.replication.factor", "1"),
+        ("offsets.topic.num.partitions", "4"),
+        ("transaction.state.log.replication.factor", "1"),
+        ("transaction.state.log.min.isr", "1"),
+        ("transaction.state.log.num.partitions", "1"),
+        ("share.coordinator.state.topic.replication.factor", "1"),
+        ("share.coordinator.state.topic.min.isr", "1"),
+        ("share.coordinator.state.topic.num.partitions", "1"),
+        // Three seconds otherwise, in every test.
+        ("group.initial.rebalance.delay.ms", "0"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    all.insert("controller.quorum.voters", format!("1@localhost:{controller}"));
+    all.insert("listeners", format!("PLAINTEXT://localhost:{port},CONTROLLER://localhost:{controller}"));
+    all.insert("advertised.listeners", format!("PLAINTEXT://{advertised}"));
+    all.insert("log.dirs", logs.display().to_string());
+    all.extend(configs.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    all.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{name}={value}");
+        text
+    })
+}
+
+/// The port asked for, or a free one, and a free one for the controller.
+fn ports(wanted: Option<u16>) -> Result<(u16, u16), Error> {
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Error::Port);
+    // Both are held until both are known, so that they differ.
+    let (client, controller) = (listen(wanted.unwrap_or(0))?, listen(0)?);
+    let port =
+        |listener: &TcpListener| listener.local_addr().map(|address| address.port()).map_err(Error::Port);
+    Ok((port(&client)?, port(&controller)?))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(Error::file(to))?;
+    for entry in fs::read_dir(from).map_err(Error::file(from))? {
+        let entry = entry.map_err(Error::file(from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else {
+            fs::copy(&path, &target).map_err(Error::file(&path))?;
+        }
+    }
+    Ok(())
+}

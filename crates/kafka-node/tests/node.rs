@@ -1,0 +1,74 @@
+//! A node as its users see it. Needs Java and, the first time, Maven Central.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+use kafka_node::{Error, Jars, Node, Options};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+/// The jars that `cargo xtask test` fetched; `None` where there are none to be had, except under `CI=true`.
+fn jars() -> Option<Jars> {
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
+    match Jars::find(&cache) {
+        Ok(jars) => Some(jars),
+        Err(error) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn runs(pid: u32) -> bool {
+    Command::new("kill").args(["-0", &pid.to_string()]).output().unwrap().status.success()
+}
+
+/// What `kafka-topics.sh` says.
+fn topics(jars: &Jars, node: &Node, args: &[&str]) -> String {
+    let mut tool = jars.java("org.apache.kafka.tools.TopicCommand");
+    let output = tool.args(["--bootstrap-server", node.bootstrap_servers()]).args(args).output().unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+#[test]
+fn a_node_answers_keeps_its_topics_over_a_restart_and_ends_when_dropped() {
+    let Some(jars) = jars() else { return };
+    let mut node = Node::start(&jars, Options::default()).unwrap();
+    let said = topics(&jars, &node, &["--create", "--topic", "orders", "--partitions", "3"]);
+    assert!(said.contains("Created topic orders."), "{said}");
+    let first = node.pid().unwrap();
+    node.stop().unwrap();
+    assert!(!runs(first));
+    assert_eq!(node.pid(), None);
+    node.start_again().unwrap();
+    let second = node.pid().unwrap();
+    assert_ne!(first, second);
+    let said = topics(&jars, &node, &["--list"]);
+    assert!(said.lines().any(|line| line == "orders"), "{said}");
+    drop(node);
+    assert!(!runs(second));
+}
+
+#[test]
+fn a_node_that_cannot_start_says_why() {
+    let Some(jars) = jars() else { return };
+    let configs = vec![("log.retention.ms".to_owned(), "soon".to_owned())];
+    let error = Node::start(&jars, Options { configs, ..Options::default() }).unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
+    assert!(error.to_string().contains("log.retention.ms"), "{error}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_port_for_a_node() {
+    let Some(jars) = jars() else { return };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = Some(taken.local_addr().unwrap().port());
+    assert!(matches!(Node::start(&jars, Options { port, ..Options::default() }), Err(Error::Port(_))));
+}
+
+#[test]
+fn jars_that_are_not_there_are_named_with_the_remedy() {
+    let empty = tempfile::tempdir().unwrap();
+    let error = Jars::find(empty.path()).unwrap_err().to_string();
+    assert!(error.contains("cargo xtask kafka"), "{error}");
+}
