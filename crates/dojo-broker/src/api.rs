@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use kafka_protocol::messages::ApiKey;
 
-use crate::layout::Layout::{Blob, Fixed, List, Struct, Text};
+use crate::layout::Layout::{Blob, Fixed, List, Maybe, Struct, Text};
 use crate::layout::{Field, Layout, always, between, since, until};
 
 /// One kind of request.
@@ -49,18 +49,22 @@ pub(crate) const APIS: &[Api] = &[
         advertised_min: 0,
         ..api(
             ApiKey::Produce,
-            3..=11,
+            3..=13,
             &[
                 always(Text),
                 always(I16),
                 always(I32),
-                always(List(&Struct(&[always(Text), always(List(&Struct(&[always(I32), always(Blob)])))]))),
+                always(List(&Struct(&[
+                    until(12, Text),
+                    since(13, UUID),
+                    always(List(&Struct(&[always(I32), always(Blob)]))),
+                ]))),
             ],
         )
     },
     api(
         ApiKey::Fetch,
-        4..=16,
+        4..=18,
         &[
             until(14, I32),
             always(I32),
@@ -202,7 +206,62 @@ pub(crate) const APIS: &[Api] = &[
         1..=6,
         &[since(6, List(&Struct(&[always(Text), always(UUID)]))), until(5, List(&Text)), always(I32)],
     ),
+    api(
+        ApiKey::DeleteRecords,
+        0..=2,
+        &[
+            always(List(&Struct(&[always(Text), always(List(&Struct(&[always(I32), always(I64)])))]))),
+            always(I32),
+        ],
+    ),
+    api(ApiKey::DescribeLogDirs, 1..=4, &[always(List(&Struct(&[always(Text), always(List(&I32))])))]),
     api(ApiKey::InitProducerId, 0..=5, &[always(Text), always(I32), since(3, I64), since(3, I16)]),
+    api(
+        ApiKey::AddPartitionsToTxn,
+        0..=5,
+        &[
+            since(
+                4,
+                List(&Struct(&[
+                    always(Text),
+                    always(I64),
+                    always(I16),
+                    always(I8),
+                    always(List(&Struct(&[always(Text), always(List(&I32))]))),
+                ])),
+            ),
+            until(3, Text),
+            until(3, I64),
+            until(3, I16),
+            until(3, List(&Struct(&[always(Text), always(List(&I32))]))),
+        ],
+    ),
+    api(ApiKey::AddOffsetsToTxn, 0..=4, &[always(Text), always(I64), always(I16), always(Text)]),
+    api(ApiKey::EndTxn, 0..=5, &[always(Text), always(I64), always(I16), always(I8)]),
+    api(
+        ApiKey::TxnOffsetCommit,
+        0..=5,
+        &[
+            always(Text),
+            always(Text),
+            always(I64),
+            always(I16),
+            since(3, I32),
+            since(3, Text),
+            since(3, Text),
+            always(List(&Struct(&[
+                always(Text),
+                always(List(&Struct(&[always(I32), always(I64), since(2, I32), always(Text)]))),
+            ]))),
+        ],
+    ),
+    api(ApiKey::DescribeProducers, 0..=0, &[always(List(&Struct(&[always(Text), always(List(&I32))])))]),
+    api(ApiKey::DescribeTransactions, 0..=0, &[always(List(&Text))]),
+    api(
+        ApiKey::ListTransactions,
+        0..=2,
+        &[always(List(&Text)), always(List(&I64)), since(1, I64), since(2, Text)],
+    ),
     api(
         ApiKey::OffsetForLeaderEpoch,
         2..=4,
@@ -218,6 +277,53 @@ pub(crate) const APIS: &[Api] = &[
         ApiKey::DescribeConfigs,
         1..=4,
         &[always(List(&Struct(&[always(I8), always(Text), always(List(&Text))]))), always(I8), since(3, I8)],
+    ),
+    api(
+        ApiKey::AlterConfigs,
+        0..=2,
+        &[
+            always(List(&Struct(&[
+                always(I8),
+                always(Text),
+                always(List(&Struct(&[always(Text), always(Text)]))),
+            ]))),
+            always(I8),
+        ],
+    ),
+    api(
+        ApiKey::IncrementalAlterConfigs,
+        0..=1,
+        &[
+            always(List(&Struct(&[
+                always(I8),
+                always(Text),
+                always(List(&Struct(&[always(Text), always(I8), always(Text)]))),
+            ]))),
+            always(I8),
+        ],
+    ),
+    api(
+        ApiKey::CreatePartitions,
+        0..=3,
+        &[
+            always(List(&Struct(&[always(Text), always(I32), always(List(&Struct(&[always(List(&I32))])))]))),
+            always(I32),
+            always(I8),
+        ],
+    ),
+    api(
+        ApiKey::DescribeTopicPartitions,
+        0..=0,
+        &[
+            always(List(&Struct(&[always(Text)]))),
+            always(I32),
+            always(Maybe(&Struct(&[always(Text), always(I32)]))),
+        ],
+    ),
+    api(
+        ApiKey::OffsetDelete,
+        0..=0,
+        &[always(Text), always(List(&Struct(&[always(Text), always(List(&Struct(&[always(I32)])))])))],
     ),
     api(ApiKey::DeleteGroups, 0..=2, &[always(List(&Text))]),
     api(ApiKey::DescribeCluster, 0..=2, &[always(I8), since(1, I8), since(2, I8)]),

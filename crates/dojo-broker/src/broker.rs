@@ -4,7 +4,6 @@
 //! shut down and served again has forgotten nothing. Each connection is a task of its own; see [`connection`](crate::connection).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
+use crate::cleaner;
 use crate::config::Config;
 use crate::connection;
 use crate::error::Error;
 use crate::group::coordinator::Coordinator;
 use crate::topic_config::TopicSettings;
 use crate::topics::Topics;
+use crate::transaction::{self, Ending, markers};
 
 /// How long to wait before the next attempt when no connection can be accepted, as when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -37,7 +38,7 @@ pub(crate) struct Node {
     pub(crate) cluster_id: String,
     pub(crate) topics: Topics,
     pub(crate) groups: Coordinator,
-    last_producer_id: AtomicI64,
+    pub(crate) transactions: transaction::coordinator::Coordinator,
 }
 
 impl Node {
@@ -57,16 +58,11 @@ impl Node {
         }
         Ok(Self {
             groups: Coordinator::new(config.initial_rebalance_delay),
+            transactions: transaction::coordinator::Coordinator::default(),
             cluster_id: Uuid::new_v4().simple().to_string(),
             topics,
             config,
-            last_producer_id: AtomicI64::new(0),
         })
-    }
-
-    /// An id that no producer had before.
-    pub(crate) fn next_producer_id(&self) -> i64 {
-        self.last_producer_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -94,8 +90,11 @@ impl Broker {
         for listener in listeners {
             accepting.spawn(accept(self.node.clone(), listener, shutdown.clone()));
         }
+        let write = |ending: &Ending, now_ms| markers::write(&self.node, ending, now_ms);
         tokio::select! {
             () = self.node.groups.keep_time() => {}
+            () = cleaner::keep_clean(self.node.clone()) => {}
+            () = self.node.transactions.keep_time(write) => {}
             () = shutdown.cancelled() => {}
         }
         while accepting.join_next().await.is_some() {}

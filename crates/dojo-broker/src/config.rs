@@ -76,6 +76,9 @@ pub struct Config {
     pub topics: Vec<TopicConfig>,
     /// How much memory the records of one partition may take, in bytes. Beyond it, the oldest batches are dropped.
     pub retention_bytes_per_partition: usize,
+    /// How often old segments are dropped and compacted topics compacted. Kafka looks after 5 minutes
+    /// (`log.retention.check.interval.ms`) and 15 seconds (`log.cleaner.backoff.ms`), which is long for a workshop.
+    pub cleaning_interval: Duration,
     /// How long the first rebalance of an empty group waits for further members (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
     /// The shortest session timeout a group member may ask for (`group.min.session.timeout.ms`).
@@ -92,6 +95,7 @@ impl Default for Config {
             advertised: None,
             topics: Vec::new(),
             retention_bytes_per_partition: 256 << 20,
+            cleaning_interval: Duration::from_secs(1),
             initial_rebalance_delay: Duration::ZERO,
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_secs(30 * 60),

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +29,7 @@ use crate::layout::{Malformed, check_layout};
 use crate::requests::{self, Answer, Caller};
 
 /// The longest request, in bytes: Kafka's `socket.request.max.bytes`.
-const MAX_REQUEST: usize = 100 << 20;
+pub(crate) const MAX_REQUEST: usize = 100 << 20;
 /// How much is read at once, and kept for the connection's next requests.
 const BUFFER: usize = 64 << 10;
 /// A buffer that a large answer left behind is given back beyond this size.
@@ -173,7 +172,7 @@ async fn answer(
     if !known.versions.contains(&version) {
         return if known.key == ApiKey::ApiVersions {
             // A client that asks in a version from the future is answered in the first, which every client understands.
-            let versions = requests::api_versions::list(Some(ResponseError::UnsupportedVersion));
+            let versions = requests::api_versions::unsupported();
             encode(known, 0, correlation_id, &ResponseKind::ApiVersions(versions), output).map(|()| true)
         } else {
             Err(Ended::Unsupported { key, version })
@@ -222,3 +221,7 @@ fn encode(
     output.get_mut(..LENGTH).into_iter().for_each(|field| field.copy_from_slice(&length.to_be_bytes()));
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ pub(crate) enum Layout {
     Blob,
     /// A list, or none, of things laid out like this.
     List(&'static Layout),
+    /// A structure that may be missing, said by a byte before it.
+    Maybe(&'static Layout),
     /// Fields one after another.
     Struct(&'static [Field]),
 }
@@ -119,6 +121,11 @@ impl Walker<'_> {
                 }
                 (0..items).try_for_each(|_| self.piece(item))
             }
+            Layout::Maybe(item) => match i8::from_be_bytes(self.take()?) {
+                -1 => Ok(()),
+                1 => self.piece(item),
+                _ => Err(Malformed::Length),
+            },
             Layout::Struct(fields) => self.fields(fields),
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! The list is that of Apache Kafka 4.x (<https://kafka.apache.org/documentation/#topicconfigs>), so that a topic created here
 //! can be created there, and the other way round. Most only describe how a disk is used or how replicas are kept; this broker
-//! accepts, checks and shows them. Those it acts on are in [`Rules`].
+//! accepts, checks and shows them. Those it acts on are in [`Rules`] and [`Policy`].
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use kafka_protocol::ResponseError;
 
-use crate::log::Rules;
+use crate::log::{Codec, Compaction, Compression, Policy, Retention, Rules};
 use crate::refusal::Refusal;
 
 /// What a value has to be.
@@ -17,14 +18,18 @@ pub(crate) enum Kind {
     Boolean,
     /// A whole number between the two, both included; `i32` on the wire.
     Int(i64, i64),
+    /// A whole number between the two, both included, or -1; `i32` on the wire.
+    IntOrDefault(i64, i64),
     /// A whole number, at least that; `i64` on the wire.
     Long(i64),
     /// A number between 0 and 1.
     Ratio,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Some of these words, separated by commas; anything, where there are none.
+    /// Some of these words, or none of them, separated by commas.
     List(&'static [&'static str]),
+    /// Pairs of partition and broker, as `0:1,1:1`, or `*` for all.
+    Replicas,
 }
 
 /// One config.
@@ -47,7 +52,7 @@ const FOREVER: &str = "9223372036854775807";
 /// Every config there is, by name.
 pub(crate) const DEFINITIONS: &[Definition] = &[
     config("cleanup.policy", "log.cleanup.policy", "delete", Kind::List(&["compact", "delete"])),
-    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int(-1, 9)),
+    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::IntOrDefault(1, 9)),
     config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int(1, 17)),
     config(
         "compression.type",
@@ -64,14 +69,14 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "follower.replication.throttled.replicas",
         "follower.replication.throttled.replicas",
         "",
-        Kind::List(&[]),
+        Kind::Replicas,
     ),
     config("index.interval.bytes", "log.index.interval.bytes", "4096", Kind::Int(0, I32)),
     config(
         "leader.replication.throttled.replicas",
         "leader.replication.throttled.replicas",
         "",
-        Kind::List(&[]),
+        Kind::Replicas,
     ),
     config("local.retention.bytes", "log.local.retention.bytes", "-2", Kind::Long(-2)),
     config("local.retention.ms", "log.local.retention.ms", "-2", Kind::Long(-2)),
@@ -92,7 +97,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     config("remote.log.copy.disable", "remote.log.copy.disable", "false", Kind::Boolean),
     config("remote.log.delete.on.disable", "remote.log.delete.on.disable", "false", Kind::Boolean),
     config("remote.storage.enable", "remote.storage.enable", "false", Kind::Boolean),
-    config("retention.bytes", "log.retention.bytes", "-1", Kind::Long(-1)),
+    config("retention.bytes", "log.retention.bytes", "-1", Kind::Long(i64::MIN)),
     config("retention.ms", "log.retention.ms", "604800000", Kind::Long(-1)),
     config("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int(1 << 20, I32)),
     config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int(4, I32)),
@@ -105,6 +110,12 @@ impl Definition {
     /// # Errors
     /// `INVALID_CONFIG`, with what is wrong about `value`.
     fn check(&self, value: &str) -> Result<(), Refusal> {
+        let invalid = |value: &str, fault: String| {
+            Err(Refusal::new(
+                ResponseError::InvalidConfig,
+                format!("Invalid value {value} for configuration {}: {fault}", self.name),
+            ))
+        };
         let fault = match self.kind {
             Kind::Boolean => match value.trim().to_ascii_lowercase().as_str() {
                 "true" | "false" => None,
@@ -114,41 +125,57 @@ impl Definition {
                 Err(_) => Some("Not a number of type INT".to_owned()),
                 Ok(number) => out_of_range(i64::from(number), least, most),
             },
+            Kind::IntOrDefault(least, most) => match value.trim().parse::<i32>() {
+                Err(_) => Some("Not a number of type INT".to_owned()),
+                Ok(number) if number == -1 || (least..=most).contains(&i64::from(number)) => None,
+                Ok(_) => Some(format!("Value must be between {least} and {most} or equal to -1")),
+            },
             Kind::Long(least) => match value.trim().parse::<i64>() {
                 Err(_) => Some("Not a number of type LONG".to_owned()),
                 Ok(number) => out_of_range(number, least, i64::MAX),
             },
             Kind::Ratio => match value.trim().parse::<f64>() {
                 Err(_) => Some("Not a number of type DOUBLE".to_owned()),
-                Ok(number) if (0.0..=1.0).contains(&number) => None,
-                Ok(_) => Some("Value must be between 0 and 1".to_owned()),
+                Ok(number) => out_of_range(number, 0.0, 1.0),
             },
-            Kind::Word(words) => unknown_word(words, value),
-            Kind::List([]) => None,
-            Kind::List(words) => value.split(',').find_map(|word| unknown_word(words, word.trim())),
+            Kind::Word(words) if words.contains(&value) => None,
+            Kind::Word(words) => Some(one_of(words)),
+            Kind::List(words) => {
+                let mut listed = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+                return match listed.find(|word| !words.contains(word)) {
+                    None => Ok(()),
+                    Some(word) => invalid(word, one_of(words)),
+                };
+            }
+            Kind::Replicas if value.trim() == "*" || value.split(',').all(is_replica) => None,
+            Kind::Replicas => {
+                let form = "must be the literal '*' or a list of replicas in the following format: \
+                            [partitionId]:[brokerId],[partitionId]:[brokerId],...";
+                return invalid(&format!("[{value}]"), format!("{} {form}", self.name));
+            }
         };
-        match fault {
-            None => Ok(()),
-            Some(fault) => Err(Refusal::new(
-                ResponseError::InvalidConfig,
-                format!("Invalid value {value} for configuration {}: {fault}", self.name),
-            )),
-        }
+        fault.map_or(Ok(()), |fault| invalid(value, fault))
     }
 }
 
-fn out_of_range(number: i64, least: i64, most: i64) -> Option<String> {
-    if number < least {
-        Some(format!("Value must be at least {least}"))
-    } else if number > most {
+fn out_of_range<N: PartialOrd + Display>(number: N, least: N, most: N) -> Option<String> {
+    if number > most {
         Some(format!("Value must be no more than {most}"))
-    } else {
+    } else if number >= least {
         None
+    } else {
+        Some(format!("Value must be at least {least}"))
     }
 }
 
-fn unknown_word(words: &[&str], value: &str) -> Option<String> {
-    (!words.contains(&value)).then(|| format!("String must be one of: {}", words.join(", ")))
+fn one_of(words: &[&str]) -> String {
+    format!("String must be one of: {}", words.join(", "))
+}
+
+fn is_replica(pair: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    pair.is_empty()
+        || pair.split_once(':').is_some_and(|(partition, broker)| is_number(partition) && is_number(broker))
 }
 
 /// The configs of one topic.
@@ -156,11 +183,12 @@ fn unknown_word(words: &[&str], value: &str) -> Option<String> {
 pub(crate) struct TopicSettings {
     set: BTreeMap<String, String>,
     rules: Rules,
+    policy: Policy,
 }
 
 impl Default for TopicSettings {
     fn default() -> Self {
-        Self { set: BTreeMap::new(), rules: rules(&BTreeMap::new()) }
+        Self::of(BTreeMap::new())
     }
 }
 
@@ -188,13 +216,29 @@ impl TopicSettings {
             };
             definition.check(value)?;
         }
-        let rules = rules(&set);
-        Ok(Self { set, rules })
+        Values(&set).check_together()?;
+        Ok(Self::of(set))
+    }
+
+    fn of(set: BTreeMap<String, String>) -> Self {
+        let read = Values(&set);
+        let (rules, policy) = (read.rules(), read.policy());
+        Self { set, rules, policy }
+    }
+
+    /// What was set for the topic, by name: to be changed and checked again.
+    pub(crate) fn set(&self) -> &BTreeMap<String, String> {
+        &self.set
     }
 
     /// What batches written to the topic have to be like.
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What becomes of batches that are stored.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Every config there is, as it is for this topic.
@@ -210,18 +254,94 @@ impl TopicSettings {
     }
 }
 
-/// `set` was checked: what cannot be read is not there, and then the default holds.
-fn rules(set: &BTreeMap<String, String>) -> Rules {
-    let text = |name: &str| set.get(name).map(|value| value.trim());
-    let number =
-        |name: &str, default: i64| text(name).and_then(|value| value.parse().ok()).unwrap_or(default);
-    Rules {
-        max_bytes: usize::try_from(number("max.message.bytes", 1_048_588)).unwrap_or(0),
-        max_age_ms: number("message.timestamp.before.max.ms", i64::MAX),
-        max_ahead_ms: number("message.timestamp.after.max.ms", 3_600_000),
-        log_append_time: text("message.timestamp.type") == Some("LogAppendTime"),
-        needs_keys: text("cleanup.policy")
-            .is_some_and(|policy| policy.split(',').any(|word| word.trim() == "compact")),
+/// Configs that were checked.
+struct Values<'a>(&'a BTreeMap<String, String>);
+
+impl Values<'_> {
+    /// What was set, or else the default.
+    fn text(&self, name: &str) -> &str {
+        let default = || DEFINITIONS.iter().find(|known| known.name == name).map(|known| known.default);
+        self.0.get(name).map(String::as_str).or_else(default).unwrap_or_default().trim()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    /// `None` for -1, which stands for no limit.
+    fn limit(&self, name: &str) -> Option<i64> {
+        Some(self.number(name)).filter(|limit| *limit >= 0)
+    }
+
+    fn size(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(0)
+    }
+
+    fn cleans_by(&self, how: &str) -> bool {
+        self.text("cleanup.policy").split(',').any(|word| word.trim() == how)
+    }
+
+    /// # Errors
+    /// `INVALID_CONFIG` where each value may be but not this one with the others, or not on this broker.
+    fn check_together(&self) -> Result<(), Refusal> {
+        let (least, most) = (self.number("min.compaction.lag.ms"), self.number("max.compaction.lag.ms"));
+        let invalid = |message: String| Err(Refusal::new(ResponseError::InvalidConfig, message));
+        if least > most {
+            return invalid(format!(
+                "conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"
+            ));
+        }
+        if self.text("remote.storage.enable").eq_ignore_ascii_case("true") {
+            return invalid(
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
+                 storage."
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// `None`: whatever the producer chose.
+    fn codec(&self) -> Option<Codec> {
+        match self.text("compression.type") {
+            "uncompressed" => Some(Codec::None),
+            "gzip" => Some(Codec::Gzip),
+            "snappy" => Some(Codec::Snappy),
+            "lz4" => Some(Codec::Lz4),
+            "zstd" => Some(Codec::Zstd),
+            _ => None,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            max_bytes: self.size("max.message.bytes"),
+            max_age_ms: self.number("message.timestamp.before.max.ms"),
+            max_ahead_ms: self.number("message.timestamp.after.max.ms"),
+            log_append_time: self.text("message.timestamp.type") == "LogAppendTime",
+            needs_keys: self.cleans_by("compact"),
+            compression: self.codec().map(|codec| Compression {
+                codec,
+                gzip_level: self.text("compression.gzip.level").parse().unwrap_or(-1),
+            }),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            segment_bytes: self.size("segment.bytes"),
+            segment_ms: self.number("segment.ms"),
+            retention: self.cleans_by("delete").then(|| Retention {
+                ms: self.limit("retention.ms"),
+                bytes: self.limit("retention.bytes").and_then(|limit| usize::try_from(limit).ok()),
+            }),
+            compaction: self.cleans_by("compact").then(|| Compaction {
+                min_dirty_ratio: self.text("min.cleanable.dirty.ratio").parse().unwrap_or_default(),
+                min_lag_ms: self.number("min.compaction.lag.ms"),
+                max_lag_ms: self.number("max.compaction.lag.ms"),
+                tombstone_ms: self.number("delete.retention.ms"),
+            }),
+        }
     }
 }
 
@@ -246,27 +366,31 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_of_a_topic_without_configs_are_the_listed_defaults() {
-        let defaults = DEFINITIONS.iter().map(|d| (d.name, d.default)).collect::<Vec<_>>();
-        assert_eq!(settings(&defaults).unwrap().rules(), TopicSettings::default().rules());
-    }
-
-    #[test]
     fn the_configs_that_the_broker_acts_on_become_rules() {
         let topic = settings(&[
             ("cleanup.policy", "compact,delete"),
             ("max.message.bytes", "100"),
             ("message.timestamp.type", "LogAppendTime"),
             ("message.timestamp.after.max.ms", "60000"),
-        ]);
+            ("compression.type", "gzip"),
+            ("compression.gzip.level", "2"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "0"),
+            ("min.cleanable.dirty.ratio", "0.1"),
+        ])
+        .unwrap();
         let expected = Rules {
             max_bytes: 100,
             max_age_ms: i64::MAX,
             max_ahead_ms: 60_000,
             log_append_time: true,
             needs_keys: true,
+            compression: Some(Compression { codec: Codec::Gzip, gzip_level: 2 }),
         };
-        assert_eq!(*topic.unwrap().rules(), expected);
+        assert_eq!(*topic.rules(), expected);
+        assert_eq!(topic.policy().retention, Some(Retention { ms: None, bytes: Some(0) }));
+        assert_eq!(topic.policy().compaction.unwrap().min_dirty_ratio, 0.1);
+        assert_eq!(TopicSettings::default().policy().compaction, None);
     }
 
     #[test]
@@ -283,13 +407,45 @@ mod tests {
                 "1",
                 "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576",
             ),
-            ("min.cleanable.dirty.ratio", "1.5", "Value must be between 0 and 1"),
-            ("cleanup.policy", "delete,shred", "String must be one of: compact, delete"),
+            ("min.cleanable.dirty.ratio", "1.5", "Value must be no more than 1"),
+            ("min.cleanable.dirty.ratio", "NaN", "Value must be at least 0"),
+            (
+                "cleanup.policy",
+                "delete,shred",
+                "Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete",
+            ),
+            ("compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"),
+            ("leader.replication.throttled.replicas", "0:1,x", "must be the literal '*' or a list"),
+            ("remote.storage.enable", "true", "Tiered Storage functionality is disabled"),
             ("preallocate", "yes", "Expected value to be either true or false"),
             ("max.message.bytes", "99999999999", "Not a number of type INT"),
         ] {
             let message = settings(&[(name, value)]).unwrap_err();
             assert!(message.contains(fault), "{message}");
         }
+    }
+
+    #[test]
+    fn configs_that_contradict_each_other_are_refused() {
+        let message =
+            settings(&[("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")]).unwrap_err();
+        assert!(message.contains("min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"), "{message}");
+    }
+
+    #[test]
+    fn what_kafka_takes_is_taken() {
+        for (name, value) in [
+            ("cleanup.policy", ""),
+            ("cleanup.policy", " compact , delete "),
+            ("compression.gzip.level", "-1"),
+            ("retention.bytes", "-2"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("follower.replication.throttled.replicas", "0:1,1:1"),
+            ("preallocate", "TRUE"),
+        ] {
+            assert!(settings(&[(name, value)]).is_ok(), "{name}={value}");
+        }
+        let neither = settings(&[("cleanup.policy", "")]).unwrap();
+        assert!(neither.policy().retention.is_none() && neither.policy().compaction.is_none());
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A topic is looked up by its name or, in newer requests, by an id that a topic of the same name created later does not share.
 //! Topics are read on every request and changed hardly ever, hence the read-write lock; a topic itself never changes, so
-//! whoever has looked one up goes on without the lock. (More partitions or other configs would be a new `Topic` around the same
-//! partitions, in the old one's place.)
+//! whoever has looked one up goes on without the lock. More partitions or other configs are a new [`Topic`] around the same
+//! partitions, in the old one's place, and hold for whoever looks it up next.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
@@ -19,7 +20,7 @@ use crate::topic_config::TopicSettings;
 /// The longest name a topic may have; it would be a folder's name on a broker with a disk.
 const MAX_NAME: usize = 249;
 
-/// A topic as it was created.
+/// A topic as it is until it is changed.
 #[derive(Debug)]
 pub(crate) struct Topic {
     pub(crate) name: String,
@@ -32,6 +33,23 @@ impl Topic {
     /// The partition with this number.
     pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// Says why the topic cannot be made to have `total` partitions, where that is so.
+    ///
+    /// # Errors
+    /// `INVALID_PARTITIONS`: partitions can be added and nothing else.
+    pub(crate) fn check_new_total(&self, total: usize) -> Result<(), Refusal> {
+        let present = self.partitions.len();
+        let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidPartitions, message));
+        match total.cmp(&present) {
+            Ordering::Greater => Ok(()),
+            Ordering::Equal => refuse(format!("Topic already has {present} partition(s).")),
+            Ordering::Less => refuse(format!(
+                "The topic {} currently has {present} partition(s); {total} would not be an increase.",
+                self.name
+            )),
+        }
     }
 }
 
@@ -87,15 +105,71 @@ impl Topics {
     ) -> Result<Arc<Topic>, Refusal> {
         let mut index = write(&self.index);
         check_free(&index, name)?;
-        let topic = Arc::new(Topic {
-            name: name.to_owned(),
-            id: Uuid::new_v4(),
-            settings,
-            partitions: (0..partitions).map(|_| Arc::new(Partition::new(max_bytes))).collect(),
-        });
+        let new = |_| Arc::new(Partition::new(max_bytes, *settings.policy()));
+        let partitions = (0..partitions).map(new).collect();
+        let topic = Arc::new(Topic { name: name.to_owned(), id: Uuid::new_v4(), settings, partitions });
         index.names.insert(topic.id, name.to_owned());
         index.by_name.insert(name.to_owned(), topic.clone());
         Ok(topic)
+    }
+
+    /// Replaces the configs of a topic by what `change` makes of the present ones. Nobody else changes them in between, so two
+    /// who each add to a list both find their way into it.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, or what `change` refuses; the topic is then as it was.
+    pub(crate) fn configure(
+        &self,
+        name: &str,
+        change: impl FnOnce(&TopicSettings) -> Result<TopicSettings, Refusal>,
+    ) -> Result<Arc<Topic>, Refusal> {
+        self.replace(name, |topic| {
+            let settings = change(&topic.settings)?;
+            for partition in &topic.partitions {
+                partition.configure(*settings.policy());
+            }
+            Ok(Topic {
+                name: topic.name.clone(),
+                id: topic.id,
+                settings,
+                partitions: topic.partitions.clone(),
+            })
+        })
+    }
+
+    /// Adds partitions to a topic until there are `total`, which may take `max_bytes` of memory each. Records stay where they
+    /// are, so the same key may go to another partition from now on.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, or `INVALID_PARTITIONS` where the topic has as many already or more.
+    pub(crate) fn add_partitions(
+        &self,
+        name: &str,
+        total: usize,
+        max_bytes: usize,
+    ) -> Result<Arc<Topic>, Refusal> {
+        self.replace(name, |topic| {
+            topic.check_new_total(total)?;
+            let mut partitions = topic.partitions.clone();
+            partitions.resize_with(total, || Arc::new(Partition::new(max_bytes, *topic.settings.policy())));
+            Ok(Topic { name: topic.name.clone(), id: topic.id, settings: topic.settings.clone(), partitions })
+        })
+    }
+
+    fn replace(
+        &self,
+        name: &str,
+        change: impl FnOnce(&Topic) -> Result<Topic, Refusal>,
+    ) -> Result<Arc<Topic>, Refusal> {
+        let mut index = write(&self.index);
+        let topic = index.by_name.get_mut(name).ok_or_else(|| {
+            Refusal::new(
+                ResponseError::UnknownTopicOrPartition,
+                "This server does not host this topic-partition.",
+            )
+        })?;
+        *topic = Arc::new(change(topic)?);
+        Ok(topic.clone())
     }
 
     /// Deletes a topic and wakes whoever waits for its partitions. `None`: there was none.
@@ -176,6 +250,40 @@ mod tests {
         assert!(topics.get("orders").is_none() && topics.by_id(&topic.id).is_none());
         assert!(topics.delete("orders").is_none());
         assert_ne!(create(&topics, "orders").unwrap().id, topic.id);
+    }
+
+    fn wide(topics: &Topics) -> usize {
+        topics.get("orders").unwrap().settings.rules().max_bytes
+    }
+
+    #[test]
+    fn other_configs_hold_for_who_looks_next_and_keep_the_partitions() {
+        let topics = Topics::default();
+        let before = create(&topics, "orders").unwrap();
+        let set = [("max.message.bytes".to_owned(), "77".to_owned())].into();
+        let after = topics.configure("orders", |_| TopicSettings::new(set)).unwrap();
+        assert_eq!(wide(&topics), 77);
+        assert_eq!(after.id, before.id);
+        assert!(Arc::ptr_eq(&after.partitions[0], &before.partitions[0]));
+        let refusal = Refusal::new(ResponseError::InvalidConfig, "no");
+        assert_eq!(topics.configure("orders", |_| Err(refusal.clone())).unwrap_err(), refusal);
+        assert_eq!(wide(&topics), 77);
+        let missing = topics.configure("missing", |settings| Ok(settings.clone())).unwrap_err();
+        assert_eq!(missing.error, ResponseError::UnknownTopicOrPartition);
+    }
+
+    #[test]
+    fn partitions_are_added_behind_those_that_are_there() {
+        let topics = Topics::default();
+        let before = create(&topics, "orders").unwrap();
+        let after = topics.add_partitions("orders", 3, 1 << 20).unwrap();
+        assert_eq!((after.id, after.partitions.len()), (before.id, 3));
+        assert!(Arc::ptr_eq(&after.partitions[0], &before.partitions[0]));
+        assert!(topics.has_partition("orders", 2));
+        for total in [0, 2, 3] {
+            let refusal = topics.add_partitions("orders", total, 1 << 20).unwrap_err();
+            assert_eq!(refusal.error, ResponseError::InvalidPartitions, "{total}");
+        }
     }
 
     #[test]

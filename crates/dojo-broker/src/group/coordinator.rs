@@ -5,6 +5,7 @@
 //! once, by mistake or by malice, do not add up.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Group, Reply, State};
 use crate::lock::lock;
+
+/// How many groups there may be, so that names that are made up do not fill the memory. Kafka has no such limit.
+const MAX_GROUPS: usize = 10_000;
 
 /// The request that waits for a group's reply: the other end of it.
 pub(crate) type Waiter = oneshot::Sender<Reply>;
@@ -40,13 +44,20 @@ impl Coordinator {
         }
     }
 
-    /// Works with a group, which is made if there is none.
-    pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
-        let group = lock(&self.groups)
-            .entry(name.to_owned())
-            .or_insert_with(|| Arc::new(Mutex::new(Group::new(self.initial_delay, Instant::now()))))
-            .clone();
-        self.work(&group, work)
+    /// Works with a group, which is made if there is none. `None`: there are too many groups already.
+    pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
+        let group = {
+            let mut groups = lock(&self.groups);
+            let full = groups.len() >= MAX_GROUPS;
+            match groups.entry(name.to_owned()) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(_) if full => return None,
+                Entry::Vacant(place) => {
+                    place.insert(Arc::new(Mutex::new(Group::new(self.initial_delay, Instant::now())))).clone()
+                }
+            }
+        };
+        Some(self.work(&group, work))
     }
 
     /// Works with a group, where there is one.

@@ -17,7 +17,10 @@
 
 pub(crate) mod coordinator;
 mod member;
+mod offsets;
+mod pending;
 mod rebalance;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,9 +30,18 @@ use kafka_protocol::ResponseError;
 
 use member::Member;
 pub(crate) use member::{Identity, Join};
+use pending::Pending;
 
 /// How long an empty group without offsets is kept, for whoever looks at it.
 const EMPTY_KEPT: Duration = Duration::from_secs(60);
+/// How long the offsets of an empty group are kept: Kafka's `offsets.retention.minutes`.
+pub(crate) const OFFSETS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How many members a group may have, those that were promised a place included: Kafka's `group.max.size`, where the default is
+/// no limit. Each may take up to [`MAX_METADATA`] of memory.
+pub(crate) const MAX_MEMBERS: usize = 1000;
+/// How many bytes a member may have its leader know, and a leader may give it. In Kafka, a group is a record of an internal topic,
+/// and that is the longest record.
+const MAX_METADATA: usize = 1 << 20;
 
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +183,10 @@ pub(crate) struct Group<W> {
     initial_delay: Duration,
     /// Since when the group, where it is, has been empty.
     empty_since: Instant,
+    /// When an offset was committed last.
+    last_commit: Instant,
     committed: BTreeMap<String, BTreeMap<i32, Committed>>,
+    pending: Pending,
     replies: Vec<(W, Reply)>,
 }
 
@@ -189,7 +204,9 @@ impl<W> Group<W> {
             phase: None,
             initial_delay,
             empty_since: now,
+            last_commit: now,
             committed: BTreeMap::new(),
+            pending: Pending::default(),
             replies: Vec::new(),
         }
     }
@@ -234,9 +251,10 @@ impl<W> Group<W> {
                 other(sync.protocol_type, &self.protocol_type) || other(sync.protocol, &self.protocol);
             differs.then_some(ResponseError::InconsistentGroupProtocol)
         });
-        let refusal = refusal.or(match self.state {
+        let too_large = || sync.assignments.iter().any(|(_, part)| part.len() > MAX_METADATA);
+        let refusal = refusal.or_else(|| match self.state {
             State::PreparingRebalance => Some(ResponseError::RebalanceInProgress),
-            _ => None,
+            _ => too_large().then_some(ResponseError::UnknownServerError),
         });
         if let Some(error) = refusal {
             self.replies.push((waiter, Reply::Sync(Err(error))));
@@ -309,48 +327,6 @@ impl<W> Group<W> {
         Ok(())
     }
 
-    /// Whether this member may commit offsets. A client outside of the group (an operator, or a consumer that picks its own
-    /// partitions) comes without an id and a generation below 0, and may while the group has no members.
-    ///
-    /// # Errors
-    /// Kafka's code for why not.
-    pub(crate) fn may_commit(
-        &mut self,
-        identity: &Identity<'_>,
-        generation: i32,
-        now: Instant,
-    ) -> Result<(), ResponseError> {
-        if self.state == State::Dead {
-            return Err(ResponseError::CoordinatorNotAvailable);
-        }
-        if generation < 0 && identity.member_id.is_empty() && identity.instance_id.is_none() {
-            return if self.members.is_empty() { Ok(()) } else { Err(ResponseError::UnknownMemberId) };
-        }
-        self.check_member(identity, generation)?;
-        if self.state == State::CompletingRebalance {
-            return Err(ResponseError::RebalanceInProgress);
-        }
-        if let Some(member) = self.find_mut(identity.member_id) {
-            member.heard_of(now);
-        }
-        Ok(())
-    }
-
-    /// Notes how far the group has read a partition. Whether it may is asked before, once for all partitions.
-    pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
-        self.committed.entry(topic.to_owned()).or_default().insert(partition, committed);
-    }
-
-    /// How far the group has read, by topic and partition.
-    pub(crate) fn committed(&self) -> &BTreeMap<String, BTreeMap<i32, Committed>> {
-        &self.committed
-    }
-
-    /// Forgets how far the group has read a topic that is gone.
-    pub(crate) fn forget_topic(&mut self, topic: &str) {
-        self.committed.remove(topic);
-    }
-
     /// Ends the group for good.
     ///
     /// # Errors
@@ -383,7 +359,7 @@ impl<W> Group<W> {
     }
 
     /// The time has come to `now`: whoever was not heard of in time is no longer a member, and a group that has held nothing
-    /// for a minute is dead.
+    /// for a minute is dead, as is one with offsets that nobody came back to.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.promised.retain(|_, until| *until > now);
         let overdue =
@@ -402,13 +378,6 @@ impl<W> Group<W> {
         if self.forgotten_at().is_some_and(|at| at <= now) {
             self.state = State::Dead;
         }
-    }
-
-    /// When a group that holds nothing, neither members nor offsets, is dead.
-    fn forgotten_at(&self) -> Option<Instant> {
-        let holds_nothing =
-            self.state == State::Empty && self.promised.is_empty() && self.committed.is_empty();
-        holds_nothing.then(|| self.empty_since + EMPTY_KEPT)
     }
 
     /// When [`Group::tick`] has something to do next, if nothing else happens.

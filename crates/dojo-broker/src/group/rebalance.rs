@@ -6,7 +6,10 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::member::Member;
-use super::{Admitted, Group, Identity, Join, Joined, JoinedMember, NotJoined, Phase, Reply, State, Synced};
+use super::{
+    Admitted, Group, Identity, Join, Joined, JoinedMember, MAX_MEMBERS, MAX_METADATA, NotJoined, Phase,
+    Reply, State, Synced,
+};
 
 impl<W> Group<W> {
     /// Decides about a consumer that wants to join.
@@ -18,13 +21,20 @@ impl<W> Group<W> {
         if !self.shares_a_protocol(join) {
             return Err(refused(ResponseError::InconsistentGroupProtocol));
         }
+        if join.protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum::<usize>()
+            > MAX_METADATA
+        {
+            return Err(refused(ResponseError::UnknownServerError));
+        }
         let known_instance =
             |member: &Member<W>| join.instance_id.is_some() && member.instance_id == join.instance_id;
         match (join.member_id.as_str(), &join.instance_id) {
             ("", Some(_)) => match self.members.iter().position(known_instance) {
                 Some(index) => Ok(self.replace_static(index, join, now)),
+                None if self.is_full() => Err(refused(ResponseError::GroupMaxSizeReached)),
                 None => Ok(self.add(join.fresh_id.clone(), join, now)),
             },
+            ("", None) if self.is_full() => Err(refused(ResponseError::GroupMaxSizeReached)),
             ("", None) if join.comes_back_with_id => {
                 // Else a consumer that gives up waiting and tries again would become a new member each time.
                 self.promised.insert(join.fresh_id.clone(), now + join.session_timeout);
@@ -42,15 +52,19 @@ impl<W> Group<W> {
         }
     }
 
-    /// Whether there is a protocol that this consumer and every other member know.
+    /// Whether there is no place for another member.
+    fn is_full(&self) -> bool {
+        self.members.len() + self.promised.len() >= MAX_MEMBERS
+    }
+
+    /// Whether there is a protocol that this consumer and every member know, itself as it was before included: a group changes
+    /// its protocol only by way of one that all know.
     fn shares_a_protocol(&self, join: &Join) -> bool {
-        let mut others = self.members.iter().filter(|member| member.id != join.member_id).peekable();
-        if others.peek().is_none() {
+        if self.members.is_empty() {
             return !join.protocol_type.is_empty() && !join.protocols.is_empty();
         }
-        let others: Vec<&Member<W>> = others.collect();
-        join.protocol_type == self.protocol_type
-            && join.protocols.iter().any(|(name, _)| others.iter().all(|member| member.knows(name)))
+        let known_to_all = |name: &str| self.members.iter().all(|member| member.knows(name));
+        join.protocol_type == self.protocol_type && join.protocols.iter().any(|(name, _)| known_to_all(name))
     }
 
     fn add(&mut self, id: String, join: &Join, now: Instant) -> Admitted {
@@ -92,7 +106,8 @@ impl<W> Group<W> {
         Admitted::At(index)
     }
 
-    /// A static member is back after a restart, under a new member id. If it wants the same as before, nobody else notices.
+    /// A static member is back after a restart, under a new member id. Nobody else notices, unless the members would now agree on
+    /// another protocol: if it subscribes to other topics than before, its leader hears of that at the next rebalance.
     fn replace_static(&mut self, index: usize, join: &Join, now: Instant) -> Admitted {
         let leader_before = self.leader.clone();
         let Some(member) = self.members.get_mut(index) else {
@@ -107,12 +122,6 @@ impl<W> Group<W> {
         if let Some(waiter) = member.syncing.take() {
             self.replies.push((waiter, Reply::Sync(Err(fenced))));
         }
-        let unchanged = member.metadata(&self.protocol)
-            == join
-                .protocols
-                .iter()
-                .find(|(name, _)| *name == self.protocol)
-                .map_or(Bytes::new(), |(_, d)| d.clone());
         member.update(join);
         member.client_id.clone_from(&join.client_id);
         member.client_host.clone_from(&join.client_host);
@@ -122,7 +131,7 @@ impl<W> Group<W> {
             self.leader.clone_from(&join.fresh_id);
         }
         if self.state == State::Stable
-            && unchanged
+            && self.elect_protocol() == self.protocol
             && let Some(member) = self.members.get(index)
         {
             let mut joined = self.joined(member);

@@ -1,90 +1,25 @@
 //! The record batch: the unit in which records travel, are checked, stored and handed out.
 //!
 //! A producer sends one batch per partition and request; the broker checks it, writes the offset into its header, and from
-//! then on never looks inside again except to find a point in time. Everything a client sent is thus stored, and read, as the
-//! same bytes, still compressed. Format v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98).
+//! then on looks inside only to find a point in time or to compact. What a client sent is thus stored, and read, as the same
+//! bytes, still compressed, unless its topic asks for the broker's time or for another compression.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 
-use super::compression::Codec;
+use super::compression::{Codec, Compression};
+use super::header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP};
 use super::records::{self, Record};
+use super::stored::Stored;
 use crate::refusal::Refusal;
-
-/// How many bytes come before the records.
-const HEADER: usize = 61;
-/// The base offset and the length field itself are not counted in a batch's length field.
-const BEFORE_LENGTH: usize = 12;
-/// Where the part begins that the checksum covers: from the attributes on.
-const CHECKED: usize = 21;
-/// Where the field after the maximum timestamp begins.
-const AFTER_TIMESTAMPS: usize = 43;
-
-const CODEC_BITS: i16 = 0b0000_0111;
-const LOG_APPEND_TIME_BIT: i16 = 0b0000_1000;
-const TRANSACTIONAL_BIT: i16 = 0b0001_0000;
-const CONTROL_BIT: i16 = 0b0010_0000;
-
-/// There is one node, so leadership never changes hands: every batch was written in the first epoch.
-pub(crate) const LEADER_EPOCH: i32 = 0;
-/// The timestamp of a record that has none.
-const NO_TIMESTAMP: i64 = -1;
-
-/// The fields in front of the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) base_offset: i64,
-    /// Of the whole batch, this header included, in bytes.
-    pub(super) length: usize,
-    pub(super) magic: i8,
-    pub(super) crc: u32,
-    pub(super) attributes: i16,
-    pub(super) last_offset_delta: i32,
-    pub(super) base_timestamp: i64,
-    pub(super) max_timestamp: i64,
-    pub(super) producer_id: i64,
-    pub(super) producer_epoch: i16,
-    pub(super) base_sequence: i32,
-    pub(super) record_count: i32,
-}
-
-impl Header {
-    /// Reads the header off the front; `None` where the bytes end too soon.
-    fn parse(mut bytes: &[u8]) -> Option<Self> {
-        let base_offset = bytes.try_get_i64().ok()?;
-        let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?.checked_add(BEFORE_LENGTH)?;
-        let _leader_epoch = bytes.try_get_i32().ok()?;
-        Some(Self {
-            base_offset,
-            length,
-            magic: bytes.try_get_i8().ok()?,
-            crc: bytes.try_get_u32().ok()?,
-            attributes: bytes.try_get_i16().ok()?,
-            last_offset_delta: bytes.try_get_i32().ok()?,
-            base_timestamp: bytes.try_get_i64().ok()?,
-            max_timestamp: bytes.try_get_i64().ok()?,
-            producer_id: bytes.try_get_i64().ok()?,
-            producer_epoch: bytes.try_get_i16().ok()?,
-            base_sequence: bytes.try_get_i32().ok()?,
-            record_count: bytes.try_get_i32().ok()?,
-        })
-    }
-
-    fn codec(&self) -> Option<Codec> {
-        Codec::from_bits(self.attributes & CODEC_BITS)
-    }
-
-    fn is_log_append_time(&self) -> bool {
-        self.attributes & LOG_APPEND_TIME_BIT != 0
-    }
-}
 
 /// What a topic asks of the batches that are written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// `max.message.bytes`: of a batch as it was sent, compressed.
+    /// `max.message.bytes`: of a batch as it was sent, compressed, and as it is stored.
     pub(crate) max_bytes: usize,
     /// `message.timestamp.before.max.ms`.
     pub(crate) max_age_ms: i64,
@@ -94,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) log_append_time: bool,
     /// `cleanup.policy` has `compact` in it, so a record without a key could never be replaced.
     pub(crate) needs_keys: bool,
+    /// `compression.type`, and its level; `None`: as the producer chose.
+    pub(crate) compression: Option<Compression>,
 }
 
 /// Who wrote a batch, and where it stands in that producer's sequence to this partition.
@@ -103,19 +40,25 @@ pub(crate) struct Sequence {
     pub(crate) epoch: i16,
     pub(crate) first: i32,
     pub(crate) last: i32,
+    /// It belongs to a transaction.
+    pub(crate) transactional: bool,
+    /// When it came, by the broker's clock, in milliseconds since 1970.
+    pub(crate) received_ms: i64,
 }
 
 /// A batch that passed every check but has no place in a log yet.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Checked {
-    bytes: Bytes,
+    /// As it will be stored, but for its base offset. A copy: what was sent is a piece of a larger request, and keeping the
+    /// piece would keep all of that request in memory.
+    data: BytesMut,
     header: Header,
-    /// Exact, whatever the header said.
     max_timestamp: i64,
     /// Which record has it, counted from the first.
     max_timestamp_delta: i64,
     /// The broker's time that replaces the records' own.
     log_append_time: Option<i64>,
+    received: i64,
 }
 
 /// Why a batch was refused: for all of it, or for one of its records.
@@ -160,13 +103,8 @@ impl Checked {
         if header.length != bytes.len() {
             return refuse(ResponseError::CorruptMessage, "the record batch is not as long as it says");
         }
-        if bytes.len() > rules.max_bytes {
-            return refuse(
-                ResponseError::MessageTooLarge,
-                format!("a batch of {} bytes exceeds max.message.bytes, {}", bytes.len(), rules.max_bytes),
-            );
-        }
-        if bytes.get(CHECKED..).map(crc32c::crc32c) != Some(header.crc) {
+        check_size(bytes.len(), rules)?;
+        if !header.fits(&bytes) {
             return refuse(
                 ResponseError::CorruptMessage,
                 "the record batch does not have the checksum it says",
@@ -174,19 +112,25 @@ impl Checked {
         }
         check_header(&header)?;
         let times = check_records(&bytes, &header, rules, now_ms)?;
-        let mut checked = Self {
-            bytes,
-            header,
-            max_timestamp: times.max,
-            max_timestamp_delta: times.max_delta,
-            log_append_time: None,
+        let log_append_time = rules.log_append_time.then_some(now_ms);
+        let truth = match log_append_time {
+            Some(time) => header.with_log_append_time(time),
+            None => Header { max_timestamp: times.max, ..header },
         };
-        if rules.log_append_time {
-            checked.max_timestamp = now_ms;
-            checked.max_timestamp_delta = 0;
-            checked.log_append_time = Some(now_ms);
-        }
-        Ok(checked)
+        let data = match rules.compression.filter(|wanted| Some(wanted.codec) != header.codec()) {
+            Some(wanted) => compress_anew(&bytes, &truth, wanted, rules)?,
+            None if truth != header => truth.seal(header::records(&bytes)),
+            None => copy(&bytes),
+        };
+        check_size(data.len(), rules)?;
+        Ok(Self {
+            data,
+            header,
+            max_timestamp: truth.max_timestamp,
+            max_timestamp_delta: if rules.log_append_time { 0 } else { times.max_delta },
+            log_append_time,
+            received: now_ms,
+        })
     }
 
     /// Set where the producer is idempotent.
@@ -196,7 +140,14 @@ impl Checked {
             epoch: self.header.producer_epoch,
             first: self.header.base_sequence,
             last: add_to_sequence(self.header.base_sequence, self.header.last_offset_delta),
+            transactional: self.header.is_transactional(),
+            received_ms: self.received,
         })
+    }
+
+    /// Whether the batch belongs to a transaction.
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.header.is_transactional()
     }
 
     /// The broker's time that was written into the batch, milliseconds since 1970; `None` where the records keep their own.
@@ -204,34 +155,24 @@ impl Checked {
         self.log_append_time
     }
 
-    /// Gives the batch its place in a log. Copies it, once: what was sent is a piece of a larger request, and keeping the piece
-    /// would keep all of that request in memory.
-    pub(super) fn stored_at(&self, base_offset: i64) -> Stored {
-        let mut data = BytesMut::with_capacity(self.bytes.len());
-        data.put_i64(base_offset);
-        data.put_slice(self.bytes.get(8..BEFORE_LENGTH).unwrap_or_default());
-        data.put_i32(LEADER_EPOCH);
-        match self.log_append_time {
-            // The checksum starts behind the offset and the epoch, so that a broker can write both without a new one.
-            None => data.put_slice(self.bytes.get(16..).unwrap_or_default()),
-            Some(time) => {
-                let mut checked = BytesMut::with_capacity(self.bytes.len());
-                checked.put_i16(self.header.attributes | LOG_APPEND_TIME_BIT);
-                checked.put_i32(self.header.last_offset_delta);
-                checked.put_i64(self.header.base_timestamp);
-                checked.put_i64(time);
-                checked.put_slice(self.bytes.get(AFTER_TIMESTAMPS..).unwrap_or_default());
-                data.put_i8(self.header.magic);
-                data.put_u32(crc32c::crc32c(&checked));
-                data.put_slice(&checked);
-            }
+    /// As it will be stored, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Gives the batch its place in a log. Neither copies nor reads it, since this happens under the log's lock.
+    pub(super) fn stored_at(mut self, base_offset: i64) -> Stored {
+        if let Some(field) = self.data.first_chunk_mut() {
+            *field = base_offset.to_be_bytes();
         }
         Stored {
             base_offset,
             last_offset: base_offset + i64::from(self.header.last_offset_delta),
             max_timestamp: self.max_timestamp,
             max_timestamp_offset: base_offset + self.max_timestamp_delta,
-            data: data.freeze(),
+            received: self.received,
+            delete_horizon: None,
+            data: self.data.freeze(),
         }
     }
 }
@@ -241,18 +182,57 @@ pub(super) fn add_to_sequence(sequence: i32, count: i32) -> i32 {
     sequence.wrapping_add(count) & i32::MAX
 }
 
+/// The batch as it was sent, with this leader's epoch.
+fn copy(batch: &Bytes) -> BytesMut {
+    let mut copy = BytesMut::with_capacity(batch.len());
+    copy.put_slice(batch.get(..BEFORE_LENGTH).unwrap_or_default());
+    copy.put_i32(LEADER_EPOCH);
+    copy.put_slice(batch.get(BEFORE_LENGTH + 4..).unwrap_or_default());
+    copy
+}
+
+/// The same records behind `header`, compressed as the topic asks.
+fn compress_anew(
+    batch: &Bytes,
+    header: &Header,
+    wanted: Compression,
+    rules: &Rules,
+) -> Result<BytesMut, Refused> {
+    let mut plain = Vec::new();
+    let read = |codec: Codec| codec.reader(header::records(batch))?.read_to_end(&mut plain);
+    let compressed =
+        header.codec().map_or(Ok(0), read).and_then(|_| wanted.compress(&plain, rules.max_bytes));
+    match compressed {
+        Ok(records) => Ok(header.with_codec(wanted.codec).seal(&records)),
+        Err(error) => refuse(
+            ResponseError::MessageTooLarge,
+            format!("the batch cannot be stored with the topic's compression: {error}"),
+        ),
+    }
+}
+
+fn check_size(bytes: usize, rules: &Rules) -> Result<(), Refused> {
+    if bytes <= rules.max_bytes {
+        return Ok(());
+    }
+    refuse(
+        ResponseError::MessageTooLarge,
+        format!("a batch of {bytes} bytes exceeds max.message.bytes, {}", rules.max_bytes),
+    )
+}
+
 fn check_header(header: &Header) -> Result<(), Refused> {
     let invalid = |message: String| refuse(ResponseError::InvalidRecord, message);
     if header.base_offset != 0 {
         return invalid(format!("a producer's batch has base offset 0, not {}", header.base_offset));
     }
-    if header.attributes & CONTROL_BIT != 0 {
+    if header.is_control() {
         return invalid("control batches are for the broker alone to write".into());
     }
-    if header.attributes & TRANSACTIONAL_BIT != 0 {
+    if header.is_log_append_time() {
         return refuse(
-            ResponseError::TransactionalIdAuthorizationFailed,
-            "this broker has no transactions: produce without a transactional.id",
+            ResponseError::InvalidTimestamp,
+            "that the broker's time holds is for the broker alone to say",
         );
     }
     if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
@@ -286,7 +266,7 @@ fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> 
     let mut fault = None;
     let mut expected = 0;
     let walked =
-        records::walk(codec, bytes.get(HEADER..).unwrap_or_default(), header.record_count, |record| {
+        records::walk(codec, header::records(bytes), header.record_count, |record| {
             match check_record(&record, expected, header, rules, now_ms) {
                 Ok(timestamp) => {
                     if timestamp > times.max {
@@ -343,39 +323,6 @@ fn check_record(
         }
     }
     Ok(timestamp)
-}
-
-/// A batch in its place in a log.
-#[derive(Debug, Clone)]
-pub(crate) struct Stored {
-    pub(super) base_offset: i64,
-    pub(super) last_offset: i64,
-    pub(super) max_timestamp: i64,
-    pub(super) max_timestamp_offset: i64,
-    pub(super) data: Bytes,
-}
-
-impl Stored {
-    /// The first record at or after `timestamp` (milliseconds since 1970), as offset and timestamp. Reads the records, so it
-    /// belongs outside of the log's lock.
-    pub(crate) fn first_at(&self, timestamp: i64) -> Option<(i64, i64)> {
-        let header = Header::parse(&self.data)?;
-        if header.is_log_append_time() {
-            return (header.max_timestamp >= timestamp).then_some((self.base_offset, header.max_timestamp));
-        }
-        let mut found = None;
-        let payload = self.data.get(HEADER..)?;
-        // What is in a log was walked before without an error.
-        let _ = records::walk(header.codec()?, payload, header.record_count, |record| {
-            let time = header.base_timestamp.saturating_add(record.timestamp_delta);
-            if time < timestamp {
-                return ControlFlow::Continue(());
-            }
-            found = Some((self.base_offset + record.offset_delta, time));
-            ControlFlow::Break(())
-        });
-        found
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::compression::tests::ALL;
+use super::super::header::{CHECKED, CONTROL_BIT};
 use super::super::sample::Sample;
 use super::*;
 
@@ -12,6 +13,7 @@ const RULES: Rules = Rules {
     max_ahead_ms: 3_600_000,
     log_append_time: false,
     needs_keys: false,
+    compression: None,
 };
 
 fn check(sample: &Sample) -> Result<Checked, Refused> {
@@ -41,10 +43,10 @@ fn the_first_record_at_a_time_is_found_within_a_batch_compressed_or_not() {
     for codec in ALL {
         let sample = Sample { codec, ..Sample::at(&[NOW, NOW + 5, NOW + 3, NOW + 9]) };
         let stored = check(&sample).unwrap().stored_at(100);
-        assert_eq!(stored.first_at(0), Some((100, NOW)), "{codec:?}");
-        assert_eq!(stored.first_at(NOW + 2), Some((101, NOW + 5)), "{codec:?}");
-        assert_eq!(stored.first_at(NOW + 6), Some((103, NOW + 9)), "{codec:?}");
-        assert_eq!(stored.first_at(NOW + 10), None, "{codec:?}");
+        assert_eq!(stored.first_at(0, 0), Some((100, NOW)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 2, 0), Some((101, NOW + 5)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 6, 0), Some((103, NOW + 9)), "{codec:?}");
+        assert_eq!(stored.first_at(NOW + 10, 0), None, "{codec:?}");
     }
 }
 
@@ -64,8 +66,51 @@ fn with_log_append_time_every_record_has_the_brokers_time_and_the_checksum_still
     assert!(header.is_log_append_time());
     assert_eq!(header.max_timestamp, NOW);
     assert_eq!(header.crc, crc32c::crc32c(&stored.data[CHECKED..]));
-    assert_eq!(stored.first_at(NOW), Some((40, NOW)));
+    assert_eq!(stored.first_at(NOW, 0), Some((40, NOW)));
     assert_eq!(stored.max_timestamp_offset, 40);
+}
+
+#[test]
+fn a_wrong_maximum_in_the_header_is_put_right() {
+    let liar = Sample { max_timestamp: Some(NOW + 1_000_000_000), ..Sample::at(&[NOW, NOW + 1]) };
+    let stored = check(&liar).unwrap().stored_at(0);
+    let header = stored.header().unwrap();
+    assert_eq!(header.max_timestamp, NOW + 1);
+    assert!(header.fits(&stored.data));
+}
+
+#[test]
+fn a_topics_own_compression_replaces_the_producers_and_keeps_every_record() {
+    let timestamps: Vec<i64> = (0..500).map(|n| NOW + n % 50).collect();
+    let plain = Sample { producer: (7, 3, 11), ..Sample::at(&timestamps) };
+    let records = header::records(&plain.bytes()).to_vec();
+    for sent in ALL {
+        for codec in ALL {
+            let compression = Some(Compression { codec, gzip_level: 9 });
+            let rules = Rules { compression, ..RULES };
+            let bytes = Sample { codec: sent, ..plain.clone() }.bytes();
+            let stored = Checked::check(bytes.clone(), &rules, NOW).unwrap().stored_at(100);
+            let header = stored.header().unwrap();
+            assert!(header.fits(&stored.data) && header.length == stored.data.len());
+            assert_eq!(header.codec(), Some(codec));
+            let sender = (header.producer_id, header.producer_epoch, header.base_sequence);
+            assert_eq!((sender, header.last_offset_delta, header.record_count), ((7, 3, 11), 499, 500));
+            let mut back = Vec::new();
+            let payload = header::records(&stored.data);
+            codec.reader(payload).unwrap().read_to_end(&mut back).unwrap();
+            assert!(back == records, "{sent:?} to {codec:?}");
+            assert_eq!(sent == codec, stored.data[16..] == bytes[16..], "{sent:?} to {codec:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_once_it_is_stored_is_refused() {
+    let bytes = Sample { codec: Codec::Gzip, ..Sample::at(&[NOW; 1000]) }.bytes();
+    let compression = Some(Compression { codec: Codec::None, gzip_level: -1 });
+    let rules = Rules { compression, max_bytes: 2 * bytes.len(), ..RULES };
+    assert!(Checked::check(bytes.clone(), &Rules { compression: None, ..rules }, NOW).is_ok());
+    assert_eq!(error(bytes, &rules), ResponseError::MessageTooLarge);
 }
 
 #[test]
@@ -75,10 +120,7 @@ fn what_apache_kafka_refuses_is_refused_with_its_code() {
     assert_eq!(refused(Sample { magic: 1, ..good.clone() }), ResponseError::InvalidRecord);
     assert_eq!(refused(Sample { base_offset: 1, ..good.clone() }), ResponseError::InvalidRecord);
     assert_eq!(refused(Sample { attributes: CONTROL_BIT, ..good.clone() }), ResponseError::InvalidRecord);
-    assert_eq!(
-        refused(Sample { attributes: TRANSACTIONAL_BIT, ..good.clone() }),
-        ResponseError::TransactionalIdAuthorizationFailed
-    );
+    assert_eq!(refused(Sample { attributes: 8, ..good.clone() }), ResponseError::InvalidTimestamp);
     assert_eq!(refused(Sample { attributes: 7, ..good.clone() }), ResponseError::UnsupportedCompressionType);
     assert_eq!(refused(Sample { producer: (1, 0, -1), ..good.clone() }), ResponseError::InvalidRecord);
     for record_count in [-1, 0, 1, 3] {
@@ -151,7 +193,7 @@ proptest! {
         if let Ok(checked) = Checked::check(bytes.freeze(), &rules, NOW) {
             let stored = checked.stored_at(7);
             prop_assert_eq!(
-                stored.first_at(stored.max_timestamp).map(|(offset, _)| offset),
+                stored.first_at(stored.max_timestamp, 0).map(|(offset, _)| offset),
                 Some(stored.max_timestamp_offset)
             );
         }

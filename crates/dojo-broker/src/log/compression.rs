@@ -1,9 +1,10 @@
-//! The four ways in which a producer may compress its batches, in one reader.
+//! The four ways in which a batch may be compressed, in one reader and one writer.
 //!
-//! A broker stores batches as they come; it looks inside to check them and to find points in time. What comes out is bounded,
-//! since a few bytes of gzip may stand for a gigabyte.
+//! A broker mostly stores batches as they come; it looks inside to check them and to find points in time, and compresses only
+//! where a topic asks for another way than the producer's, and what compaction leaves of a batch. What comes out is bounded, since
+//! a few bytes of gzip may stand for a gigabyte.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 /// How many bytes the records of one batch may have once decompressed.
 const MAX_DECOMPRESSED: u64 = 256 << 20;
@@ -12,7 +13,7 @@ const MAX_SNAPPY_RATIO: usize = 64;
 
 /// How a batch's records are compressed (the lowest three bits of its attributes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
+pub(crate) enum Codec {
     None,
     Gzip,
     Snappy,
@@ -47,6 +48,58 @@ impl Codec {
     }
 }
 
+/// How a batch is to be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Compression {
+    pub(crate) codec: Codec,
+    /// From 1, the fastest, to 9, the smallest, or -1 for zlib's own choice. The other codecs here have a single level.
+    pub(crate) gzip_level: i32,
+}
+
+impl Compression {
+    /// As `codec` does it where nobody asked for a level.
+    pub(super) fn plain(codec: Codec) -> Self {
+        Self { codec, gzip_level: -1 }
+    }
+
+    /// # Errors
+    /// Where more than `limit` bytes come out.
+    pub(super) fn compress(self, records: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        let compressed = match self.codec {
+            Codec::None => records.to_vec(),
+            Codec::Gzip => {
+                let level = u32::try_from(self.gzip_level)
+                    .map_or_else(|_| Default::default(), flate2::Compression::new);
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(records)?;
+                encoder.finish()?
+            }
+            Codec::Snappy => {
+                let mut out = [SNAPPY_MAGIC, &SNAPPY_WRITTEN].concat();
+                for chunk in records.chunks(SNAPPY_BLOCK) {
+                    let block = snap::raw::Encoder::new().compress_vec(chunk)?;
+                    let length = u32::try_from(block.len()).map_err(|_| io::ErrorKind::InvalidData)?;
+                    out.extend(length.to_be_bytes());
+                    out.extend(block);
+                }
+                out
+            }
+            Codec::Lz4 => {
+                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+                encoder.write_all(records)?;
+                encoder.finish()?
+            }
+            Codec::Zstd => {
+                ruzstd::encoding::compress_to_vec(records, ruzstd::encoding::CompressionLevel::Fastest)
+            }
+        };
+        if compressed.len() > limit {
+            return Err(io::Error::other(format!("{} bytes, where {limit} may be", compressed.len())));
+        }
+        Ok(compressed)
+    }
+}
+
 fn bounded<'a>(decoder: impl Read + 'a) -> Box<dyn BufRead + 'a> {
     Box::new(BufReader::new(decoder.take(MAX_DECOMPRESSED)))
 }
@@ -62,6 +115,10 @@ struct SnappyBlocks<'a> {
 
 const SNAPPY_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const SNAPPY_VERSIONS: usize = 8;
+/// The version of the framing, and the oldest that can read it.
+const SNAPPY_WRITTEN: [u8; SNAPPY_VERSIONS] = [0, 0, 0, 1, 0, 0, 0, 1];
+/// How much goes into a block.
+const SNAPPY_BLOCK: usize = 32 << 10;
 
 impl<'a> SnappyBlocks<'a> {
     fn new(compressed: &'a [u8]) -> Self {
@@ -100,37 +157,11 @@ impl Read for SnappyBlocks<'_> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::io::Write;
-
     use super::*;
 
     /// What a client does before it sends.
     pub(in crate::log) fn compress(codec: Codec, plain: &[u8]) -> Vec<u8> {
-        match codec {
-            Codec::None => plain.to_vec(),
-            Codec::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                encoder.write_all(plain).unwrap();
-                encoder.finish().unwrap()
-            }
-            Codec::Snappy => {
-                let mut out = [SNAPPY_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
-                for chunk in plain.chunks(32 << 10) {
-                    let block = snap::raw::Encoder::new().compress_vec(chunk).unwrap();
-                    out.extend(u32::try_from(block.len()).unwrap().to_be_bytes());
-                    out.extend(block);
-                }
-                out
-            }
-            Codec::Lz4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                encoder.write_all(plain).unwrap();
-                encoder.finish().unwrap()
-            }
-            Codec::Zstd => {
-                ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
-            }
-        }
+        Compression::plain(codec).compress(plain, usize::MAX).unwrap()
     }
 
     pub(in crate::log) const ALL: [Codec; 5] =

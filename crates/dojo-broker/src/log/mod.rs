@@ -2,35 +2,60 @@
 //!
 //! The log is what Kafka is about: it only grows at one end, a reader is nothing but an offset, and reading takes nothing away.
 //! This one is kept in memory and bounded by bytes: beyond the bound, the oldest batches go, whole, and the log then starts at a
-//! later offset. Pure: no clock, no lock, no waiting; see [`partition`](crate::partition) for those.
+//! later offset. What else may go, [`policy`](Policy) says: old segments (`retention.rs`), and records that a later one with the
+//! same key has replaced (`compaction.rs`). Pure: no clock, no lock, no waiting; see [`partition`](crate::partition) for those.
 
 mod batch;
+mod header;
+mod stored;
+
 mod compression;
-mod producers;
 mod records;
 
+mod policy;
+mod segment;
+
+mod compaction;
+mod retention;
+
+mod producers;
+mod transactions;
+
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
-pub(crate) use batch::{Checked, LEADER_EPOCH, Refused, Rules, Stored};
+pub(crate) use batch::{Checked, Refused, Rules, Sequence};
+pub(crate) use compression::{Codec, Compression};
+pub(crate) use header::LEADER_EPOCH;
+pub(crate) use policy::{Compaction, Policy, Retention};
+pub(crate) use producers::ActiveProducer;
+pub(crate) use stored::Stored;
+pub(crate) use transactions::{Aborted, Marker};
 
 use crate::refusal::Refusal;
 use producers::{Producers, Verdict};
-
-/// What a batch takes in memory beside its bytes, so that a million tiny batches are bounded, too.
-const BATCH_OVERHEAD: usize = 128;
+use segment::{BATCH_OVERHEAD, SEGMENT_OVERHEAD, Segment};
+use transactions::Transactions;
 
 /// The records of one partition.
 #[derive(Debug)]
 pub(crate) struct Log {
-    batches: VecDeque<Stored>,
+    /// Never empty: the last one grows, the others are sealed and may be looked at outside of the log's lock.
+    segments: VecDeque<Arc<Segment>>,
     start: i64,
     end: i64,
     footprint: usize,
     max_footprint: usize,
+    policy: Policy,
+    /// Up to here, compaction has been.
+    clean_to: i64,
+    /// How often.
+    compactions: u64,
     producers: Producers,
+    transactions: Transactions,
 }
 
 /// Where a batch is.
@@ -51,19 +76,32 @@ pub(crate) struct Read {
     pub(crate) log_start: i64,
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
+    /// The offset behind the last batch.
+    end: i64,
+    /// For a reader of committed records: the transactions it has to skip.
+    pub(crate) aborted: Vec<Aborted>,
 }
 
 impl Log {
     /// An empty log whose batches may take `max_bytes` of memory.
-    pub(crate) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize, policy: Policy) -> Self {
         Self {
-            batches: VecDeque::new(),
+            segments: [Arc::new(Segment::new(0))].into(),
             start: 0,
             end: 0,
-            footprint: 0,
+            footprint: SEGMENT_OVERHEAD,
             max_footprint: max_bytes,
+            policy,
+            clean_to: 0,
+            compactions: 0,
             producers: Producers::default(),
+            transactions: Transactions::default(),
         }
+    }
+
+    /// What the topic asks for from now on.
+    pub(crate) fn configure(&mut self, policy: Policy) {
+        self.policy = policy;
     }
 
     /// The first offset that can be read.
@@ -77,41 +115,54 @@ impl Log {
         self.end
     }
 
-    /// The offset up to which no transaction is open: without transactions, the end.
-    pub(crate) fn last_stable_offset(&self) -> i64 {
-        self.end
-    }
-
     /// Appends a batch, or finds it where an idempotent producer's first copy of it already is.
     ///
     /// # Errors
     /// Where the batch does not fit its producer's sequence.
-    pub(crate) fn append(&mut self, batch: &Checked) -> Result<Appended, Refusal> {
+    pub(crate) fn append(&mut self, batch: Checked) -> Result<Appended, Refusal> {
         let sequence = batch.sequence();
         if let Some(sequence) = &sequence
             && let Verdict::Duplicate(base_offset) = self.producers.judge(sequence)?
         {
             return Ok(Appended { base_offset, log_start: self.start });
         }
-        let stored = batch.stored_at(self.end);
-        let base_offset = stored.base_offset;
-        if let Some(sequence) = &sequence {
-            self.producers.appended(sequence, base_offset);
+        if batch.bytes() > self.policy.segment_bytes {
+            return Err(Refusal::new(
+                ResponseError::RecordListTooLarge,
+                format!(
+                    "a batch of {} bytes exceeds segment.bytes, {}",
+                    batch.bytes(),
+                    self.policy.segment_bytes
+                ),
+            ));
         }
-        self.end = stored.last_offset + 1;
-        self.footprint += stored.data.len() + BATCH_OVERHEAD;
-        self.batches.push_back(stored);
-        self.drop_oldest();
+        let base_offset = self.end;
+        if let Some(sequence) = &sequence
+            && self.producers.appended(sequence, base_offset)
+        {
+            self.transactions.begin(base_offset);
+        }
+        self.push(batch.stored_at(base_offset));
         Ok(Appended { base_offset, log_start: self.start })
     }
 
-    fn drop_oldest(&mut self) {
-        while self.footprint > self.max_footprint
-            && self.batches.len() > 1
-            && let Some(oldest) = self.batches.pop_front()
-        {
-            self.footprint -= oldest.data.len() + BATCH_OVERHEAD;
-            self.start = oldest.last_offset + 1;
+    fn begin_segment(&mut self) {
+        self.segments.push_back(Arc::new(Segment::new(self.end)));
+        self.footprint += SEGMENT_OVERHEAD;
+    }
+
+    /// Puts a batch, made for the end of the log, there.
+    fn push(&mut self, batch: Stored) {
+        if self.segments.back().is_none_or(|newest| newest.is_full_for(&batch, &self.policy)) {
+            self.begin_segment();
+        }
+        self.end = batch.last_offset + 1;
+        self.footprint += batch.data.len() + BATCH_OVERHEAD;
+        if let Some(newest) = self.segments.back_mut() {
+            Arc::make_mut(newest).push(batch);
+        }
+        while self.footprint > self.max_footprint && self.batches_from(self.start).nth(1).is_some() {
+            self.drop_oldest();
         }
     }
 
@@ -126,6 +177,17 @@ impl Log {
         max_bytes: usize,
         at_least_one: bool,
     ) -> Result<Read, ResponseError> {
+        self.read_before(self.end, offset, max_bytes, at_least_one)
+    }
+
+    /// As [`Log::read`], but nothing at `end` or behind it.
+    fn read_before(
+        &self,
+        end: i64,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Read, ResponseError> {
         if offset < self.start || offset > self.end {
             return Err(ResponseError::OffsetOutOfRange);
         }
@@ -133,23 +195,30 @@ impl Log {
             log_start: self.start,
             high_watermark: self.high_watermark(),
             last_stable_offset: self.last_stable_offset(),
+            end: offset,
             ..Read::default()
         };
-        let first = self.batches.partition_point(|batch| batch.last_offset < offset);
-        for batch in self.batches.range(first..) {
+        for batch in self.batches_from(offset).take_while(|batch| batch.base_offset < end) {
             let must = at_least_one && read.bytes == 0;
             if !must && read.bytes + batch.data.len() > max_bytes {
                 break;
             }
             read.bytes += batch.data.len();
             read.batches.push(batch.data.clone());
+            read.end = batch.end();
         }
         Ok(read)
     }
 
-    /// The first batch that holds a record at or after `timestamp`, milliseconds since 1970.
-    pub(crate) fn batch_at(&self, timestamp: i64) -> Option<Stored> {
-        self.batches.iter().find(|batch| batch.max_timestamp >= timestamp).cloned()
+    /// The batches that end at `offset` or later.
+    fn batches_from(&self, offset: i64) -> impl Iterator<Item = &Stored> {
+        let first = self.segments.partition_point(|segment| segment.ends_before(offset));
+        self.segments.range(first..).flat_map(move |segment| segment.from(offset))
+    }
+
+    /// The first batch that ends at `offset` or later and holds a record at or after `timestamp`, milliseconds since 1970.
+    pub(crate) fn batch_at(&self, timestamp: i64, offset: i64) -> Option<Stored> {
+        self.batches_from(offset).find(|batch| batch.max_timestamp >= timestamp).cloned()
     }
 
     /// Offset and timestamp of the record with the latest timestamp, the first of them where there are several.
@@ -158,8 +227,7 @@ impl Log {
             best.is_none_or(|best| batch.max_timestamp > best.max_timestamp)
         };
         let best = self
-            .batches
-            .iter()
+            .batches_from(self.start)
             .fold(None, |best, batch| if later(best, batch) { Some(batch) } else { best })?;
         Some((best.max_timestamp_offset, best.max_timestamp))
     }

@@ -1,4 +1,4 @@
-//! The records inside a batch, read without keeping them.
+//! The records inside a batch, read without keeping them, or one by one where compaction has to choose among them.
 //!
 //! A record is a length and then varints and byte strings: <https://kafka.apache.org/documentation/#record>. The broker wants
 //! its number, its time, and whether it has a key; the rest is stepped over, but every length is checked on the way, so that no
@@ -16,6 +16,18 @@ pub(super) struct Record {
     /// Milliseconds after the batch's base timestamp.
     pub(super) timestamp_delta: i64,
     pub(super) has_key: bool,
+}
+
+/// A record with what compaction looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole<'a> {
+    /// All of it, its length included.
+    pub(super) bytes: &'a [u8],
+    pub(super) offset_delta: i64,
+    pub(super) timestamp_delta: i64,
+    pub(super) key: Option<&'a [u8]>,
+    /// A record without one deletes its key.
+    pub(super) has_value: bool,
 }
 
 /// Why the records could not be read.
@@ -61,29 +73,29 @@ fn walk_plain(
 }
 
 fn read_record(input: &mut impl BufRead) -> Result<Record, Garbled> {
-    // The length comes before what it counts.
-    let mut fields = Fields { input, left: 10 };
-    let length = fields.number()?;
-    fields.left = u64::try_from(length).map_err(|_| Garbled::Length)?;
-    let _attributes = fields.byte()?;
+    let mut fields = Fields::of_record(input)?;
     let timestamp_delta = fields.number()?;
     let offset_delta = fields.number()?;
     let has_key = fields.skip_bytes()?;
     let _has_value = fields.skip_bytes()?;
-    let headers = fields.number()?;
-    if headers < 0 {
-        return Err(Garbled::Length);
-    }
-    for _ in 0..headers {
-        if !fields.skip_bytes()? {
-            return Err(Garbled::Length);
-        }
-        fields.skip_bytes()?;
-    }
-    if fields.left != 0 {
-        return Err(Garbled::Leftover);
-    }
+    fields.skip_headers()?;
     Ok(Record { offset_delta, timestamp_delta, has_key })
+}
+
+/// Takes the next record off the front of records that are not compressed; `None` behind the last.
+pub(super) fn next<'a>(records: &mut &'a [u8]) -> Result<Option<Whole<'a>>, Garbled> {
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let from = *records;
+    let mut fields = Fields::of_record(records)?;
+    let timestamp_delta = fields.number()?;
+    let offset_delta = fields.number()?;
+    let key = fields.bytes()?;
+    let has_value = fields.skip_bytes()?;
+    fields.skip_headers()?;
+    let bytes = from.get(..from.len() - records.len()).unwrap_or_default();
+    Ok(Some(Whole { bytes, offset_delta, timestamp_delta, key, has_value }))
 }
 
 /// What is left of one record.
@@ -92,7 +104,47 @@ struct Fields<'a, R> {
     left: u64,
 }
 
-impl<R: BufRead> Fields<'_, R> {
+impl<'a> Fields<'_, &'a [u8]> {
+    /// A byte string, or none.
+    fn bytes(&mut self) -> Result<Option<&'a [u8]>, Garbled> {
+        let length = self.number()?;
+        if length == -1 {
+            return Ok(None);
+        }
+        let length = usize::try_from(length).map_err(|_| Garbled::Length)?;
+        let (bytes, rest) = self.input.split_at_checked(length).ok_or(Garbled::Length)?;
+        self.left = self.left.checked_sub(length as u64).ok_or(Garbled::Length)?;
+        *self.input = rest;
+        Ok(Some(bytes))
+    }
+}
+
+impl<'i, R: BufRead> Fields<'i, R> {
+    /// Those of the next record, whose length and attributes are read.
+    fn of_record(input: &'i mut R) -> Result<Self, Garbled> {
+        // The length comes before what it counts.
+        let mut fields = Self { input, left: 10 };
+        let length = fields.number()?;
+        fields.left = u64::try_from(length).map_err(|_| Garbled::Length)?;
+        let _attributes = fields.byte()?;
+        Ok(fields)
+    }
+
+    /// Steps over the headers, which end the record.
+    fn skip_headers(&mut self) -> Result<(), Garbled> {
+        let headers = self.number()?;
+        if headers < 0 {
+            return Err(Garbled::Length);
+        }
+        for _ in 0..headers {
+            if !self.skip_bytes()? {
+                return Err(Garbled::Length);
+            }
+            self.skip_bytes()?;
+        }
+        if self.left == 0 { Ok(()) } else { Err(Garbled::Leftover) }
+    }
+
     fn byte(&mut self) -> Result<u8, Garbled> {
         self.left = self.left.checked_sub(1).ok_or(Garbled::Length)?;
         let byte =

@@ -13,8 +13,8 @@ pub(crate) struct Sample {
     pub(super) attributes: i16,
     pub(super) producer: (i64, i16, i32),
     pub(super) base_timestamp: i64,
-    /// Each record's timestamp and key.
-    pub(super) records: Vec<(i64, Option<&'static str>)>,
+    /// Each record's timestamp, key and value.
+    pub(super) records: Vec<(i64, Option<&'static str>, Option<&'static str>)>,
     /// What the header says, where it is not the truth.
     pub(super) record_count: Option<i32>,
     pub(super) max_timestamp: Option<i64>,
@@ -30,23 +30,28 @@ impl Sample {
             attributes: 0,
             producer: (-1, -1, -1),
             base_timestamp: timestamps.first().copied().unwrap_or(0),
-            records: timestamps.iter().map(|timestamp| (*timestamp, Some("key"))).collect(),
+            records: timestamps.iter().map(|timestamp| (*timestamp, Some("key"), Some("value"))).collect(),
             record_count: None,
             max_timestamp: None,
         }
     }
 
+    /// The same, as a part of a transaction.
+    pub(crate) fn in_transaction(self, producer_id: i64, epoch: i16, sequence: i32) -> Self {
+        Self { attributes: 0x10, producer: (producer_id, epoch, sequence), ..self }
+    }
+
     pub(crate) fn bytes(&self) -> Bytes {
         let mut records = BytesMut::new();
-        for (delta, (timestamp, key)) in (0..).zip(&self.records) {
-            record(&mut records, timestamp - self.base_timestamp, delta, *key);
+        for (delta, (timestamp, key, value)) in (0..).zip(&self.records) {
+            record(&mut records, timestamp - self.base_timestamp, delta, *key, *value);
         }
         let count = i32::try_from(self.records.len()).unwrap();
         let mut checked = BytesMut::new();
         checked.put_i16(self.attributes | self.codec as i16);
         checked.put_i32(self.record_count.unwrap_or(count) - 1);
         checked.put_i64(self.base_timestamp);
-        let max = self.records.iter().map(|(timestamp, _)| *timestamp).max();
+        let max = self.records.iter().map(|(timestamp, ..)| *timestamp).max();
         checked.put_i64(self.max_timestamp.or(max).unwrap_or(-1));
         checked.put_i64(self.producer.0);
         checked.put_i16(self.producer.1);
@@ -64,13 +69,19 @@ impl Sample {
     }
 }
 
-fn record(out: &mut BytesMut, timestamp_delta: i64, offset_delta: i64, key: Option<&str>) {
+fn record(
+    out: &mut BytesMut,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Option<&str>,
+    value: Option<&str>,
+) {
     let mut body = BytesMut::new();
     body.put_u8(0);
     number(&mut body, timestamp_delta);
     number(&mut body, offset_delta);
     string(&mut body, key);
-    string(&mut body, Some("value"));
+    string(&mut body, value);
     number(&mut body, 2);
     for value in [Some("h"), None] {
         string(&mut body, Some("header"));

@@ -9,8 +9,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::producer_id::no_transactions;
-use super::{Caller, NODE_ID, text};
+use super::{Caller, NODE_ID, authorized, text};
 use crate::broker::Node;
 use crate::refusal::Refusal;
 
@@ -21,29 +20,40 @@ const TRANSACTION: i8 = 1;
 const BATCHED: i16 = 4;
 
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub(super) fn describe_cluster(
     node: &Node,
     caller: &Caller,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    let response = DescribeClusterResponse::default().with_cluster_id(text(&node.cluster_id));
+    let response = DescribeClusterResponse::default();
     if request.endpoint_type != BROKERS {
-        return response
-            .with_error_code(ResponseError::UnsupportedEndpointType.code())
-            .with_error_message(Some(text("this node has no endpoint for controllers")));
+        let (error, message) = match request.endpoint_type {
+            CONTROLLERS => (
+                ResponseError::MismatchedEndpointType,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                    .to_owned(),
+            ),
+            other => (ResponseError::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")),
+        };
+        return response.with_error_code(error.code()).with_error_message(Some(text(message)));
     }
+    let asked = request.include_cluster_authorized_operations;
     let broker = DescribeClusterBroker::default()
         .with_broker_id(NODE_ID)
         .with_host(text(&caller.endpoint.host))
         .with_port(i32::from(caller.endpoint.port));
-    response.with_controller_id(NODE_ID).with_brokers(vec![broker])
+    response
+        .with_cluster_id(text(&node.cluster_id))
+        .with_controller_id(NODE_ID)
+        .with_brokers(vec![broker])
+        .with_cluster_authorized_operations(authorized::shown(authorized::ON_CLUSTER, asked))
 }
 
 pub(super) fn find_coordinator(caller: &Caller, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let outcome = match request.key_type {
-        GROUP => Ok(()),
-        TRANSACTION => Err(no_transactions()),
+        GROUP | TRANSACTION => Ok(()),
         other => Err(Refusal::new(
             ResponseError::InvalidRequest,
             format!("there is no coordinator of type {other}"),

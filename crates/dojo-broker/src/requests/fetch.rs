@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::Caller;
+use super::leader_epochs::check_epoch;
 use crate::broker::Node;
-use crate::log::{LEADER_EPOCH, Log, Read};
+use crate::log::{Aborted, Log, Read};
 use crate::topics::Topic;
 
 /// From this version on, topics are named by their ids.
@@ -124,11 +125,11 @@ impl Wanted<'_> {
             if self.by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
         let topic = topic.ok_or(unknown)?;
         let partition = topic.partition(wanted.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        if wanted.current_leader_epoch > LEADER_EPOCH {
-            return Err(ResponseError::UnknownLeaderEpoch);
-        }
+        check_epoch(wanted.current_leader_epoch)?;
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
-        partition.look(|log: &Log| log.read(wanted.fetch_offset, max_bytes, first))
+        let read =
+            if self.request.isolation_level == READ_COMMITTED { Log::read_committed } else { Log::read };
+        partition.look(|log| read(log, wanted.fetch_offset, max_bytes, first))
     }
 }
 
@@ -156,12 +157,13 @@ fn describe(
     let data = PartitionData::default()
         .with_partition_index(wanted.partition)
         .with_preferred_read_replica(BrokerId(-1))
-        .with_aborted_transactions(committed_only.then(Vec::new));
+        .with_aborted_transactions(None);
     match found {
         Ok(read) => data
             .with_high_watermark(read.high_watermark)
             .with_last_stable_offset(read.last_stable_offset)
             .with_log_start_offset(read.log_start)
+            .with_aborted_transactions(committed_only.then(|| read.aborted.iter().map(aborted).collect()))
             .with_records(Some(join(read))),
         Err(error) => data
             .with_error_code(error.code())
@@ -170,6 +172,12 @@ fn describe(
             .with_log_start_offset(NO_OFFSET)
             .with_records(Some(Bytes::new())),
     }
+}
+
+fn aborted(aborted: &Aborted) -> AbortedTransaction {
+    AbortedTransaction::default()
+        .with_producer_id(ProducerId(aborted.producer_id))
+        .with_first_offset(aborted.first_offset)
 }
 
 /// The batches one after another. A single one, as a consumer at the end of the log mostly gets, is not copied.

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Caller, text};
+use super::{Caller, authorized, text};
 use crate::broker::Node;
 use crate::group::{Description, MemberDescription, State};
 
@@ -57,7 +57,10 @@ pub(super) fn describe_groups(
                 }
             }
         };
-        described.with_group_id(name)
+        let asked = request.include_authorized_operations;
+        described
+            .with_group_id(name)
+            .with_authorized_operations(authorized::shown(authorized::ON_GROUP, asked))
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }
@@ -80,7 +83,11 @@ fn describe(group: Description) -> DescribedGroup {
 }
 
 pub(super) fn delete_groups(node: &Node, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
-    let results = request.groups_names.into_iter().map(|name| {
+    // A group that is named twice is deleted, and answered, once.
+    let mut names: Vec<GroupId> = request.groups_names;
+    names.sort();
+    names.dedup();
+    let results = names.into_iter().map(|name| {
         let error = node.groups.delete(&name).err();
         DeletableGroupResult::default()
             .with_error_code(error.map_or(0, |error| error.code()))

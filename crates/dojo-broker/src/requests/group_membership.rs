@@ -26,6 +26,8 @@ const COMES_BACK_WITH_ID: i16 = 4;
 const NULLABLE_PROTOCOL: i16 = 7;
 /// From this version on, a leader understands that it need not share anything out (KIP-814).
 const CAN_SKIP_ASSIGNMENT: i16 = 9;
+/// From this version on, a member that is ready for its part says under which protocol.
+const NAMES_PROTOCOL: i16 = 5;
 /// From this version on, several members leave at once.
 const LEAVES_TOGETHER: i16 = 3;
 const NO_GENERATION: i32 = -1;
@@ -100,7 +102,8 @@ async fn join(node: &Node, caller: &Caller, request: JoinGroupRequest) -> Result
     let (waiter, reply) = oneshot::channel();
     let now = Instant::now();
     if join.member_id.is_empty() {
-        node.groups.with(&request.group_id, |group| group.join(waiter, &join, now));
+        let joining = node.groups.with(&request.group_id, |group| group.join(waiter, &join, now));
+        joining.ok_or_else(|| refused(ResponseError::PolicyViolation))?;
     } else {
         // Whoever has an id has it from a group; only newcomers make new groups.
         let joining = node.groups.with_known(&request.group_id, |group| group.join(waiter, &join, now));
@@ -113,8 +116,8 @@ async fn join(node: &Node, caller: &Caller, request: JoinGroupRequest) -> Result
     }
 }
 
-pub(super) async fn sync_group(node: &Node, request: SyncGroupRequest) -> SyncGroupResponse {
-    match sync(node, &request).await {
+pub(super) async fn sync_group(node: &Node, caller: &Caller, request: SyncGroupRequest) -> SyncGroupResponse {
+    match sync(node, caller, &request).await {
         Ok(synced) => SyncGroupResponse::default()
             .with_protocol_type(Some(text(synced.protocol_type)))
             .with_protocol_name(Some(text(synced.protocol)))
@@ -123,7 +126,15 @@ pub(super) async fn sync_group(node: &Node, request: SyncGroupRequest) -> SyncGr
     }
 }
 
-async fn sync(node: &Node, request: &SyncGroupRequest) -> Result<Synced, ResponseError> {
+async fn sync(node: &Node, caller: &Caller, request: &SyncGroupRequest) -> Result<Synced, ResponseError> {
+    if request.group_id.is_empty() {
+        return Err(ResponseError::InvalidGroupId);
+    }
+    if caller.version >= NAMES_PROTOCOL
+        && (request.protocol_type.is_none() || request.protocol_name.is_none())
+    {
+        return Err(ResponseError::InconsistentGroupProtocol);
+    }
     let assignments = request.assignments.iter();
     let sync = Sync {
         identity: identity(&request.member_id, request.group_instance_id.as_ref()),
@@ -145,14 +156,22 @@ async fn sync(node: &Node, request: &SyncGroupRequest) -> Result<Synced, Respons
 
 pub(super) fn heartbeat(node: &Node, request: &HeartbeatRequest) -> HeartbeatResponse {
     let identity = identity(&request.member_id, request.group_instance_id.as_ref());
+    let unknown = if request.group_id.is_empty() {
+        ResponseError::InvalidGroupId
+    } else {
+        ResponseError::UnknownMemberId
+    };
     let outcome = node.groups.with_known(&request.group_id, |group| {
         group.heartbeat(&identity, request.generation_id, Instant::now())
     });
-    let error = outcome.unwrap_or(Err(ResponseError::UnknownMemberId)).err();
+    let error = outcome.unwrap_or(Err(unknown)).err();
     HeartbeatResponse::default().with_error_code(error.map_or(0, |error| error.code()))
 }
 
 pub(super) fn leave_group(node: &Node, caller: &Caller, request: LeaveGroupRequest) -> LeaveGroupResponse {
+    if request.group_id.is_empty() {
+        return LeaveGroupResponse::default().with_error_code(ResponseError::InvalidGroupId.code());
+    }
     let together = caller.version >= LEAVES_TOGETHER;
     let members = if together {
         request.members

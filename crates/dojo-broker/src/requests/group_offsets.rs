@@ -27,7 +27,7 @@ use crate::group::coordinator::Waiter;
 use crate::group::{Committed, Group};
 
 /// The longest text that may be committed beside an offset, in bytes: Kafka's `offset.metadata.max.bytes`.
-const MAX_METADATA: usize = 4096;
+pub(super) const MAX_METADATA: usize = 4096;
 /// From this version on, one request asks for several groups.
 const SEVERAL_GROUPS: i16 = 8;
 const NO_OFFSET: i64 = -1;
@@ -43,15 +43,14 @@ pub(super) fn offset_commit(node: &Node, request: OffsetCommitRequest) -> Offset
             allowed.and_then(|()| commit(node, group, topic, partition))
         })
     };
-    let topics = if request.group_id.is_empty() {
-        answer(&request.topics, |_, _| Err(ResponseError::InvalidGroupId))
-    } else if generation < 0 {
-        // A client that picks its partitions itself only keeps its offsets here: that alone makes a group.
-        node.groups.with(&request.group_id, commit_all)
+    let (answers, otherwise) = if generation < 0 {
+        // A client that picks its partitions itself only keeps its offsets here: that alone makes a group. Such clients may leave
+        // the group's name empty, as they could before groups had coordinators.
+        (node.groups.with(&request.group_id, commit_all), ResponseError::PolicyViolation)
     } else {
-        let unknown = || answer(&request.topics, |_, _| Err(ResponseError::IllegalGeneration));
-        node.groups.with_known(&request.group_id, commit_all).unwrap_or_else(unknown)
+        (node.groups.with_known(&request.group_id, commit_all), ResponseError::IllegalGeneration)
     };
+    let topics = answers.unwrap_or_else(|| answer(&request.topics, |_, _| Err(otherwise)));
     OffsetCommitResponse::default().with_topics(topics)
 }
 
@@ -99,18 +98,19 @@ fn commit(
 }
 
 pub(super) fn offset_fetch(node: &Node, caller: &Caller, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let stable = request.require_stable;
     if caller.version < SEVERAL_GROUPS {
         let wanted = request
             .topics
             .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
-        let topics = find(node, &request.group_id, wanted).into_iter().map(|(name, offsets)| {
-            let partition = |(index, committed): (i32, Option<Committed>)| {
-                let committed = committed.unwrap_or_else(nothing);
+        let topics = find(node, &request.group_id, wanted, stable).into_iter().map(|(name, offsets)| {
+            let partition = |offset: Offset| {
                 OffsetFetchResponsePartition::default()
-                    .with_partition_index(index)
-                    .with_committed_offset(committed.offset)
-                    .with_committed_leader_epoch(committed.leader_epoch)
-                    .with_metadata(committed.metadata.map(text))
+                    .with_partition_index(offset.partition)
+                    .with_committed_offset(offset.committed.offset)
+                    .with_committed_leader_epoch(offset.committed.leader_epoch)
+                    .with_metadata(Some(text(offset.committed.metadata.unwrap_or_default())))
+                    .with_error_code(offset.error.map_or(0, |error| error.code()))
             };
             OffsetFetchResponseTopic::default()
                 .with_name(name)
@@ -122,14 +122,14 @@ pub(super) fn offset_fetch(node: &Node, caller: &Caller, request: OffsetFetchReq
         let wanted = group
             .topics
             .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
-        let topics = find(node, &group.group_id, wanted).into_iter().map(|(name, offsets)| {
-            let partition = |(index, committed): (i32, Option<Committed>)| {
-                let committed = committed.unwrap_or_else(nothing);
+        let topics = find(node, &group.group_id, wanted, stable).into_iter().map(|(name, offsets)| {
+            let partition = |offset: Offset| {
                 OffsetFetchResponsePartitions::default()
-                    .with_partition_index(index)
-                    .with_committed_offset(committed.offset)
-                    .with_committed_leader_epoch(committed.leader_epoch)
-                    .with_metadata(committed.metadata.map(text))
+                    .with_partition_index(offset.partition)
+                    .with_committed_offset(offset.committed.offset)
+                    .with_committed_leader_epoch(offset.committed.leader_epoch)
+                    .with_metadata(Some(text(offset.committed.metadata.unwrap_or_default())))
+                    .with_error_code(offset.error.map_or(0, |error| error.code()))
             };
             OffsetFetchResponseTopics::default()
                 .with_name(name)
@@ -140,38 +140,56 @@ pub(super) fn offset_fetch(node: &Node, caller: &Caller, request: OffsetFetchReq
     OffsetFetchResponse::default().with_groups(groups.collect())
 }
 
-/// What stands for a partition of which nothing was committed.
-fn nothing() -> Committed {
-    Committed { offset: NO_OFFSET, leader_epoch: NO_EPOCH, metadata: Some(String::new()) }
+/// What was committed for a partition.
+struct Offset {
+    partition: i32,
+    committed: Committed,
+    error: Option<ResponseError>,
 }
 
-/// Partitions by number, each with what was committed for it.
-type Offsets = Vec<(i32, Option<Committed>)>;
+impl Offset {
+    /// Where nothing was committed, or what was committed cannot be told.
+    fn none(partition: i32, error: Option<ResponseError>) -> Self {
+        let committed = Committed { offset: NO_OFFSET, leader_epoch: NO_EPOCH, metadata: None };
+        Self { partition, committed, error }
+    }
+
+    /// A consumer that wants only what is `stable` has to ask again while a transaction may yet change it (KIP-447).
+    fn of(group: &Group<Waiter>, topic: &str, partition: i32, stable: bool) -> Self {
+        if stable && group.is_unstable(topic, partition) {
+            return Self::none(partition, Some(ResponseError::UnstableOffsetCommit));
+        }
+        match group.committed().get(topic).and_then(|known| known.get(&partition)) {
+            Some(committed) => Self { partition, committed: committed.clone(), error: None },
+            None => Self::none(partition, None),
+        }
+    }
+}
 
 /// What a group has committed for the partitions that are wanted, or for all where none are named.
 fn find(
     node: &Node,
     group: &StrBytes,
     wanted: Option<Vec<(TopicName, Vec<i32>)>>,
-) -> Vec<(TopicName, Offsets)> {
-    let committed = node.groups.with_known(group, |group| group.committed().clone()).unwrap_or_default();
-    match wanted {
-        Some(wanted) => wanted
-            .into_iter()
-            .map(|(topic, indexes)| {
-                let known = committed.get(topic.as_str());
-                let offset = |index: i32| (index, known.and_then(|known| known.get(&index)).cloned());
-                let offsets = indexes.into_iter().map(offset).collect();
-                (topic, offsets)
-            })
-            .collect(),
-        None => committed
-            .into_iter()
-            .map(|(topic, offsets)| {
-                let offsets =
-                    offsets.into_iter().map(|(index, committed)| (index, Some(committed))).collect();
-                (topic_name(&topic), offsets)
-            })
-            .collect(),
-    }
+    stable: bool,
+) -> Vec<(TopicName, Vec<Offset>)> {
+    let Some(wanted) = wanted else {
+        let everything = |group: &mut Group<Waiter>| {
+            let topics = group.committed().iter().map(|(topic, known)| {
+                let offsets = known.keys().map(|partition| Offset::of(group, topic, *partition, stable));
+                (topic_name(topic), offsets.collect())
+            });
+            topics.collect()
+        };
+        return node.groups.with_known(group, everything).unwrap_or_default();
+    };
+    let find = |of: &dyn Fn(&str, i32) -> Offset| {
+        let topics = wanted.iter().map(|(topic, partitions)| {
+            (topic.clone(), partitions.iter().map(|partition| of(topic, *partition)).collect())
+        });
+        topics.collect()
+    };
+    node.groups
+        .with_known(group, |group| find(&|topic, partition| Offset::of(group, topic, partition, stable)))
+        .unwrap_or_else(|| find(&|_, partition| Offset::none(partition, None)))
 }

@@ -1,54 +1,100 @@
 //! Metadata: which topics there are, how many partitions each has, and which broker leads them. Here, always the one.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use uuid::Uuid;
 
-use super::{Caller, NODE_ID, text, topic_name};
+use super::{Caller, NODE_ID, authorized, text, topic_name};
 use crate::broker::Node;
 use crate::log::LEADER_EPOCH;
 use crate::topics::{Topic, check_name};
 
+/// From this version on, topics can be asked for by their ids; two versions before had a place for them and no meaning.
+const BY_ID: i16 = 12;
+/// In these versions, the answer says what the client may do with the cluster.
+const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
+
 pub(super) fn metadata(node: &Node, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
-    let topics = match request.topics {
+    let mut topics = match request.topics {
         None => everything(node),
         // Before there were nullable lists, an empty one meant all topics.
         Some(topics) if topics.is_empty() && caller.version == 0 => everything(node),
-        Some(topics) => topics.into_iter().map(|topic| one(node, topic)).collect(),
+        Some(topics) if caller.version < BY_ID && topics.iter().any(is_by_id) => refuse(topics),
+        Some(topics) => some(node, topics),
     };
+    if request.include_topic_authorized_operations {
+        let known = |topic: &&mut MetadataResponseTopic| topic.error_code == 0;
+        for topic in topics.iter_mut().filter(known) {
+            topic.topic_authorized_operations = authorized::ON_TOPIC;
+        }
+    }
     let broker = MetadataResponseBroker::default()
         .with_node_id(NODE_ID)
         .with_host(text(&caller.endpoint.host))
         .with_port(i32::from(caller.endpoint.port));
+    let asked = request.include_cluster_authorized_operations && CLUSTER_OPERATIONS.contains(&caller.version);
     MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(text(&node.cluster_id)))
         .with_controller_id(NODE_ID)
         .with_topics(topics)
+        .with_cluster_authorized_operations(authorized::shown(authorized::ON_CLUSTER, asked))
+}
+
+fn is_by_id(topic: &MetadataRequestTopic) -> bool {
+    topic.name.is_none() || !topic.topic_id.is_nil()
+}
+
+/// Asked for by id, or without a name, in a version that has only names.
+fn refuse(topics: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
+    let refused = |topic: MetadataRequestTopic| {
+        MetadataResponseTopic::default()
+            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_name(Some(topic.name.unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+    };
+    topics.into_iter().map(refused).collect()
 }
 
 fn everything(node: &Node) -> Vec<MetadataResponseTopic> {
     node.topics.all().iter().map(|topic| describe(topic)).collect()
 }
 
-fn one(node: &Node, wanted: MetadataRequestTopic) -> MetadataResponseTopic {
-    let unknown = |error: ResponseError| MetadataResponseTopic::default().with_error_code(error.code());
-    match wanted.name {
-        Some(name) => match node.topics.get(&name) {
-            Some(topic) => describe(&topic),
-            None => {
-                let invalid = check_name(&name).err().map(|refusal| refusal.error);
-                unknown(invalid.unwrap_or(ResponseError::UnknownTopicOrPartition)).with_name(Some(name))
-            }
-        },
-        None => match node.topics.by_id(&wanted.topic_id) {
-            Some(topic) => describe(&topic),
-            None => unknown(ResponseError::UnknownTopicId).with_topic_id(wanted.topic_id),
-        },
+/// Each topic once, however often it is named. Where some are asked for by id, the names of the others count for nothing.
+fn some(node: &Node, wanted: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
+    let ids: BTreeSet<Uuid> = wanted.iter().map(|topic| topic.topic_id).filter(|id| !id.is_nil()).collect();
+    if !ids.is_empty() {
+        return ids.into_iter().map(|id| by_id(node, id)).collect();
     }
+    let names: BTreeSet<TopicName> = wanted.into_iter().filter_map(|topic| topic.name).collect();
+    names.into_iter().map(|name| by_name(node, name)).collect()
+}
+
+fn by_name(node: &Node, name: TopicName) -> MetadataResponseTopic {
+    match node.topics.get(&name) {
+        Some(topic) => describe(&topic),
+        None => {
+            let invalid = check_name(&name).err().map(|refusal| refusal.error);
+            unknown(invalid.unwrap_or(ResponseError::UnknownTopicOrPartition)).with_name(Some(name))
+        }
+    }
+}
+
+fn by_id(node: &Node, id: Uuid) -> MetadataResponseTopic {
+    match node.topics.by_id(&id) {
+        Some(topic) => describe(&topic),
+        None => unknown(ResponseError::UnknownTopicId).with_name(None).with_topic_id(id),
+    }
+}
+
+fn unknown(error: ResponseError) -> MetadataResponseTopic {
+    MetadataResponseTopic::default().with_error_code(error.code())
 }
 
 fn describe(topic: &Topic) -> MetadataResponseTopic {

@@ -5,17 +5,29 @@
 //! which is why a few answers look at [`Caller::version`]. The test `sweep` tries them all.
 
 pub(crate) mod api_versions;
+mod authorized;
+mod broker_configs;
 mod cluster;
+mod config_changes;
+mod config_docs;
 mod configs;
+mod delete_records;
 mod fetch;
 mod group_admin;
 mod group_membership;
 mod group_offsets;
+mod leader_epochs;
+mod log_dirs;
 mod metadata;
+mod offset_delete;
 mod offsets;
+mod partitions;
 mod produce;
 mod producer_id;
+mod topic_partitions;
 mod topics;
+mod transactions;
+mod transactions_admin;
 
 use std::net::IpAddr;
 
@@ -53,7 +65,9 @@ pub(crate) enum Answer {
 /// Does what the request asks for.
 pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -> Answer {
     Answer::Reply(match request {
-        RequestKind::ApiVersions(_) => ResponseKind::ApiVersions(api_versions::list(None)),
+        RequestKind::ApiVersions(request) => {
+            ResponseKind::ApiVersions(api_versions::answer(caller, &request))
+        }
         RequestKind::Metadata(request) => ResponseKind::Metadata(metadata::metadata(node, caller, request)),
         RequestKind::Produce(request) => return produce::produce(node, caller, request),
         RequestKind::Fetch(request) => ResponseKind::Fetch(fetch::fetch(node, caller, &request).await),
@@ -61,10 +75,29 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
             ResponseKind::ListOffsets(offsets::list_offsets(node, caller, request))
         }
         RequestKind::OffsetForLeaderEpoch(request) => {
-            ResponseKind::OffsetForLeaderEpoch(offsets::offset_for_leader_epoch(node, request))
+            ResponseKind::OffsetForLeaderEpoch(leader_epochs::offset_for_leader_epoch(node, request))
         }
         RequestKind::InitProducerId(request) => {
-            ResponseKind::InitProducerId(producer_id::init_producer_id(node, &request))
+            ResponseKind::InitProducerId(producer_id::init_producer_id(node, caller, &request))
+        }
+        RequestKind::AddPartitionsToTxn(request) => {
+            ResponseKind::AddPartitionsToTxn(transactions::add_partitions_to_txn(node, caller, request))
+        }
+        RequestKind::AddOffsetsToTxn(request) => {
+            ResponseKind::AddOffsetsToTxn(transactions::add_offsets_to_txn(node, caller, &request))
+        }
+        RequestKind::TxnOffsetCommit(request) => {
+            ResponseKind::TxnOffsetCommit(transactions::txn_offset_commit(node, caller, &request))
+        }
+        RequestKind::EndTxn(request) => ResponseKind::EndTxn(transactions::end_txn(node, caller, &request)),
+        RequestKind::DescribeProducers(request) => {
+            ResponseKind::DescribeProducers(transactions_admin::describe_producers(node, request))
+        }
+        RequestKind::DescribeTransactions(request) => {
+            ResponseKind::DescribeTransactions(transactions_admin::describe_transactions(node, request))
+        }
+        RequestKind::ListTransactions(request) => {
+            ResponseKind::ListTransactions(transactions_admin::list_transactions(node, &request))
         }
         RequestKind::FindCoordinator(request) => {
             ResponseKind::FindCoordinator(cluster::find_coordinator(caller, request))
@@ -76,7 +109,7 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
             ResponseKind::JoinGroup(group_membership::join_group(node, caller, request).await)
         }
         RequestKind::SyncGroup(request) => {
-            ResponseKind::SyncGroup(group_membership::sync_group(node, request).await)
+            ResponseKind::SyncGroup(group_membership::sync_group(node, caller, request).await)
         }
         RequestKind::Heartbeat(request) => {
             ResponseKind::Heartbeat(group_membership::heartbeat(node, &request))
@@ -99,14 +132,35 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
         RequestKind::DeleteGroups(request) => {
             ResponseKind::DeleteGroups(group_admin::delete_groups(node, request))
         }
+        RequestKind::OffsetDelete(request) => {
+            ResponseKind::OffsetDelete(offset_delete::offset_delete(node, request))
+        }
         RequestKind::CreateTopics(request) => {
             ResponseKind::CreateTopics(topics::create_topics(node, request))
         }
         RequestKind::DeleteTopics(request) => {
             ResponseKind::DeleteTopics(topics::delete_topics(node, caller, request))
         }
+        RequestKind::CreatePartitions(request) => {
+            ResponseKind::CreatePartitions(partitions::create_partitions(node, request))
+        }
+        RequestKind::DescribeTopicPartitions(request) => {
+            ResponseKind::DescribeTopicPartitions(topic_partitions::describe_topic_partitions(node, request))
+        }
+        RequestKind::DeleteRecords(request) => {
+            ResponseKind::DeleteRecords(delete_records::delete_records(node, request))
+        }
+        RequestKind::DescribeLogDirs(request) => {
+            ResponseKind::DescribeLogDirs(log_dirs::describe_log_dirs(node, request))
+        }
         RequestKind::DescribeConfigs(request) => {
             ResponseKind::DescribeConfigs(configs::describe_configs(node, caller, request))
+        }
+        RequestKind::AlterConfigs(request) => {
+            ResponseKind::AlterConfigs(config_changes::alter_configs(node, request))
+        }
+        RequestKind::IncrementalAlterConfigs(request) => {
+            ResponseKind::IncrementalAlterConfigs(config_changes::incremental_alter_configs(node, request))
         }
         other => return Answer::HangUp(format!("no handler for {other:?}")),
     })

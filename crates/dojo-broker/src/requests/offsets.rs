@@ -1,22 +1,18 @@
-//! ListOffsets and OffsetForLeaderEpoch: where a log starts, where it ends, and which record was written when.
+//! ListOffsets: where a log starts, where it ends, and which record was written when.
+
+use std::collections::HashSet;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use kafka_protocol::messages::offset_for_leader_epoch_response::{
-    EpochEndOffset, OffsetForLeaderTopicResult,
-};
-use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
 
 use super::Caller;
+use super::leader_epochs::{NO_EPOCH, led_partition};
 use crate::broker::Node;
 use crate::log::{LEADER_EPOCH, Log};
-use crate::partition::Partition;
 use crate::topics::Topic;
 
 /// In place of a timestamp, what a client may ask for: the end of the log,
@@ -30,20 +26,28 @@ const EARLIEST_LOCAL: i64 = -4;
 /// the end of what was moved to remote storage (KIP-1005): here, nothing.
 const LATEST_TIERED: i64 = -5;
 
+/// the offset from which on nothing was moved to remote storage yet (KIP-1023), in a version that this broker does not speak.
+const EARLIEST_PENDING: i64 = -6;
+
 const READ_COMMITTED: i8 = 1;
 const NONE: i64 = -1;
-const NO_EPOCH: i32 = -1;
 /// From this version on, an answer has room for the leader's epoch.
 const WITH_EPOCH: i16 = 4;
 
 pub(super) fn list_offsets(node: &Node, caller: &Caller, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let twice = named_twice(&request);
     let committed_only = request.isolation_level == READ_COMMITTED;
     let topics = request.topics.into_iter().map(|wanted| {
         let topic = node.topics.get(&wanted.name);
-        let partitions = wanted.partitions.iter().map(|wanted| {
+        let partitions = wanted.partitions.iter().map(|partition| {
             let response =
-                ListOffsetsPartitionResponse::default().with_partition_index(wanted.partition_index);
-            match find(topic.as_deref(), wanted, committed_only) {
+                ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
+            let found = if twice.contains(&(wanted.name.clone(), partition.partition_index)) {
+                Err(ResponseError::InvalidRequest)
+            } else {
+                find(topic.as_deref(), partition, committed_only, caller.version)
+            };
+            match found {
                 Ok(Some((offset, timestamp))) => response
                     .with_offset(offset)
                     .with_timestamp(timestamp)
@@ -52,9 +56,19 @@ pub(super) fn list_offsets(node: &Node, caller: &Caller, request: ListOffsetsReq
                 Err(error) => response.with_error_code(error.code()).with_offset(NONE).with_timestamp(NONE),
             }
         });
-        ListOffsetsTopicResponse::default().with_partitions(partitions.collect()).with_name(wanted.name)
+        let partitions = partitions.collect();
+        ListOffsetsTopicResponse::default().with_partitions(partitions).with_name(wanted.name)
     });
     ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+/// A partition that is asked for twice has no one answer.
+fn named_twice(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
+    let mut seen = HashSet::new();
+    let partitions = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (topic.name.clone(), partition.partition_index))
+    });
+    partitions.filter(|partition| !seen.insert(partition.clone())).collect()
 }
 
 /// Offset and timestamp, where there is such a record or place.
@@ -62,51 +76,34 @@ fn find(
     topic: Option<&Topic>,
     wanted: &ListOffsetsPartition,
     committed_only: bool,
+    version: i16,
 ) -> Result<Option<(i64, i64)>, ResponseError> {
-    let partition = known_partition(topic, wanted.partition_index, wanted.current_leader_epoch)?;
+    if since(wanted.timestamp).is_none_or(|first| version < first) {
+        return Err(ResponseError::UnsupportedVersion);
+    }
+    let partition = led_partition(topic, wanted.partition_index, wanted.current_leader_epoch)?;
+    let end = || {
+        partition
+            .look(|log: &Log| if committed_only { log.last_stable_offset() } else { log.high_watermark() })
+    };
+    // A record that the client could not read yet is not there yet.
+    let readable = |found: Option<(i64, i64)>| found.filter(|(offset, _)| *offset < end());
     Ok(match wanted.timestamp {
-        LATEST if committed_only => Some((partition.look(Log::last_stable_offset), NONE)),
-        LATEST => Some((partition.look(Log::high_watermark), NONE)),
+        LATEST => Some((end(), NONE)),
         EARLIEST | EARLIEST_LOCAL => Some((partition.look(Log::start), NONE)),
-        MAX_TIMESTAMP => partition.look(Log::latest_timestamp),
+        MAX_TIMESTAMP => readable(partition.look(Log::latest_timestamp)),
         LATEST_TIERED => None,
-        timestamp => {
-            partition.look(|log| log.batch_at(timestamp)).and_then(|batch| batch.first_at(timestamp))
-        }
+        timestamp => readable(partition.offset_at(timestamp)),
     })
 }
 
-pub(super) fn offset_for_leader_epoch(
-    node: &Node,
-    request: OffsetForLeaderEpochRequest,
-) -> OffsetForLeaderEpochResponse {
-    let topics = request.topics.into_iter().map(|wanted| {
-        let topic = node.topics.get(&wanted.topic);
-        let partitions = wanted.partitions.iter().map(|wanted| {
-            let response = EpochEndOffset::default().with_partition(wanted.partition);
-            match end_of_epoch(topic.as_deref(), wanted) {
-                Ok(Some(end)) => response.with_leader_epoch(LEADER_EPOCH).with_end_offset(end),
-                Ok(None) => response.with_leader_epoch(NO_EPOCH).with_end_offset(NONE),
-                Err(error) => response.with_error_code(error.code()),
-            }
-        });
-        OffsetForLeaderTopicResult::default().with_partitions(partitions.collect()).with_topic(wanted.topic)
-    });
-    OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
-}
-
-/// There is one epoch, and it has not ended, so it ends where the log does.
-fn end_of_epoch(
-    topic: Option<&Topic>,
-    wanted: &OffsetForLeaderPartition,
-) -> Result<Option<i64>, ResponseError> {
-    let partition = known_partition(topic, wanted.partition, wanted.current_leader_epoch)?;
-    Ok((wanted.leader_epoch == LEADER_EPOCH).then(|| partition.look(Log::high_watermark)))
-}
-
-fn known_partition(topic: Option<&Topic>, index: i32, epoch: i32) -> Result<&Partition, ResponseError> {
-    let partition =
-        topic.and_then(|topic| topic.partition(index)).ok_or(ResponseError::UnknownTopicOrPartition)?;
-    // A client that has heard of a later leader than this broker knows has to ask again.
-    if epoch > LEADER_EPOCH { Err(ResponseError::UnknownLeaderEpoch) } else { Ok(partition) }
+/// The first version in which a client may ask for this; `None`: there is none yet.
+fn since(timestamp: i64) -> Option<i16> {
+    match timestamp {
+        EARLIEST_PENDING => None,
+        LATEST_TIERED => Some(9),
+        EARLIEST_LOCAL => Some(8),
+        MAX_TIMESTAMP => Some(7),
+        _ => Some(0),
+    }
 }

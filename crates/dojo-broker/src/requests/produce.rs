@@ -2,8 +2,10 @@
 //!
 //! A batch is checked before any lock is taken, so producers to one partition wait for each other only while a checked batch gets
 //! its offset. With one replica there is nobody to wait for: `acks=all` and `acks=1` come to the same.
+//!
+//! A batch of a transaction is appended only while the transaction is open and belongs to the batch's producer.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -13,44 +15,54 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
 
-use super::producer_id::no_transactions;
+use super::transactions::for_writers;
 use super::{Answer, Caller, text};
 use crate::broker::Node;
-use crate::log::{Appended, Checked, Refused};
+use crate::clock::now_ms;
+use crate::log::{Appended, Checked, Refused, Sequence};
+use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topics::Topic;
+use crate::transaction::Producer;
 
 /// From this version on, an answer can say which records were at fault, and why.
 const EXPLAINS: i16 = 8;
+/// From this version on, a producer understands that it should abort its transaction and may then go on.
+const UNDERSTANDS_ABORTABLE: i16 = 11;
+/// From this version on, writing to a partition adds it to the transaction (KIP-890).
+const ADDS_PARTITIONS: i16 = 12;
+/// From this version on, topics are named by their ids.
+const TOPIC_IDS: i16 = 13;
 /// The offset and time of what was not stored.
 const NOWHERE: i64 = -1;
 
 pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
     let acks = request.acks;
-    let refusal = if request.transactional_id.is_some() {
-        Some(no_transactions())
-    } else if !(-1..=1).contains(&acks) {
-        Some(Refusal::new(ResponseError::InvalidRequiredAcks, format!("acks is -1, 0 or 1, not {acks}")))
-    } else {
-        None
-    };
+    let transactional_id = request.transactional_id.as_ref().map(|id| id.as_str());
+    let writer = Writer { node, version: caller.version, transactional_id };
     let mut failure = None;
     let mut topic = |data: TopicProduceData| {
-        let topic = node.topics.get(&data.name);
+        let topic = writer.topic(&data);
         let partition = |partition: PartitionProduceData| {
             let index = partition.index;
-            let outcome = match &refusal {
-                Some(refusal) => Err(Refused { refusal: refusal.clone(), record: None }),
-                None => append(topic.as_deref(), partition),
+            let outcome = if (-1..=1).contains(&acks) {
+                topic.clone().and_then(|topic| writer.append(&topic, partition))
+            } else {
+                refuse(ResponseError::InvalidRequiredAcks, format!("acks is -1, 0 or 1, not {acks}"))
             };
             if let Err(refused) = &outcome {
-                failure
-                    .get_or_insert_with(|| format!("{}-{index}: {}", &*data.name, refused.refusal.message));
+                failure.get_or_insert_with(|| {
+                    let name = topic.as_ref().map_or(data.name.as_str(), |topic| &topic.name);
+                    format!("{name}-{index}: {}", refused.refusal.message)
+                });
             }
             describe(index, outcome, caller.version)
         };
         let responses = data.partition_data.into_iter().map(partition).collect();
-        TopicProduceResponse::default().with_partition_responses(responses).with_name(data.name)
+        TopicProduceResponse::default()
+            .with_partition_responses(responses)
+            .with_name(data.name)
+            .with_topic_id(data.topic_id)
     };
     let responses = request.topic_data.into_iter().map(&mut topic).collect();
     match failure {
@@ -67,20 +79,85 @@ struct Stored {
     log_append_time: Option<i64>,
 }
 
-fn append(topic: Option<&Topic>, data: PartitionProduceData) -> Result<Stored, Refused> {
-    let refused = |refusal| Refused { refusal, record: None };
-    let unknown = || refused(Refusal::new(ResponseError::UnknownTopicOrPartition, "no such partition"));
-    let topic = topic.ok_or_else(unknown)?;
-    let partition = topic.partition(data.index).ok_or_else(unknown)?;
-    let bytes = data.records.filter(|bytes: &Bytes| !bytes.is_empty()).ok_or_else(|| {
-        refused(Refusal::new(
-            ResponseError::InvalidRecord,
-            "a produce request has one record batch for a partition",
-        ))
-    })?;
-    let batch = Checked::check(bytes, topic.settings.rules(), now_ms())?;
-    let appended = partition.append(&batch).map_err(refused)?;
-    Ok(Stored { appended, log_append_time: batch.log_append_time() })
+fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { refusal: Refusal::new(error, message), record: None })
+}
+
+/// Whose request it is that is being worked on.
+struct Writer<'a> {
+    node: &'a Node,
+    version: i16,
+    transactional_id: Option<&'a str>,
+}
+
+impl Writer<'_> {
+    fn topic(&self, data: &TopicProduceData) -> Result<Arc<Topic>, Refused> {
+        let (topic, error) = if self.version >= TOPIC_IDS {
+            (self.node.topics.by_id(&data.topic_id), ResponseError::UnknownTopicId)
+        } else {
+            (self.node.topics.get(&data.name), ResponseError::UnknownTopicOrPartition)
+        };
+        topic.map_or_else(|| refuse(error, "no such topic"), Ok)
+    }
+
+    fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, Refused> {
+        let index = data.index;
+        let Some(partition) = topic.partition(index) else {
+            return refuse(ResponseError::UnknownTopicOrPartition, "no such partition");
+        };
+        let Some(bytes) = data.records.filter(|bytes: &Bytes| !bytes.is_empty()) else {
+            return refuse(
+                ResponseError::InvalidRecord,
+                "a produce request has one record batch for a partition",
+            );
+        };
+        let batch = Checked::check(bytes, topic.settings.rules(), now_ms())?;
+        let log_append_time = batch.log_append_time();
+        let appended = match (batch.is_transactional(), batch.sequence(), self.transactional_id) {
+            (false, _, _) | (true, None, Some(_)) => partition.append(batch),
+            (true, Some(sequence), Some(id)) => {
+                self.append_in_transaction(id, &topic.name, index, partition, batch, sequence)
+            }
+            (true, _, None) => Err(Refusal::new(
+                ResponseError::TransactionalIdAuthorizationFailed,
+                "a batch of a transaction comes in a request with a transactional id",
+            )),
+        };
+        match appended {
+            Ok(appended) => Ok(Stored { appended, log_append_time }),
+            Err(refusal) => Err(Refused { refusal, record: None }),
+        }
+    }
+
+    /// Appends a batch while its transaction cannot end.
+    fn append_in_transaction(
+        &self,
+        id: &str,
+        topic: &str,
+        index: i32,
+        partition: &Partition,
+        batch: Checked,
+        sequence: Sequence,
+    ) -> Result<Appended, Refusal> {
+        let producer = Producer { id: sequence.producer_id, epoch: sequence.epoch };
+        let appended = self.node.transactions.with_known(id, |transaction| {
+            if self.version >= ADDS_PARTITIONS {
+                transaction.add_partitions(producer, [(topic.to_owned(), index)], now_ms())?;
+                // Each transaction is an epoch of its own and begins with number 0: any other has overtaken one that was lost.
+                if sequence.first != 0 && !partition.look(|log| log.has_open_transaction(producer.id)) {
+                    return Err(ResponseError::OutOfOrderSequenceNumber);
+                }
+            } else {
+                transaction.check_partition(producer, topic, index)?;
+            }
+            Ok(partition.append(batch))
+        });
+        appended.unwrap_or_else(|error| {
+            let Producer { id: producer, epoch } = producer;
+            let message = format!("producer {producer} in epoch {epoch} cannot write for `{id}`");
+            Err(Refusal::new(for_writers(error, self.version >= UNDERSTANDS_ABORTABLE), message))
+        })
+    }
 }
 
 fn describe(index: i32, outcome: Result<Stored, Refused>, version: i16) -> PartitionProduceResponse {
@@ -109,9 +186,4 @@ fn describe(index: i32, outcome: Result<Stored, Refused>, version: i16) -> Parti
                 .with_error_message(refusal.text())
         }
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,28 +1,61 @@
-//! InitProducerId: the id under which an idempotent producer numbers its batches.
+//! InitProducerId: the id under which an idempotent producer numbers its batches, or a transactional one takes over its
+//! `transactional.id`. What that means is in [`transaction`](crate::transaction).
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
+use super::Caller;
+use super::transactions::for_old_clients;
 use crate::broker::Node;
-use crate::refusal::Refusal;
+use crate::clock::now_ms;
+use crate::transaction::{Init, MAX_TIMEOUT_MS, Producer, markers};
 
-/// The answer to whoever wants a transaction. Clients take this code for final and show it; most others they would try again
-/// until they time out.
-pub(super) fn no_transactions() -> Refusal {
-    Refusal::new(
-        ResponseError::TransactionalIdAuthorizationFailed,
-        "this broker has no transactions: produce without a transactional.id, or use Apache Kafka",
-    )
+/// From this version on, a producer understands that it is fenced.
+const UNDERSTANDS_FENCED: i16 = 4;
+const NO_ID: i64 = -1;
+const NO_EPOCH: i16 = -1;
+
+pub(super) fn init_producer_id(
+    node: &Node,
+    caller: &Caller,
+    request: &InitProducerIdRequest,
+) -> InitProducerIdResponse {
+    match init(node, request) {
+        Ok(producer) => InitProducerIdResponse::default()
+            .with_producer_id(ProducerId(producer.id))
+            .with_producer_epoch(producer.epoch),
+        Err(error) => InitProducerIdResponse::default()
+            .with_error_code(for_old_clients(error, caller.version >= UNDERSTANDS_FENCED).code())
+            .with_producer_id(ProducerId(NO_ID))
+            .with_producer_epoch(NO_EPOCH),
+    }
 }
 
-pub(super) fn init_producer_id(node: &Node, request: &InitProducerIdRequest) -> InitProducerIdResponse {
-    if request.transactional_id.is_some() {
-        return InitProducerIdResponse::default()
-            .with_error_code(no_transactions().error.code())
-            .with_producer_id(ProducerId(-1))
-            .with_producer_epoch(-1);
+fn init(node: &Node, request: &InitProducerIdRequest) -> Result<Producer, ResponseError> {
+    let expected = match (*request.producer_id, request.producer_epoch) {
+        (NO_ID, NO_EPOCH) => None,
+        (NO_ID, _) | (_, NO_EPOCH) => return Err(ResponseError::InvalidRequest),
+        (id, epoch) => Some(Producer { id, epoch }),
+    };
+    let fresh_id = || node.transactions.next_producer_id();
+    let Some(id) = &request.transactional_id else {
+        return Ok(Producer { id: fresh_id(), epoch: 0 });
+    };
+    if id.is_empty() {
+        return Err(ResponseError::InvalidRequest);
     }
-    InitProducerIdResponse::default()
-        .with_producer_id(ProducerId(node.next_producer_id()))
-        .with_producer_epoch(0)
+    let timeout_ms = request.transaction_timeout_ms;
+    if !(1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {
+        return Err(ResponseError::InvalidTransactionTimeout);
+    }
+    node.transactions.with(id, |transaction| {
+        let now_ms = now_ms();
+        match transaction.init(timeout_ms, expected, fresh_id, now_ms)? {
+            Init::Granted(producer) => Ok(producer),
+            Init::Abort(ending) => {
+                markers::write(node, &ending, now_ms);
+                Err(ResponseError::ConcurrentTransactions)
+            }
+        }
+    })
 }

@@ -5,14 +5,23 @@
 
 use bytes::BytesMut;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestKind, SyncGroupRequest,
-    TransactionalId, create_topics_request, delete_topics_request, describe_configs_request, fetch_request,
-    join_group_request, leave_group_request, list_offsets_request, metadata_request, offset_commit_request,
-    offset_fetch_request, offset_for_leader_epoch_request, produce_request, sync_group_request,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeTransactionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, GroupId,
+    HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListOffsetsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, ProducerId, RequestKind, SyncGroupRequest, TransactionalId,
+    TxnOffsetCommitRequest, add_partitions_to_txn_request, create_topics_request, delete_records_request,
+    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_producers_request,
+    fetch_request, join_group_request, leave_group_request, list_offsets_request, metadata_request,
+    offset_commit_request, offset_fetch_request, offset_for_leader_epoch_request, produce_request,
+    sync_group_request, txn_offset_commit_request,
+};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, CreatePartitionsRequest, DescribeTopicPartitionsRequest,
+    IncrementalAlterConfigsRequest, OffsetDeleteRequest, alter_configs_request, create_partitions_request,
+    describe_topic_partitions_request, incremental_alter_configs_request, offset_delete_request,
 };
 use uuid::Uuid;
 
@@ -20,12 +29,24 @@ use super::*;
 use crate::api::APIS;
 use crate::config::{Config, TopicConfig};
 use crate::log::sample::Sample;
+use crate::log::{Checked, Marker};
+use crate::transaction::{Init, Producer};
 
+/// The first that a broker gives out.
+const PRODUCER: ProducerId = ProducerId(1);
 const MISSING: Uuid = Uuid::from_u128(7);
 
 fn node() -> Node {
-    let config = Config { topics: vec![TopicConfig::new("orders", 2)], ..Config::default() };
-    Node::new(config).unwrap()
+    let config = Config { topics: vec![TopicConfig::new("orders", 8)], ..Config::default() };
+    let node = Node::new(config).unwrap();
+    let taken = node.transactions.with("taken", |taken| taken.init(1000, None, || 2, 0));
+    assert_eq!(taken, Ok(Init::Granted(Producer { id: PRODUCER.0, epoch: 0 })));
+    let topic = node.topics.get("orders").unwrap();
+    let aborted = Sample::at(&[0]).in_transaction(PRODUCER.0, 0, 0).bytes();
+    topic.partitions[0].append(Checked::check(aborted, topic.settings.rules(), 0).unwrap()).unwrap();
+    let marker = Marker { producer_id: PRODUCER.0, epoch: 0, commit: false, now_ms: 0 };
+    topic.partitions[0].end_transaction(&marker);
+    node
 }
 
 fn group(name: &str) -> GroupId {
@@ -88,9 +109,13 @@ pub(crate) fn samples(key: ApiKey, version: i16) -> Vec<RequestKind> {
         ApiKey::ListOffsets => [0, 1]
             .into_iter()
             .map(|isolation_level| {
-                let partitions = [-1, -2, -3, -4, -5, 0, i64::MAX].into_iter().map(|timestamp| {
-                    list_offsets_request::ListOffsetsPartition::default().with_timestamp(timestamp)
-                });
+                let wanted = [-1, -2, -3, -4, -5, -6, 0, i64::MAX, i64::MAX];
+                let partitions =
+                    [0, 1, 2, 3, 4, 5, 6, 7, 7].into_iter().zip(wanted).map(|(index, timestamp)| {
+                        list_offsets_request::ListOffsetsPartition::default()
+                            .with_partition_index(index)
+                            .with_timestamp(timestamp)
+                    });
                 let topics = names().map(|name| {
                     list_offsets_request::ListOffsetsTopic::default()
                         .with_name(name)
@@ -279,9 +304,111 @@ pub(crate) fn samples(key: ApiKey, version: i16) -> Vec<RequestKind> {
                 request.with_topic_names(names().skip(1).collect())
             })]
         }
-        ApiKey::InitProducerId => [None, Some(TransactionalId(text("transaction")))]
-            .map(|id| RequestKind::InitProducerId(InitProducerIdRequest::default().with_transactional_id(id)))
+        ApiKey::InitProducerId => {
+            [None, Some(TransactionalId(text("taken-over"))), Some(TransactionalId(text("")))]
+                .map(|id| {
+                    RequestKind::InitProducerId(
+                        InitProducerIdRequest::default()
+                            .with_transactional_id(id)
+                            .with_transaction_timeout_ms(1000),
+                    )
+                })
+                .into()
+        }
+        ApiKey::AddPartitionsToTxn => ["taken", "nobody", ""]
+            .into_iter()
+            .flat_map(|id| [false, true].map(|verify_only| (id, verify_only)))
+            .filter(|(_, verify_only)| !verify_only || since(4))
+            .map(|(id, verify_only)| {
+                let topic = |name| {
+                    add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+                        .with_name(name)
+                        .with_partitions(vec![0, 1])
+                };
+                let (id, topics) = (TransactionalId(text(id)), vec![topic(topic_name("orders"))]);
+                let request = AddPartitionsToTxnRequest::default();
+                RequestKind::AddPartitionsToTxn(if since(4) {
+                    let transaction = |topics| {
+                        add_partitions_to_txn_request::AddPartitionsToTxnTransaction::default()
+                            .with_transactional_id(id.clone())
+                            .with_producer_id(PRODUCER)
+                            .with_verify_only(verify_only)
+                            .with_topics(topics)
+                    };
+                    request.with_transactions(vec![
+                        transaction(topics),
+                        transaction(names().map(topic).collect()),
+                    ])
+                } else {
+                    request
+                        .with_v3_and_below_transactional_id(id)
+                        .with_v3_and_below_producer_id(PRODUCER)
+                        .with_v3_and_below_topics(topics)
+                })
+            })
+            .collect(),
+        ApiKey::AddOffsetsToTxn => vec![RequestKind::AddOffsetsToTxn(
+            AddOffsetsToTxnRequest::default()
+                .with_transactional_id(TransactionalId(text("taken")))
+                .with_producer_id(PRODUCER)
+                .with_group_id(group("g")),
+        )],
+        ApiKey::TxnOffsetCommit => {
+            let partition = txn_offset_commit_request::TxnOffsetCommitRequestPartition::default()
+                .with_committed_offset(3)
+                .with_committed_metadata(Some(text("note")));
+            let topics = names().map(|name| {
+                txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+                    .with_name(name)
+                    .with_partitions(vec![partition.clone()])
+            });
+            let request = TxnOffsetCommitRequest::default()
+                .with_transactional_id(TransactionalId(text("taken")))
+                .with_producer_id(PRODUCER)
+                .with_topics(topics.collect());
+            ["g", "new", ""]
+                .map(|id| RequestKind::TxnOffsetCommit(request.clone().with_group_id(group(id))))
+                .into()
+        }
+        ApiKey::EndTxn => ["taken", "nobody", ""]
+            .map(|id| {
+                RequestKind::EndTxn(
+                    EndTxnRequest::default()
+                        .with_transactional_id(TransactionalId(text(id)))
+                        .with_producer_id(PRODUCER),
+                )
+            })
             .into(),
+        ApiKey::DescribeProducers => {
+            let topics = names().map(|name| {
+                describe_producers_request::TopicRequest::default()
+                    .with_name(name)
+                    .with_partition_indexes(vec![0, 99])
+            });
+            vec![RequestKind::DescribeProducers(
+                DescribeProducersRequest::default().with_topics(topics.collect()),
+            )]
+        }
+        ApiKey::DescribeTransactions => {
+            let ids = ["taken", "nobody", ""].map(|id| TransactionalId(text(id)));
+            vec![RequestKind::DescribeTransactions(
+                DescribeTransactionsRequest::default().with_transactional_ids(ids.into()),
+            )]
+        }
+        ApiKey::ListTransactions => ["tak.*", "["]
+            .into_iter()
+            .map(|pattern| {
+                let request = ListTransactionsRequest::default()
+                    .with_state_filters(vec![text("Empty"), text("nonsense")])
+                    .with_producer_id_filters(vec![PRODUCER]);
+                let request = if since(1) { request.with_duration_filter(5) } else { request };
+                RequestKind::ListTransactions(if since(2) {
+                    request.with_transactional_id_pattern(Some(text(pattern)))
+                } else {
+                    request
+                })
+            })
+            .collect(),
         ApiKey::OffsetForLeaderEpoch => {
             let partition = |index, epoch| {
                 offset_for_leader_epoch_request::OffsetForLeaderPartition::default()
@@ -313,6 +440,122 @@ pub(crate) fn samples(key: ApiKey, version: i16) -> Vec<RequestKind> {
             let request =
                 DescribeConfigsRequest::default().with_include_synonyms(true).with_resources(resources);
             vec![RequestKind::DescribeConfigs(request)]
+        }
+        ApiKey::DeleteRecords => {
+            let partition = |index, offset| {
+                delete_records_request::DeleteRecordsPartition::default()
+                    .with_partition_index(index)
+                    .with_offset(offset)
+            };
+            let topics =
+                names().map(|name| {
+                    delete_records_request::DeleteRecordsTopic::default()
+                        .with_name(name)
+                        .with_partitions(vec![partition(0, -1), partition(1, 7), partition(99, 0)])
+                });
+            vec![RequestKind::DeleteRecords(DeleteRecordsRequest::default().with_topics(topics.collect()))]
+        }
+        ApiKey::DescribeLogDirs => {
+            let topics = names().map(|name| {
+                describe_log_dirs_request::DescribableLogDirTopic::default()
+                    .with_topic(name)
+                    .with_partitions(vec![0, 1, 99])
+            });
+            [None, Some(topics.collect())]
+                .map(|topics| {
+                    RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default().with_topics(topics))
+                })
+                .into()
+        }
+        ApiKey::AlterConfigs => {
+            let resource = |kind, name: &str, config: &str, value: Option<&str>| {
+                let config = alter_configs_request::AlterableConfig::default()
+                    .with_name(text(config))
+                    .with_value(value.map(text));
+                alter_configs_request::AlterConfigsResource::default()
+                    .with_resource_type(kind)
+                    .with_resource_name(text(name))
+                    .with_configs(vec![config])
+            };
+            let resources = vec![
+                resource(2, "orders", "retention.ms", Some("604800000")),
+                resource(2, "missing", "retention.ms", None),
+                resource(2, "not a name", "retention.ms", Some("5")),
+                resource(4, "1", "num.partitions", Some("5")),
+                resource(99, "1", "what", Some("5")),
+            ];
+            vec![RequestKind::AlterConfigs(AlterConfigsRequest::default().with_resources(resources))]
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let resource = |kind, name: &str, config: &str, operation| {
+                let config = incremental_alter_configs_request::AlterableConfig::default()
+                    .with_name(text(config))
+                    .with_config_operation(operation)
+                    .with_value((operation != 1).then(|| text("delete")));
+                incremental_alter_configs_request::AlterConfigsResource::default()
+                    .with_resource_type(kind)
+                    .with_resource_name(text(name))
+                    .with_configs(vec![config])
+            };
+            let resources = vec![
+                resource(2, "orders", "cleanup.policy", 2),
+                resource(2, "missing", "cleanup.policy", 0),
+                resource(2, "", "cleanup.policy", 1),
+                resource(4, "1", "num.partitions", 3),
+                resource(8, "1", "kafka", 9),
+            ];
+            let request = IncrementalAlterConfigsRequest::default().with_validate_only(true);
+            vec![RequestKind::IncrementalAlterConfigs(request.with_resources(resources))]
+        }
+        ApiKey::CreatePartitions => {
+            let assignment = create_partitions_request::CreatePartitionsAssignment::default()
+                .with_broker_ids(vec![NODE_ID, NODE_ID]);
+            let topics = names().map(|name| {
+                create_partitions_request::CreatePartitionsTopic::default()
+                    .with_name(name)
+                    .with_count(9)
+                    .with_assignments(Some(vec![assignment.clone()]))
+            });
+            let plain = create_partitions_request::CreatePartitionsTopic::default()
+                .with_name(topic_name("orders"))
+                .with_count(9)
+                .with_assignments(None);
+            [topics.collect(), vec![plain]]
+                .map(|topics| {
+                    let request = CreatePartitionsRequest::default().with_validate_only(true);
+                    RequestKind::CreatePartitions(request.with_topics(topics))
+                })
+                .into()
+        }
+        ApiKey::DescribeTopicPartitions => {
+            let named = names()
+                .map(|name| describe_topic_partitions_request::TopicRequest::default().with_name(name));
+            let cursor = |index| {
+                describe_topic_partitions_request::Cursor::default()
+                    .with_topic_name(topic_name("orders"))
+                    .with_partition_index(index)
+            };
+            let request = DescribeTopicPartitionsRequest::default().with_response_partition_limit(3);
+            [(named.collect(), None), (Vec::new(), Some(cursor(7))), (Vec::new(), Some(cursor(-1)))]
+                .map(|(topics, cursor)| {
+                    let request = request.clone().with_topics(topics).with_cursor(cursor);
+                    RequestKind::DescribeTopicPartitions(request)
+                })
+                .into()
+        }
+        ApiKey::OffsetDelete => {
+            let partition = |index| {
+                offset_delete_request::OffsetDeleteRequestPartition::default().with_partition_index(index)
+            };
+            let topics = names().map(|name| {
+                offset_delete_request::OffsetDeleteRequestTopic::default()
+                    .with_name(name)
+                    .with_partitions(vec![partition(0), partition(99)])
+            });
+            let request = OffsetDeleteRequest::default().with_topics(topics.collect());
+            ["g", "unknown", ""]
+                .map(|id| RequestKind::OffsetDelete(request.clone().with_group_id(group(id))))
+                .into()
         }
         ApiKey::DeleteGroups => vec![RequestKind::DeleteGroups(
             DeleteGroupsRequest::default().with_groups_names(vec![group("g"), group("missing")]),

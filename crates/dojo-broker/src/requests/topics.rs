@@ -1,6 +1,6 @@
 //! CreateTopics and DeleteTopics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -8,7 +8,7 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
 };
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ const DEFAULT: i32 = -1;
 /// Kafka's `num.partitions`.
 const DEFAULT_PARTITIONS: i32 = 1;
 /// How many partitions one request may create.
-const MAX_PARTITIONS: i32 = 10_000;
+pub(super) const MAX_PARTITIONS: i32 = 10_000;
 /// From this version on, topics can be deleted by id.
 const BY_ID: i16 = 6;
 
@@ -32,10 +32,13 @@ pub(super) fn create_topics(node: &Node, request: CreateTopicsRequest) -> Create
     for topic in &request.topics {
         *count.entry(topic.name.clone()).or_default() += 1;
     }
+    let too_many = request.topics.iter().map(wanted_partitions).sum::<i64>() > i64::from(MAX_PARTITIONS);
     let results = request.topics.into_iter().filter_map(|topic| {
         let copies = count.remove(&topic.name)?;
         let outcome = if copies > 1 {
-            Err(Refusal::new(ResponseError::InvalidRequest, "Duplicate topic name."))
+            refuse(ResponseError::InvalidRequest, "Duplicate topic name.")
+        } else if too_many {
+            refuse(ResponseError::PolicyViolation, "Excessively large number of partitions per request.")
         } else {
             create(node, &topic, request.validate_only)
         };
@@ -54,6 +57,23 @@ pub(super) fn create_topics(node: &Node, request: CreateTopicsRequest) -> Create
     CreateTopicsResponse::default().with_topics(results.collect())
 }
 
+fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(error, message))
+}
+
+/// How many partitions a topic adds to the request's.
+fn wanted_partitions(topic: &CreatableTopic) -> i64 {
+    if topic.assignments.is_empty() {
+        i64::from(if topic.num_partitions == DEFAULT {
+            DEFAULT_PARTITIONS
+        } else {
+            topic.num_partitions.max(0)
+        })
+    } else {
+        i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX)
+    }
+}
+
 struct Created {
     id: Uuid,
     partitions: i32,
@@ -62,7 +82,6 @@ struct Created {
 
 fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
     node.topics.check_new_name(&topic.name)?;
-    let partitions = partitions(topic)?;
     let set = topic.configs.iter().map(|config| {
         let value = config.value.as_ref().ok_or_else(|| {
             let name = config.name.as_str();
@@ -74,8 +93,11 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
         Ok((config.name.to_string(), value.to_string()))
     });
     let settings = TopicSettings::new(set.collect::<Result<_, Refusal>>()?)?;
+    let partitions =
+        if topic.assignments.is_empty() { partitions(topic)? } else { assigned_partitions(topic)? };
     let id = if validate_only {
-        Uuid::nil()
+        // As by Kafka: the id of a topic that was not created, and will have another.
+        Uuid::new_v4()
     } else {
         let max_bytes = node.config.retention_bytes_per_partition;
         let count = usize::try_from(partitions).unwrap_or(0);
@@ -84,59 +106,93 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     Ok(Created { id, partitions, settings })
 }
 
-/// How many partitions the topic gets; whoever says on which brokers they go can only name this one.
+/// How many partitions the topic gets where the broker decides where they go.
 fn partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
-    let refuse = |error, message: String| Err(Refusal::new(error, message));
     let factor = i32::from(topic.replication_factor);
-    if topic.assignments.is_empty() {
-        if factor != DEFAULT && factor < 1 {
+    if factor != DEFAULT && factor < 1 {
+        return refuse(
+            ResponseError::InvalidReplicationFactor,
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        );
+    }
+    let partitions = if topic.num_partitions == DEFAULT { DEFAULT_PARTITIONS } else { topic.num_partitions };
+    if partitions < 1 {
+        return refuse(
+            ResponseError::InvalidPartitions,
+            "Number of partitions was set to an invalid non-positive value.",
+        );
+    }
+    if factor > 1 {
+        return refuse(
+            ResponseError::InvalidReplicationFactor,
+            format!(
+                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot \
+                 be reached because only 1 broker(s) are registered or some brokers have all their log directories \
+                 cordoned."
+            ),
+        );
+    }
+    Ok(partitions)
+}
+
+/// How many partitions the topic gets where the client says which brokers they go to: this one, as there is no other.
+fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
+    let not_default = |what: &str| {
+        refuse(
+            ResponseError::InvalidRequest,
+            format!("A manual partition assignment was specified, but {what} was not set to -1."),
+        )
+    };
+    if i32::from(topic.replication_factor) != DEFAULT {
+        return not_default("replication factor");
+    }
+    if topic.num_partitions != DEFAULT {
+        return not_default("numPartitions");
+    }
+    let mut indexes = BTreeSet::new();
+    for assignment in &topic.assignments {
+        if !indexes.insert(assignment.partition_index) {
             return refuse(
-                ResponseError::InvalidReplicationFactor,
-                "Replication factor must be larger than 0, or -1 to use the default value.".into(),
-            );
-        }
-        if factor > 1 {
-            return refuse(
-                ResponseError::InvalidReplicationFactor,
+                ResponseError::InvalidReplicaAssignment,
                 format!(
-                    "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
-                     cannot be reached because only 1 broker(s) are registered."
+                    "Found multiple manual partition assignments for partition {}",
+                    assignment.partition_index
                 ),
             );
         }
-        return match topic.num_partitions {
-            DEFAULT => Ok(DEFAULT_PARTITIONS),
-            ..=0 => refuse(
-                ResponseError::InvalidPartitions,
-                "Number of partitions was set to an invalid non-positive value.".into(),
-            ),
-            1..=MAX_PARTITIONS => Ok(topic.num_partitions),
-            _ => refuse(
-                ResponseError::PolicyViolation,
-                "Excessively large number of partitions per request.".into(),
-            ),
-        };
+        check_replicas(&assignment.broker_ids)?;
     }
-    if factor != DEFAULT || topic.num_partitions != DEFAULT {
+    if !indexes.iter().copied().eq((0..).take(indexes.len())) {
         return refuse(
-            ResponseError::InvalidRequest,
-            "A manual partition assignment was specified, but the number of partitions or the replication factor \
-             was not set to -1."
-                .into(),
+            ResponseError::InvalidReplicaAssignment,
+            "partitions should be a consecutive 0-based integer sequence",
         );
     }
-    let mut indexes: Vec<i32> =
-        topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
-    indexes.sort_unstable();
-    let consecutive = indexes.iter().zip(0..).all(|(index, expected)| *index == expected);
-    let on_this_node = topic.assignments.iter().all(|assignment| assignment.broker_ids == [NODE_ID]);
-    match i32::try_from(indexes.len()) {
-        Ok(count @ ..=MAX_PARTITIONS) if consecutive && on_this_node => Ok(count),
-        _ => refuse(
+    i32::try_from(indexes.len())
+        .map_err(|_| Refusal::new(ResponseError::PolicyViolation, "more partitions than can be numbered"))
+}
+
+/// Says why a partition's replicas cannot be on these brokers, where that is so.
+///
+/// # Errors
+/// `INVALID_REPLICA_ASSIGNMENT`: anything but this one broker, once.
+pub(super) fn check_replicas(brokers: &[BrokerId]) -> Result<(), Refusal> {
+    let invalid = |fault: String| {
+        refuse(
             ResponseError::InvalidReplicaAssignment,
-            "partitions are numbered from 0 without gaps, each with a single replica on broker 1".into(),
-        ),
+            format!("The manual partition assignment includes {fault}"),
+        )
+    };
+    if brokers.is_empty() {
+        return invalid("an empty replica list.".into());
     }
+    if let Some(other) = brokers.iter().filter(|broker| **broker != NODE_ID).min() {
+        return invalid(format!("broker {}, but no such broker is registered.", other.0));
+    }
+    if brokers.len() > 1 {
+        return invalid(format!("the broker {} more than once.", NODE_ID.0));
+    }
+    Ok(())
 }
 
 fn configs(settings: &TopicSettings) -> Vec<CreatableTopicConfigs> {
@@ -163,15 +219,26 @@ pub(super) fn delete_topics(
             .map(|name| DeleteTopicState::default().with_name(Some(name)))
             .collect()
     };
-    let results = topics.into_iter().map(|topic| {
+    let mut named: BTreeMap<_, usize> = BTreeMap::new();
+    for topic in &topics {
+        *named.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
+    }
+    let results = topics.into_iter().filter_map(|topic| {
         let result = DeletableTopicResult::default().with_topic_id(topic.topic_id);
-        match delete(node, &topic) {
+        let copies = named.remove(&(topic.name.clone(), topic.topic_id))?;
+        let outcome = if copies > 1 {
+            let what = if topic.name.is_some() { "name" } else { "id" };
+            refuse(ResponseError::InvalidRequest, format!("Duplicate topic {what}."))
+        } else {
+            delete(node, &topic)
+        };
+        Some(match outcome {
             Ok((name, id)) => result.with_topic_id(id).with_name(Some(TopicName(text(name)))),
             Err(refusal) => result
                 .with_error_code(refusal.error.code())
                 .with_error_message(refusal.text())
                 .with_name(topic.name),
-        }
+        })
     });
     DeleteTopicsResponse::default().with_responses(results.collect())
 }
@@ -182,17 +249,17 @@ fn delete(node: &Node, wanted: &DeleteTopicState) -> Result<(String, Uuid), Refu
         (None, false) => match node.topics.by_id(&wanted.topic_id) {
             Some(topic) => topic.name.clone(),
             None => {
-                return Err(Refusal::new(
-                    ResponseError::UnknownTopicId,
-                    "This server does not host this topic ID.",
-                ));
+                return refuse(ResponseError::UnknownTopicId, "This server does not host this topic ID.");
             }
         },
-        _ => {
-            return Err(Refusal::new(
+        (Some(_), false) => {
+            return refuse(
                 ResponseError::InvalidRequest,
-                "a topic to delete is named either by its name or by its id",
-            ));
+                "You may not specify both topic name and topic id.",
+            );
+        }
+        (None, true) => {
+            return refuse(ResponseError::InvalidRequest, "Neither topic name nor id were specified.");
         }
     };
     let topic = node.topics.delete(&name).ok_or_else(|| {

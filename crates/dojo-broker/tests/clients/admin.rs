@@ -1,10 +1,22 @@
 //! What operators do: topics, configs, lists.
 
-use rdkafka::admin::{AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
+use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, ApiKey, DescribeConfigsRequest, DescribeTopicPartitionsRequest,
+    IncrementalAlterConfigsRequest, RequestKind, ResponseKind, TopicName, alter_configs_request,
+    describe_configs_request,
+};
+use kafka_protocol::protocol::StrBytes;
+use rdkafka::Message;
+use rdkafka::admin::{
+    AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::FutureRecord;
 
-use crate::support::{PATIENCE, next, send, start};
+use crate::support::{PATIENCE, Raw, eventually, next, send, start};
 
 const OPTIONS: fn() -> AdminOptions = AdminOptions::new;
 
@@ -87,4 +99,223 @@ async fn groups_are_listed_with_their_members_and_deleted_when_empty() {
     drop(member);
     let gone = admin.delete_groups(&["listed"], &OPTIONS()).await.unwrap().remove(0);
     assert_eq!(gone, Ok("listed".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_partitions_are_noticed_by_those_who_read_the_topic() {
+    let running = start().await;
+    let member = running.member("wider", &[("topic.metadata.refresh.interval.ms", "100")]);
+    let assigned = async |count: usize| {
+        eventually(&format!("{count} partitions"), async || {
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(20), member.recv()).await;
+            (member.assignment().unwrap().count() == count).then_some(())
+        })
+        .await;
+    };
+    assigned(3).await;
+    let admin = running.admin();
+    let create = async |topic, count| {
+        admin.create_partitions(&[NewPartitions::new(topic, count)], &OPTIONS()).await.unwrap().remove(0)
+    };
+    assert_eq!(create("orders", 5).await, Ok("orders".into()));
+    assigned(5).await;
+    send(&running.producer(&[]), "orders", 4, "hello").await;
+    assert_eq!(next(&member).await.partition(), 4);
+    for (topic, count, code) in [
+        ("orders", 5, RDKafkaErrorCode::InvalidPartitions),
+        ("orders", 4, RDKafkaErrorCode::InvalidPartitions),
+        ("orders", 100_000, RDKafkaErrorCode::PolicyViolation),
+        ("missing", 5, RDKafkaErrorCode::UnknownTopicOrPartition),
+    ] {
+        assert_eq!(create(topic, count).await.unwrap_err().1, code, "{topic} {count}");
+    }
+    let only_checked = AdminOptions::new().validate_only(true);
+    admin
+        .create_partitions(&[NewPartitions::new("orders", 7)], &only_checked)
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    assert_eq!(member.fetch_metadata(Some("orders"), PATIENCE).unwrap().topics()[0].partitions().len(), 5);
+}
+
+/// Configs of `orders`, and whether each was set for the topic.
+async fn values(running: &crate::support::Running, names: [&str; 2]) -> [(String, bool); 2] {
+    let topic = [ResourceSpecifier::Topic("orders")];
+    let found = running.admin().describe_configs(&topic, &OPTIONS()).await.unwrap().remove(0).unwrap();
+    names.map(|name| {
+        let entry = found.get(name).unwrap();
+        (entry.value.clone().unwrap(), entry.source == ConfigSource::DynamicTopic)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_configs_hold_at_once_and_what_is_not_named_is_taken_back() {
+    let running = start().await;
+    let producer = running.producer(&[]);
+    let admin = running.admin();
+    let alter = async |name, value| {
+        let config = AlterConfig::new(ResourceSpecifier::Topic("orders")).set(name, value);
+        admin.alter_configs(&[config], &OPTIONS()).await.unwrap();
+    };
+    alter("max.message.bytes", "200").await;
+    let large = "x".repeat(300);
+    let record = || FutureRecord::<str, str>::to("orders").partition(0).key("key").payload(&large);
+    let refused = producer.send(record(), PATIENCE).await.unwrap_err().0;
+    assert_eq!(refused, KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
+    alter("retention.ms", "5000").await;
+    producer.send(record(), PATIENCE).await.unwrap();
+    let [size, retention] = values(&running, ["max.message.bytes", "retention.ms"]).await;
+    assert_eq!(size, ("1048588".into(), false));
+    assert_eq!(retention, ("5000".into(), true));
+    // The binding does not tell of what was refused.
+    let mut raw = running.raw().await;
+    for (kind, resource, name, value, code) in [
+        (2, "orders", "retention.ms", "soon", 40),
+        (2, "orders", "retention", "5", 40),
+        (2, "missing", "retention.ms", "5", 3),
+        (2, "not a name", "retention.ms", "5", 17),
+        (4, "1", "num.partitions", "5", 42),
+        (99, "1", "what", "5", 42),
+    ] {
+        let config = alter_configs_request::AlterableConfig::default()
+            .with_name(text(name))
+            .with_value(Some(text(value)));
+        let resource = alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(resource))
+            .with_configs(vec![config]);
+        let request =
+            RequestKind::AlterConfigs(AlterConfigsRequest::default().with_resources(vec![resource]));
+        match raw.call(ApiKey::AlterConfigs, 2, request).await {
+            ResponseKind::AlterConfigs(response) => {
+                assert_eq!(response.responses[0].error_code, code, "{name}={value}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(values(&running, ["max.message.bytes", "retention.ms"]).await[1].0, "5000");
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// Changes one config of `orders`: 0 sets, 1 deletes, 2 appends, 3 subtracts.
+async fn change(raw: &mut Raw, name: &str, operation: i8, value: &str, validate_only: bool) -> (i16, String) {
+    let config = AlterableConfig::default()
+        .with_name(text(name))
+        .with_config_operation(operation)
+        .with_value((operation != 1).then(|| text(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("orders"))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_validate_only(validate_only);
+    let request = RequestKind::IncrementalAlterConfigs(request);
+    match raw.call(ApiKey::IncrementalAlterConfigs, 1, request).await {
+        ResponseKind::IncrementalAlterConfigs(mut response) => {
+            let answer = response.responses.remove(0);
+            (answer.error_code, answer.error_message.unwrap_or_default().to_string())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_config_is_changed_and_a_list_is_added_to() {
+    let running = start().await;
+    let mut raw = running.raw().await;
+    let done = (0, String::new());
+    assert_eq!(change(&mut raw, "retention.ms", 0, "5000", false).await, done);
+    assert_eq!(change(&mut raw, "cleanup.policy", 2, "compact", false).await, done);
+    assert_eq!(change(&mut raw, "cleanup.policy", 0, "compact", true).await, done);
+    let [policy, retention] = values(&running, ["cleanup.policy", "retention.ms"]).await;
+    assert_eq!((policy.0.as_str(), retention.0.as_str()), ("delete,compact", "5000"));
+    assert_eq!(change(&mut raw, "cleanup.policy", 3, "delete", false).await, done);
+    assert_eq!(change(&mut raw, "retention.ms", 1, "", false).await, done);
+    let [policy, retention] = values(&running, ["cleanup.policy", "retention.ms"]).await;
+    assert_eq!((policy.0.as_str(), retention.1), ("compact", false));
+    let (code, message) = change(&mut raw, "retention.ms", 2, "5", false).await;
+    assert_eq!(
+        (code, message.as_str()),
+        (40, "Can't APPEND to key retention.ms because its type is not LIST.")
+    );
+    assert_eq!(change(&mut raw, "cleanup.policy", 2, "shred", false).await.0, 40);
+    assert_eq!(change(&mut raw, "cleanup.policy", 9, "compact", false).await.0, 42);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_it_is_told_what_a_config_is_for_and_under_which_names_it_can_be_set() {
+    let running = start().await;
+    let mut raw = running.raw().await;
+    change(&mut raw, "max.message.bytes", 0, "2000", false).await;
+    let resource = describe_configs_request::DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("orders"))
+        .with_configuration_keys(Some(vec![text("max.message.bytes"), text("unheard.of")]));
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true)
+        .with_include_documentation(true);
+    let mut result = match raw.call(ApiKey::DescribeConfigs, 4, RequestKind::DescribeConfigs(request)).await {
+        ResponseKind::DescribeConfigs(mut response) => response.results.remove(0),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(result.configs.len(), 1);
+    let config = result.configs.remove(0);
+    assert!(config.documentation.unwrap().contains("largest batch"));
+    let synonyms: Vec<(&str, &str, i8)> = config
+        .synonyms
+        .iter()
+        .map(|synonym| (synonym.name.as_str(), synonym.value.as_deref().unwrap(), synonym.source))
+        .collect();
+    assert_eq!(synonyms, [("max.message.bytes", "2000", 1), ("message.max.bytes", "1048588", 5)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_are_described_a_page_at_a_time() {
+    let running = start().await;
+    let topic = NewTopic::new("audit", 2, TopicReplication::Fixed(1));
+    running.admin().create_topics(&[topic], &OPTIONS()).await.unwrap();
+    let mut raw = running.raw().await;
+    let mut page = async |topics: &[&str], limit, cursor: Option<(&str, i32)>| {
+        let topics = topics.iter().map(|name| TopicRequest::default().with_name(TopicName(text(name))));
+        let cursor = cursor.map(|(topic, partition)| {
+            Cursor::default().with_topic_name(TopicName(text(topic))).with_partition_index(partition)
+        });
+        let request = DescribeTopicPartitionsRequest::default()
+            .with_topics(topics.collect())
+            .with_response_partition_limit(limit)
+            .with_cursor(cursor);
+        let request = RequestKind::DescribeTopicPartitions(request);
+        let response = match raw.call(ApiKey::DescribeTopicPartitions, 0, request).await {
+            ResponseKind::DescribeTopicPartitions(response) => response,
+            other => panic!("{other:?}"),
+        };
+        let topics = response.topics.into_iter().map(|topic| {
+            let partitions: Vec<i32> = topic.partitions.iter().map(|found| found.partition_index).collect();
+            (topic.name.unwrap().to_string(), topic.error_code, partitions)
+        });
+        let next = response.next_cursor.map(|next| (next.topic_name.to_string(), next.partition_index));
+        (topics.collect::<Vec<_>>(), next)
+    };
+    let found = |name: &str, partitions: &[i32]| (name.to_owned(), 0, partitions.to_vec());
+    let at = |name: &str, partition| Some((name.to_owned(), partition));
+    assert_eq!(
+        page(&[], 2000, None).await,
+        (vec![found("audit", &[0, 1]), found("orders", &[0, 1, 2])], None)
+    );
+    let first = (vec![found("audit", &[0, 1]), found("orders", &[0])], at("orders", 1));
+    assert_eq!(page(&[], 3, None).await, first);
+    assert_eq!(page(&[], 3, Some(("orders", 1))).await, (vec![found("orders", &[1, 2])], None));
+    assert_eq!(page(&["orders", "audit"], 2, None).await, (vec![found("audit", &[0, 1])], at("orders", 0)));
+    assert_eq!(page(&["orders"], -1, None).await, (vec![found("orders", &[0])], at("orders", 1)));
+    let missing = (vec![("missing".into(), 3, Vec::new()), found("orders", &[0])], at("orders", 1));
+    assert_eq!(page(&["orders", "missing"], 1, None).await, missing);
+    let refused = (vec![("orders".into(), 42, Vec::new())], None);
+    assert_eq!(page(&["orders"], 1, Some(("audit", 0))).await, refused);
+    assert_eq!(page(&["orders"], 1, Some(("orders", -1))).await, refused);
 }

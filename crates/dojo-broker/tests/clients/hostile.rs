@@ -114,11 +114,40 @@ async fn a_client_from_the_future_learns_which_versions_there_are() {
     match raw.read(ApiKey::ApiVersions, 0).await {
         ResponseKind::ApiVersions(response) => {
             assert_eq!(response.error_code, 35);
-            assert!(response.api_keys.iter().any(|api| api.api_key == ApiKey::ApiVersions as i16));
+            let keys: Vec<i16> = response.api_keys.iter().map(|api| api.api_key).collect();
+            assert_eq!(keys, [ApiKey::ApiVersions as i16]);
         }
         other => panic!("{other:?}"),
     }
     assert!(is_alive(&mut raw).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_follows_the_header_of_any_request_harms_nobody_else() {
+    let running = start().await;
+    let mut neighbour = running.raw().await;
+    let request = RequestKind::ApiVersions(ApiVersionsRequest::default());
+    let apis = match neighbour.call(ApiKey::ApiVersions, 0, request).await {
+        ResponseKind::ApiVersions(response) => response.api_keys,
+        other => panic!("{other:?}"),
+    };
+    let mut runner = TestRunner::deterministic();
+    let bodies = prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xff), any::<u8>()], 0..60);
+    for api in apis {
+        for version in api.min_version..=api.max_version {
+            let header =
+                [&api.api_key.to_be_bytes()[..], &version.to_be_bytes(), &[0, 0, 0, 1, 0xff, 0xff]].concat();
+            for _ in 0..3 {
+                let body = bodies.new_tree(&mut runner).unwrap().current();
+                let mut raw = running.raw().await;
+                raw.stream.write_all(&framed(&[&header[..], &body].concat())).await.unwrap();
+                raw.stream.shutdown().await.unwrap();
+                raw.until_closed().await;
+            }
+        }
+    }
+    assert!(is_alive(&mut neighbour).await);
+    send(&running.producer(&[]), "orders", 0, "still here").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,5 +7,7 @@ mod support;
 mod admin;
 mod groups;
 mod hostile;
+mod log_cleaning;
 mod other_clients;
 mod records;
+mod transactions;

@@ -1,0 +1,131 @@
+//! The fields in front of a batch's records, read and written.
+//!
+//! Format v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98). The checksum covers what comes after it,
+//! and the offset and the leader's epoch come before, so that a broker can write those two without a new checksum.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::compression::Codec;
+
+/// How many bytes come before the records.
+pub(super) const HEADER: usize = 61;
+/// The base offset and the length field itself are not counted in a batch's length field.
+pub(super) const BEFORE_LENGTH: usize = 12;
+/// Where the part begins that the checksum covers: from the attributes on.
+pub(super) const CHECKED: usize = 21;
+
+const CODEC_BITS: i16 = 0b0000_0111;
+const LOG_APPEND_TIME_BIT: i16 = 0b0000_1000;
+pub(super) const TRANSACTIONAL_BIT: i16 = 0b0001_0000;
+pub(super) const CONTROL_BIT: i16 = 0b0010_0000;
+
+/// There is one node, so leadership never changes hands: every batch was written in the first epoch.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+/// The timestamp of a record that has none.
+pub(super) const NO_TIMESTAMP: i64 = -1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) base_offset: i64,
+    /// Of the whole batch, this header included, in bytes.
+    pub(super) length: usize,
+    pub(super) magic: i8,
+    pub(super) crc: u32,
+    pub(super) attributes: i16,
+    pub(super) last_offset_delta: i32,
+    pub(super) base_timestamp: i64,
+    pub(super) max_timestamp: i64,
+    pub(super) producer_id: i64,
+    pub(super) producer_epoch: i16,
+    pub(super) base_sequence: i32,
+    pub(super) record_count: i32,
+}
+
+impl Header {
+    /// Reads the header off the front; `None` where the bytes end too soon.
+    pub(super) fn parse(mut bytes: &[u8]) -> Option<Self> {
+        let base_offset = bytes.try_get_i64().ok()?;
+        let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?.checked_add(BEFORE_LENGTH)?;
+        let _leader_epoch = bytes.try_get_i32().ok()?;
+        Some(Self {
+            base_offset,
+            length,
+            magic: bytes.try_get_i8().ok()?,
+            crc: bytes.try_get_u32().ok()?,
+            attributes: bytes.try_get_i16().ok()?,
+            last_offset_delta: bytes.try_get_i32().ok()?,
+            base_timestamp: bytes.try_get_i64().ok()?,
+            max_timestamp: bytes.try_get_i64().ok()?,
+            producer_id: bytes.try_get_i64().ok()?,
+            producer_epoch: bytes.try_get_i16().ok()?,
+            base_sequence: bytes.try_get_i32().ok()?,
+            record_count: bytes.try_get_i32().ok()?,
+        })
+    }
+
+    /// Puts the header before `records`, with a length and a checksum that are right for them.
+    pub(super) fn seal(&self, records: &[u8]) -> BytesMut {
+        let mut batch = BytesMut::with_capacity(HEADER + records.len());
+        batch.put_i64(self.base_offset);
+        // A batch that is longer than its field can say is longer than any request.
+        batch.put_i32(i32::try_from(HEADER - BEFORE_LENGTH + records.len()).unwrap_or(i32::MAX));
+        batch.put_i32(LEADER_EPOCH);
+        batch.put_i8(self.magic);
+        batch.put_u32(0);
+        batch.put_i16(self.attributes);
+        batch.put_i32(self.last_offset_delta);
+        batch.put_i64(self.base_timestamp);
+        batch.put_i64(self.max_timestamp);
+        batch.put_i64(self.producer_id);
+        batch.put_i16(self.producer_epoch);
+        batch.put_i32(self.base_sequence);
+        batch.put_i32(self.record_count);
+        batch.put_slice(records);
+        let crc = batch.get(CHECKED..).map(crc32c::crc32c).unwrap_or_default();
+        if let Some(field) = batch.get_mut(CHECKED - 4..CHECKED) {
+            field.copy_from_slice(&crc.to_be_bytes());
+        }
+        batch
+    }
+
+    /// Whether the checksum is that of `batch`, which this header was read from.
+    pub(super) fn fits(&self, batch: &[u8]) -> bool {
+        batch.get(CHECKED..).map(crc32c::crc32c) == Some(self.crc)
+    }
+
+    pub(super) fn codec(&self) -> Option<Codec> {
+        Codec::from_bits(self.attributes & CODEC_BITS)
+    }
+
+    pub(super) fn with_codec(self, codec: Codec) -> Self {
+        Self { attributes: self.attributes & !CODEC_BITS | codec as i16, ..self }
+    }
+
+    /// Whether the broker's time holds for every record, which is then the maximum timestamp.
+    pub(super) fn is_log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME_BIT != 0
+    }
+
+    pub(super) fn with_log_append_time(self, time: i64) -> Self {
+        Self { attributes: self.attributes | LOG_APPEND_TIME_BIT, max_timestamp: time, ..self }
+    }
+
+    /// The time of the record that is `delta` milliseconds after the batch's first.
+    pub(super) fn timestamp(&self, delta: i64) -> i64 {
+        if self.is_log_append_time() { self.max_timestamp } else { self.base_timestamp.saturating_add(delta) }
+    }
+
+    pub(super) fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL_BIT != 0
+    }
+
+    /// Whether the batch is a marker that ends a transaction; consumers never show it.
+    pub(super) fn is_control(&self) -> bool {
+        self.attributes & CONTROL_BIT != 0
+    }
+}
+
+/// What comes behind the header.
+pub(super) fn records(batch: &Bytes) -> &[u8] {
+    batch.get(HEADER..).unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! What a partition knows of transactions: where the open ones begin, and which records of the ended ones were aborted.
+//!
+//! A producer writes the records of a transaction where they belong, between everyone else's, before anyone knows what will become
+//! of them. At the end, the coordinator writes a *marker* behind them: one record that no consumer ever shows, which says commit
+//! or abort. Nothing that was written is changed. A consumer with `isolation.level=read_committed` sees the difference by two things:
+//!
+//! - it gets nothing from the *last stable offset* on, where the first open transaction begins;
+//! - with what it gets comes a list of the aborted transactions in it, each as producer and first offset, and the consumer drops
+//!   what that producer wrote from there to its next abort marker.
+//!
+//! ```text
+//!   offset      0    1    2    3        4    5        6    7
+//!   producer    A    B    A    A abort  B    B commit B    A
+//!                                                     └─ last stable offset: B and A are open, B since 6
+//!   a consumer of committed records sees 1 and 4, and is told of one aborted transaction: A from 0 on
+//! ```
+//!
+//! See KIP-98, and for the markers <https://kafka.apache.org/documentation/#controlbatch>.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use kafka_protocol::ResponseError;
+
+use super::header::{CONTROL_BIT, Header, TRANSACTIONAL_BIT};
+use super::stored::Stored;
+use super::{ActiveProducer, Log, Read};
+
+/// The record of a marker, but for the type in its key: an attribute byte and two deltas, a key of four bytes (version and type),
+/// a value of six (version and epoch of the coordinator, of which there has been one), no headers.
+const MARKER_BEFORE_TYPE: [u8; 7] = [32, 0, 0, 0, 8, 0, 0];
+const MARKER_AFTER_TYPE: [u8; 8] = [12, 0, 0, 0, 0, 0, 0, 0];
+const ABORT: i16 = 0;
+const COMMIT: i16 = 1;
+/// Markers have no place in their producer's sequence.
+const NO_SEQUENCE: i32 = -1;
+
+/// The end of a transaction, as it is written into each of its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub(crate) producer_id: i64,
+    /// The producer's epoch from now on: what still comes in an older one comes too late.
+    pub(crate) epoch: i16,
+    pub(crate) commit: bool,
+    /// When it is written, in milliseconds since 1970.
+    pub(crate) now_ms: i64,
+}
+
+impl Marker {
+    /// The batch that the marker is in a log, at `offset`.
+    fn stored_at(&self, offset: i64) -> Stored {
+        let header = Header {
+            base_offset: offset,
+            length: 0,
+            magic: 2,
+            crc: 0,
+            attributes: TRANSACTIONAL_BIT | CONTROL_BIT,
+            last_offset_delta: 0,
+            base_timestamp: self.now_ms,
+            max_timestamp: self.now_ms,
+            producer_id: self.producer_id,
+            producer_epoch: self.epoch,
+            base_sequence: NO_SEQUENCE,
+            record_count: 1,
+        };
+        let kind = if self.commit { COMMIT } else { ABORT }.to_be_bytes();
+        let record = [MARKER_BEFORE_TYPE.as_slice(), &kind, &MARKER_AFTER_TYPE].concat();
+        Stored {
+            base_offset: offset,
+            last_offset: offset,
+            max_timestamp: self.now_ms,
+            max_timestamp_offset: offset,
+            received: self.now_ms,
+            delete_horizon: None,
+            data: header.seal(&record).freeze(),
+        }
+    }
+}
+
+/// A transaction whose records are to be skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Aborted {
+    pub(crate) producer_id: i64,
+    pub(crate) first_offset: i64,
+    /// Of its marker.
+    pub(crate) last_offset: i64,
+    /// The last stable offset behind the marker. Transactions that end later begin there or behind.
+    stable_offset: i64,
+}
+
+/// The transactions of a partition.
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    /// The first offset of each that is open.
+    open: BTreeSet<i64>,
+    /// In the order of their markers.
+    aborted: VecDeque<Aborted>,
+}
+
+impl Transactions {
+    /// The first record of a transaction was written, at `offset`.
+    pub(super) fn begin(&mut self, offset: i64) {
+        self.open.insert(offset);
+    }
+
+    /// The transaction that began at `first_offset` has ended with `marker` at `offset`.
+    fn end(&mut self, first_offset: i64, offset: i64, marker: &Marker) {
+        self.open.remove(&first_offset);
+        if !marker.commit {
+            self.aborted.push_back(Aborted {
+                producer_id: marker.producer_id,
+                first_offset,
+                last_offset: offset,
+                stable_offset: self.first_open().unwrap_or(offset + 1),
+            });
+        }
+    }
+
+    /// Where the first open transaction begins.
+    pub(super) fn first_open(&self) -> Option<i64> {
+        self.open.first().copied()
+    }
+
+    /// The aborted transactions that have records or their marker at `from` or later, and begin before `to`.
+    pub(super) fn aborted(&self, from: i64, to: i64) -> impl Iterator<Item = &Aborted> {
+        let first = self.aborted.partition_point(|aborted| aborted.last_offset < from);
+        let mut later = false;
+        self.aborted
+            .range(first..)
+            .take_while(move |aborted| !std::mem::replace(&mut later, aborted.stable_offset >= to))
+            .filter(move |aborted| aborted.first_offset < to)
+    }
+
+    /// Forgets aborted transactions for which `keep` does not hold: no record of theirs is in the log any more.
+    pub(super) fn retain_aborted(&mut self, keep: impl FnMut(&Aborted) -> bool) {
+        self.aborted.retain(keep);
+    }
+}
+
+impl Log {
+    /// The offset up to which no transaction is open: consumers of committed records may read up to it.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        // An open transaction may have lost its first records to the bound on the log.
+        self.transactions.first_open().map_or(self.end, |first| first.max(self.start))
+    }
+
+    /// Ends a producer's transaction. The marker is written even where the transaction has no record here: it tells the
+    /// partition of the producer's new epoch.
+    pub(crate) fn end_transaction(&mut self, marker: &Marker) {
+        let offset = self.end;
+        if let Some(first_offset) = self.producers.end_transaction(marker) {
+            self.transactions.end(first_offset, offset, marker);
+        }
+        self.push(marker.stored_at(offset));
+        let start = self.start;
+        self.transactions.retain_aborted(|aborted| aborted.last_offset >= start);
+    }
+
+    /// Whether a producer has a transaction open that has records here.
+    pub(crate) fn has_open_transaction(&self, producer_id: i64) -> bool {
+        self.producers.in_transaction(producer_id)
+    }
+
+    /// The producers that are remembered at `now_ms`, milliseconds since 1970.
+    pub(crate) fn active_producers(&self, now_ms: i64) -> Vec<ActiveProducer> {
+        self.producers.active(now_ms)
+    }
+
+    /// As [`Log::read`], but up to the last stable offset, and together with the aborted transactions that a reader has to skip.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub(crate) fn read_committed(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Read, ResponseError> {
+        let mut read = self.read_before(self.last_stable_offset(), offset, max_bytes, at_least_one)?;
+        read.aborted = self.transactions.aborted(offset, read.end).copied().collect();
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+#[path = "transactions_tests.rs"]
+mod tests;

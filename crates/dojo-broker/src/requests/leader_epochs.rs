@@ -1,0 +1,79 @@
+//! OffsetForLeaderEpoch, and the check of the epoch that a client believes in.
+//!
+//! Each time a partition gets a new leader, its epoch grows by one. A consumer names the epoch in which it read last, to learn
+//! whether what it read is still in the log (KIP-320). Here, leadership never changes: there is the first epoch and no other.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
+use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
+
+use crate::broker::Node;
+use crate::log::{LEADER_EPOCH, Log};
+use crate::partition::Partition;
+use crate::topics::Topic;
+
+/// A client that knows of no epoch says so, and is not checked.
+pub(super) const NO_EPOCH: i32 = -1;
+const NO_OFFSET: i64 = -1;
+
+/// Says where a client is out of step with the leader.
+///
+/// # Errors
+/// `UNKNOWN_LEADER_EPOCH` for a client that has heard of a later leader than this broker has, which then has to ask again;
+/// `FENCED_LEADER_EPOCH` for one that has not yet heard of the present one.
+pub(super) fn check_epoch(current: i32) -> Result<(), ResponseError> {
+    match current {
+        NO_EPOCH | LEADER_EPOCH => Ok(()),
+        LEADER_EPOCH.. => Err(ResponseError::UnknownLeaderEpoch),
+        _ => Err(ResponseError::FencedLeaderEpoch),
+    }
+}
+
+/// The partition with this number, for a client that believes in this epoch.
+///
+/// # Errors
+/// `UNKNOWN_TOPIC_OR_PARTITION`, or as [`check_epoch`].
+pub(super) fn led_partition(
+    topic: Option<&Topic>,
+    index: i32,
+    current_epoch: i32,
+) -> Result<&Partition, ResponseError> {
+    let partition =
+        topic.and_then(|topic| topic.partition(index)).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_epoch(current_epoch)?;
+    Ok(partition)
+}
+
+pub(super) fn offset_for_leader_epoch(
+    node: &Node,
+    request: OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
+    let topics = request.topics.into_iter().map(|wanted| {
+        let topic = node.topics.get(&wanted.topic);
+        let partitions = wanted.partitions.iter().map(|wanted| {
+            let response = EpochEndOffset::default()
+                .with_partition(wanted.partition)
+                .with_leader_epoch(NO_EPOCH)
+                .with_end_offset(NO_OFFSET);
+            match end_of_epoch(topic.as_deref(), wanted) {
+                Ok(Some(end)) => response.with_leader_epoch(LEADER_EPOCH).with_end_offset(end),
+                Ok(None) => response,
+                Err(error) => response.with_error_code(error.code()),
+            }
+        });
+        OffsetForLeaderTopicResult::default().with_partitions(partitions.collect()).with_topic(wanted.topic)
+    });
+    OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
+}
+
+/// There is one epoch, and it has not ended, so it ends where the log does.
+fn end_of_epoch(
+    topic: Option<&Topic>,
+    wanted: &OffsetForLeaderPartition,
+) -> Result<Option<i64>, ResponseError> {
+    let partition = led_partition(topic, wanted.partition, wanted.current_leader_epoch)?;
+    Ok((wanted.leader_epoch == LEADER_EPOCH).then(|| partition.look(Log::high_watermark)))
+}

@@ -1,0 +1,64 @@
+//! DescribeLogDirs: how much there is of each partition.
+//!
+//! A broker with disks tells of each of them. This one tells of its memory as of a single disk, whose size is what the records of
+//! all partitions together may take.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+
+use super::{text, topic_name};
+use crate::broker::Node;
+use crate::log::Log;
+use crate::topics::Topic;
+
+/// What takes the place of a folder's name.
+const MEMORY: &str = "memory";
+
+pub(super) fn describe_log_dirs(node: &Node, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+    let all = node.topics.all();
+    let count: usize = all.iter().map(|topic| topic.partitions.len()).sum();
+    let used: usize = all.iter().map(|topic| used(topic)).sum();
+    let total = count.saturating_mul(node.config.retention_bytes_per_partition);
+    let topics = match request.topics {
+        None => all.iter().map(|topic| describe(topic, |_| true)).collect(),
+        Some(wanted) => {
+            let wanted: BTreeMap<_, _> =
+                wanted.into_iter().map(|wanted| (wanted.topic.to_string(), wanted.partitions)).collect();
+            // What is not there is left out, as by a broker that holds other partitions than those asked for.
+            all.iter()
+                .filter_map(|topic| {
+                    let partitions = wanted.get(&topic.name)?;
+                    Some(describe(topic, |index| partitions.contains(&index)))
+                })
+                .collect()
+        }
+    };
+    let result = DescribeLogDirsResult::default()
+        .with_log_dir(text(MEMORY))
+        .with_topics(topics)
+        .with_total_bytes(size(total))
+        .with_usable_bytes(size(total.saturating_sub(used)));
+    DescribeLogDirsResponse::default().with_results(vec![result])
+}
+
+fn used(topic: &Topic) -> usize {
+    topic.partitions.iter().map(|partition| partition.look(Log::bytes)).sum()
+}
+
+fn describe(topic: &Topic, is_wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic {
+    let partitions = (0_i32..).zip(&topic.partitions).filter(|(index, _)| is_wanted(*index));
+    let partitions = partitions.map(|(index, partition)| {
+        DescribeLogDirsPartition::default()
+            .with_partition_index(index)
+            .with_partition_size(size(partition.look(Log::bytes)))
+    });
+    DescribeLogDirsTopic::default().with_name(topic_name(&topic.name)).with_partitions(partitions.collect())
+}
+
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

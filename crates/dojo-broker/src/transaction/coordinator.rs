@@ -1,0 +1,164 @@
+//! The transactional ids of the broker: a lock for each, and the clock that ends transactions which take too long.
+//!
+//! A transaction's lock is held over the whole of what a request does with it: while a batch of the transaction is appended, and
+//! while the markers of its end are written. So no batch gets into a partition between the question whether it may and the marker
+//! behind which it must not be. Requests of different producers do not meet. The order of locks is: the list of ids, one
+//! transaction, then one partition or one group at a time; nobody asks for a transaction who holds a later one, and no lock is
+//! held while anything is awaited.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use tokio::sync::Notify;
+
+use super::{Ending, State, Transaction};
+use crate::clock::now_ms;
+use crate::lock::lock;
+
+/// How many transactional ids are remembered; beyond it, the idle one that was used least lately is forgotten.
+const REMEMBERED_IDS: usize = 10_000;
+
+type Shared = Arc<Mutex<Transaction>>;
+
+/// All transactional ids, and the producer ids that were given out.
+#[derive(Debug, Default)]
+pub(crate) struct Coordinator {
+    transactions: Mutex<BTreeMap<String, Shared>>,
+    last_producer_id: AtomicI64,
+    /// When the clock wakes up, in milliseconds since 1970; `None` for never.
+    alarm: Mutex<Option<i64>>,
+    earlier_alarm: Notify,
+}
+
+impl Coordinator {
+    /// An id that no producer had before.
+    pub(crate) fn next_producer_id(&self) -> i64 {
+        self.last_producer_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Works with a transactional id, which is made known if it is not.
+    pub(crate) fn with<T>(&self, id: &str, work: impl FnOnce(&mut Transaction) -> T) -> T {
+        let transaction = {
+            let mut transactions = lock(&self.transactions);
+            if !transactions.contains_key(id) && transactions.len() >= REMEMBERED_IDS {
+                make_room(&mut transactions);
+            }
+            let new = || Arc::new(Mutex::new(Transaction::new(self.next_producer_id(), now_ms())));
+            transactions.entry(id.to_owned()).or_insert_with(new).clone()
+        };
+        self.work(&transaction, work)
+    }
+
+    /// Works with a transactional id that is known.
+    ///
+    /// # Errors
+    /// `INVALID_PRODUCER_ID_MAPPING` where it is not, `INVALID_REQUEST` where it is empty, or what `work` says.
+    pub(crate) fn with_known<T>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&mut Transaction) -> Result<T, ResponseError>,
+    ) -> Result<T, ResponseError> {
+        if id.is_empty() {
+            return Err(ResponseError::InvalidRequest);
+        }
+        let transaction = lock(&self.transactions).get(id).cloned();
+        self.work(&transaction.ok_or(ResponseError::InvalidProducerIdMapping)?, work)
+    }
+
+    /// Looks at a transactional id, where it is known.
+    pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&Transaction) -> T) -> Option<T> {
+        let transaction = lock(&self.transactions).get(id).cloned()?;
+        Some(at(&lock(&transaction)))
+    }
+
+    /// Looks at every transactional id in turn, by name.
+    pub(crate) fn look_at_each(&self, mut at: impl FnMut(&str, &Transaction)) {
+        for (id, transaction) in self.all() {
+            at(&id, &lock(&transaction));
+        }
+    }
+
+    /// Lets time pass for the transactions; `write` writes the markers of those that have taken too long. Never returns: end it
+    /// by dropping it.
+    pub(crate) async fn keep_time(&self, write: impl Fn(&Ending, i64)) {
+        loop {
+            let next = self.set_alarm();
+            let alarm = async {
+                match next {
+                    Some(at) => tokio::time::sleep(until(at)).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = alarm => {}
+                () = self.earlier_alarm.notified() => {}
+            }
+            let now_ms = now_ms();
+            for (_, transaction) in self.all() {
+                let mut transaction = lock(&transaction);
+                if let Some(ending) = transaction.tick(|| self.next_producer_id(), now_ms) {
+                    write(&ending, now_ms);
+                }
+            }
+            // Whoever has got hold of an id did so under the lock on the list, and holds a second reference to it.
+            lock(&self.transactions).retain(|_, transaction| {
+                Arc::strong_count(transaction) > 1 || !lock(transaction).is_forgotten_at(now_ms)
+            });
+        }
+    }
+
+    fn all(&self) -> Vec<(String, Shared)> {
+        lock(&self.transactions).iter().map(|(id, transaction)| (id.clone(), transaction.clone())).collect()
+    }
+
+    fn work<T>(&self, transaction: &Shared, work: impl FnOnce(&mut Transaction) -> T) -> T {
+        let (result, deadline) = {
+            let mut transaction = lock(transaction);
+            (work(&mut transaction), transaction.deadline_ms())
+        };
+        if lock(&self.alarm).is_none_or(|alarm| deadline < alarm) {
+            self.earlier_alarm.notify_one();
+        }
+        result
+    }
+
+    /// The lock is held while the transactions are asked, so that none can get an earlier deadline unnoticed in between.
+    fn set_alarm(&self) -> Option<i64> {
+        let mut alarm = lock(&self.alarm);
+        *alarm = self.all().iter().map(|(_, transaction)| lock(transaction).deadline_ms()).min();
+        *alarm
+    }
+}
+
+fn until(at_ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(at_ms.saturating_sub(now_ms())).unwrap_or(0))
+}
+
+fn make_room(transactions: &mut BTreeMap<String, Shared>) {
+    let unused = transactions.iter().filter(|(_, transaction)| Arc::strong_count(transaction) == 1);
+    let idle = unused.filter_map(|(id, transaction)| {
+        let transaction = lock(transaction);
+        (transaction.state() != State::Ongoing).then(|| (transaction.deadline_ms(), id.clone()))
+    });
+    if let Some((_, oldest)) = idle.min() {
+        transactions.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_ids_is_bounded() {
+        let coordinator = Coordinator::default();
+        for n in 0..REMEMBERED_IDS + 10 {
+            coordinator.with(&format!("id-{n}"), |_| ());
+        }
+        assert_eq!(lock(&coordinator.transactions).len(), REMEMBERED_IDS);
+    }
+}
