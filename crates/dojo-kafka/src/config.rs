@@ -3,7 +3,7 @@
 //! The names are librdkafka's own:
 //! <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>.
 
-use crate::Error;
+use crate::{Error, Prefix};
 use rdkafka::ClientConfig;
 use std::{sync::OnceLock, time::Duration};
 
@@ -23,6 +23,17 @@ pub struct KafkaConfig {
         default_value = "localhost:9092"
     )]
     pub brokers: String,
+
+    /// What comes before the name of every topic and group on the cluster, so that several dojos can share it, such as
+    /// class-7.
+    #[arg(
+        id = "kafka_prefix",
+        long = "kafka-prefix",
+        env = "KAFKA_PREFIX",
+        value_name = "PREFIX",
+        default_value = ""
+    )]
+    pub prefix: Prefix,
 
     /// Any librdkafka property, such as security.protocol=SSL; may repeat. As environment variable:
     /// KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
@@ -51,9 +62,9 @@ fn environment_properties() -> &'static [(String, String)] {
 }
 
 impl KafkaConfig {
-    /// The Kafka at `brokers`, with no properties beside those of the environment.
+    /// The Kafka at `brokers`, with the contract's own names and no properties beside those of the environment.
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), properties: Vec::new() }
+        Self { brokers: brokers.into(), prefix: Prefix::default(), properties: Vec::new() }
     }
 
     fn client(&self, client_id: &str) -> ClientConfig {
@@ -106,6 +117,13 @@ impl KafkaConfig {
     }
 
     pub(crate) fn tail_consumer(&self, client_id: &str) -> ClientConfig {
+        let mut config = self.lookup_consumer(client_id);
+        // Whoever reads a whole topic must know when a part of it was missed.
+        config.set("auto.offset.reset", "error");
+        config
+    }
+
+    pub(crate) fn lookup_consumer(&self, client_id: &str) -> ClientConfig {
         // librdkafka wants a group id to be a consumer at all. Nothing is subscribed and nothing committed, so no
         // such group ever comes to be.
         self.with_properties(self.reader(client_id, client_id))
@@ -118,7 +136,7 @@ impl KafkaConfig {
     fn reader(&self, client_id: &str, group: &str) -> ClientConfig {
         let mut config = self.client(client_id);
         config
-            .set("group.id", group)
+            .set("group.id", self.prefix.on_cluster(group))
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
@@ -165,5 +183,13 @@ mod tests {
             ..KafkaConfig::new("localhost:1")
         };
         assert_eq!(kafka.producer("test", Duration::from_secs(1), 0).get("linger.ms"), Some("20"));
+    }
+
+    #[test]
+    fn a_group_bears_the_prefix_and_a_client_does_not() {
+        let kafka = KafkaConfig { prefix: "class-7.".parse().unwrap(), ..KafkaConfig::new("localhost:1") };
+        let consumer = kafka.group_consumer("fraud-1", "fraud-group");
+        assert_eq!(consumer.get("group.id"), Some("class-7.fraud-group"));
+        assert_eq!(consumer.get("client.id"), Some("fraud-1"));
     }
 }

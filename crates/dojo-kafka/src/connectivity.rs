@@ -1,12 +1,13 @@
 //! Whether Kafka answers at the moment, as far as is known.
 //!
 //! Two sources: librdkafka reports at once when the last connection is lost, and a probe asks every second, which
-//! also notices a network that swallows packets, and Kafka's return.
+//! also notices a network that swallows packets, and Kafka's return. A probe that gets no answer says nothing where others
+//! do: acknowledgements are answers, too.
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -42,12 +43,16 @@ impl fmt::Display for Connectivity {
 #[derive(Debug)]
 pub(crate) struct Watched {
     away: AtomicBool,
+    begun: Instant,
+    /// When the last record was acknowledged, in milliseconds since `begun`.
+    heard: AtomicU64,
     state: watch::Sender<Connectivity>,
 }
 
 impl Default for Watched {
     fn default() -> Self {
-        Self { away: AtomicBool::new(false), state: watch::Sender::new(Connectivity::Unknown) }
+        let state = watch::Sender::new(Connectivity::Unknown);
+        Self { away: AtomicBool::new(false), begun: Instant::now(), heard: AtomicU64::new(0), state }
     }
 }
 
@@ -74,6 +79,21 @@ impl Watched {
             *state = Connectivity::Away { since: Instant::now(), reason: reason.to_owned() };
             true
         });
+    }
+
+    /// A record was acknowledged.
+    pub(crate) fn heard(&self) {
+        self.heard.store(self.age(), Ordering::Relaxed);
+    }
+
+    /// Whether a record was acknowledged that shortly ago.
+    pub(crate) fn was_heard_within(&self, time: Duration) -> bool {
+        let heard = self.heard.load(Ordering::Relaxed);
+        heard > 0 && u128::from(self.age().saturating_sub(heard)) <= time.as_millis()
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
     pub(crate) fn is_away(&self) -> bool {

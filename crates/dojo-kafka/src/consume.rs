@@ -9,8 +9,8 @@
 //! then (wait, commit) must not hold up anybody else.
 
 use crate::{
-    AssignedPartition, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
-    StartAt, config::create, ledger::Ledger, lookup::Lookup, producer::log,
+    AssignedPartition, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Prefix, Producer, Progress,
+    Record, StartAt, config::create, ledger::Ledger, lookup::Lookup, producer::log,
 };
 use rdkafka::{
     ClientContext, Message, Offset, TopicPartitionList,
@@ -114,15 +114,18 @@ pub fn consume<H: Handler>(
         rebalances: Mutex::default(),
         closing: AtomicBool::new(false),
         commit_failed: AtomicBool::new(false),
+        prefix: kafka.prefix.clone(),
         progress: progress.clone(),
     };
     let consumer: BaseConsumer<Context> = create("consumer", &config, config.create_with_context(context))?;
-    consumer.subscribe(&consume.topics).map_err(|source| Error::Group {
+    let topics: Vec<_> = consume.topics.iter().map(|topic| kafka.prefix.on_cluster(topic)).collect();
+    let topics: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
+    consumer.subscribe(&topics).map_err(|source| Error::Group {
         group: consume.group.clone(),
         attempt: "subscribe",
         source: Box::new(source),
     })?;
-    let lookup = Lookup::new(kafka, &consume.client_id);
+    let (lookup, prefix) = (Lookup::new(kafka, &consume.client_id, shutdown.clone()), kafka.prefix.clone());
     let (end, ended) = oneshot::channel();
     let group = consume.group.clone();
     let name = consume.group.clone();
@@ -132,6 +135,7 @@ pub fn consume<H: Handler>(
             consumer,
             producer,
             handler,
+            prefix,
             progress,
             lookup,
             shared: Arc::default(),
@@ -158,6 +162,7 @@ struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
     commit_failed: AtomicBool,
+    prefix: Prefix,
     progress: Progress,
 }
 
@@ -197,7 +202,7 @@ impl ClientContext for Context {
         let Ok(statistics) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
         for (topic, of) in statistics.topics {
             let known = of.partitions.into_iter().filter(|(p, s)| *p >= 0 && s.hi_offset >= 0);
-            self.progress.ends(topic, known.map(|(p, s)| (p, s.hi_offset)));
+            self.progress.ends(self.prefix.in_contract(topic), known.map(|(p, s)| (p, s.hi_offset)));
         }
     }
 }
@@ -277,6 +282,7 @@ struct Loop<H> {
     consumer: BaseConsumer<Context>,
     producer: Producer,
     handler: H,
+    prefix: Prefix,
     progress: Progress,
     lookup: Lookup,
     shared: Arc<Shared>,
@@ -306,7 +312,7 @@ impl<H: Handler> Loop<H> {
         match self.consumer.poll(POLL) {
             None => {}
             Some(Ok(message)) => {
-                let record = Record::of(&message);
+                let record = Record::of(&message, &self.prefix);
                 let Some(topic) = self.consume.topics.iter().position(|t| *t == record.topic) else {
                     return Ok(());
                 };
@@ -381,7 +387,8 @@ impl<H: Handler> Loop<H> {
     }
 
     fn resend_if_due(&mut self) {
-        if self.resend_at.is_some_and(|at| Instant::now() < at) {
+        // While Kafka is away what is sent would only come back.
+        if self.producer.is_away() || self.resend_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
         let undelivered = std::mem::take(&mut *self.shared.undelivered());
@@ -405,9 +412,10 @@ impl<H: Handler> Loop<H> {
     /// A partition of which the handler holds back too much is paused until it holds back half as much.
     fn pause_or_resume(&mut self, received: Option<i32>) {
         let [topic] = self.consume.topics[..] else { return };
+        let topic = self.prefix.on_cluster(topic);
         let list = |partition| {
             let mut list = TopicPartitionList::with_capacity(1);
-            list.add_partition(topic, partition);
+            list.add_partition(&topic, partition);
             list
         };
         if let Some(partition) = received
@@ -469,9 +477,10 @@ impl<H: Handler> Loop<H> {
     /// A pause outlasts an assignment; what was paused in the last one would never be read in the next.
     fn resume_all(&mut self) {
         let [topic] = self.consume.topics[..] else { return };
+        let topic = self.prefix.on_cluster(topic);
         let mut list = TopicPartitionList::with_capacity(self.paused.len());
         for partition in std::mem::take(&mut self.paused) {
-            list.add_partition(topic, partition);
+            list.add_partition(&topic, partition);
         }
         if list.count() > 0
             && let Err(error) = self.consumer.resume(&list)
@@ -487,7 +496,7 @@ impl<H: Handler> Loop<H> {
         for AssignedPartition { topic, partition, committed } in &committed {
             let asked = starts.iter().find(|s: &&StartAt| s.topic == *topic && s.partition == *partition);
             let start = asked.map(|s| s.offset).or(*committed).map_or(Offset::Beginning, Offset::Offset);
-            list.add_partition_offset(topic, *partition, start)
+            list.add_partition_offset(&self.prefix.on_cluster(topic), *partition, start)
                 .map_err(|source| self.group_error("start at an offset", source))?;
         }
         let topics = &self.consume.topics;
@@ -515,7 +524,7 @@ impl<H: Handler> Loop<H> {
             .elements()
             .iter()
             .map(|e| AssignedPartition {
-                topic: e.topic().to_owned(),
+                topic: self.prefix.in_contract(e.topic()).to_owned(),
                 partition: e.partition(),
                 committed: offset(e.offset()),
             })
@@ -545,9 +554,8 @@ impl<H: Handler> Loop<H> {
         }
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for ((topic, partition), offset) in offsets {
-            if let Err(error) =
-                list.add_partition_offset(self.topic(topic), partition, Offset::Offset(offset))
-            {
+            let topic = self.prefix.on_cluster(self.topic(topic));
+            if let Err(error) = list.add_partition_offset(&topic, partition, Offset::Offset(offset)) {
                 tracing::warn!(%error, partition, offset, "an offset cannot be committed");
             }
         }

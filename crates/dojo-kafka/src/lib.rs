@@ -9,15 +9,20 @@
 //! | say what it is doing | [`Reporter`] |
 //! | find its topics there | [`create_topics`] |
 //!
+//! Several dojos can share a cluster: each gives its names a [`Prefix`], which nobody outside this crate meets.
+//!
 //! What a service may rely on: a send is acknowledged by all in-sync replicas before it counts; an offset is
 //! committed only when everything that followed from the records before it is acknowledged; nothing waits without
 //! a bound. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
+
+mod prefix;
 
 mod config;
 mod error;
 mod record;
 pub use config::{KafkaConfig, parse_property};
 pub use error::Error;
+pub use prefix::Prefix;
 pub use record::{Delivered, Outgoing, Record};
 
 mod connectivity;

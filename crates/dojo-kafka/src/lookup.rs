@@ -10,26 +10,31 @@ use std::{
     sync::OnceLock,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_secs(5);
+/// So soon a look-up that waits for Kafka sees a shutdown.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Connects when it is first asked.
 pub(crate) struct Lookup {
     kafka: KafkaConfig,
     client_id: String,
+    shutdown: CancellationToken,
     consumer: OnceLock<BaseConsumer<Context>>,
 }
 
 impl Lookup {
-    pub(crate) fn new(kafka: &KafkaConfig, client_id: &str) -> Self {
-        Self { kafka: kafka.clone(), client_id: format!("{client_id}-lookup"), consumer: OnceLock::new() }
+    pub(crate) fn new(kafka: &KafkaConfig, client_id: &str, shutdown: CancellationToken) -> Self {
+        let client_id = format!("{client_id}-lookup");
+        Self { kafka: kafka.clone(), client_id, shutdown, consumer: OnceLock::new() }
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<Context>, Error> {
         if let Some(consumer) = self.consumer.get() {
             return Ok(consumer);
         }
-        let config = self.kafka.tail_consumer(&self.client_id);
+        let config = self.kafka.lookup_consumer(&self.client_id);
         let consumer = create("consumer", &config, config.create_with_context(Context))?;
         Ok(self.consumer.get_or_init(|| consumer))
     }
@@ -45,11 +50,14 @@ impl LogLookup for Lookup {
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
-        at(topic, partition, Offset::Offset(offset)).and_then(|list| consumer.assign(&list)).map_err(fail)?;
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        at(&on_cluster, partition, Offset::Offset(offset))
+            .and_then(|list| consumer.assign(&list))
+            .map_err(fail)?;
         let until = Instant::now() + WITHIN;
         let found = loop {
-            match consumer.poll(until.saturating_duration_since(Instant::now())) {
-                Some(Ok(message)) if message.topic() == topic && message.partition() == partition => {
+            match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
+                Some(Ok(message)) if message.topic() == on_cluster && message.partition() == partition => {
                     break Ok(message.timestamp().to_millis());
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break Ok(None),
@@ -58,6 +66,7 @@ impl LogLookup for Lookup {
                     let late = rdkafka::types::RDKafkaErrorCode::OperationTimedOut;
                     break Err(fail(KafkaError::MessageConsumption(late)));
                 }
+                _ if self.shutdown.is_cancelled() => break Err(fail(KafkaError::Canceled)),
                 _ => {}
             }
         };
@@ -68,8 +77,17 @@ impl LogLookup for Lookup {
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         // Negative numbers are names for the log's ends here, not times.
-        let list = at(topic, partition, Offset::Offset(timestamp.max(0))).map_err(fail)?;
-        let found = self.consumer()?.offsets_for_times(list, WITHIN).map_err(fail)?;
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let list = at(&on_cluster, partition, Offset::Offset(timestamp.max(0))).map_err(fail)?;
+        let until = Instant::now() + WITHIN;
+        let found = loop {
+            match self.consumer()?.offsets_for_times(list.clone(), STEP) {
+                Ok(found) => break found,
+                Err(_) if self.shutdown.is_cancelled() => return Err(fail(KafkaError::Canceled)),
+                Err(source) if Instant::now() >= until => return Err(fail(source)),
+                Err(_) => {}
+            }
+        };
         Ok(found
             .elements()
             .first()

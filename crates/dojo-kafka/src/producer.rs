@@ -5,7 +5,7 @@
 //! future of [`Producer::send`], or the ledger of a [consumer loop](crate::consume()).
 
 use crate::{
-    Connectivity, Delivered, Error, KafkaConfig, Outgoing, config::create, connectivity::Watched,
+    Connectivity, Delivered, Error, KafkaConfig, Outgoing, Prefix, config::create, connectivity::Watched,
     record::to_native,
 };
 use dojo_contract::topic;
@@ -23,10 +23,13 @@ use std::{
 };
 use tokio::sync::{oneshot, watch};
 
-/// How often Kafka is asked whether it is there, and how long it may take to say so.
+/// How often Kafka is asked whether it is there, and how long it may take to say so: less in all than a record is given
+/// to be acknowledged, and more than a slow network takes.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_AGAIN: Duration = Duration::from_millis(250);
-const PROBE_WITHIN: Duration = Duration::from_secs(1);
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// The same while it is away: one that answers late is back all the same.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// How long a full send queue is looked at again, and how often.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 const QUEUE_FULL_TRIES: u32 = 200;
@@ -63,13 +66,17 @@ impl ClientContext for Context {
     }
 }
 
-/// librdkafka's own log. Its warnings repeat every second while Kafka is away, which [`Connectivity`] says once.
+/// What librdkafka warns of again and again while Kafka is away or starts, which [`Connectivity`] says once: lost
+/// connections, requests without an answer, partitions without a leader, coordinators that are not there yet.
+const WHILE_AWAY: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "METADATAUPDATE", "GETPID", "COMMITFAIL"];
+
+/// librdkafka's own log.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{message}");
         }
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if facility != "FAIL" && facility != "ERROR" => {
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !WHILE_AWAY.contains(&facility) => {
             tracing::warn!(target: "librdkafka", facility, "{message}");
         }
         _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
@@ -82,9 +89,13 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: Box<Opaque>) {
         let Opaque { topic, on_delivery } = *opaque;
         on_delivery(match result {
-            Ok(message) => Ok(Delivered { partition: message.partition(), offset: message.offset() }),
+            Ok(message) => {
+                self.connectivity.heard();
+                Ok(Delivered { partition: message.partition(), offset: message.offset() })
+            }
             Err((error, message)) => {
-                let record = crate::Record::of(message);
+                // Its topic is the one that it was given with.
+                let record = crate::Record::of(message, &Prefix::default());
                 let outgoing = Outgoing {
                     topic,
                     key: record.key.map(<[u8]>::to_vec),
@@ -108,6 +119,7 @@ pub struct Producer {
 
 struct Shared {
     config: ClientConfig,
+    prefix: Prefix,
     connectivity: Arc<Watched>,
     // Replaced when librdkafka calls its producer dead for good, as it does when Kafka has forgotten its id.
     inner: RwLock<Arc<Inner>>,
@@ -116,6 +128,28 @@ struct Shared {
 impl Shared {
     fn inner(&self) -> Arc<Inner> {
         Arc::clone(&self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// Whether Kafka answers and would take orders; if not, why. A broker that has just been started answers before any
+    /// partition has a leader; one that is overloaded may be late with this answer, and not with others.
+    fn ask(&self) -> Result<(), String> {
+        let orders = self.prefix.on_cluster(topic::ORDERS);
+        let within = if self.connectivity.is_away() { BACK_WITHIN } else { PROBE_WITHIN };
+        let metadata = match self.inner().client().fetch_metadata(Some(&orders), within) {
+            Ok(metadata) => metadata,
+            Err(error)
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
+                    && self.connectivity.was_heard_within(PROBE_WITHIN) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        match partitions.find(|partition| partition.leader() < 0) {
+            Some(partition) => Err(format!("partition {} of topic {orders} has no leader", partition.id())),
+            None => Ok(()),
+        }
     }
 
     fn replace_if_fatal(&self) {
@@ -159,7 +193,7 @@ impl Producer {
         let config = kafka.producer(client_id, message_timeout, linger_ms);
         let connectivity = Arc::new(Watched::default());
         let inner = RwLock::new(Arc::new(new_inner(&config, &connectivity)?));
-        let shared = Arc::new(Shared { config, connectivity, inner });
+        let shared = Arc::new(Shared { config, prefix: kafka.prefix.clone(), connectivity, inner });
         spawn_probe(Arc::downgrade(&shared), client_id)?;
         Ok(Self { shared })
     }
@@ -199,7 +233,8 @@ impl Producer {
     pub(crate) fn enqueue(&self, record: &Outgoing, on_delivery: OnDelivery) -> Result<(), Error> {
         let topic = record.topic;
         let opaque = Box::new(Opaque { topic, on_delivery });
-        let mut base = BaseRecord::<[u8], [u8], Box<Opaque>>::with_opaque_to(topic, opaque);
+        let on_cluster = self.shared.prefix.on_cluster(topic);
+        let mut base = BaseRecord::<[u8], [u8], Box<Opaque>>::with_opaque_to(&on_cluster, opaque);
         base.key = record.key.as_deref();
         base.payload = record.value.as_deref();
         base.timestamp = record.timestamp;
@@ -218,8 +253,10 @@ impl Producer {
         self.shared.connectivity.subscribe()
     }
 
-    /// Waits until everything on the send queue is acknowledged or given up, but not longer than `within`.
+    /// Waits until everything on the send queue is acknowledged or given up, but not longer than `within`, and not at
+    /// all while Kafka is known to be away.
     pub async fn flush(&self, within: Duration) {
+        let within = if self.is_away() { Duration::ZERO } else { within };
         let inner = self.shared.inner();
         let flushed = tokio::task::spawn_blocking(move || inner.flush(within)).await;
         if !matches!(flushed, Ok(Ok(()))) {
@@ -239,12 +276,13 @@ impl Producer {
         let until = Instant::now() + WATERMARKS_WITHIN;
         let left = move || until.saturating_duration_since(Instant::now());
         let (inner, topic) = (self.shared.inner(), topic.to_owned());
+        let on_cluster = self.shared.prefix.on_cluster(&topic).into_owned();
         let read = move || {
             let fail = |source| Error::Read { topic: topic.clone(), source: Box::new(source) };
-            let metadata = inner.client().fetch_metadata(Some(&topic), left()).map_err(fail)?;
+            let metadata = inner.client().fetch_metadata(Some(&on_cluster), left()).map_err(fail)?;
             let partitions = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id());
             partitions
-                .map(|p| Ok((p, inner.client().fetch_watermarks(&topic, p, left()).map_err(fail)?)))
+                .map(|p| Ok((p, inner.client().fetch_watermarks(&on_cluster, p, left()).map_err(fail)?)))
                 .collect()
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| {
@@ -257,9 +295,9 @@ impl Producer {
 fn spawn_probe(shared: Weak<Shared>, client_id: &str) -> Result<(), Error> {
     let probe = move || {
         while let Some(shared) = shared.upgrade() {
-            match shared.inner().client().fetch_metadata(Some(topic::ORDERS), PROBE_WITHIN) {
-                Ok(_) => shared.connectivity.up(),
-                Err(error) => shared.connectivity.away(&error.to_string()),
+            match shared.ask() {
+                Ok(()) => shared.connectivity.up(),
+                Err(reason) => shared.connectivity.away(&reason),
             }
             shared.replace_if_fatal();
             let pause = if shared.connectivity.is_away() { PROBE_AGAIN } else { PROBE_EVERY };

@@ -1,6 +1,6 @@
 //! Records as the services see them, coming and going.
 
-use crate::Error;
+use crate::{Error, Prefix};
 use chrono::{DateTime, Utc};
 use dojo_contract::header::Headers;
 use rdkafka::{
@@ -30,9 +30,9 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn of(message: &'a BorrowedMessage<'_>) -> Self {
+    pub(crate) fn of(message: &'a BorrowedMessage<'_>, prefix: &Prefix) -> Self {
         Self {
-            topic: message.topic(),
+            topic: prefix.in_contract(message.topic()),
             partition: message.partition(),
             offset: message.offset(),
             timestamp: message.timestamp().to_millis(),

@@ -98,6 +98,10 @@ impl Reporter {
                     () = tokio::time::sleep(every) => {}
                 }
                 let now = *wanted.borrow_and_update();
+                if now == InstanceState::Stopped && producer.is_away() {
+                    // Nobody would hear of it in time; that nothing more is heard says it, too.
+                    return;
+                }
                 let sent = match identity.record(now, observe()) {
                     Ok(record) => producer.send(record).await.map(drop),
                     Err(error) => Err(error),
@@ -118,7 +122,8 @@ impl Reporter {
         self.state.send_replace(InstanceState::Running);
     }
 
-    /// Says `stopped`, waiting up to two seconds for the acknowledgement, and reports no more.
+    /// Says `stopped`, waiting up to two seconds for the acknowledgement, and reports no more. While Kafka is known to be
+    /// away, says nothing.
     pub async fn stopped(mut self) {
         self.state.send_replace(InstanceState::Stopped);
         if timeout(GOODBYE_WITHIN, &mut self.reporting).await.is_err() {

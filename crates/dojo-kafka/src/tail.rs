@@ -5,10 +5,11 @@
 use crate::{Error, KafkaConfig, Record, config::create, producer::log};
 use chrono::{DateTime, Utc};
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientContext, Message as _, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
+    types::RDKafkaErrorCode,
 };
 use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -40,12 +41,13 @@ pub enum Tailed<'a> {
         /// Partition to end.
         ends: &'a BTreeMap<i32, i64>,
     },
-    /// An offset was asked for that the log does not have: records before `earliest` are gone, or the log ends
-    /// before `wanted`. Reading goes on at `resumes`.
+    /// The log does not have the offset that comes next, or that was asked for: the records before `resumes` are gone,
+    /// because retention has overtaken this reader; or the log ends before `wanted`, because it is another one under
+    /// the same name, which is then read from its start. Reading goes on at `resumes`.
     Gap {
         /// Partition concerned.
         partition: i32,
-        /// Offset asked for.
+        /// Offset that should have come next.
         wanted: i64,
         /// Offset that is read next instead.
         resumes: i64,
@@ -94,18 +96,35 @@ pub fn tail(
     let consumer: BaseConsumer<Context> = create("consumer", &config, config.create_with_context(Context))?;
     let stop = shutdown.child_token();
     let stopped = stop.clone();
-    let topic = topic.to_owned();
+    let (topic, prefix) = (kafka.prefix.on_cluster(topic).into_owned(), kafka.prefix.clone());
     let thread_topic = topic.clone();
     let read = move || {
         let Some((starts, ends, gaps)) = start(&consumer, &topic, &from, &stopped) else { return };
         on(Tailed::Started { starts: &starts, ends: &ends });
-        for (partition, wanted, resumes) in gaps {
+        for Gap { partition, wanted, resumes } in gaps {
             on(Tailed::Gap { partition, wanted, resumes });
         }
+        let mut next = starts;
         while !stopped.is_cancelled() {
             match consumer.poll(POLL) {
                 None => {}
-                Some(Ok(message)) => on(Tailed::Record(&Record::of(&message))),
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                    let Some(gaps) = go_on(&consumer, &topic, &mut next, &stopped) else { return };
+                    for Gap { partition, wanted, resumes } in gaps {
+                        tracing::warn!(
+                            topic,
+                            partition,
+                            wanted,
+                            resumes,
+                            "the log does not have what comes next"
+                        );
+                        on(Tailed::Gap { partition, wanted, resumes });
+                    }
+                }
+                Some(Ok(message)) => {
+                    next.insert(message.partition(), message.offset().saturating_add(1));
+                    on(Tailed::Record(&Record::of(&message, &prefix)));
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => on(Tailed::CaughtUp { partition }),
                 Some(Err(error)) => tracing::debug!(topic, %error, "tailing"),
             }
@@ -118,7 +137,13 @@ pub fn tail(
     Ok(Tail { _stop: stop.drop_guard() })
 }
 
-type Start = (BTreeMap<i32, i64>, BTreeMap<i32, i64>, Vec<(i32, i64, i64)>);
+struct Gap {
+    partition: i32,
+    wanted: i64,
+    resumes: i64,
+}
+
+type Start = (BTreeMap<i32, i64>, BTreeMap<i32, i64>, Vec<Gap>);
 
 /// Finds and assigns the offsets to start at; `None` when stopped before Kafka and the topic were there.
 fn start(
@@ -148,7 +173,7 @@ fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Resu
     let partitions: Vec<i32> =
         metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
     if partitions.is_empty() {
-        let missing = rdkafka::types::RDKafkaErrorCode::UnknownTopicOrPartition;
+        let missing = RDKafkaErrorCode::UnknownTopicOrPartition;
         return Err(KafkaError::MetadataFetch(missing));
     }
     let (mut starts, mut ends, mut gaps) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -162,7 +187,7 @@ fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Resu
                 let wanted = offsets.get(&partition).copied().unwrap_or(low);
                 let start = wanted.clamp(low, high.max(low));
                 if start != wanted {
-                    gaps.push((partition, wanted, start));
+                    gaps.push(Gap { partition, wanted, resumes: start });
                 }
                 start
             }
@@ -170,12 +195,57 @@ fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Resu
         starts.insert(partition, start);
         ends.insert(partition, high);
     }
-    let mut list = TopicPartitionList::with_capacity(starts.len());
-    for (partition, offset) in &starts {
+    assign(consumer, topic, &starts)?;
+    Ok((starts, ends, gaps))
+}
+
+fn assign(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    next: &BTreeMap<i32, i64>,
+) -> Result<(), KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(next.len());
+    for (partition, offset) in next {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
     }
-    consumer.assign(&list)?;
-    Ok((starts, ends, gaps))
+    consumer.assign(&list)
+}
+
+/// Kafka says that an offset in `next` is out of range, and librdkafka, told not to choose another by itself, has
+/// stopped there: finds where to go on. `None` when stopped before Kafka answered.
+fn go_on(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    next: &mut BTreeMap<i32, i64>,
+    stopped: &CancellationToken,
+) -> Option<Vec<Gap>> {
+    while !stopped.is_cancelled() {
+        match try_go_on(consumer, topic, next) {
+            Ok(gaps) => return Some(gaps),
+            Err(error) => tracing::debug!(topic, %error, "waiting to go on"),
+        }
+        std::thread::sleep(ASK_AGAIN);
+    }
+    None
+}
+
+fn try_go_on(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    next: &mut BTreeMap<i32, i64>,
+) -> Result<Vec<Gap>, KafkaError> {
+    let mut gaps = Vec::new();
+    let mut found = next.clone();
+    for (partition, offset) in &mut found {
+        let (low, high) = consumer.fetch_watermarks(topic, *partition, ASK_WITHIN)?;
+        if !(low..=high).contains(offset) {
+            gaps.push(Gap { partition: *partition, wanted: *offset, resumes: low });
+            *offset = low;
+        }
+    }
+    assign(consumer, topic, &found)?;
+    *next = found;
+    Ok(gaps)
 }
 
 fn offset_at(

@@ -1,33 +1,44 @@
-//! Creating the topics of the contract: idempotent, and never by auto-creation.
+//! Creating topics as the contract has them: idempotent, and never by auto-creation.
 
 use crate::{Error, KafkaConfig, config::create};
-use dojo_contract::topic::TOPICS;
+use dojo_contract::topic::TopicSpec;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
+    error::KafkaError,
     types::RDKafkaErrorCode,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// How long Kafka may take to answer, and then to know everywhere what it has created.
 const WITHIN: Duration = Duration::from_secs(30);
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A topic that is there now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created {
-    /// Its name.
+    /// Its name in the contract.
     pub topic: &'static str,
     /// It was there before; its partitions and configuration stay as they are.
     pub existed: bool,
 }
 
-/// Creates every topic that is not there yet, with `replication` copies. Waits up to half a minute for Kafka.
-pub async fn create_topics(kafka: &KafkaConfig, replication: i32) -> Result<Vec<Created>, Error> {
+/// Creates every one of `topics` that is not there yet, with `replication` copies, and returns when each can be written
+/// and read. Waits up to half a minute for Kafka to create them, and as long again for all of them to have leaders.
+pub async fn create_topics(
+    kafka: &KafkaConfig,
+    topics: &[TopicSpec],
+    replication: i32,
+) -> Result<Vec<Created>, Error> {
     let config = kafka.admin();
     let admin: AdminClient<DefaultClientContext> = create("admin client", &config, config.create())?;
-    let wanted: Vec<_> = TOPICS
+    let names: Vec<_> = topics.iter().map(|spec| kafka.prefix.on_cluster(spec.name).into_owned()).collect();
+    let wanted: Vec<_> = topics
         .iter()
-        .map(|spec| {
-            let topic = NewTopic::new(spec.name, spec.partitions, TopicReplication::Fixed(replication));
+        .zip(&names)
+        .map(|(spec, name)| {
+            let topic = NewTopic::new(name, spec.partitions, TopicReplication::Fixed(replication));
             spec.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
         })
         .collect();
@@ -36,7 +47,7 @@ pub async fn create_topics(kafka: &KafkaConfig, replication: i32) -> Result<Vec<
         .create_topics(&wanted, &options)
         .await
         .map_err(|source| Error::Admin { brokers: kafka.brokers.clone(), source: Box::new(source) })?;
-    TOPICS
+    let created: Vec<_> = topics
         .iter()
         .zip(results)
         .map(|(spec, result)| match result {
@@ -44,5 +55,46 @@ pub async fn create_topics(kafka: &KafkaConfig, replication: i32) -> Result<Vec<
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Created { topic: spec.name, existed: true }),
             Err((topic, code)) => Err(Error::CreateTopic { topic, message: code.to_string() }),
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let partitions = topics.iter().zip(&created).map(|(spec, created)| {
+        // One that existed has as many as whoever created it wanted.
+        if created.existed { 1 } else { spec.partitions.unsigned_abs() as usize }
+    });
+    let expected: Vec<_> = names.into_iter().zip(partitions).collect();
+    let wait = move || until_all_have_leaders(&admin, &expected);
+    tokio::task::spawn_blocking(wait).await.unwrap_or_else(|e| {
+        Err(Error::Thread { what: "waiting for topics".to_owned(), message: e.to_string() })
+    })?;
+    Ok(created)
+}
+
+/// A topic is created before every broker knows of it, and its partitions before they have leaders. Whoever comes in
+/// between is told that there is no such topic.
+fn until_all_have_leaders(
+    admin: &AdminClient<DefaultClientContext>,
+    expected: &[(String, usize)],
+) -> Result<(), Error> {
+    let until = Instant::now() + WITHIN;
+    for (topic, partitions) in expected {
+        loop {
+            let why = match leaders(admin, topic) {
+                Ok(leaders) if leaders >= *partitions => break,
+                Ok(leaders) => format!("{leaders} of {partitions} partitions have a leader"),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= until {
+                let message = format!("created, but not usable after {} s: {why}", WITHIN.as_secs());
+                return Err(Error::CreateTopic { topic: topic.clone(), message });
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+    Ok(())
+}
+
+/// How many partitions of `topic` have a leader.
+fn leaders(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<usize, KafkaError> {
+    let metadata = admin.inner().fetch_metadata(Some(topic), ASK_WITHIN)?;
+    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    Ok(partitions.filter(|partition| partition.leader() >= 0 && partition.error().is_none()).count())
 }

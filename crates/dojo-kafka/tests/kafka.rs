@@ -2,7 +2,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
 use chrono::Utc;
-use dojo_broker::{Broker, TopicConfig};
 use dojo_contract::{
     InstanceStatus, Service, Setting, SettingName, Settings,
     topic::{self, TOPICS},
@@ -12,33 +11,13 @@ use dojo_kafka::{
     Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed, consume,
     create_topics, tail,
 };
+use dojo_testbed::{Kafka, OwnKafka, PATIENCE, own_prefix, until};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A broker of the test's own, with the contract's topics.
-fn broker() -> Broker {
-    let topics = TOPICS.iter().map(|spec| TopicConfig {
-        name: spec.name.to_owned(),
-        partitions: spec.partitions,
-        config: spec.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-    });
-    Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() }).unwrap()
-}
-
-/// Such a broker, served until the end of the test.
-async fn kafka() -> KafkaConfig {
-    let broker = broker();
-    let listeners = dojo_broker::bind("127.0.0.1:0").await.unwrap();
-    let port = listeners[0].local_addr().unwrap().port();
-    tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await });
-    KafkaConfig::new(format!("127.0.0.1:{port}"))
-}
 
 fn producer(kafka: &KafkaConfig) -> Producer {
     Producer::new(kafka, "test", Duration::from_secs(5)).unwrap()
@@ -46,14 +25,6 @@ fn producer(kafka: &KafkaConfig) -> Producer {
 
 fn order(n: usize) -> Outgoing {
     Outgoing::json(topic::ORDERS, format!("order-{n}"), &n, Utc::now()).unwrap()
-}
-
-async fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 type Seen = Arc<Mutex<Vec<(i32, i64)>>>;
@@ -122,8 +93,8 @@ impl Running {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_resolves_with_the_place_where_the_record_stands() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     let first = producer.send(order(1)).await.unwrap();
     let second = producer.send(order(1)).await.unwrap();
     assert_eq!((second.partition, second.offset), (first.partition, first.offset + 1));
@@ -137,18 +108,18 @@ async fn a_send_to_a_broker_that_is_not_there_ends_within_its_bound() {
     let producer = Producer::new(&kafka, "test", Duration::from_millis(500)).unwrap();
     let error = tokio::time::timeout(PATIENCE, producer.send(order(1))).await.unwrap().unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
-    eventually("the absence to be known", || producer.is_away()).await;
+    until("the absence to be known", async || producer.is_away()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_handled_is_committed_and_not_handled_again() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     for n in 0..100 {
         producer.send(order(n)).await.unwrap();
     }
-    let first = run(&kafka, "g", Copy::default());
-    eventually("a hundred records", || first.count() == 100).await;
+    let first = run(&kafka.config, "g", Copy::default());
+    until("a hundred records", async || first.count() == 100).await;
     let mut seen = first.end().await;
     for partition in 0..3 {
         let offsets: Vec<_> = seen.iter().filter(|(p, _)| *p == partition).map(|(_, o)| *o).collect();
@@ -163,24 +134,24 @@ async fn what_was_handled_is_committed_and_not_handled_again() {
         "sends are acknowledged before the end"
     );
 
-    let second = run(&kafka, "g", Copy::default());
+    let second = run(&kafka.config, "g", Copy::default());
     producer.send(order(7)).await.unwrap();
-    eventually("the new record", || second.count() > 0).await;
+    until("the new record", async || second.count() > 0).await;
     assert_eq!(second.end().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_may_start_before_the_committed_offset_and_commits_no_backwards() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     for n in 0..30 {
         producer.send(order(n)).await.unwrap();
     }
-    let first = run(&kafka, "g", Copy::default());
-    eventually("thirty records", || first.count() == 30).await;
+    let first = run(&kafka.config, "g", Copy::default());
+    until("thirty records", async || first.count() == 30).await;
     first.end().await;
-    let again = run(&kafka, "g", Copy { start: Some(0), ..Copy::default() });
-    eventually("thirty records again", || again.count() == 30).await;
+    let again = run(&kafka.config, "g", Copy { start: Some(0), ..Copy::default() });
+    until("thirty records again", async || again.count() == 30).await;
     let positions: BTreeMap<i32, i64> =
         again.progress.partitions().into_iter().map(|p| (p.partition, p.position)).collect();
     assert_eq!(positions.values().sum::<i64>(), 30, "{positions:?}");
@@ -189,12 +160,12 @@ async fn a_handler_may_start_before_the_committed_offset_and_commits_no_backward
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_share_the_partitions_and_a_leaving_one_loses_nothing() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
-    let one = run(&kafka, "g", Copy::default());
-    eventually("all partitions with one", || one.progress.partitions().len() == 3).await;
-    let other = run(&kafka, "g", Copy::default());
-    eventually("the partitions to be shared", || {
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
+    let one = run(&kafka.config, "g", Copy::default());
+    until("all partitions with one", async || one.progress.partitions().len() == 3).await;
+    let other = run(&kafka.config, "g", Copy::default());
+    until("the partitions to be shared", async || {
         let (one, other) = (one.progress.partitions().len(), other.progress.partitions().len());
         one + other == 3 && one > 0 && other > 0
     })
@@ -202,13 +173,13 @@ async fn members_share_the_partitions_and_a_leaving_one_loses_nothing() {
     for n in 0..60 {
         producer.send(order(n)).await.unwrap();
     }
-    eventually("sixty records", || one.count() + other.count() >= 60).await;
+    until("sixty records", async || one.count() + other.count() >= 60).await;
     let mut seen = other.end().await;
     for n in 60..90 {
         producer.send(order(n)).await.unwrap();
     }
-    eventually("thirty more with the one that stayed", || one.count() + seen.len() >= 90).await;
-    eventually("no lag", || one.progress.partitions().iter().all(|p| p.lag == 0)).await;
+    until("thirty more with the one that stayed", async || one.count() + seen.len() >= 90).await;
+    until("no lag", async || one.progress.partitions().iter().all(|p| p.lag == 0)).await;
     seen.extend(one.end().await);
     seen.sort_unstable();
     seen.dedup();
@@ -217,14 +188,14 @@ async fn members_share_the_partitions_and_a_leaving_one_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incremental_assignor_is_refused_with_the_ones_that_work() {
-    let kafka = kafka().await;
+    let kafka = Kafka::start().await;
     let property = ("partition.assignment.strategy".to_owned(), "cooperative-sticky".to_owned());
-    let kafka = KafkaConfig { properties: vec![property], ..kafka };
+    let config = KafkaConfig { properties: vec![property], ..kafka.config.clone() };
     let consumed = Consume::new("g", &[topic::ORDERS], "test");
     let refused = consume(
-        &kafka,
+        &config,
         consumed,
-        producer(&kafka),
+        producer(&kafka.config),
         Copy::default(),
         Progress::default(),
         CancellationToken::new(),
@@ -233,7 +204,34 @@ async fn an_incremental_assignor_is_refused_with_the_ones_that_work() {
     assert!(error.contains("roundrobin"), "{error}");
 }
 
-/// Copies as [`Copy`] does, and takes Kafka away at the first record.
+#[tokio::test(flavor = "multi_thread")]
+async fn dojos_with_prefixes_of_their_own_share_a_kafka_and_nothing_else() {
+    let kafka = Kafka::start().await;
+    let other = KafkaConfig { prefix: own_prefix(), ..kafka.config.clone() };
+    let created = create_topics(&other, TOPICS, 1).await.unwrap();
+    assert!(created.iter().all(|topic| !topic.existed), "{created:?}");
+    for n in 0..30 {
+        kafka.send(order(n)).await;
+    }
+    producer(&other).send(order(0)).await.unwrap();
+
+    // The same group by name, and so each alone in it.
+    let (one, two) = (run(&kafka.config, "g", Copy::default()), run(&other, "g", Copy::default()));
+    until("both to read their own", async || one.count() == 30 && two.count() == 1).await;
+    for running in [&one, &two] {
+        until("all partitions without a lag", async || {
+            let partitions = running.progress.partitions();
+            assert!(partitions.iter().all(|p| p.topic == topic::ORDERS), "{partitions:?}");
+            partitions.len() == 3 && partitions.iter().all(|p| p.lag == 0)
+        })
+        .await;
+    }
+    assert_eq!((one.end().await.len(), two.end().await.len()), (30, 1));
+    assert_eq!(producer(&other).watermarks(topic::AUDIT).await.unwrap()[&0].1, 1);
+    assert_eq!(kafka.records(topic::AUDIT).await.len(), 30);
+}
+
+/// Copies as [`Copy`] does, and asks for Kafka to be taken away at the first record.
 struct Unplug {
     copy: Copy,
     plug: CancellationToken,
@@ -248,38 +246,28 @@ impl Handler for Unplug {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_going_away_under_a_loop_loses_nothing_that_was_read() {
-    let broker = broker();
-    let listeners = dojo_broker::bind("127.0.0.1:0").await.unwrap();
-    let address = listeners[0].local_addr().unwrap().to_string();
-    let plug = CancellationToken::new();
-    let serving = tokio::spawn({
-        let (broker, plug) = (broker.clone(), plug.clone());
-        async move { broker.serve(listeners, plug).await }
-    });
-    let kafka = KafkaConfig::new(address.clone());
-    let outside = producer(&kafka);
+    let mut kafka = OwnKafka::start().await;
+    let outside = producer(&kafka.config);
     for n in 0..40 {
         outside.send(order(n)).await.unwrap();
     }
     // So short that records are given up while Kafka is away, and have to be sent again.
-    let sender = Producer::new(&kafka, "test", Duration::from_millis(300)).unwrap();
+    let sender = Producer::new(&kafka.config, "test", Duration::from_millis(300)).unwrap();
     let (copy, stop) = (Copy::default(), CancellationToken::new());
     let seen = Arc::clone(&copy.seen);
     let consumed = Consume::new("g", &[topic::ORDERS], "test");
-    let handler = Unplug { copy, plug };
-    let ends = consume(&kafka, consumed, sender.clone(), handler, Progress::default(), stop.clone()).unwrap();
-    serving.await.unwrap().unwrap();
-    eventually("the absence to be known", || sender.is_away()).await;
+    let plug = CancellationToken::new();
+    let handler = Unplug { copy, plug: plug.clone() };
+    let ends =
+        consume(&kafka.config, consumed, sender.clone(), handler, Progress::default(), stop.clone()).unwrap();
+    tokio::time::timeout(PATIENCE, plug.cancelled()).await.unwrap();
+    kafka.stop().await;
+    until("the absence to be known", async || sender.is_away()).await;
     assert!(!seen.lock().unwrap().is_empty());
 
-    let listeners = dojo_broker::bind(&address).await.unwrap();
-    tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await });
-    let begun = Instant::now();
-    let copied = || async { outside.watermarks(topic::AUDIT).await.map_or(0, |marks| marks[&0].1) };
-    while copied().await < 40 {
-        assert!(begun.elapsed() < PATIENCE, "{} of 40 records were copied", copied().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    kafka.start_again().await;
+    let copied = async || outside.watermarks(topic::AUDIT).await.map_or(0, |marks| marks[&0].1);
+    until("all to be copied", async || copied().await >= 40).await;
     stop.cancel();
     tokio::time::timeout(PATIENCE, ends.join()).await.unwrap().unwrap();
 }
@@ -315,8 +303,8 @@ impl Handler for Hold {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
     const BOUND: usize = 5;
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     for n in 0..150 {
         producer.send(order(n)).await.unwrap();
     }
@@ -324,16 +312,17 @@ async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
     let consumed = Consume { max_buffered: BOUND, ..Consume::new("g", &[topic::ORDERS], "test") };
     let progress = Progress::default();
     let ends =
-        consume(&kafka, consumed, producer.clone(), hold.clone(), progress.clone(), stop.clone()).unwrap();
+        consume(&kafka.config, consumed, producer.clone(), hold.clone(), progress.clone(), stop.clone())
+            .unwrap();
     let full = |held: &BTreeMap<i32, usize>| held.len() == 3 && held.values().all(|n| *n > BOUND);
-    eventually("every partition to be paused", || full(&hold.held.lock().unwrap())).await;
+    until("every partition to be paused", async || full(&hold.held.lock().unwrap())).await;
 
-    let other = run(&kafka, "g", Copy::default());
-    eventually("another member to take a share", || !other.progress.partitions().is_empty()).await;
+    let other = run(&kafka.config, "g", Copy::default());
+    until("another member to take a share", async || !other.progress.partitions().is_empty()).await;
     hold.let_go.cancel();
     other.end().await;
-    eventually("all partitions back", || progress.partitions().len() == 3).await;
-    eventually("nothing left to read", || progress.partitions().iter().all(|p| p.lag == 0)).await;
+    until("all partitions back", async || progress.partitions().len() == 3).await;
+    until("nothing left to read", async || progress.partitions().iter().all(|p| p.lag == 0)).await;
     stop.cancel();
     tokio::time::timeout(PATIENCE, ends.join()).await.unwrap().unwrap();
 }
@@ -353,15 +342,15 @@ async fn tailed(kafka: &KafkaConfig, from: From) -> (Vec<(i32, i64)>, Vec<(i32, 
         }
     })
     .unwrap();
-    eventually("the tail to catch up", || told.lock().unwrap().2 == 3).await;
+    until("the tail to catch up", async || told.lock().unwrap().2 == 3).await;
     let told = told.lock().unwrap();
     (told.0.clone(), told.1.clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_begins_where_it_is_told() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     for n in 0..20 {
         producer.send(order(n)).await.unwrap();
     }
@@ -369,28 +358,28 @@ async fn a_tail_begins_where_it_is_told() {
     for n in 20..25 {
         producer.send(Outgoing { timestamp: Some(later.timestamp_millis()), ..order(n) }).await.unwrap();
     }
-    assert_eq!(tailed(&kafka, From::Earliest).await.0.len(), 25);
-    assert_eq!(tailed(&kafka, From::Time(later)).await.0.len(), 5);
-    assert_eq!(tailed(&kafka, From::Latest).await.0.len(), 0);
+    assert_eq!(tailed(&kafka.config, From::Earliest).await.0.len(), 25);
+    assert_eq!(tailed(&kafka.config, From::Time(later)).await.0.len(), 5);
+    assert_eq!(tailed(&kafka.config, From::Latest).await.0.len(), 0);
     let ends = producer.watermarks(topic::ORDERS).await.unwrap();
     let (records, gaps) =
-        tailed(&kafka, From::Offsets(BTreeMap::from([(0, ends[&0].1 - 1), (1, 1_000)]))).await;
+        tailed(&kafka.config, From::Offsets(BTreeMap::from([(0, ends[&0].1 - 1), (1, 1_000)]))).await;
     assert_eq!(records.len() as i64, 1 + ends[&2].1, "partition 2 from its start");
     assert_eq!(gaps, [(1, 1_000, ends[&1].1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creating_the_topics_again_changes_nothing() {
-    let kafka = kafka().await;
-    let created = create_topics(&kafka, 1).await.unwrap();
+    let kafka = Kafka::start().await;
+    let created = create_topics(&kafka.config, TOPICS, 1).await.unwrap();
     assert_eq!(created.len(), TOPICS.len());
     assert!(created.iter().all(|topic| topic.existed));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_followed_and_a_bad_record_is_skipped() {
-    let kafka = kafka().await;
-    let producer = producer(&kafka);
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
     let name = SettingName::for_all(Setting::FailRate);
     let record = |value: &str| Outgoing {
         topic: topic::SETTINGS,
@@ -400,22 +389,22 @@ async fn settings_are_followed_and_a_bad_record_is_skipped() {
         timestamp: None,
     };
     producer.send(record("0.5")).await.unwrap();
-    let follower = SettingsFollower::start(&kafka, "test", &CancellationToken::new()).await.unwrap();
+    let follower = SettingsFollower::start(&kafka.config, "test", &CancellationToken::new()).await.unwrap();
     let rate = |settings: &Settings| settings.get(&name).map(|rate| rate.to_string());
     assert_eq!((rate(&follower.settings()).as_deref(), follower.offset()), (Some("0.5"), 1));
     producer.send(record("ninety")).await.unwrap();
     producer.send(record("0.9")).await.unwrap();
-    eventually("the change", || follower.offset() == 3).await;
+    until("the change", async || follower.offset() == 3).await;
     assert_eq!(rate(&follower.settings()).as_deref(), Some("0.9"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_says_that_it_starts_runs_and_stops() {
-    let kafka = kafka().await;
+    let kafka = Kafka::start().await;
     let states = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&states);
     let _tail =
-        tail(&kafka, "test", topic::STATUS, From::Earliest, &CancellationToken::new(), move |event| {
+        tail(&kafka.config, "test", topic::STATUS, From::Earliest, &CancellationToken::new(), move |event| {
             if let Tailed::Record(record) = event {
                 let status: InstanceStatus = serde_json::from_slice(record.value.unwrap()).unwrap();
                 assert_eq!(record.key, Some(status.instance_id.as_bytes()));
@@ -424,7 +413,7 @@ async fn an_instance_says_that_it_starts_runs_and_stops() {
         })
         .unwrap();
     let reporter = Reporter::start(
-        producer(&kafka),
+        producer(&kafka.config),
         "fraud-1".to_owned(),
         Service::Fraud,
         Observed::default,
@@ -432,8 +421,84 @@ async fn an_instance_says_that_it_starts_runs_and_stops() {
     );
     let reporter = reporter.await.unwrap();
     reporter.running();
-    eventually("it to run", || states.lock().unwrap().last().is_some_and(|state| state == "running")).await;
+    until("it to run", async || states.lock().unwrap().last().is_some_and(|state| state == "running")).await;
     reporter.stopped().await;
-    eventually("it to stop", || states.lock().unwrap().last().is_some_and(|state| state == "stopped")).await;
+    until("it to stop", async || states.lock().unwrap().last().is_some_and(|state| state == "stopped")).await;
     assert_eq!(states.lock().unwrap()[0], "starting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_retention_overtakes_says_what_it_missed() {
+    const RECORDS: i64 = 200;
+    const DELETED: i64 = 150;
+    let kafka = Kafka::start().await;
+    for n in 0..RECORDS {
+        kafka
+            .send(Outgoing { value: Some(vec![b'x'; 1_000]), topic: topic::AUDIT, ..order(n as usize) })
+            .await;
+    }
+    // So little is read ahead that what is deleted has not been read.
+    let properties = [("queued.max.messages.kbytes", "1"), ("fetch.message.max.bytes", "2000")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let slow = KafkaConfig { properties: properties.into(), ..kafka.config.clone() };
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let told = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+    let tell = Arc::clone(&told);
+    let end = CancellationToken::new();
+    let _tail = tail(&slow, "test", topic::AUDIT, From::Earliest, &end, move |event| match event {
+        Tailed::Record(record) => {
+            tell.lock().unwrap().0.push(record.offset);
+            // Ends at once, and for good, when the other end is dropped.
+            let _ = wait.recv();
+        }
+        Tailed::Gap { wanted, resumes, .. } => tell.lock().unwrap().1.push((wanted, resumes)),
+        Tailed::Started { .. } | Tailed::CaughtUp { .. } => {}
+    })
+    .unwrap();
+    until("the first record", async || !told.lock().unwrap().0.is_empty()).await;
+    delete_records(&kafka.config, topic::AUDIT, DELETED).await;
+    drop(go_on);
+    until("the last record", async || told.lock().unwrap().0.last() == Some(&(RECORDS - 1))).await;
+    let (offsets, gaps) = std::mem::take(&mut *told.lock().unwrap());
+    let [(wanted, DELETED)] = gaps[..] else { panic!("{gaps:?}") };
+    let expected: Vec<_> = (0..wanted).chain(DELETED..RECORDS).collect();
+    assert!(wanted < DELETED, "{wanted}");
+    assert_eq!(offsets, expected);
+}
+
+/// Deletes what stands before `offset` in partition 0.
+async fn delete_records(kafka: &KafkaConfig, topic: &str, offset: i64) {
+    use rdkafka::{
+        ClientConfig, Offset, TopicPartitionList, admin::AdminClient, client::DefaultClientContext,
+    };
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    let topic = kafka.prefix.on_cluster(topic);
+    list.add_partition_offset(&topic, 0, Offset::Offset(offset)).unwrap();
+    let deleted = admin.delete_records(&list, &Default::default()).await.unwrap();
+    deleted.elements()[0].error().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_knows_each_time_that_kafka_goes_and_comes_back() {
+    let mut kafka = OwnKafka::start().await;
+    let producer = Producer::batching(&kafka.config, "test", Duration::from_secs(4)).unwrap();
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let sender = producer.clone();
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        for n in 0.. {
+            let sender = sender.clone();
+            tokio::spawn(async move { sender.send(order(n)).await });
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }));
+    for _ in 0..3 {
+        until("a record to be acknowledged", async || producer.send(order(0)).await.is_ok()).await;
+        kafka.stop().await;
+        until("Kafka to be away", async || producer.is_away()).await;
+        kafka.start_again().await;
+        until("Kafka to be back", async || !producer.is_away()).await;
+    }
 }

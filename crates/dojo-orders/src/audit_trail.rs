@@ -1,11 +1,13 @@
 //! Keeping the topic `audit` complete: for each record of an order on `orders`, one on `audit` that says so.
 //!
 //! The two are written one after the other, so the second can fail or be lost with the process. What failed is sent
-//! again here until it is acknowledged; what a dead process left undone is found when its client repeats the request
-//! ([`AuditTrail::holds`]).
+//! again here until it is acknowledged. What was sent to `orders` and never acknowledged may be there all the same, or
+//! may yet come: it is told to `audit` when this service reads it ([`Unsure`]). What a dead process left undone is found
+//! when its client repeats the request ([`AuditTrail::holds`]).
 
+use crate::unsure::{Pending, Unsure};
 use chrono::{DateTime, Utc};
-use dojo_contract::{AuditAction, AuditEvent, topic};
+use dojo_contract::{AuditAction, AuditEvent, OrderEvent, topic};
 use dojo_kafka::{Error, From, KafkaConfig, Outgoing, Producer, Tailed, tail};
 use std::{
     collections::BTreeSet,
@@ -33,6 +35,7 @@ const LOOKS_AT_A_TIME: usize = 4;
 pub(crate) struct AuditTrail {
     missing: mpsc::Sender<Outgoing>,
     waiting: Arc<AtomicUsize>,
+    unsure: Unsure,
     looks: Arc<Semaphore>,
     kafka: KafkaConfig,
     client_id: String,
@@ -50,7 +53,20 @@ impl AuditTrail {
         let waiting = Arc::new(AtomicUsize::new(0));
         tokio::spawn(resend(queue, producer, Arc::clone(&waiting)));
         let looks = Arc::new(Semaphore::new(LOOKS_AT_A_TIME));
-        Self { missing, waiting, looks, kafka, client_id: format!("{instance_id}-audit-trail"), shutdown }
+        let (unsure, client_id) = (Unsure::default(), format!("{instance_id}-audit-trail"));
+        Self { missing, waiting, unsure, looks, kafka, client_id, shutdown }
+    }
+
+    /// The record of `orders` that `event` is about is about to be sent. Whoever sends it says what became of it.
+    pub(crate) fn begin(&self, event: &AuditEvent) -> Sending<'_> {
+        Sending { trail: self, pending: self.unsure.begin(event) }
+    }
+
+    /// This service has read `event` on `orders`.
+    pub(crate) fn read(&self, event: &OrderEvent, partition: i32, offset: i64) {
+        if let Some(audit) = self.unsure.read(event, partition, offset) {
+            self.complete(&audit);
+        }
     }
 
     /// Sends `event` again, until it is acknowledged.
@@ -59,7 +75,11 @@ impl AuditTrail {
             self.missing.try_send(record).map_err(|_| "too many are missing already".to_owned())
         });
         match queued {
-            Ok(()) => _ = self.waiting.fetch_add(1, Ordering::Relaxed),
+            // There may be thousands at once.
+            Ok(()) if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 => {
+                tracing::warn!("no acknowledgement for records of audit; they are sent until there is");
+            }
+            Ok(()) => {}
             Err(error) => tracing::error!(order = %event.order_id, error, "an audit record is lost"),
         }
     }
@@ -96,6 +116,26 @@ impl AuditTrail {
         })?;
         Ok(timeout(LOOK_WITHIN, answer.recv()).await.ok().flatten())
     }
+}
+
+/// A record of `orders` on its way. Dropped: it is known what became of it.
+pub(crate) struct Sending<'a> {
+    trail: &'a AuditTrail,
+    pending: Pending,
+}
+
+impl Sending<'_> {
+    /// No acknowledgement came. Should the record be on the log, or come there, `event` is sent to `audit`.
+    pub(crate) fn unknown(self, event: AuditEvent) {
+        if let Some(audit) = self.pending.unknown(event) {
+            self.trail.complete(&audit);
+        }
+    }
+}
+
+/// `event`, about the record of `orders` that stands there.
+pub(crate) fn about(event: AuditEvent, partition: i32, offset: i64) -> AuditEvent {
+    AuditEvent { partition: Some(partition), offset: Some(offset), ..event }
 }
 
 /// The record that carries `event`, dated as it says.

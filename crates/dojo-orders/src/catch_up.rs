@@ -144,6 +144,7 @@ impl Log {
     ) -> Option<()> {
         enum Read {
             Event(Event),
+            Gap { partition: i32, wanted: i64, resumes: i64 },
             CaughtUp(i32),
         }
         let (sender, mut read) = mpsc::channel(BUFFER);
@@ -160,7 +161,10 @@ impl Log {
                             sender.blocking_send(Read::Event(Event { feed, partition, offset, frame }))
                         }
                         Tailed::CaughtUp { partition } => sender.blocking_send(Read::CaughtUp(partition)),
-                        Tailed::Started { .. } | Tailed::Gap { .. } => Ok(()),
+                        Tailed::Gap { partition, wanted, resumes } => {
+                            sender.blocking_send(Read::Gap { partition, wanted, resumes })
+                        }
+                        Tailed::Started { .. } => Ok(()),
                     };
                 }
             });
@@ -175,6 +179,12 @@ impl Log {
         while !until.is_empty() {
             let (partition, done) = match read.recv().await? {
                 Read::CaughtUp(partition) => (partition, true),
+                // Retention was faster than this client.
+                Read::Gap { partition, wanted, resumes } => {
+                    let Some(end) = until.get(&partition).copied() else { continue };
+                    tell(missed, Missed::Gap { feed, partition, wanted, resumes }, TAKEN_WITHIN).await?;
+                    (partition, resumes >= end)
+                }
                 Read::Event(event) => {
                     let Some(end) = until.get(&event.partition).copied() else { continue };
                     let (partition, offset) = (event.partition, event.offset);

@@ -11,9 +11,12 @@
 //! counted, logged, and shown on the streams; it changes nothing else.
 //!
 //! Every reader goes on exactly where it was. So an offset that comes a second time means that the log begins anew, as
-//! that of an in-memory broker does after its restart; what was known of that partition is then forgotten.
+//! that of an in-memory broker does after its restart; what was known of that partition is then forgotten. Where the log
+//! no longer holds what comes next, because retention has overtaken a reader, the streams are told of the gap.
 
 use crate::{
+    audit_trail::AuditTrail,
+    config::Config,
     feed::Feed,
     frame::frame,
     hub::Event,
@@ -23,8 +26,8 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use dojo_contract::{AuditAction, AuditEvent, InstanceStatus, header, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, KafkaConfig, LogLookup, Outbox, Position,
-    Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
+    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, LogLookup, Outbox, Position, Producer,
+    Progress, Record, StartAt, Tail, Tailed, consume, tail,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -46,17 +49,17 @@ pub(crate) struct Feeds {
 
 /// Starts all readers.
 pub(crate) fn follow(
-    kafka: &KafkaConfig,
-    instance_id: &str,
-    group: String,
+    config: &Config,
     model: &Arc<Model>,
+    trail: AuditTrail,
     producer: Producer,
     progress: Progress,
     shutdown: &CancellationToken,
 ) -> Result<Feeds, Error> {
-    let client = |what: &str| format!("{instance_id}-{what}");
+    let kafka = &config.kafka;
+    let client = |what: &str| format!("{}-{what}", config.instance_id);
     let orders = {
-        let mut reader = OrdersReader::new(Arc::clone(model));
+        let mut reader = OrdersReader::new(Arc::clone(model), trail);
         tail(kafka, &client("orders"), topic::ORDERS, From::Earliest, shutdown, move |t| reader.tailed(t))?
     };
     let settings = {
@@ -74,7 +77,7 @@ pub(crate) fn follow(
     };
     let relay = consume(
         kafka,
-        Consume::new(group, &[topic::AUDIT, topic::ORDERS_DLQ], client("relay")),
+        Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], client("relay")),
         producer,
         Relay { model: Arc::clone(model), last: HashMap::new() },
         progress,
@@ -99,6 +102,10 @@ fn publish(model: &Model, feed: Feed, record: &Record<'_>, readable: Result<(), 
 struct Expected(HashMap<i32, i64>);
 
 impl Expected {
+    fn set(&mut self, partition: i32, next: i64) {
+        self.0.insert(partition, next);
+    }
+
     fn begins_anew(&mut self, record: &Record<'_>) -> bool {
         let next = self.0.insert(record.partition, record.offset.saturating_add(1));
         let anew = next.is_some_and(|next| record.offset < next);
@@ -135,7 +142,11 @@ impl Reader {
                 let readable = reading::check(self.feed, record);
                 publish(&self.model, self.feed, record, readable.as_ref().copied().map_err(String::as_str));
             }
-            Tailed::CaughtUp { .. } | Tailed::Gap { .. } => {}
+            Tailed::Gap { partition, resumes, .. } => {
+                self.expected.set(partition, resumes);
+                self.model.hub.reset(self.feed, partition, resumes);
+            }
+            Tailed::CaughtUp { .. } => {}
         }
     }
 }
@@ -154,6 +165,7 @@ fn follow_status(model: &Model, record: &Record<'_>) {
 /// Reads `orders` from its start into the orders list, and shows its newest part on the streams.
 struct OrdersReader {
     model: Arc<Model>,
+    trail: AuditTrail,
     expected: Expected,
     /// Where the streams' part begins.
     warm: BTreeMap<i32, i64>,
@@ -162,8 +174,8 @@ struct OrdersReader {
 }
 
 impl OrdersReader {
-    fn new(model: Arc<Model>) -> Self {
-        Self { model, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
+    fn new(model: Arc<Model>, trail: AuditTrail) -> Self {
+        Self { model, trail, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
     }
 
     fn tailed(&mut self, tailed: Tailed<'_>) {
@@ -185,21 +197,34 @@ impl OrdersReader {
                     self.model.caught_up();
                 }
             }
-            Tailed::Gap { .. } => {}
+            Tailed::Gap { partition, wanted, resumes } => {
+                if resumes < wanted {
+                    self.begin_anew(partition, resumes);
+                } else if self.warm.get(&partition).is_none_or(|warm| *warm <= resumes) {
+                    self.model.hub.reset(Feed::Orders, partition, resumes);
+                }
+                self.expected.set(partition, resumes);
+                self.model.orders_read.advance(partition, resumes);
+            }
         }
+    }
+
+    fn begin_anew(&mut self, partition: i32, offset: i64) {
+        self.model.orders_mut().forget(partition);
+        self.warm.remove(&partition);
+        self.model.hub.reset(Feed::Orders, partition, offset);
     }
 
     fn record(&mut self, record: &Record<'_>) {
         let (partition, offset) = (record.partition, record.offset);
         if self.expected.begins_anew(record) {
-            self.model.orders_mut().forget(partition);
-            self.warm.remove(&partition);
-            self.model.hub.reset(Feed::Orders, partition, offset);
+            self.begin_anew(partition, offset);
         }
         let event = read(record.value);
         let readable = match event {
             Ok(event) => {
                 if header::is_original(&record.headers) {
+                    self.trail.read(&event, partition, offset);
                     self.model.orders_mut().apply(partition, offset, event);
                 }
                 Ok(())

@@ -34,6 +34,7 @@ mod audit_trail;
 mod locks;
 mod mutations;
 mod request;
+mod unsure;
 
 mod catch_up;
 mod stream;

@@ -2,7 +2,8 @@
 //! client hears of it.
 //!
 //! What can go wrong between is said truthfully. Kafka known to be away: nothing is sent. No acknowledgement in time:
-//! the outcome is unknown, and the list will show it. The order on the log and its audit record not: the audit record is
+//! the outcome is unknown, and the list will show it; a record that comes to be on the log after all, out of a network
+//! that stalled, gets its audit record then. The order on the log and its audit record not: the audit record is
 //! sent again until it is ([`crate::audit_trail`]). A change whose turn comes too late, behind others of the same order,
 //! is not made.
 //!
@@ -15,13 +16,17 @@ use crate::{
     problem::Problem,
     projection::{Creation, Fingerprint},
     request,
+    server::CONNECTIONS,
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Source, time, topic};
-use dojo_kafka::{Delivered, Error, Outgoing, Producer};
+use dojo_kafka::{Error, Outgoing, Producer};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -32,6 +37,9 @@ pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The list sees what was acknowledged within milliseconds, while Kafka is there.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Changes at a time: those of every connection, and as many that a client has left behind.
+const AT_A_TIME: usize = 2 * CONNECTIONS;
 
 /// Order ids that follow from an `Idempotency-Key` are name-based (RFC 9562, version 5) in this namespace.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b61_666b_6120_4f72_8465_7220_646f_6a6f);
@@ -44,13 +52,14 @@ pub(crate) struct Mutations {
     pub(crate) trail: AuditTrail,
     pub(crate) instance_id: String,
     locks: OrderLocks,
+    places: Arc<Semaphore>,
     running: TaskTracker,
 }
 
 impl Mutations {
     pub(crate) fn new(producer: Producer, model: Arc<Model>, trail: AuditTrail, instance_id: String) -> Self {
-        let (locks, running) = (OrderLocks::default(), TaskTracker::new());
-        Self { producer, model, trail, instance_id, locks, running }
+        let (locks, places) = (OrderLocks::default(), Arc::new(Semaphore::new(AT_A_TIME)));
+        Self { producer, model, trail, instance_id, locks, places, running: TaskTracker::new() }
     }
 
     /// Creates the order that `asked` asks for; with an `Idempotency-Key`, the same order however often it is asked
@@ -107,11 +116,22 @@ impl Mutations {
         mutation: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
         self.refuse_unless_ready()?;
+        let place = self.place()?;
+        let mutation = async move {
+            let _place = place;
+            mutation.await
+        };
         match timeout_at(deadline, self.running.spawn(mutation)).await {
             Ok(Ok(result)) => result,
             Ok(Err(panicked)) => Err(Problem::internal(panicked)),
             Err(_) => Err(outcome_unknown("not done within 5 s")),
         }
+    }
+
+    /// A place among the changes under way; those count that nobody waits for any more.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map_err(|_| Problem::unavailable("nothing was changed: too many changes are under way"))
     }
 
     /// Waits for whoever changes this order. By then Kafka may be away, or the client have its answer that nothing is
@@ -196,9 +216,8 @@ impl Mutations {
         match self.trail.holds(order.id, creation.created_at).await {
             Ok(Some(true)) => {}
             Ok(Some(false)) => {
-                let delivered = Delivered { partition: creation.partition, offset: creation.offset };
-                let event = self.audit_event(OrderAction::Created, order, creation.created_at, delivered);
-                self.send_audit(&event).await?;
+                let event = self.audit_event(OrderAction::Created, order, creation.created_at);
+                self.send_audit(&audit_trail::about(event, creation.partition, creation.offset)).await?;
             }
             Ok(None) => return Err(outcome_unknown("the topic audit could not be read in time")),
             Err(error) => return Err(not_known(&error)),
@@ -210,12 +229,22 @@ impl Mutations {
     async fn publish(&self, action: OrderAction, order: Order, at: DateTime<Utc>) -> Result<Order, Problem> {
         let timestamp = time::to_millis(at);
         let event = OrderEvent { action, order, timestamp };
-        let delivered = match Outgoing::json(topic::ORDERS, event.order.id.to_string(), &event, timestamp) {
-            Ok(record) => self.producer.send(record).await.map_err(|e| not_done(&e))?,
-            Err(error) => return Err(Problem::internal(error)),
-        };
+        let record = Outgoing::json(topic::ORDERS, event.order.id.to_string(), &event, timestamp)
+            .map_err(Problem::internal)?;
         let order = event.order;
-        let audit = self.audit_event(action, &order, timestamp, delivered);
+        let audit = self.audit_event(action, &order, timestamp);
+        let pending = self.trail.begin(&audit);
+        let delivered = match self.producer.send(record).await {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                if error.is_outcome_unknown() {
+                    pending.unknown(audit);
+                }
+                return Err(not_done(&error));
+            }
+        };
+        drop(pending);
+        let audit = audit_trail::about(audit, delivered.partition, delivered.offset);
         let seen = timeout(SEEN_WITHIN, self.model.orders_read.wait(delivered.partition, delivered.offset));
         let (audited, seen) = tokio::join!(self.send_audit(&audit), seen);
         audited?;
@@ -229,18 +258,10 @@ impl Mutations {
         Ok(order)
     }
 
-    fn audit_event(
-        &self,
-        action: OrderAction,
-        order: &Order,
-        timestamp: DateTime<Utc>,
-        delivered: Delivered,
-    ) -> AuditEvent {
+    fn audit_event(&self, action: OrderAction, order: &Order, timestamp: DateTime<Utc>) -> AuditEvent {
         AuditEvent {
             instance_id: Some(self.instance_id.clone()),
             customer_name: Some(order.customer_name.clone()),
-            partition: Some(delivered.partition),
-            offset: Some(delivered.offset),
             ..AuditEvent::new(Source::OrderService, action.into(), order.id, timestamp)
         }
     }
@@ -249,7 +270,7 @@ impl Mutations {
         let record = audit_trail::record(event).map_err(Problem::internal)?;
         self.producer.send(record).await.map(drop).map_err(|error| {
             self.trail.complete(event);
-            tracing::warn!(order = %event.order_id, %error, "no acknowledgement for an audit record; it is sent again");
+            tracing::debug!(order = %event.order_id, %error, "no acknowledgement for an audit record");
             Problem::unavailable(format!(
                 "the order {} is on the log, but its audit record is not acknowledged yet; it is sent until it is",
                 event.order_id
@@ -287,17 +308,31 @@ mod tests {
     use super::*;
     use crate::hub::Capacity;
     use dojo_kafka::KafkaConfig;
-    use tokio_util::sync::CancellationToken;
+    use tokio_util::sync::{CancellationToken, DropGuard};
+
+    /// Of a service whose Kafka is not there.
+    fn mutations() -> (Mutations, DropGuard) {
+        let shutdown = CancellationToken::new();
+        let kafka = KafkaConfig::new("127.0.0.1:1");
+        let producer = Producer::new(&kafka, "test", MESSAGE_TIMEOUT).unwrap();
+        let trail = AuditTrail::start(kafka, producer.clone(), "test", shutdown.clone());
+        let model = Arc::new(Model::new(Capacity::default()));
+        (Mutations::new(producer, model, trail, "test".to_owned()), shutdown.drop_guard())
+    }
+
+    #[tokio::test]
+    async fn changes_under_way_are_bounded_in_number() {
+        let (mutations, _stop) = mutations();
+        let under_way: Vec<_> = (0..AT_A_TIME).map(|_| mutations.place().unwrap()).collect();
+        let refused = mutations.place().unwrap_err();
+        assert!(format!("{refused:?}").contains("too many changes"), "{refused:?}");
+        drop(under_way);
+        assert!(mutations.place().is_ok());
+    }
 
     #[tokio::test]
     async fn a_change_whose_turn_comes_too_late_is_not_made() {
-        let shutdown = CancellationToken::new();
-        let _stop = shutdown.clone().drop_guard();
-        let kafka = KafkaConfig::new("127.0.0.1:1");
-        let producer = Producer::new(&kafka, "test", MESSAGE_TIMEOUT).unwrap();
-        let trail = AuditTrail::start(kafka, producer.clone(), "test", shutdown);
-        let model = Arc::new(Model::new(Capacity::default()));
-        let mutations = Mutations::new(producer, model, trail, "test".to_owned());
+        let (mutations, _stop) = mutations();
 
         let late = mutations.lock(Uuid::nil(), Instant::now()).await.unwrap_err();
         assert!(format!("{late:?}").contains("nothing was changed: its turn"), "{late:?}");

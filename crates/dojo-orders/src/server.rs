@@ -16,7 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-const CONNECTIONS: usize = 2_048;
+/// Connections at a time; one asks for one thing at a time.
+pub(crate) const CONNECTIONS: usize = 2_048;
 /// Also ends a connection on which no further request comes.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// A peer that takes nothing of its response for so long does not read any more.

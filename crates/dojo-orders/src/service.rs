@@ -115,11 +115,8 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
 }
 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
-    let (config, producer) = (&app.config, app.producer.clone());
-    let (group, progress) = (config.relay_group(), app.relay.clone());
-    let feeds =
-        feeds::follow(&config.kafka, &config.instance_id, group, &app.model, producer, progress, reading)?;
-    Ok(feeds)
+    let (trail, producer, progress) = (app.mutations.trail.clone(), app.producer.clone(), app.relay.clone());
+    Ok(feeds::follow(&app.config, &app.model, trail, producer, progress, reading)?)
 }
 
 /// From here on the settings are known, and this instance tells on `dojo-status` what it does.

@@ -19,6 +19,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({
         "kafka": {
             "brokers": app.config.kafka.brokers,
+            // Names here are the contract's; on the cluster this comes before each.
+            "prefix": app.config.kafka.prefix.to_string(),
             "embedded": app.config.embedded_broker,
             "state": state(&connectivity),
             "detail": connectivity.to_string(),

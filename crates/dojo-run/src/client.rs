@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 /// The longest wait for an answer. The order service itself gives up earlier, and says so.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// The order service closes a connection after a minute without a request; a POST on one that it is about to close would
+/// fail.
+const IDLE: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Silence on an open connection after which it counts as broken; the event stream has heartbeats more often.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -36,6 +39,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE)
+            .pool_idle_timeout(IDLE)
             // A proxy set for the internet would be asked for `localhost`, too.
             .no_proxy()
             .redirect(redirect::Policy::none())

@@ -3,6 +3,7 @@
 use crate::Misconfigured;
 use dojo_broker::{Broker, TopicConfig};
 use dojo_contract::topic::TOPICS;
+use dojo_kafka::Prefix;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,13 +23,14 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a broker on `listen` that has the contract's topics before it accepts its first connection.
-    pub(crate) async fn start(listen: &str) -> anyhow::Result<Self> {
+    /// Starts a broker on `listen` that has the contract's topics, under `prefix`, before it accepts its first
+    /// connection.
+    pub(crate) async fn start(listen: &str, prefix: &Prefix) -> anyhow::Result<Self> {
         let listeners = dojo_broker::bind(listen).await.map_err(|e| Misconfigured(e.to_string()))?;
         let port = listeners.first().map(|l| l.local_addr()).transpose()?.map_or(0, |a| a.port());
         let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
         let topics = TOPICS.iter().map(|spec| TopicConfig {
-            name: spec.name.to_owned(),
+            name: prefix.on_cluster(spec.name).into_owned(),
             partitions: spec.partitions,
             config: spec
                 .config

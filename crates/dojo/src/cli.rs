@@ -91,6 +91,11 @@ pub(crate) struct Up {
     #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT")]
     pub(crate) kafka_brokers: Option<String>,
 
+    /// What comes before the name of every topic and group on the cluster, so that several dojos can share it, such as
+    /// class-7.
+    #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "")]
+    pub(crate) kafka_prefix: dojo_kafka::Prefix,
+
     /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat
     #[arg(long, value_name = "PROPERTY=VALUE", value_parser = dojo_kafka::parse_property)]
     pub(crate) kafka_config: Vec<(String, String)>,

@@ -1,6 +1,7 @@
 //! One service in this process: the edge that turns a command into a library call.
 
 use crate::{Misconfigured, cli, shutdown::within_bound};
+use dojo_contract::topic::TOPICS;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +29,9 @@ pub(crate) async fn audit(config: dojo_audit::Config, shutdown: CancellationToke
 }
 
 pub(crate) async fn topics(topics: cli::Topics) -> anyhow::Result<()> {
-    for created in dojo_kafka::create_topics(&topics.kafka, topics.replication_factor).await? {
-        println!("{} {}", created.topic, if created.existed { "exists" } else { "created" });
+    for created in dojo_kafka::create_topics(&topics.kafka, TOPICS, topics.replication_factor).await? {
+        let name = topics.kafka.prefix.on_cluster(created.topic);
+        println!("{name} {}", if created.existed { "exists" } else { "created" });
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
     ready, service, telemetry,
 };
 use anyhow::Context as _;
-use dojo_contract::Service;
+use dojo_contract::{Service, topic::TOPICS};
 use dojo_kafka::KafkaConfig;
 use std::{
     io::Write as _,
@@ -48,12 +48,16 @@ pub(crate) async fn up(
     let port = service::listen(&up.listen).await?.local_addr()?.port();
     let (bootstrap, broker) = match &up.kafka_brokers {
         None => {
-            let broker = Embedded::start(&up.broker_listen).await?;
+            let broker = Embedded::start(&up.broker_listen, &up.kafka_prefix).await?;
             (broker.bootstrap.clone(), Some(broker))
         }
         Some(brokers) => {
-            let kafka = KafkaConfig { brokers: brokers.clone(), properties: up.kafka_config.clone() };
-            dojo_kafka::create_topics(&kafka, up.replication_factor).await?;
+            let kafka = KafkaConfig {
+                brokers: brokers.clone(),
+                prefix: up.kafka_prefix.clone(),
+                properties: up.kafka_config.clone(),
+            };
+            dojo_kafka::create_topics(&kafka, TOPICS, up.replication_factor).await?;
             (brokers.clone(), None)
         }
     };
@@ -104,9 +108,14 @@ async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
         return;
     }
     tracing::info!(
-        "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}; Ctrl-C ends it",
+        "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}{}; Ctrl-C ends it",
         begun.elapsed().as_secs_f32(),
         plan.bootstrap,
+        if plan.up.kafka_prefix.is_empty() {
+            String::new()
+        } else {
+            format!(", names of topics and groups begin with {}", plan.up.kafka_prefix)
+        },
         if plan.embedded { " (embedded broker: keeps nothing after the end)" } else { "" },
     );
 }
@@ -131,13 +140,23 @@ impl Plan {
     }
 
     fn command(&self, service: Service, instance: &str) -> Command {
-        let cli::Up { listen, kafka_config, fail_rate, max_retries, rules_dir, rules_watch, .. } = &self.up;
+        let cli::Up {
+            listen,
+            kafka_prefix,
+            kafka_config,
+            fail_rate,
+            max_retries,
+            rules_dir,
+            rules_watch,
+            ..
+        } = &self.up;
         let mut command = Command::new(&self.program);
         command
             .arg(service.name())
             .arg("--supervised")
             .args(kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
             .env("KAFKA_BROKERS", &self.bootstrap)
+            .env("KAFKA_PREFIX", kafka_prefix.to_string())
             .env("INSTANCE_ID", instance)
             .env("HOST", &listen.host)
             .env("PORT", self.port.to_string())

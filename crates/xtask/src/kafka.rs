@@ -1,14 +1,57 @@
 //! Apache Kafka for developers and for the tests: a node of its own, or the one that `KAFKA_BROKERS` names.
 
 use anyhow::{Context as _, Result};
-use kafka_node::{Jars, Node, Options};
+use kafka_node::{Error, Jars, Node, Options};
 use std::path::PathBuf;
 
 use crate::shell::root;
 
+/// Names the Kafka that the tests run on, for us and for them.
+pub(crate) const BROKERS: &str = "KAFKA_BROKERS";
+
+/// All tests share one node, each with topics of its own that stay.
+const HEAP_MIB: u32 = 768;
+
 /// Where the jars are kept.
-pub(crate) fn cache() -> PathBuf {
+fn cache() -> PathBuf {
     root().join("target/kafka")
+}
+
+/// The jars of Apache Kafka. Where there is no Java, or nothing to fetch them with, says so and gives none; under
+/// `CI=true` that is an error.
+pub(crate) fn jars() -> Result<Option<Jars>> {
+    match Jars::fetch(&cache()) {
+        Ok(jars) => Ok(Some(jars)),
+        Err(error @ Error::Program { .. }) if std::env::var_os("CI").is_none() => {
+            println!("no Apache Kafka, so what needs it is skipped: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The Apache Kafka of one run of the tests. A node of its own ends with it, and with this process.
+pub(crate) enum Apache {
+    Given(String),
+    Own(Node),
+}
+
+impl Apache {
+    /// The one that `KAFKA_BROKERS` names, or else a node on free ports.
+    pub(crate) fn start(jars: &Jars) -> Result<Self> {
+        if let Some(brokers) = std::env::var(BROKERS).ok().filter(|brokers| !brokers.is_empty()) {
+            return Ok(Self::Given(brokers));
+        }
+        let options = Options { heap_mib: Some(HEAP_MIB), ..Options::default() };
+        Ok(Self::Own(Node::start(jars, options).context("no Apache Kafka for the tests")?))
+    }
+
+    pub(crate) fn brokers(&self) -> &str {
+        match self {
+            Self::Given(brokers) => brokers,
+            Self::Own(node) => node.bootstrap_servers(),
+        }
+    }
 }
 
 /// `cargo xtask kafka`: a node to play with, until Ctrl-C.

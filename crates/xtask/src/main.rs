@@ -4,6 +4,8 @@
 
 mod kafka;
 mod shell;
+mod soak;
+mod suite;
 mod tools;
 
 use anyhow::Result;
@@ -20,8 +22,15 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything that must be green: format, lints, docs, all tests, every scenario against a started dojo
+    /// Everything that must be green: format, lints, docs, all tests and scenarios on the embedded broker, and those
+    /// that use a Kafka on Apache Kafka, too; KAFKA_BROKERS names one, else it starts its own
     Test,
+    /// The tests that use a Kafka again and again on both brokers, and a table of what failed
+    Soak {
+        /// How often
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
+    },
     /// The figures: start, memory, latency, and throughput beside a counterpart
     Bench,
     /// Apache Kafka to play with, until Ctrl-C; `KAFKA_BROKERS=localhost:19092 cargo run` is the dojo on it
@@ -35,6 +44,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Xtask::parse().task {
         Task::Test => test(),
+        Task::Soak { times } => soak(times),
         Task::Bench => bench(),
         Task::Kafka { port } => kafka::play(port),
     };
@@ -55,11 +65,22 @@ fn test() -> Result<()> {
     step("documentation", || {
         Cargo::new(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     })?;
-    let tools = step("tools that the tests drive", tools::find_or_install)?;
+    let (tools, jars) =
+        step("tools that the tests drive", || Ok((tools::find_or_install()?, kafka::jars()?)))?;
     step("tests", || {
         let cargo = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]);
-        tools.iter().fold(cargo, |cargo, (name, value)| cargo.env(name, value)).run()
+        suite::embedded(cargo.envs(&tools)).run()
+    })?;
+    let Some(jars) = jars else { return Ok(()) };
+    step("tests on Apache Kafka", || {
+        let apache = kafka::Apache::start(&jars)?;
+        suite::on(&apache, suite::on_kafka()?.envs(&tools)).run()
     })
+}
+
+fn soak(times: u32) -> Result<()> {
+    let tools = step("tools that the tests drive", tools::find_or_install)?;
+    soak::soak(times, &tools)
 }
 
 fn bench() -> Result<()> {

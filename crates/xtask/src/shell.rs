@@ -33,6 +33,21 @@ impl Cargo {
         Self(command)
     }
 
+    pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    pub(crate) fn envs(self, all: &[(&'static str, String)]) -> Self {
+        all.iter().fold(self, |cargo, (name, value)| cargo.env(name, value))
+    }
+
+    /// Takes a variable of ours away from it.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
@@ -40,6 +55,21 @@ impl Cargo {
 
     pub(crate) fn run(self) -> Result<()> {
         run(self.0)
+    }
+
+    /// Runs it and answers what it says on its standard output; an error where it fails.
+    pub(crate) fn output(mut self) -> Result<String> {
+        self.0.stderr(Stdio::inherit());
+        let (succeeded, output) = self.capture()?;
+        ensure!(succeeded, "cargo failed");
+        Ok(output)
+    }
+
+    /// Runs it quietly; answers whether it succeeded, and what it said: first its standard output, then its errors.
+    pub(crate) fn capture(mut self) -> Result<(bool, String)> {
+        let output = self.0.stdin(Stdio::null()).output().context("cannot run cargo")?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The programs that tests drive and that Rust does not bring: a browser, kcat, Python's Kafka clients.
+//! The programs that tests drive and that Rust does not bring: a browser, kcat, Python's Kafka clients, and what Apache
+//! Kafka needs.
 //!
 //! What is there is used. What is missing is installed where that is allowed: Debian's packages as root, Python's
 //! in a folder of their own below `target`. What then is still missing is said; its tests skip themselves, except
@@ -9,11 +10,13 @@ use anyhow::Result;
 use std::{path::Path, process::Command};
 
 /// Program, argument that makes it say its version, and Debian's package of it.
-const PROGRAMS: [(&str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str); 6] = [
     ("chromium", "--version", "chromium"),
     ("chromedriver", "--version", "chromium-driver"),
     ("kcat", "-V", "kcat"),
     ("python3", "--version", "python3"),
+    ("java", "-version", "default-jre-headless"),
+    ("mvn", "-version", "maven"),
 ];
 
 /// Python packages: other people's Kafka clients.

@@ -1,8 +1,7 @@
-//! The fraud service against a broker.
+//! The fraud service on a Kafka.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-mod kafka;
 mod service;
 
 mod restart;

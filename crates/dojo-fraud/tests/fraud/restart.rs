@@ -1,9 +1,6 @@
 //! A restart changes no verdict.
 
-use crate::{
-    kafka::Kafka,
-    service::{Service, ago, created, has_alert, order, verdicts},
-};
+use crate::service::{Service, ago, created, has_alert, kafka, order, verdicts};
 use chrono::TimeDelta;
 use dojo_contract::topic;
 use std::collections::BTreeMap;
@@ -11,7 +8,7 @@ use std::collections::BTreeMap;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_of_a_flood_changes_no_verdict() {
     const ORDERS: usize = 60;
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let mut audit = kafka.read(topic::AUDIT);
     // Half a minute of orders. The first two restarts come before and just after the threshold.
     let start = ago(TimeDelta::seconds(30));
@@ -36,7 +33,7 @@ async fn a_restart_in_the_middle_of_a_flood_changes_no_verdict() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_while_the_service_is_away_is_judged_as_if_it_had_been_there() {
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let mut audit = kafka.read(topic::AUDIT);
     // Ten minutes ago, longer than a window is remembered.
     let start = ago(TimeDelta::minutes(10));

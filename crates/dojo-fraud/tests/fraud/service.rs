@@ -1,16 +1,32 @@
 //! A running instance, orders for it, and what it says of them.
 
-use crate::kafka::{Kafka, PATIENCE, Reader};
 use chrono::{DateTime, TimeDelta, Utc};
-use dojo_contract::{AuditAction, AuditEvent, NewOrder, Order, OrderAction, OrderEvent, time, topic};
+use dojo_contract::{
+    AuditAction, AuditEvent, NewOrder, Order, OrderAction, OrderEvent, time,
+    topic::{self, TOPICS, TopicSpec},
+};
 use dojo_fraud::{Config, run};
 use dojo_kafka::Outgoing;
 use dojo_rules::WatchMode;
+use dojo_testbed::{Kafka, PATIENCE, Read, Reader};
 use rust_decimal::Decimal;
 use std::path::Path;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// `orders` without its bound on how far ahead a record may be dated.
+const ORDERS_OF_ANY_DATE: &[(&str, &str)] =
+    &[("cleanup.policy", "delete"), ("message.timestamp.after.max.ms", "9223372036854775807")];
+
+/// A Kafka that, unlike the dojo's own, takes records of any date, as one does on which somebody else created the topics.
+pub async fn kafka() -> Kafka {
+    let specs = TOPICS.iter().map(|spec| match spec.name {
+        topic::ORDERS => TopicSpec { config: ORDERS_OF_ANY_DATE, ..*spec },
+        _ => *spec,
+    });
+    Kafka::with_topics(&specs.collect::<Vec<_>>()).await
+}
 
 pub struct Service {
     stop: CancellationToken,
@@ -62,10 +78,10 @@ pub fn created(order: &Order) -> Outgoing {
 }
 
 /// All verdicts, as soon as there are `count`.
-pub async fn verdicts(audit: &mut Reader<AuditEvent>, count: usize) -> Vec<AuditEvent> {
-    let events = audit.until(|events| events.len() >= count).await;
-    assert_eq!(events.len(), count, "more verdicts than orders");
-    events
+pub async fn verdicts(audit: &mut Reader, count: usize) -> Vec<AuditEvent> {
+    let records = audit.first(count).await;
+    assert_eq!(records.len(), count, "more verdicts than orders");
+    records.iter().map(Read::json).collect()
 }
 
 pub fn has_alert(event: &AuditEvent, kind: &str) -> bool {

@@ -1,13 +1,10 @@
 //! Which orders get which verdict.
 
-use crate::{
-    kafka::Kafka,
-    service::{Service, ago, created, event, has_alert, order, verdicts},
-};
+use crate::service::{Service, ago, created, event, has_alert, kafka, order, verdicts};
 use chrono::TimeDelta;
 use dojo_contract::{
-    AuditAction, AuditEvent, InstanceState, InstanceStatus, Order, OrderAction, Severity, Source,
-    WindowStats, header, topic,
+    AuditAction, InstanceState, InstanceStatus, Order, OrderAction, Severity, Source, WindowStats, header,
+    topic,
 };
 use dojo_kafka::Outgoing;
 use rust_decimal::Decimal;
@@ -15,7 +12,7 @@ use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_n_orders_of_one_customer_all_but_five_carry_velocity() {
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let service = Service::start(&kafka);
     for n in 0..12 {
         kafka.send(created(&order("Mallory", ago(TimeDelta::zero())))).await;
@@ -40,7 +37,7 @@ async fn of_n_orders_of_one_customer_all_but_five_carry_velocity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_pattern_is_found_and_an_ordinary_order_passes() {
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let service = Service::start(&kafka);
     let mut audit = kafka.read(topic::AUDIT);
     kafka.send(created(&order("Ada", ago(TimeDelta::seconds(10))))).await;
@@ -65,7 +62,7 @@ async fn each_pattern_is_found_and_an_ordinary_order_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let one = order("Ada", ago(TimeDelta::zero()));
     for action in [OrderAction::Updated, OrderAction::Deleted] {
         kafka.send(event(action, &one)).await;
@@ -95,7 +92,7 @@ async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_dated_2099_neither_stall_the_merge_nor_empty_a_window() {
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let service = Service::start(&kafka);
     let mut audit = kafka.read(topic::AUDIT);
     for _ in 0..5 {
@@ -116,10 +113,9 @@ async fn a_rule_that_fails_gives_a_rule_error_in_place_of_a_verdict_until_it_is_
     let rules = tempfile::tempdir().unwrap();
     let file = rules.path().join("fraud.rhai");
     std::fs::write(&file, r#"if order.customerName == "Mallory" { [][5] } else { [] }"#).unwrap();
-    let kafka = Kafka::start().await;
+    let kafka = kafka().await;
     let service = Service::start_with_rules(&kafka, rules.path());
-    let (mut audit, mut status) =
-        (kafka.read::<AuditEvent>(topic::AUDIT), kafka.read::<InstanceStatus>(topic::STATUS));
+    let (mut audit, mut status) = (kafka.read(topic::AUDIT), kafka.read(topic::STATUS));
     kafka.send(created(&order("Mallory", ago(TimeDelta::zero())))).await;
     let said = verdicts(&mut audit, 1).await;
     assert_eq!(said[0].action, AuditAction::RuleError);
@@ -129,9 +125,10 @@ async fn a_rule_that_fails_gives_a_rule_error_in_place_of_a_verdict_until_it_is_
 
     std::fs::write(&file, "[]").unwrap();
     let failing = said[0].rule_version.clone();
-    let mended = |s: &InstanceStatus| s.state == InstanceState::Running && s.rule_version != failing;
-    let reports = status.until(|reports| reports.last().is_some_and(mended)).await;
-    assert_eq!((reports.last().unwrap().partitions.len(), &reports.last().unwrap().rule_error), (3, &None));
+    let mended = |s: InstanceStatus| s.state == InstanceState::Running && s.rule_version != failing;
+    let reports = status.until(|reports| reports.last().is_some_and(|r| mended(r.json()))).await;
+    let report: InstanceStatus = reports.last().unwrap().json();
+    assert_eq!((report.partitions.len(), report.rule_error), (3, None));
     kafka.send(created(&order("Mallory", ago(TimeDelta::zero())))).await;
     assert_eq!(verdicts(&mut audit, 3).await[2].action, AuditAction::FraudCheckPassed);
     service.stop().await;

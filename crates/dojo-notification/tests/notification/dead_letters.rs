@@ -1,11 +1,10 @@
 //! What cannot be read goes to the dead letters as it came, once, and blocks nothing.
 
-use crate::{
-    kafka::{Kafka, PATIENCE},
-    service::{Service, event, order},
-};
+use crate::service::{Service, event, now, order};
+use chrono::TimeDelta;
 use dojo_contract::{AuditAction, AuditEvent, OrderAction, header, topic};
 use dojo_kafka::{Outgoing, Producer};
+use dojo_testbed::{Kafka, PATIENCE};
 use rust_decimal::Decimal;
 
 /// All under one key, so that they stand in one partition before the last, which can be read.
@@ -17,7 +16,8 @@ fn poison(value: Option<&[u8]>) -> Outgoing {
         key: Some(KEY.to_vec()),
         value: value.map(<[u8]>::to_vec),
         headers: vec![("theirs".to_owned(), Some(vec![0xff]))],
-        timestamp: Some(1_600_000_000_000),
+        // Not of now, and not so old that it is past its retention when it comes.
+        timestamp: Some((now() - TimeDelta::hours(1)).timestamp_millis()),
     }
 }
 

@@ -1,8 +1,7 @@
-//! The notification service against a broker.
+//! The notification service on a Kafka.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-mod kafka;
 mod service;
 
 mod dead_letters;

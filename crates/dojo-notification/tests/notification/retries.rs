@@ -1,10 +1,8 @@
 //! Deliveries that fail: how often they are tried, what a retry looks like, and where it ends.
 
-use crate::{
-    kafka::{Kafka, Read, Reader},
-    service::{Service, event, order},
-};
+use crate::service::{Service, event, order};
 use dojo_contract::{AuditAction, AuditEvent, DlqEvent, OrderAction, header, topic};
+use dojo_testbed::{Kafka, Read, Reader};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 

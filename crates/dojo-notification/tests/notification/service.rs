@@ -1,11 +1,11 @@
 //! A running instance, and orders for it.
 
-use crate::kafka::{Kafka, PATIENCE};
 use chrono::{DateTime, Utc};
 use dojo_contract::{NewOrder, Order, OrderAction, OrderEvent, time, topic};
 use dojo_kafka::Outgoing;
 use dojo_notification::{Config, run};
 use dojo_rules::WatchMode;
+use dojo_testbed::{Kafka, PATIENCE};
 use rust_decimal::Decimal;
 use std::path::Path;
 use tokio::{task::JoinHandle, time::timeout};

@@ -1,13 +1,11 @@
 //! Settings that change while instances run.
 
-use crate::{
-    kafka::{Kafka, Read},
-    service::{Service, event, now, order},
-};
+use crate::service::{Service, event, now, order};
 use dojo_contract::{
     AuditAction, AuditEvent, InstanceState, InstanceStatus, OrderAction, Setting, SettingName, topic,
 };
 use dojo_kafka::Outgoing;
+use dojo_testbed::{Kafka, Read};
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-use crate::fixture::{Kafka, Orders, answer};
+use crate::fixture::{Orders, answer, record};
 use dojo_contract::topic;
+use dojo_testbed::Kafka;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,13 +24,13 @@ fn offsets(page: &Value) -> Vec<i64> {
 #[tokio::test]
 async fn dead_letters_are_read_from_the_log_newest_first_also_after_a_restart() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     assert_eq!(orders.get("/dlq").await.1, json!([]));
     for n in 0..4 {
-        kafka.send(topic::ORDERS_DLQ, "k", Some(&letter(n))).await;
+        kafka.send(record(topic::ORDERS_DLQ, "k", Some(&letter(n)))).await;
     }
     let why = vec![("dojo-error".to_owned(), Some(b"not JSON".to_vec()))];
-    kafka.send_with(topic::ORDERS_DLQ, "k", Some(b"poison"), why).await;
+    kafka.send(record(topic::ORDERS_DLQ, "k", Some(b"poison")).with_headers(why)).await;
     let (status, page) = orders.get("/dlq").await;
     assert_eq!((status.as_u16(), offsets(&page)), (200, vec![4, 3, 2, 1, 0]));
     assert_eq!(
@@ -39,7 +40,7 @@ async fn dead_letters_are_read_from_the_log_newest_first_also_after_a_restart() 
     assert_eq!((&page[1]["n"], &page[1]["reason"]), (&json!(3), &json!("nobody at home")));
     orders.stop().await;
 
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let first = orders.request(Method::GET, "/dlq?limit=2").send().await.unwrap();
     assert_eq!(first.headers()["link"], "</dlq?limit=2&before=3>; rel=\"next\"");
     assert_eq!(offsets(&answer(first).await.1), [4, 3]);

@@ -1,116 +1,27 @@
-//! A broker, the service on it, and clients for both.
+//! The service on a Kafka, and clients for both.
 
-use dojo_broker::{Broker, TopicConfig, bind, bootstrap_servers};
-use dojo_contract::topic;
-use dojo_kafka::{From, KafkaConfig, Outgoing, Producer, Tailed, tail};
+use dojo_kafka::{KafkaConfig, Outgoing};
 use dojo_orders::Config;
+use dojo_testbed::{PATIENCE, Read, until};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use std::{sync::mpsc, time::Duration};
-use tokio::{
-    net::TcpListener,
-    task::JoinHandle,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A running broker with the dojo's topics.
-pub struct Kafka {
-    pub config: KafkaConfig,
-    pub producer: Producer,
-    broker: Broker,
-    serving: Option<(CancellationToken, JoinHandle<()>)>,
+/// A record without headers.
+pub fn record(topic: &'static str, key: &str, value: Option<&[u8]>) -> Outgoing {
+    let (key, value) = (Some(key.as_bytes().to_vec()), value.map(<[u8]>::to_vec));
+    Outgoing { topic, key, value, headers: Vec::new(), timestamp: None }
 }
 
-impl Kafka {
-    pub async fn start() -> Self {
-        let topics = topic::TOPICS.iter().map(|spec| TopicConfig {
-            config: spec.config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            ..TopicConfig::new(spec.name, spec.partitions)
-        });
-        let broker =
-            Broker::new(dojo_broker::Config { topics: topics.collect(), ..Default::default() }).unwrap();
-        let listeners = bind("127.0.0.1:0").await.unwrap();
-        let config = KafkaConfig::new(bootstrap_servers(&listeners).unwrap());
-        let producer = Producer::new(&config, "test", Duration::from_secs(10)).unwrap();
-        let mut kafka = Self { config, producer, broker, serving: None };
-        kafka.serve(listeners);
-        kafka
-    }
-
-    fn serve(&mut self, listeners: Vec<TcpListener>) {
-        let (broker, stop) = (self.broker.clone(), CancellationToken::new());
-        let stopped = stop.clone();
-        let task = tokio::spawn(async move { broker.serve(listeners, stopped).await.unwrap() });
-        self.serving = Some((stop, task));
-    }
-
-    /// Closes every connection; the log is kept.
-    pub async fn go_away(&mut self) {
-        let (stop, task) = self.serving.take().unwrap();
-        stop.cancel();
-        task.await.unwrap();
-    }
-
-    pub async fn come_back(&mut self) {
-        let listeners = bind(&self.config.brokers).await.unwrap();
-        self.serve(listeners);
-    }
-
-    pub async fn send(&self, topic: &'static str, key: &str, value: Option<&[u8]>) -> i64 {
-        self.send_with(topic, key, value, Vec::new()).await
-    }
-
-    pub async fn send_with(
-        &self,
-        topic: &'static str,
-        key: &str,
-        value: Option<&[u8]>,
-        headers: Vec<(String, Option<Vec<u8>>)>,
-    ) -> i64 {
-        let (key, value) = (Some(key.as_bytes().to_vec()), value.map(<[u8]>::to_vec));
-        let record = Outgoing { topic, key, value, headers, timestamp: None };
-        self.producer.send(record).await.unwrap().offset
-    }
-
-    /// Sends many small records at once; returns when all are acknowledged.
-    pub async fn flood(&self, topic: &'static str, values: impl Iterator<Item = String>) {
-        let sends = values.map(|value| self.send_owned(topic, value));
-        futures::stream::iter(sends).buffered(2_000).collect::<Vec<_>>().await;
-    }
-
-    async fn send_owned(&self, topic: &'static str, value: String) {
-        self.send(topic, "flood", Some(value.as_bytes())).await;
-    }
-
-    /// Everything that a topic holds now: key and value of each record.
-    pub async fn records(&self, topic: &'static str) -> Vec<(String, Value)> {
-        let marks = self.producer.watermarks(topic).await.unwrap();
-        let mut missing: i64 = marks.values().map(|(low, high)| high - low).sum();
-        let (sender, receiver) = mpsc::channel();
-        let never = CancellationToken::new();
-        let _tail = tail(&self.config, "test", topic, From::Earliest, &never, move |tailed| {
-            if let Tailed::Record(record) = tailed {
-                let key = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
-                let value = serde_json::from_slice(record.value.unwrap_or_default()).unwrap_or_default();
-                let _ = sender.send((key, value));
-            }
-        });
-        tokio::task::spawn_blocking(move || {
-            let mut records = Vec::new();
-            while missing > 0 {
-                records.push(receiver.recv_timeout(PATIENCE).expect("the topic is read to its end"));
-                missing -= 1;
-            }
-            records
-        })
-        .await
-        .unwrap()
-    }
+/// Everything that a topic holds now: key and value of each record; null is what is no JSON.
+pub fn told(records: Vec<Read>) -> Vec<(String, Value)> {
+    let told = |record: Read| {
+        let key = String::from_utf8_lossy(&record.key.unwrap_or_default()).into_owned();
+        (key, serde_json::from_slice(&record.value.unwrap_or_default()).unwrap_or_default())
+    };
+    records.into_iter().map(told).collect()
 }
 
 /// A running order service.
@@ -124,19 +35,19 @@ pub struct Orders {
 
 impl Orders {
     /// The service, once it is ready.
-    pub async fn start(kafka: &Kafka) -> Self {
+    pub async fn start(kafka: &KafkaConfig) -> Self {
         let orders = Self::start_cold(kafka).await;
         orders.until_ready().await;
         orders
     }
 
     /// The service, as soon as it listens.
-    pub async fn start_cold(kafka: &Kafka) -> Self {
+    pub async fn start_cold(kafka: &KafkaConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
         let config = Config {
-            kafka: kafka.config.clone(),
+            kafka: kafka.clone(),
             instance_id: "order-1".into(),
             fail_rate: None,
             max_retries: None,
@@ -212,15 +123,6 @@ pub async fn answer(response: Response) -> (StatusCode, Value) {
     let status = response.status();
     let text = response.text().await.unwrap();
     (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) })
-}
-
-/// Waits for a condition, with patience.
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < end, "not in time: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A client of server-sent events that takes nothing for granted.

@@ -1,5 +1,6 @@
-use crate::fixture::{Kafka, Orders, answer, pizza};
+use crate::fixture::{Orders, answer, pizza, record, told};
 use dojo_contract::topic;
+use dojo_testbed::Kafka;
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ async fn post(orders: &Orders, key: &str, body: Value) -> (StatusCode, Value) {
 #[tokio::test]
 async fn a_repeated_request_is_answered_with_the_first_order() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let answers = join_all((0..8).map(|_| post(&orders, "k1", pizza("Ada")))).await;
     let (status, first) = answers[0].clone();
     assert_eq!(status, 201);
@@ -34,7 +35,7 @@ async fn a_repeated_request_is_answered_with_the_first_order() {
     let path = format!("/orders/{}", first["id"].as_str().unwrap());
     assert_eq!(orders.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
     orders.stop().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     assert_eq!(
         post(&orders, "k1", pizza("Ada")).await,
         (status_of(201), first),
@@ -51,19 +52,19 @@ fn status_of(code: u16) -> StatusCode {
 #[tokio::test]
 async fn a_repeated_request_completes_what_a_dead_process_left_undone() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let (_, first) = post(&orders, "k1", pizza("Ada")).await;
-    let (id, event) = kafka.records(topic::ORDERS).await.remove(0);
+    let (id, event) = told(kafka.records(topic::ORDERS).await).remove(0);
     orders.stop().await;
 
     // The same log, but the process died before it wrote to `audit`.
     let kafka = Kafka::start().await;
-    kafka.send(topic::ORDERS, &id, Some(event.to_string().as_bytes())).await;
-    let orders = Orders::start(&kafka).await;
+    kafka.send(record(topic::ORDERS, &id, Some(event.to_string().as_bytes()))).await;
+    let orders = Orders::start(&kafka.config).await;
     assert_eq!(kafka.records(topic::AUDIT).await.len(), 0);
     for _ in 0..2 {
         assert_eq!(post(&orders, "k1", pizza("Ada")).await, (status_of(201), first.clone()));
-        let audit = kafka.records(topic::AUDIT).await;
+        let audit = told(kafka.records(topic::AUDIT).await);
         assert_eq!(
             (audit.len(), &audit[0].1["action"], &audit[0].1["offset"]),
             (1, &json!("created"), &json!(0))

@@ -1,16 +1,17 @@
-use crate::fixture::{Kafka, Orders, pizza, until};
+use crate::fixture::{Orders, pizza, told};
 use dojo_contract::topic;
+use dojo_testbed::{Kafka, OwnKafka, until};
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn while_kafka_is_away_orders_are_refused_at_once_and_afterwards_taken_again() {
-    let mut kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let mut kafka = OwnKafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
     let before = orders.place("Ada").await;
     let mut events = orders.events("").await;
-    kafka.go_away().await;
+    kafka.stop().await;
     until("the service knows", async || orders.get("/readyz").await.0 == 503).await;
     let asked = Instant::now();
     let response = orders.request(Method::POST, "/orders").json(&pizza("Bob")).send().await.unwrap();
@@ -24,26 +25,22 @@ async fn while_kafka_is_away_orders_are_refused_at_once_and_afterwards_taken_aga
     assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (503, &"kafka".into()));
     assert_eq!(orders.get("/healthz").await.0, 200);
 
-    kafka.come_back().await;
+    kafka.start_again().await;
     orders.until_ready().await;
     let after = orders.place("Cleo").await;
     assert_eq!(events.next_of("order").await.data["order"], after, "an open stream goes on");
-    let names: Vec<_> = kafka
-        .records(topic::ORDERS)
-        .await
-        .into_iter()
-        .map(|(_, e)| e["order"]["customerName"].clone())
-        .collect();
+    let records = told(Kafka::at(kafka.config.clone(), &[]).await.records(topic::ORDERS).await);
+    let names: Vec<_> = records.into_iter().map(|(_, e)| e["order"]["customerName"].clone()).collect();
     assert!(!names.contains(&"Bob".into()), "what was refused does not arrive later");
     orders.stop().await;
 }
 
 #[tokio::test]
 async fn changes_of_one_order_that_were_refused_are_not_made_afterwards() {
-    let mut kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let mut kafka = OwnKafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
     let path = format!("/orders/{}", orders.place("Ada").await["id"].as_str().unwrap());
-    kafka.go_away().await;
+    kafka.stop().await;
     let change =
         |quantity: u32| orders.request(Method::PUT, &path).json(&json!({"quantity": quantity})).send();
     let (first, second) = tokio::join!(change(2), change(3));
@@ -51,11 +48,11 @@ async fn changes_of_one_order_that_were_refused_are_not_made_afterwards() {
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "1");
     }
-    kafka.come_back().await;
+    kafka.start_again().await;
     orders.until_ready().await;
     // Whatever was still to be sent was sent before this.
     orders.place("Bob").await;
-    let records = kafka.records(topic::ORDERS).await;
+    let records = told(Kafka::at(kafka.config.clone(), &[]).await.records(topic::ORDERS).await);
     let updates = records.iter().filter(|(_, event)| event["action"] == "updated").count();
     assert_eq!(updates, 0, "{records:?}");
     orders.stop().await;
@@ -63,15 +60,15 @@ async fn changes_of_one_order_that_were_refused_are_not_made_afterwards() {
 
 #[tokio::test]
 async fn the_service_listens_before_kafka_is_there() {
-    let mut kafka = Kafka::start().await;
-    kafka.go_away().await;
-    let orders = Orders::start_cold(&kafka).await;
+    let mut kafka = OwnKafka::start().await;
+    kafka.stop().await;
+    let orders = Orders::start_cold(&kafka.config).await;
     until("it answers", async || orders.request(Method::GET, "/healthz").send().await.is_ok()).await;
     assert_eq!(orders.get("/orders").await.0, 503);
     assert_eq!(orders.send(Method::POST, "/orders", pizza("Ada")).await.0, 503);
     let page = orders.request(Method::GET, "/").send().await.unwrap();
     assert_eq!(page.status(), 200);
-    kafka.come_back().await;
+    kafka.start_again().await;
     orders.until_ready().await;
     orders.place("Ada").await;
     orders.stop().await;

@@ -1,5 +1,5 @@
-//! The order service as a client meets it: real HTTP, a real Kafka client, and the embedded broker. Each test starts
-//! its own, so that they run side by side.
+//! The order service as a client meets it: real HTTP and a real Kafka. Each test has topics and a service of its own,
+//! so that they run side by side.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod fixture;

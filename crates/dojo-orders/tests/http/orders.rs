@@ -1,5 +1,6 @@
-use crate::fixture::{Kafka, Orders, answer, pizza};
+use crate::fixture::{Orders, answer, pizza, record, told};
 use dojo_contract::topic;
+use dojo_testbed::Kafka;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn an_order_is_on_both_topics_and_in_the_list_when_its_answer_comes() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let response = orders.request(Method::POST, "/orders").json(&pizza(" Ada ")).send().await.unwrap();
     let location = response.headers()["location"].to_str().unwrap().to_owned();
     let (status, order) = answer(response).await;
@@ -18,9 +19,9 @@ async fn an_order_is_on_both_topics_and_in_the_list_when_its_answer_comes() {
     assert_eq!(orders.get("/orders").await.1, json!([order]));
 
     let id = order["id"].as_str().unwrap();
-    let [(key, event)] = &kafka.records(topic::ORDERS).await[..] else { panic!("one record") };
+    let [(key, event)] = &told(kafka.records(topic::ORDERS).await)[..] else { panic!("one record") };
     assert_eq!((key.as_str(), &event["action"], &event["order"]), (id, &json!("created"), &order));
-    let [(key, audit)] = &kafka.records(topic::AUDIT).await[..] else { panic!("one record") };
+    let [(key, audit)] = &told(kafka.records(topic::AUDIT).await)[..] else { panic!("one record") };
     assert_eq!(
         (key.as_str(), &audit["action"], &audit["instanceId"]),
         (id, &json!("created"), &json!("order-1"))
@@ -32,7 +33,7 @@ async fn an_order_is_on_both_topics_and_in_the_list_when_its_answer_comes() {
 #[tokio::test]
 async fn an_order_can_be_changed_and_deleted() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut order = orders.place("Ada").await;
     let path = format!("/orders/{}", order["id"].as_str().unwrap());
     order["status"] = json!("delivering");
@@ -54,16 +55,16 @@ async fn an_order_can_be_changed_and_deleted() {
     let actions = |records: Vec<(String, Value)>| {
         records.into_iter().map(|(_, v)| v["action"].clone()).collect::<Value>()
     };
-    let told = json!(["created", "updated", "deleted"]);
-    assert_eq!(actions(kafka.records(topic::ORDERS).await), told);
-    assert_eq!(actions(kafka.records(topic::AUDIT).await), told);
+    let all = json!(["created", "updated", "deleted"]);
+    assert_eq!(actions(told(kafka.records(topic::ORDERS).await)), all);
+    assert_eq!(actions(told(kafka.records(topic::AUDIT).await)), all);
     orders.stop().await;
 }
 
 #[tokio::test]
 async fn the_list_comes_in_pages_newest_first() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     for n in 0..5 {
         orders.place(&format!("customer {n}")).await;
     }
@@ -89,7 +90,7 @@ async fn the_list_comes_in_pages_newest_first() {
 #[tokio::test]
 async fn changes_to_one_order_are_made_one_after_another() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let order = orders.place("Ada").await;
     let path = format!("/orders/{}", order["id"].as_str().unwrap());
     let change = |n: usize| {
@@ -98,8 +99,10 @@ async fn changes_to_one_order_are_made_one_after_another() {
     let answers = join_all((0..20).map(|n| orders.send(Method::PUT, &path, change(n)))).await;
     assert!(answers.iter().all(|(status, _)| *status == 200));
 
-    let events: Vec<_> =
-        kafka.records(topic::ORDERS).await.into_iter().map(|(_, event)| event["order"].clone()).collect();
+    let events: Vec<_> = told(kafka.records(topic::ORDERS).await)
+        .into_iter()
+        .map(|(_, event)| event["order"].clone())
+        .collect();
     assert_eq!(events.len(), 21);
     for two in events.windows(2) {
         let changed = ["quantity", "item"].iter().filter(|field| two[0][**field] != two[1][**field]).count();
@@ -112,7 +115,7 @@ async fn changes_to_one_order_are_made_one_after_another() {
 #[tokio::test]
 async fn a_restart_shows_the_same_orders() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     for n in 0..7 {
         orders.place(&format!("customer {n}")).await;
     }
@@ -121,7 +124,7 @@ async fn a_restart_shows_the_same_orders() {
     orders.request(Method::DELETE, &deleted).send().await.unwrap();
     let before = orders.get("/orders").await.1;
     orders.stop().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     assert_eq!(orders.get("/orders").await.1, before);
     orders.stop().await;
 }
@@ -129,17 +132,17 @@ async fn a_restart_shows_the_same_orders() {
 #[tokio::test]
 async fn retries_and_unreadable_records_change_no_list() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let order = orders.place("Ada").await;
     let id = order["id"].as_str().unwrap();
-    let mut again = kafka.records(topic::ORDERS).await[0].1.clone();
+    let mut again = told(kafka.records(topic::ORDERS).await)[0].1.clone();
     again["action"] = json!("deleted");
     let retry = vec![("retryCount".to_owned(), Some(b"1".to_vec()))];
-    kafka.send_with(topic::ORDERS, id, Some(again.to_string().as_bytes()), retry).await;
+    kafka.send(record(topic::ORDERS, id, Some(again.to_string().as_bytes())).with_headers(retry)).await;
     let large = "x".repeat(900_000);
     for poison in [Some("not json"), Some("{}"), Some(r#"{"action":"created"}"#), None, Some(large.as_str())]
     {
-        kafka.send(topic::ORDERS, id, poison.map(str::as_bytes)).await;
+        kafka.send(record(topic::ORDERS, id, poison.map(str::as_bytes))).await;
     }
     let last = orders.place("Bob").await;
     assert_eq!(orders.get("/orders").await.1, json!([last, order]));

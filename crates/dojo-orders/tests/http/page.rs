@@ -1,10 +1,11 @@
-use crate::fixture::{Kafka, Orders};
+use crate::fixture::Orders;
+use dojo_testbed::Kafka;
 use reqwest::Method;
 
 #[tokio::test]
 async fn the_first_picture_shows_the_orders_and_where_its_stream_goes_on() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let order = orders.place("<img src=x onerror=alert(1)>").await;
     let id = order["id"].as_str().unwrap();
     let page = orders.request(Method::GET, "/").send().await.unwrap();
@@ -25,7 +26,7 @@ async fn the_first_picture_shows_the_orders_and_where_its_stream_goes_on() {
 #[tokio::test]
 async fn assets_are_asked_for_again_only_when_they_change() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     for (path, kind) in [
         ("/assets/app.js", "text/javascript"),
         ("/assets/style.css", "text/css"),

@@ -1,4 +1,5 @@
-use crate::fixture::{Kafka, Orders, answer, pizza};
+use crate::fixture::{Orders, answer, pizza};
+use dojo_testbed::Kafka;
 use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ fn assert_problem(status: StatusCode, problem: &Value, expected: u16, what: &str
 #[tokio::test]
 async fn every_wrong_body_is_refused_with_a_problem_that_says_why() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let path = format!("/orders/{}", orders.place("Ada").await["id"].as_str().unwrap());
     let deep = "[".repeat(200_000 / 4);
     let wrong: &[(&[u8], u16)] = &[
@@ -55,7 +56,7 @@ async fn every_wrong_body_is_refused_with_a_problem_that_says_why() {
 #[tokio::test]
 async fn a_body_of_the_wrong_type_or_size_is_refused() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let post = || orders.request(Method::POST, "/orders");
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
         let (status, problem) =
@@ -79,7 +80,7 @@ async fn a_body_of_the_wrong_type_or_size_is_refused() {
 #[tokio::test]
 async fn paths_and_methods_that_are_not_there_are_problems_too() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     for path in [
         "/nothing",
         "/orders/",
@@ -117,7 +118,7 @@ async fn paths_and_methods_that_are_not_there_are_problems_too() {
 #[tokio::test]
 async fn a_foreign_host_and_a_foreign_page_are_refused() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     for (host, expected) in
         [("localhost:3001", 200), ("dojo.test", 200), ("evil.example", 403), ("evil.example:3001", 403)]
     {

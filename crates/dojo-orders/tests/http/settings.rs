@@ -1,6 +1,7 @@
-use crate::fixture::{Kafka, Orders, until};
+use crate::fixture::{Orders, record};
 use chrono::Utc;
 use dojo_contract::{InstanceState, InstanceStatus, Service, topic};
+use dojo_testbed::{Kafka, until};
 use reqwest::Method;
 use serde_json::json;
 
@@ -25,7 +26,7 @@ fn report(id: &str, settings_offset: i64) -> Vec<u8> {
 #[tokio::test]
 async fn a_change_is_answered_when_it_holds_and_null_takes_it_back() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     let default = json!({"value": 0.3, "source": "default"});
     assert_eq!(orders.get("/settings").await.1["failRate"], default);
@@ -45,7 +46,7 @@ async fn a_change_is_answered_when_it_holds_and_null_takes_it_back() {
     let (status, problem) = orders.send(Method::PATCH, "/settings", json!({"failRate": 2, "speed": 1})).await;
     assert_eq!((status.as_u16(), problem["errors"].as_array().unwrap().len()), (422, 2));
     orders.stop().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     assert_eq!(orders.get("/settings").await.1["failRate"], default);
     orders.stop().await;
 }
@@ -53,8 +54,8 @@ async fn a_change_is_answered_when_it_holds_and_null_takes_it_back() {
 #[tokio::test]
 async fn an_instance_that_does_not_apply_a_change_is_named() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
-    kafka.send(topic::STATUS, "notification-9", Some(&report("notification-9", 0))).await;
+    let orders = Orders::start(&kafka.config).await;
+    kafka.send(record(topic::STATUS, "notification-9", Some(&report("notification-9", 0)))).await;
     until("it is known", async || {
         let instances = orders.get("/instances").await.1;
         instances.as_array().unwrap().iter().any(|i| i["instanceId"] == "notification-9" && i["live"] == true)
@@ -65,7 +66,7 @@ async fn an_instance_that_does_not_apply_a_change_is_named() {
     let change = orders.send(Method::PATCH, "/settings", json!({"maxRetries": 3}));
     let applies = async {
         until("it is told", async || orders.get("/settings").await.1["maxRetries"]["value"] == 3).await;
-        kafka.send(topic::STATUS, "notification-9", Some(&report("notification-9", 2))).await;
+        kafka.send(record(topic::STATUS, "notification-9", Some(&report("notification-9", 2)))).await;
     };
     let ((status, settings), ()) = tokio::join!(change, applies);
     assert_eq!((status.as_u16(), &settings["maxRetries"]["value"]), (200, &json!(3)));
@@ -75,7 +76,7 @@ async fn an_instance_that_does_not_apply_a_change_is_named() {
 #[tokio::test]
 async fn the_status_tells_who_reads_what() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     orders.place("Ada").await;
     until("this instance tells what it reads", async || {
         let status = orders.get("/status").await.1;

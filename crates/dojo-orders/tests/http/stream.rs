@@ -1,6 +1,8 @@
-use crate::fixture::{Kafka, Orders, PATIENCE};
+use crate::fixture::{Orders, record};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dojo_contract::topic;
+use dojo_kafka::Outgoing;
+use dojo_testbed::{Kafka, PATIENCE, until};
 use serde_json::json;
 use std::collections::BTreeMap;
 use tokio::time::timeout;
@@ -15,10 +17,14 @@ fn audit(n: usize) -> String {
     )
 }
 
+fn flooded(value: String) -> Outgoing {
+    record(topic::AUDIT, "flood", Some(value.as_bytes()))
+}
+
 #[tokio::test]
 async fn a_stream_brings_each_event_once_as_it_stands_on_the_topic() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     let order = orders.place("Ada\n\nevent: order\r\ndata: {}\u{2028}<b>").await;
     let event = events.next_of("order").await;
@@ -36,7 +42,7 @@ async fn a_stream_brings_each_event_once_as_it_stands_on_the_topic() {
 #[tokio::test]
 async fn a_stream_resumes_from_memory_without_a_gap_and_without_a_double() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     let mut placed = Vec::new();
     for n in 0..6 {
@@ -67,18 +73,18 @@ async fn a_stream_resumes_from_memory_without_a_gap_and_without_a_double() {
 #[tokio::test]
 async fn a_stream_resumes_from_the_log_where_memory_does_not_reach_back() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     orders.place("Ada").await;
     let first = events.next_of("audit").await;
     drop(events);
-    kafka.flood(topic::AUDIT, (0..FLOOD).map(audit)).await;
+    kafka.flood((0..FLOOD).map(|n| flooded(audit(n)))).await;
     let mut events = orders.events_after("", Some(&first.id)).await;
     for n in 0..FLOOD {
         let event = events.next_of("audit").await;
         assert_eq!(event.data["n"], n, "in order, each once");
     }
-    kafka.send(topic::AUDIT, "k", Some(audit(7_777_777).as_bytes())).await;
+    kafka.send(record(topic::AUDIT, "k", Some(audit(7_777_777).as_bytes()))).await;
     assert_eq!(events.next_of("audit").await.data["n"], 7_777_777, "and then live");
     orders.stop().await;
 }
@@ -86,12 +92,12 @@ async fn a_stream_resumes_from_the_log_where_memory_does_not_reach_back() {
 #[tokio::test]
 async fn a_client_that_does_not_read_for_a_while_misses_nothing() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     // Larger than all buffers between the two.
     let filler = "x".repeat(3_000);
     let value = |n: usize| audit(n).replace("\"n\":", &format!("\"filler\":\"{filler}\",\"n\":"));
-    kafka.flood(topic::AUDIT, (0..FLOOD).map(value)).await;
+    kafka.flood((0..FLOOD).map(|n| flooded(value(n)))).await;
     for n in 0..FLOOD {
         assert_eq!(events.next_of("audit").await.data["n"], n);
     }
@@ -101,7 +107,7 @@ async fn a_client_that_does_not_read_for_a_while_misses_nothing() {
 #[tokio::test]
 async fn from_the_earliest_everything_is_told_again() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let ids: Vec<_> = [orders.place("Ada").await, orders.place("Bob").await].map(|o| o["id"].clone()).into();
     let mut events = orders.events("?from=earliest").await;
     let mut seen = BTreeMap::new();
@@ -119,7 +125,7 @@ async fn from_the_earliest_everything_is_told_again() {
 #[tokio::test]
 async fn a_cursor_that_the_log_does_not_know_is_a_gap() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     orders.place("Ada").await;
     let mut events = orders.events("?after=o0.0.0-a500-d0-s0-t0").await;
     let gap = events.next_of("gap").await;
@@ -139,18 +145,18 @@ async fn a_cursor_that_the_log_does_not_know_is_a_gap() {
 #[tokio::test]
 async fn an_unreadable_record_is_shown_as_base64_and_breaks_nothing() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     let poison = b"no json\n\nevent: audit\ndata: {}\r\n\xff";
     let headers = vec![("x\ny".to_owned(), Some(b"a\nb\xff".to_vec()))];
-    kafka.send_with(topic::ORDERS, "key\n", Some(poison), headers).await;
+    kafka.send(record(topic::ORDERS, "key\n", Some(poison)).with_headers(headers)).await;
     let event = events.next_of("order").await;
     assert_eq!(STANDARD.decode(event.data["value"].as_str().unwrap()).unwrap(), poison);
     assert_eq!(
         (&event.data["key"], &event.data["record"]["headers"]["x\ny"]),
         (&json!("key\n"), &json!("a\nb\u{fffd}"))
     );
-    kafka.send(topic::ORDERS, "k", None).await;
+    kafka.send(record(topic::ORDERS, "k", None)).await;
     let tombstone = events.next_of("order").await;
     assert!(tombstone.data["value"].is_null() && tombstone.data["unreadable"].is_string());
     let order = orders.place("Ada").await;
@@ -161,7 +167,7 @@ async fn an_unreadable_record_is_shown_as_base64_and_breaks_nothing() {
 #[tokio::test]
 async fn streams_are_counted_and_a_closed_one_makes_room() {
     let kafka = Kafka::start().await;
-    let orders = Orders::start(&kafka).await;
+    let orders = Orders::start(&kafka.config).await;
     let mut open = Vec::new();
     for _ in 0..256 {
         open.push(orders.events("").await);
@@ -169,7 +175,7 @@ async fn streams_are_counted_and_a_closed_one_makes_room() {
     let refused = orders.request(reqwest::Method::GET, "/events").send().await.unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     drop(open.pop());
-    crate::fixture::until("a place is free", async || {
+    until("a place is free", async || {
         let again = orders.request(reqwest::Method::GET, "/events").send().await.unwrap();
         again.status() == 200
     })

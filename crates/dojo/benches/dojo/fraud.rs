@@ -1,6 +1,6 @@
 //! Events a second through fraud detection, beside a loop that only consumes and produces the same records.
 
-use crate::processes::{Process, broker};
+use crate::{broker::On, processes::Process};
 use dojo_contract::{NewOrder, OrderAction, OrderEvent, topic};
 use dojo_kafka::{KafkaConfig, Outgoing, Producer};
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -11,25 +11,25 @@ const EVENTS: i64 = 300_000;
 const CUSTOMERS: i64 = 1_000;
 const IN_FLIGHT: usize = 2_000;
 
-pub async fn measure() {
-    let before = bare().await;
-    let fraud = fraud().await;
-    let after = bare().await;
+pub async fn measure(on: On) {
+    let before = bare(on).await;
+    let fraud = fraud(on).await;
+    let after = bare(on).await;
     let ratio = fraud / f64::midpoint(before, after);
     println!(
         "fraud: {fraud:.0} events/s, bare loop {before:.0}/s and {after:.0}/s, ratio {ratio:.2} (aim 0.5)"
     );
 }
 
-async fn bare() -> f64 {
-    let (_broker, brokers) = broker().await;
+async fn bare(on: On) -> f64 {
+    let (_broker, brokers) = on.broker().await;
     let producer = filled(&brokers).await;
     let _bare = Process::role(&["as-bare-loop", &brokers]);
     rate(&producer).await
 }
 
-async fn fraud() -> f64 {
-    let (_broker, brokers) = broker().await;
+async fn fraud(on: On) -> f64 {
+    let (_broker, brokers) = on.broker().await;
     let producer = filled(&brokers).await;
     let _fraud = Process::dojo(&["fraud", "--kafka-brokers", &brokers]);
     rate(&producer).await

@@ -1,6 +1,9 @@
 //! From sending a POST to its verdict on SSE, in a whole dojo at a fixed rate.
 
-use crate::start::{resident, whole_dojo};
+use crate::{
+    broker::On,
+    start::{resident, whole_dojo},
+};
 use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
 use hdrhistogram::Histogram;
@@ -15,8 +18,9 @@ const PER_SECOND: u64 = 200;
 const WARM_UP: u64 = 400;
 const ORDERS: u64 = 4_000;
 
-pub async fn measure() {
-    let (dojo, url, _) = whole_dojo().await;
+pub async fn measure(on: On) {
+    let dojo = whole_dojo(on).await;
+    let url = &dojo.url;
     let client = reqwest::Client::new();
     let stream = client.get(format!("{url}/events")).send().await.unwrap().bytes_stream().eventsource();
     let verdicts: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
@@ -65,10 +69,14 @@ pub async fn measure() {
     }
     reading.abort();
     println!("latency at {PER_SECOND} orders/s: POST to 201 {}", percentiles(&answered));
-    println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim 3/15)", percentiles(&judged));
+    let aim = match on {
+        On::Embedded => "3/15",
+        On::Apache => "10/50",
+    };
+    println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim {aim})", percentiles(&judged));
     println!(
         "memory: {:.0} MiB resident in all processes after {} orders",
-        resident(dojo.id()),
+        resident(dojo.process.id()),
         WARM_UP + ORDERS
     );
 }

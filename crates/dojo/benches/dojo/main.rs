@@ -1,6 +1,7 @@
 //! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine: `cargo bench --package dojo`.
 //!
-//! A name as argument runs one part: `cargo bench --package dojo -- posts`. Every part has processes of its own.
+//! A name as argument runs one part: `cargo bench --package dojo -- posts`; `apache` runs it on Apache Kafka instead of the
+//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -8,6 +9,7 @@
     reason = "a benchmark that cannot run panics"
 )]
 
+mod broker;
 mod processes;
 
 mod bare;
@@ -17,28 +19,33 @@ mod load;
 mod posts;
 mod start;
 
+use broker::On;
+
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // The counterparts run in processes of their own, as the services do: this program again, with a role.
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["as-broker", listen] => return processes::serve_broker(listen).await,
+        ["as-broker", listen] => return broker::serve(listen).await,
         ["as-bare-handler", brokers, port] => return bare::handler(brokers, port.parse().unwrap()).await,
         ["as-bare-loop", brokers] => return bare::forwarding(brokers).await,
         _ => {}
     }
-    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
+    let on = if arguments.iter().any(|argument| argument == "apache") { On::Apache } else { On::Embedded };
+    let parts: Vec<_> = arguments.iter().filter(|argument| *argument != "apache").collect();
+    let wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| *part == name);
+    println!("on {on}");
     if wanted("start") {
-        start::measure().await;
+        start::measure(on).await;
     }
     if wanted("latency") {
-        latency::measure().await;
+        latency::measure(on).await;
     }
     if wanted("posts") {
-        posts::measure().await;
+        posts::measure(on).await;
     }
     if wanted("fraud") {
-        fraud::measure().await;
+        fraud::measure(on).await;
     }
 }

@@ -1,16 +1,17 @@
 //! POSTs a second: the order service beside a bare handler that produces and awaits the same two records.
 
 use crate::{
+    broker::On,
     load::posts_per_second,
-    processes::{Process, answers, broker, free_port, listening},
+    processes::{Process, answers, free_port, listening},
 };
 
-pub async fn measure() {
+pub async fn measure(on: On) {
     for connections in [32, 128] {
         // Bare before and after, so that a machine that changes its mind shows.
-        let before = bare(connections).await;
-        let service = service(connections).await;
-        let after = bare(connections).await;
+        let before = bare(on, connections).await;
+        let service = service(on, connections).await;
+        let after = bare(on, connections).await;
         let ratio = service / f64::midpoint(before, after);
         println!(
             "posts, {connections} connections: order service {service:.0}/s, bare handler {before:.0}/s and {after:.0}/s, \
@@ -19,16 +20,16 @@ pub async fn measure() {
     }
 }
 
-async fn bare(connections: u64) -> f64 {
-    let (_broker, brokers) = broker().await;
+async fn bare(on: On, connections: u64) -> f64 {
+    let (_broker, brokers) = on.broker().await;
     let port = free_port();
     let _handler = Process::role(&["as-bare-handler", &brokers, &port.to_string()]);
     listening(port).await;
     posts_per_second(port, connections).await
 }
 
-async fn service(connections: u64) -> f64 {
-    let (_broker, brokers) = broker().await;
+async fn service(on: On, connections: u64) -> f64 {
+    let (_broker, brokers) = on.broker().await;
     let port = free_port();
     let _service = Process::dojo(&["order", "--kafka-brokers", &brokers, "--port", &port.to_string()]);
     answers(&format!("http://localhost:{port}/readyz")).await;

@@ -1,14 +1,11 @@
 //! The processes that are measured.
 
-use dojo_broker::{Broker, TopicConfig};
-use dojo_contract::topic::TOPICS;
 use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -79,25 +76,4 @@ pub async fn answers(url: &str) {
         assert!(begun.elapsed() < PATIENCE, "{url} does not answer");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-}
-
-/// The embedded broker in a process of its own, and its address.
-pub async fn broker() -> (Process, String) {
-    let port = free_port();
-    let brokers = format!("127.0.0.1:{port}");
-    let process = Process::role(&["as-broker", &brokers]);
-    listening(port).await;
-    (process, brokers)
-}
-
-/// The role behind [`broker`].
-pub async fn serve_broker(listen: &str) {
-    let topics = TOPICS.iter().map(|spec| TopicConfig {
-        name: spec.name.to_owned(),
-        partitions: spec.partitions,
-        config: spec.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-    });
-    let config = dojo_broker::Config { topics: topics.collect(), ..Default::default() };
-    let listeners = dojo_broker::bind(listen).await.unwrap();
-    Broker::new(config).unwrap().serve(listeners, CancellationToken::new()).await.unwrap();
 }

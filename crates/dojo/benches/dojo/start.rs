@@ -1,20 +1,39 @@
 //! From start to ready, and the memory of all processes together.
 
-use crate::processes::{Process, free_port};
+use crate::{
+    broker::{Broker, On},
+    processes::{Process, free_port},
+};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 const INSTANCES: usize = 5;
 
-/// A whole dojo: its process, the URL of its page, and how long it took until every instance ran.
-pub async fn whole_dojo() -> (Process, String, Duration) {
-    let (port, broker) = (free_port().to_string(), format!("localhost:{}", free_port()));
+/// A whole dojo.
+pub struct WholeDojo {
+    pub process: Process,
+    /// Of its page.
+    pub url: String,
+    /// How long it took until every instance ran.
+    pub ready_after: Duration,
+    _broker: Option<Broker>,
+}
+
+pub async fn whole_dojo(on: On) -> WholeDojo {
+    let (broker, kafka) = match on {
+        On::Embedded => (None, format!("--broker-listen=localhost:{}", free_port())),
+        On::Apache => {
+            let (broker, brokers) = on.broker().await;
+            (Some(broker), format!("--kafka-brokers={brokers}"))
+        }
+    };
+    let port = free_port();
     let begun = Instant::now();
-    let dojo = Process::dojo(&["--port", &port, "--broker-listen", &broker]);
+    let process = Process::dojo(&["--port", &port.to_string(), &kafka]);
     let (url, client) = (format!("http://localhost:{port}"), reqwest::Client::new());
     loop {
         if running(&client, &url).await == Some(INSTANCES) {
-            return (dojo, url, begun.elapsed());
+            return WholeDojo { process, url, ready_after: begun.elapsed(), _broker: broker };
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "the dojo does not start");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -42,15 +61,15 @@ pub fn resident(pid: u32) -> f64 {
     ours.filter_map(|p| field(&p, "VmRSS:")).sum::<u64>() as f64 / 1024.0
 }
 
-pub async fn measure() {
+pub async fn measure(on: On) {
     let mut times = Vec::new();
     for _ in 0..5 {
-        let (dojo, _, time) = whole_dojo().await;
-        times.push(time);
+        let dojo = whole_dojo(on).await;
+        times.push(dojo.ready_after);
         if times.len() == 5 {
             println!(
                 "memory: {:.0} MiB resident in all processes after the start (aim 150)",
-                resident(dojo.id())
+                resident(dojo.process.id())
             );
         }
     }

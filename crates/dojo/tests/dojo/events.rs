@@ -1,6 +1,6 @@
 //! The dojo's events, as the page gets them.
 
-use crate::process::PATIENCE;
+use dojo_testbed::PATIENCE;
 use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
 use serde_json::Value;
@@ -48,6 +48,14 @@ impl Events {
             }
         });
         Self { seen, reading }
+    }
+
+    /// Partition and offset of every record of `topic` so far, as they came.
+    pub fn places(&self, topic: &str) -> Vec<(i64, i64)> {
+        let seen = self.seen.lock().unwrap();
+        let records = seen.iter().map(|(_, data)| &data["record"]).filter(|record| record["topic"] == topic);
+        let number = |value: &Value| value.as_i64().unwrap();
+        records.map(|record| (number(&record["partition"]), number(&record["offset"]))).collect()
     }
 
     /// The audit events so far.

@@ -8,11 +8,15 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod arrivals;
 mod events;
+mod load;
 mod process;
 
+mod away;
 mod command_line;
 mod faults;
+mod kafka;
 mod page;
 mod rules;
 mod scenarios;

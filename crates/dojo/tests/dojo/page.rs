@@ -1,6 +1,7 @@
 //! What a person sees, in a real browser. A screenshot is kept below `target/screenshots`.
 
-use crate::process::{PATIENCE, Start, free_port, workspace};
+use crate::process::{Start, free_port, workspace};
+use dojo_testbed::PATIENCE;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 use std::{
@@ -11,10 +12,10 @@ use std::{
 };
 
 /// A browser with its driver; both end when dropped.
-struct Browser {
+pub struct Browser {
     driver: Child,
     port: u16,
-    client: Client,
+    pub client: Client,
     _profile: tempfile::TempDir,
 }
 
@@ -35,7 +36,7 @@ impl Drop for Browser {
 
 impl Browser {
     /// `None` where there is no browser, which only a person's machine may lack.
-    async fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         let port = free_port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -74,11 +75,11 @@ impl Browser {
         Some(Self { driver, port, client, _profile: profile })
     }
 
-    async fn text_of(&self, css: &str) -> String {
+    pub async fn text_of(&self, css: &str) -> String {
         self.client.find(Locator::Css(css)).await.unwrap().text().await.unwrap()
     }
 
-    async fn wait_for(&self, css: &str) -> fantoccini::elements::Element {
+    pub async fn wait_for(&self, css: &str) -> fantoccini::elements::Element {
         let wait = self.client.wait().at_most(PATIENCE);
         wait.for_element(Locator::Css(css)).await.unwrap_or_else(|e| panic!("no {css} on the page: {e}"))
     }

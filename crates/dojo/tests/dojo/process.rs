@@ -1,10 +1,10 @@
 //! A started dojo, for one test.
 
 use crate::events::Events;
+use dojo_kafka::KafkaConfig;
+use dojo_testbed::{brokers, eventually, own_prefix};
 use serde_json::{Value, json};
 use std::{
-    fmt::Debug,
-    future::Future,
     io::{BufRead as _, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -12,9 +12,6 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-
-/// How patient a condition is awaited; a loaded machine is slow, a broken program waits for ever.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program under test.
 pub const DOJO: &str = env!("CARGO_BIN_EXE_dojo");
@@ -36,36 +33,47 @@ pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until `condition` gives something, trying again and again.
-pub async fn eventually<T, F: Future<Output = Result<T, E>>, E: Debug>(
-    what: &str,
-    mut condition: impl FnMut() -> F,
-) -> T {
-    let begun = Instant::now();
-    loop {
-        match condition().await {
-            Ok(found) => return found,
-            Err(seen) if begun.elapsed() > PATIENCE => {
-                panic!("waited {PATIENCE:?} for {what}; last seen: {seen:?}")
-            }
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
-}
-
 /// How a dojo is started.
 pub struct Start {
     command: Command,
+    kafka: KafkaConfig,
     rules: bool,
 }
 
 impl Start {
-    /// Everything, with rules of its own, every notification delivered.
+    /// Everything, with rules of its own, every notification delivered: on the Kafka that the suite runs on, under a
+    /// prefix of its own, or else on the embedded broker.
     pub fn new() -> Self {
+        match brokers() {
+            Some(brokers) => {
+                Self::on(KafkaConfig { prefix: own_prefix(), ..KafkaConfig::new(brokers) }, "--kafka-brokers")
+            }
+            None => Self::embedded(),
+        }
+    }
+
+    /// The same, on the embedded broker wherever the suite runs: for what is about that broker.
+    pub fn embedded() -> Self {
+        Self::on(KafkaConfig::new(format!("localhost:{}", free_port())), "--broker-listen")
+    }
+
+    /// The same, on the Kafka of another dojo, under a prefix of its own.
+    pub fn beside(dojo: &Dojo) -> Self {
+        Self::on(KafkaConfig { prefix: own_prefix(), ..dojo.kafka.clone() }, "--kafka-brokers")
+    }
+
+    /// The same, on a Kafka that is there already.
+    pub fn at(kafka: &KafkaConfig) -> Self {
+        Self::on(kafka.clone(), "--kafka-brokers")
+    }
+
+    /// On `kafka`, whose address is given by `flag`.
+    fn on(kafka: KafkaConfig, flag: &str) -> Self {
         let mut command = Command::new(DOJO);
-        command.env_clear().envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME"));
-        command.args(["--fail-rate", "0"]);
-        Self { command, rules: true }
+        let passed = |name: &str| matches!(name, "PATH" | "HOME") || name.starts_with("KAFKA_CONFIG_");
+        command.env_clear().envs(std::env::vars().filter(|(name, _)| passed(name)));
+        command.args(["--fail-rate", "0", flag, &kafka.brokers, "--kafka-prefix", &kafka.prefix.to_string()]);
+        Self { command, kafka, rules: true }
     }
 
     /// With an argument more.
@@ -96,10 +104,9 @@ impl Start {
                 std::fs::copy(workspace().join("rules").join(file), rules.join(file)).unwrap();
             }
         }
-        let (port, broker_port) = (free_port(), free_port());
+        let port = free_port();
         self.command
             .args(["--supervised", "--port", &port.to_string()])
-            .args(["--broker-listen", &format!("localhost:{broker_port}")])
             .arg("--rules-dir")
             .arg(&rules)
             .stdin(Stdio::piped())
@@ -116,11 +123,17 @@ impl Start {
             log,
             rules,
             url: format!("http://localhost:{port}"),
-            brokers: format!("localhost:{broker_port}"),
-            http: reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap(),
+            kafka: self.kafka,
+            http: client(),
             _folder: folder,
         }
     }
+}
+
+/// Lets go of a connection before the service does, which closes one after a minute without a request.
+fn client() -> reqwest::Client {
+    let bounded = reqwest::Client::builder().timeout(Duration::from_secs(20));
+    bounded.pool_idle_timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
@@ -145,7 +158,7 @@ pub struct Dojo {
     /// Its page.
     pub url: String,
     /// Its Kafka.
-    pub brokers: String,
+    pub kafka: KafkaConfig,
     pub http: reqwest::Client,
     _folder: tempfile::TempDir,
 }
@@ -168,7 +181,20 @@ impl Drop for Dojo {
 
 impl Dojo {
     pub async fn get(&self, path: &str) -> Value {
-        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
+        self.ask(path).await.unwrap()
+    }
+
+    /// The same, where the service may be starting or have a lot to do.
+    pub async fn ask(&self, path: &str) -> Result<Value, String> {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
+        answer.json().await.map_err(|e| e.to_string())
+    }
+
+    /// Ends it; how long that took.
+    pub async fn end(self) -> Duration {
+        let begun = Instant::now();
+        tokio::task::spawn_blocking(move || drop(self)).await.unwrap();
+        begun.elapsed()
     }
 
     /// The audit service's lines so far.
@@ -182,7 +208,7 @@ impl Dojo {
     }
 
     async fn is_ready(&self) {
-        eventually("every instance to run", || async {
+        eventually("every instance to run", async || {
             let instances = self.running().await?;
             if instances.len() >= 5 { Ok(()) } else { Err(format!("{instances:?}")) }
         })
@@ -195,7 +221,7 @@ impl Dojo {
         if !ready.status().is_success() {
             return Err(ready.text().await.unwrap_or_default());
         }
-        let instances = self.get("/instances").await;
+        let instances = self.ask("/instances").await?;
         let running = instances.as_array().unwrap().iter().filter(|i| i["state"] == "running");
         Ok(running
             .map(|i| (i["instanceId"].as_str().unwrap().to_owned(), i["pid"].as_u64().unwrap()))
@@ -205,7 +231,7 @@ impl Dojo {
     /// Kills `instance` without a goodbye, and waits until another process runs under its name.
     pub async fn kill_and_wait(&self, instance: &str) {
         let old = self.kill(instance).await;
-        eventually("the killed instance to run again", || async {
+        eventually("the killed instance to run again", async || {
             let running = self.running().await?;
             match running.iter().find(|(id, pid)| id == instance && *pid != old) {
                 Some(_) => Ok(()),
@@ -217,10 +243,14 @@ impl Dojo {
 
     /// Kills `instance` without a goodbye; answers its old process id.
     pub async fn kill(&self, instance: &str) -> u64 {
-        let running = self.running().await.unwrap();
-        let (_, pid) = running.iter().find(|(id, _)| id == instance).unwrap();
+        let pid = eventually("the instance to run", async || {
+            let running = self.running().await?;
+            let found = running.iter().find(|(id, _)| id == instance).map(|(_, pid)| *pid);
+            found.ok_or_else(|| format!("{running:?}"))
+        })
+        .await;
         assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-        *pid
+        pid
     }
 
     /// Places an order; answers its id.

@@ -1,6 +1,7 @@
 //! Rules are edited live.
 
-use crate::process::{Dojo, Start, eventually};
+use crate::process::{Dojo, Start};
+use dojo_testbed::eventually;
 use serde_json::Value;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ async fn fraud(dojo: &Dojo) -> Value {
 }
 
 async fn fraud_becomes(dojo: &Dojo, what: &str, is: impl Fn(&Value) -> bool) {
-    eventually(what, || async {
+    eventually(what, async || {
         let fraud = fraud(dojo).await;
         if is(&fraud) { Ok(()) } else { Err(fraud) }
     })

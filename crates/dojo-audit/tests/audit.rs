@@ -1,14 +1,12 @@
-//! The audit service against a broker.
+//! The audit service on a Kafka.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-mod kafka;
 
 use chrono::Utc;
 use dojo_audit::{Config, run_with};
 use dojo_contract::{AuditAction, AuditEvent, Source, topic};
 use dojo_kafka::Outgoing;
-use kafka::{Kafka, PATIENCE};
+use dojo_testbed::{Kafka, PATIENCE};
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};

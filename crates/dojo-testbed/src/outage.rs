@@ -1,0 +1,152 @@
+//! A Kafka that one test has for itself, to take it away: stopped and started again, killed, or behind a network that
+//! fails.
+//!
+//! On whichever broker the suite runs on: the embedded one, whose listener closes while its log stays; or a node of
+//! Apache Kafka, which is another process.
+
+use crate::{
+    kafka,
+    proxy::{Proxy, hold},
+};
+use dojo_broker::{Broker, Config};
+use dojo_contract::topic::TOPICS;
+use dojo_kafka::{KafkaConfig, create_topics};
+use kafka_node::{Jars, Node, Options};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+use tokio::{net::TcpSocket, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const BACKLOG: u32 = 1_024;
+
+/// A Kafka with the dojo's topics that nobody else uses. It ends when dropped.
+pub struct OwnKafka {
+    /// How services and clients reach it; through the proxy, where there is one.
+    pub config: KafkaConfig,
+    broker: Own,
+}
+
+enum Own {
+    Embedded(Embedded),
+    /// `None` only while another thread has it.
+    Apache(Option<Node>),
+}
+
+struct Embedded {
+    broker: Broker,
+    address: SocketAddr,
+    /// The broker at work, until the guard is dropped; or its port, which is kept while it is not.
+    serving: Option<(DropGuard, JoinHandle<()>)>,
+    kept: Option<TcpSocket>,
+}
+
+impl OwnKafka {
+    /// One that clients connect to directly.
+    pub async fn start() -> Self {
+        Self::start_as(None).await
+    }
+
+    /// One that clients reach through `proxy` alone.
+    pub async fn behind(proxy: &Proxy) -> Self {
+        Self::start_as(Some(proxy)).await
+    }
+
+    async fn start_as(proxy: Option<&Proxy>) -> Self {
+        let advertised = proxy.map(|proxy| proxy.address().to_string());
+        let (broker, own_address) = if kafka::brokers().is_some() {
+            let options = Options { advertised: advertised.clone(), ..Options::default() };
+            let node = blocking(move || Node::start(&jars(), options).expect("Apache Kafka starts")).await;
+            let own_address = format!("localhost:{}", node.port());
+            (Own::Apache(Some(node)), own_address)
+        } else {
+            let advertised = advertised.as_ref().map(|a| a.parse().expect("an address is one"));
+            let broker =
+                Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made");
+            let socket = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
+            let address = socket.local_addr().expect("a socket has an address");
+            let mut embedded = Embedded { broker, address, serving: None, kept: Some(socket) };
+            embedded.start();
+            (Own::Embedded(embedded), address.to_string())
+        };
+        if let Some(proxy) = proxy {
+            proxy.forward_to(own_address.clone());
+        }
+        let config = KafkaConfig::new(advertised.unwrap_or(own_address));
+        create_topics(&config, TOPICS, 1).await.expect("the topics can be created");
+        Self { config, broker }
+    }
+
+    /// Stops it as an operator would, keeping what it holds. Returns when it is gone.
+    pub async fn stop(&mut self) {
+        match &mut self.broker {
+            Own::Embedded(embedded) => embedded.stop().await,
+            Own::Apache(node) => on(node, |node| node.stop().expect("Apache Kafka can be stopped")).await,
+        }
+    }
+
+    /// Ends it without a warning. The embedded broker, which is in this process, closes its connections without one.
+    pub async fn kill(&mut self) {
+        match &mut self.broker {
+            Own::Embedded(embedded) => embedded.stop().await,
+            Own::Apache(node) => on(node, |node| node.kill().expect("Apache Kafka can be killed")).await,
+        }
+    }
+
+    /// Starts it again after a stop or a kill, with everything that it held. Returns when it answers.
+    pub async fn start_again(&mut self) {
+        match &mut self.broker {
+            Own::Embedded(embedded) => embedded.start(),
+            Own::Apache(node) => {
+                on(node, |node| node.start_again().expect("Apache Kafka starts again")).await;
+            }
+        }
+    }
+
+    /// Whether it is Apache Kafka.
+    pub fn is_apache(&self) -> bool {
+        matches!(self.broker, Own::Apache(_))
+    }
+}
+
+impl Embedded {
+    fn start(&mut self) {
+        let Some(socket) = self.kept.take() else { return };
+        let listener = socket.listen(BACKLOG).expect("a port that is kept can be listened on");
+        let (broker, stop) = (self.broker.clone(), CancellationToken::new());
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            broker.serve(vec![listener], stopped).await.expect("the broker serves");
+        });
+        self.serving = Some((stop.drop_guard(), task));
+    }
+
+    async fn stop(&mut self) {
+        let Some((stop, task)) = self.serving.take() else { return };
+        drop(stop);
+        task.await.expect("the broker ends");
+        self.kept = Some(hold(self.address).expect("its port stays ours"));
+    }
+}
+
+fn jars() -> Jars {
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
+    Jars::find(&cache).expect("the suite runs on Apache Kafka, so its jars are there")
+}
+
+/// A node waits by blocking its thread, which must not be one of the test's.
+async fn on(node: &mut Option<Node>, work: impl FnOnce(&mut Node) + Send + 'static) {
+    let Some(mut own) = node.take() else { return };
+    *node = Some(
+        blocking(move || {
+            work(&mut own);
+            own
+        })
+        .await,
+    );
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("it does not panic")
+}
