@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 /// How many items all lists of one request may have together. Each becomes a structure of up to some hundred bytes.
 const MAX_ITEMS: usize = 100_000;
 
+/// The longest string in bytes, as in Kafka: newer requests could announce longer ones, which nobody needs for a name.
+const MAX_TEXT: usize = i16::MAX as usize;
+
 /// How a piece of a request is laid out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Layout {
@@ -107,6 +110,9 @@ impl Walker<'_> {
             Layout::Fixed(size) => self.skip(*size),
             Layout::Text => {
                 let length = if self.flexible { self.compact_length()? } else { self.short_length()? };
+                if length > MAX_TEXT {
+                    return Err(Malformed::Length);
+                }
                 self.skip(length)
             }
             Layout::Blob => {

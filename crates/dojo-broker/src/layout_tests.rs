@@ -37,6 +37,14 @@ fn a_list_that_claims_more_than_is_there_is_refused() {
 }
 
 #[test]
+fn a_string_is_no_longer_than_in_the_oldest_requests() {
+    let text: &[Field] = &[always(Layout::Text)];
+    let body = |length: usize, announced: &[u8]| [announced, &vec![b'x'; length], &[0]].concat();
+    assert_eq!(check_layout(&body(32_767, &[0x80, 0x80, 0x02]), text, 0, true), Ok(()));
+    assert_eq!(check_layout(&body(32_768, &[0x81, 0x80, 0x02]), text, 0, true), Err(Malformed::Length));
+}
+
+#[test]
 fn the_items_of_all_lists_are_counted_together() {
     let matrix: &[Field] = &[always(Layout::List(&Layout::List(&Layout::Fixed(0))))];
     let row = 60_000_i32.to_be_bytes();

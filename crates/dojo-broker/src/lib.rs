@@ -51,10 +51,14 @@
 //!   to elect, no replicas to move, no features to update and no loggers to set, so those requests are not advertised.
 //! - **Hold any number of groups**: there may be 10,000, of 1,000 members each; Kafka has no such limits. Offsets of a group without
 //!   members are kept for a week, as Kafka keeps them.
+//! - **Remember any number of producers**: 10,000 transactional ids, and 10,000 idempotent producers in each partition. Beyond
+//!   that, those that have been silent longest are forgotten, but none with a transaction open.
 //! - **The new consumer group protocol** (KIP-848) and share groups: consumers use the classic protocol, which all of them know.
 //! - **Create topics by themselves** when a client writes to or asks for one that is not there.
 //! - **Authenticate, encrypt, or limit** what clients may do: everyone may do everything, and is told so; requests about access
 //!   control, quotas and delegation tokens are not advertised.
+
+#![doc = include_str!("../DIFFERENCES.md")]
 
 mod config;
 mod error;
@@ -81,6 +85,7 @@ mod group;
 
 mod transaction;
 
+mod alarm;
 mod clock;
 mod lock;
 mod refusal;

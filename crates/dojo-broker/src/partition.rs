@@ -70,12 +70,13 @@ impl Partition {
         None
     }
 
-    /// From now on, `watcher` is notified once when the partition changes. Whoever calls this has to look at the partition
+    /// From now on, `watcher` is notified once when the partition changes, however often it asked for it. Whoever calls this has to look at the partition
     /// again afterwards: it may have changed just before.
     pub(crate) fn watch(&self, watcher: &Arc<Notify>) {
+        let watcher = Arc::downgrade(watcher);
         let mut watchers = lock(&self.watchers);
-        watchers.retain(|known| known.strong_count() > 0);
-        watchers.push(Arc::downgrade(watcher));
+        watchers.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&watcher));
+        watchers.push(watcher);
     }
 
     /// Wakes every fetch that waits here: the log has grown, or the topic is gone.
@@ -99,5 +100,10 @@ mod tests {
             partition.watch(&Arc::new(Notify::new()));
         }
         assert_eq!(lock(&partition.watchers).len(), 1);
+        let fetch = Arc::new(Notify::new());
+        for _ in 0..100 {
+            partition.watch(&fetch);
+        }
+        assert_eq!(lock(&partition.watchers).len(), 1, "a fetch may name a partition many times");
     }
 }

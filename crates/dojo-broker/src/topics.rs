@@ -5,7 +5,6 @@
 //! whoever has looked one up goes on without the lock. More partitions or other configs are a new [`Topic`] around the same
 //! partitions, in the old one's place, and hold for whoever looks it up next.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
@@ -35,17 +34,17 @@ impl Topic {
         self.partitions.get(usize::try_from(index).ok()?)
     }
 
-    /// Says why the topic cannot be made to have `total` partitions, where that is so.
+    /// How many partitions are to be added so that there are `total`, at least one.
     ///
     /// # Errors
     /// `INVALID_PARTITIONS`: partitions can be added and nothing else.
-    pub(crate) fn check_new_total(&self, total: usize) -> Result<(), Refusal> {
+    pub(crate) fn missing(&self, total: i32) -> Result<usize, Refusal> {
         let present = self.partitions.len();
         let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidPartitions, message));
-        match total.cmp(&present) {
-            Ordering::Greater => Ok(()),
-            Ordering::Equal => refuse(format!("Topic already has {present} partition(s).")),
-            Ordering::Less => refuse(format!(
+        match usize::try_from(total).ok().and_then(|total| total.checked_sub(present)) {
+            Some(0) => refuse(format!("Topic already has {present} partition(s).")),
+            Some(missing) => Ok(missing),
+            None => refuse(format!(
                 "The topic {} currently has {present} partition(s); {total} would not be an increase.",
                 self.name
             )),
@@ -145,13 +144,13 @@ impl Topics {
     pub(crate) fn add_partitions(
         &self,
         name: &str,
-        total: usize,
+        total: i32,
         max_bytes: usize,
     ) -> Result<Arc<Topic>, Refusal> {
         self.replace(name, |topic| {
-            topic.check_new_total(total)?;
+            let new = |_| Arc::new(Partition::new(max_bytes, *topic.settings.policy()));
             let mut partitions = topic.partitions.clone();
-            partitions.resize_with(total, || Arc::new(Partition::new(max_bytes, *topic.settings.policy())));
+            partitions.extend((0..topic.missing(total)?).map(new));
             Ok(Topic { name: topic.name.clone(), id: topic.id, settings: topic.settings.clone(), partitions })
         })
     }
@@ -196,8 +195,9 @@ fn check_free(index: &Index, name: &str) -> Result<(), Refusal> {
         ));
     }
     // Metrics names turn dots into underscores, so two such topics could not be told apart there.
-    let blurred = |name: &str| name.replace('.', "_");
-    if let Some(other) = index.by_name.keys().find(|other| blurred(other) == blurred(name)) {
+    let blurred = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    let collides = |other: &&String| other.bytes().map(blurred).eq(name.bytes().map(blurred));
+    if let Some(other) = index.by_name.keys().find(collides) {
         return Err(Refusal::new(
             ResponseError::InvalidTopicException,
             format!("Topic '{name}' collides with existing topic: {other}"),
@@ -280,9 +280,12 @@ mod tests {
         assert_eq!((after.id, after.partitions.len()), (before.id, 3));
         assert!(Arc::ptr_eq(&after.partitions[0], &before.partitions[0]));
         assert!(topics.has_partition("orders", 2));
-        for total in [0, 2, 3] {
+        for (total, fault) in
+            [(3, "already has 3"), (2, "; 2 would not be an increase"), (-7, "; -7 would not be an increase")]
+        {
             let refusal = topics.add_partitions("orders", total, 1 << 20).unwrap_err();
             assert_eq!(refusal.error, ResponseError::InvalidPartitions, "{total}");
+            assert!(refusal.message.contains(fault), "{}", refusal.message);
         }
     }
 

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
 
 use super::{Group, Reply, State};
+use crate::alarm::Alarm;
 use crate::lock::lock;
 
 /// How many groups there may be, so that names that are made up do not fill the memory. Kafka has no such limit.
@@ -29,19 +30,12 @@ type Shared = Arc<Mutex<Group<Waiter>>>;
 pub(crate) struct Coordinator {
     groups: Mutex<BTreeMap<String, Shared>>,
     initial_delay: Duration,
-    /// When the clock wakes up; `None` for never.
-    alarm: Mutex<Option<Instant>>,
-    earlier_alarm: Notify,
+    alarm: Alarm<Instant>,
 }
 
 impl Coordinator {
     pub(crate) fn new(initial_delay: Duration) -> Self {
-        Self {
-            groups: Mutex::default(),
-            initial_delay,
-            alarm: Mutex::default(),
-            earlier_alarm: Notify::new(),
-        }
+        Self { groups: Mutex::default(), initial_delay, alarm: Alarm::default() }
     }
 
     /// Works with a group, which is made if there is none. `None`: there are too many groups already.
@@ -93,17 +87,7 @@ impl Coordinator {
     /// Lets time pass for the groups. Never returns: end it by dropping it.
     pub(crate) async fn keep_time(&self) {
         loop {
-            let next = self.set_alarm();
-            let alarm = async {
-                match next {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = alarm => {}
-                () = self.earlier_alarm.notified() => {}
-            }
+            self.alarm.ring(|| self.next_deadline(), |at| sleep_until(at.into())).await;
             let now = Instant::now();
             for (name, group) in self.all() {
                 if lock(&group).next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -141,18 +125,13 @@ impl Coordinator {
             // Whoever waited may have hung up.
             let _ = waiter.send(reply);
         }
-        if let Some(deadline) = deadline
-            && lock(&self.alarm).is_none_or(|alarm| deadline < alarm)
-        {
-            self.earlier_alarm.notify_one();
+        if let Some(deadline) = deadline {
+            self.alarm.heed(deadline);
         }
         result
     }
 
-    /// The lock is held while the groups are asked, so that no group can get an earlier deadline unnoticed in between.
-    fn set_alarm(&self) -> Option<Instant> {
-        let mut alarm = lock(&self.alarm);
-        *alarm = self.all().iter().filter_map(|(_, group)| lock(group).next_deadline()).min();
-        *alarm
+    fn next_deadline(&self) -> Option<Instant> {
+        self.all().iter().filter_map(|(_, group)| lock(group).next_deadline()).min()
     }
 }

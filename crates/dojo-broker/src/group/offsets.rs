@@ -129,9 +129,10 @@ impl<W> Group<W> {
 
     /// Whether a member subscribes to the topic, as far as its metadata can be read.
     fn reads(&self, topic: &str) -> bool {
-        self.members.iter().flat_map(|member| &member.protocols).any(|(_, metadata)| {
-            subscription::topics(metadata).is_none_or(|topics| topics.contains(&topic))
-        })
+        self.members
+            .iter()
+            .flat_map(|member| &member.protocols)
+            .any(|(_, metadata)| subscription::topics(metadata).is_none_or(|topics| topics.contains(&topic)))
     }
 
     /// When the group is forgotten, or its offsets are, if nobody comes back before.

@@ -67,10 +67,22 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     /// The record at fault, counted from 0.
     pub(crate) record: Option<i32>,
+    /// Whether it was one whole batch, about which the log was asked: its start then goes with the answer.
+    pub(crate) by_log: bool,
 }
 
 fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None })
+    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
+}
+
+/// Refuses what is one whole batch.
+fn refuse_batch<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: true })
+}
+
+/// How a batch that nobody has checked yet says it is compressed.
+pub(crate) fn codec(batch: &Bytes) -> Option<Codec> {
+    Header::parse(batch).filter(|header| header.magic == 2)?.codec()
 }
 
 impl Checked {
@@ -83,8 +95,14 @@ impl Checked {
     /// The code that Apache Kafka answers in the same case.
     pub(crate) fn check(bytes: Bytes, rules: &Rules, now_ms: i64) -> Result<Self, Refused> {
         let Some(header) = Header::parse(&bytes) else {
-            return refuse(ResponseError::CorruptMessage, "the record batch is shorter than its header");
+            return refuse(ResponseError::InvalidRecord, "the record batch is shorter than its header");
         };
+        if !(0..=2).contains(&header.magic) {
+            return refuse(
+                ResponseError::CorruptMessage,
+                format!("record batches have magic 2, not {}", header.magic),
+            );
+        }
         if header.magic != 2 {
             return refuse(
                 ResponseError::InvalidRecord,
@@ -94,14 +112,20 @@ impl Checked {
                 ),
             );
         }
-        if header.length < bytes.len() && header.length >= HEADER {
+        if header.length < HEADER {
+            return refuse(
+                ResponseError::CorruptMessage,
+                "the record batch says it is shorter than its header",
+            );
+        }
+        if header.length < bytes.len() {
             return refuse(
                 ResponseError::InvalidRecord,
                 "a produce request has one record batch for a partition",
             );
         }
-        if header.length != bytes.len() {
-            return refuse(ResponseError::CorruptMessage, "the record batch is not as long as it says");
+        if header.length > bytes.len() {
+            return refuse(ResponseError::InvalidRecord, "the record batch is not as long as it says");
         }
         check_size(bytes.len(), rules)?;
         if !header.fits(&bytes) {
@@ -115,7 +139,7 @@ impl Checked {
         let log_append_time = rules.log_append_time.then_some(now_ms);
         let truth = match log_append_time {
             Some(time) => header.with_log_append_time(time),
-            None => Header { max_timestamp: times.max, ..header },
+            None => header.with_create_time(times.max),
         };
         let data = match rules.compression.filter(|wanted| Some(wanted.codec) != header.codec()) {
             Some(wanted) => compress_anew(&bytes, &truth, wanted, rules)?,
@@ -222,20 +246,20 @@ fn check_size(bytes: usize, rules: &Rules) -> Result<(), Refused> {
 }
 
 fn check_header(header: &Header) -> Result<(), Refused> {
-    let invalid = |message: String| refuse(ResponseError::InvalidRecord, message);
+    let invalid = |message: String| refuse_batch(ResponseError::InvalidRecord, message);
     if header.base_offset != 0 {
         return invalid(format!("a producer's batch has base offset 0, not {}", header.base_offset));
     }
     if header.is_control() {
         return invalid("control batches are for the broker alone to write".into());
     }
-    if header.is_log_append_time() {
-        return refuse(
-            ResponseError::InvalidTimestamp,
-            "that the broker's time holds is for the broker alone to say",
+    if header.producer_id >= 0 && header.producer_epoch < 0 {
+        return refuse_batch(
+            ResponseError::InvalidProducerEpoch,
+            format!("an idempotent producer's epoch is not {}", header.producer_epoch),
         );
     }
-    if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
+    if header.producer_id >= 0 && header.base_sequence < 0 {
         return invalid(format!(
             "an idempotent producer's batch has a sequence, not {}",
             header.base_sequence
@@ -257,7 +281,7 @@ struct Times {
 
 fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> Result<Times, Refused> {
     let Some(codec) = header.codec() else {
-        return refuse(
+        return refuse_batch(
             ResponseError::UnsupportedCompressionType,
             "the batch is compressed in an unknown way",
         );
@@ -276,14 +300,14 @@ fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> 
                     ControlFlow::Continue(())
                 }
                 Err(refusal) => {
-                    fault = Some(Refused { refusal, record: i32::try_from(expected).ok() });
+                    fault = Some(Refused { refusal, record: i32::try_from(expected).ok(), by_log: true });
                     ControlFlow::Break(())
                 }
             }
         });
     match (fault, walked) {
         (Some(refused), _) => Err(refused),
-        (None, Err(error)) => refuse(ResponseError::InvalidRecord, error.to_string()),
+        (None, Err(error)) => refuse_batch(ResponseError::InvalidRecord, error.to_string()),
         (None, Ok(())) => Ok(times),
     }
 }

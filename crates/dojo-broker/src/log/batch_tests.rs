@@ -120,7 +120,8 @@ fn what_apache_kafka_refuses_is_refused_with_its_code() {
     assert_eq!(refused(Sample { magic: 1, ..good.clone() }), ResponseError::InvalidRecord);
     assert_eq!(refused(Sample { base_offset: 1, ..good.clone() }), ResponseError::InvalidRecord);
     assert_eq!(refused(Sample { attributes: CONTROL_BIT, ..good.clone() }), ResponseError::InvalidRecord);
-    assert_eq!(refused(Sample { attributes: 8, ..good.clone() }), ResponseError::InvalidTimestamp);
+    assert_eq!(refused(Sample { magic: 3, ..good.clone() }), ResponseError::CorruptMessage);
+    assert_eq!(refused(Sample { producer: (1, -1, 0), ..good.clone() }), ResponseError::InvalidProducerEpoch);
     assert_eq!(refused(Sample { attributes: 7, ..good.clone() }), ResponseError::UnsupportedCompressionType);
     assert_eq!(refused(Sample { producer: (1, 0, -1), ..good.clone() }), ResponseError::InvalidRecord);
     for record_count in [-1, 0, 1, 3] {
@@ -129,8 +130,8 @@ fn what_apache_kafka_refuses_is_refused_with_its_code() {
     }
     assert_eq!(refused(Sample::at(&[])), ResponseError::InvalidRecord);
     let bytes = good.bytes();
-    assert_eq!(error(bytes.slice(..60), &RULES), ResponseError::CorruptMessage);
-    assert_eq!(error(bytes.slice(..bytes.len() - 1), &RULES), ResponseError::CorruptMessage);
+    assert_eq!(error(bytes.slice(..60), &RULES), ResponseError::InvalidRecord);
+    assert_eq!(error(bytes.slice(..bytes.len() - 1), &RULES), ResponseError::InvalidRecord);
     assert_eq!(error([&bytes[..], &bytes].concat().into(), &RULES), ResponseError::InvalidRecord);
     assert_eq!(error(bytes, &Rules { max_bytes: 60, ..RULES }), ResponseError::MessageTooLarge);
 }
@@ -143,6 +144,14 @@ fn a_bit_that_fell_over_on_the_way_is_noticed() {
         garbled[at] ^= 0x10;
         assert_eq!(error(garbled.freeze(), &RULES), ResponseError::CorruptMessage);
     }
+}
+
+#[test]
+fn a_producer_that_says_its_times_are_the_brokers_keeps_its_own() {
+    let said = Sample { attributes: 8, ..Sample::at(&[NOW - 7, NOW - 5]) };
+    let stored = Checked::check(said.bytes(), &RULES, NOW).unwrap().stored_at(0);
+    assert_eq!(stored.max_timestamp, NOW - 5);
+    assert!(!Header::parse(&stored.data).unwrap().is_log_append_time());
 }
 
 #[test]

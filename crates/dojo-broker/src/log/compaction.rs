@@ -30,7 +30,7 @@ pub(crate) struct Work {
     /// Where that begins.
     dirty_from: i64,
     policy: Policy,
-    /// Where the transactions of each producer are that were aborted.
+    /// Where the transactions of each producer are that were aborted, one behind the other.
     aborted: HashMap<i64, Vec<RangeInclusive<i64>>>,
     compactions: u64,
 }
@@ -101,7 +101,7 @@ impl Log {
             self.segments.push_front(Arc::new(segment));
         }
         // A reader who was told of a transaction would wait for its marker.
-        self.transactions.retain_aborted(|aborted| !done.markers_gone.contains(&aborted.last_offset));
+        self.transactions.forget_marked(&done.markers_gone);
         self.clean_to = done.end;
         self.compactions += 1;
         self.start_at(self.start);
@@ -169,11 +169,11 @@ impl Work {
     }
 
     fn is_aborted(&self, header: &Header) -> bool {
-        header.is_transactional()
-            && self
-                .aborted
-                .get(&header.producer_id)
-                .is_some_and(|ranges| ranges.iter().any(|range| range.contains(&header.base_offset)))
+        let ranges = self.aborted.get(&header.producer_id).filter(|_| header.is_transactional());
+        ranges.is_some_and(|ranges| {
+            let next = ranges.partition_point(|range| *range.end() < header.base_offset);
+            ranges.get(next).is_some_and(|range| range.contains(&header.base_offset))
+        })
     }
 }
 

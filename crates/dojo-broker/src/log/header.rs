@@ -110,6 +110,11 @@ impl Header {
         Self { attributes: self.attributes | LOG_APPEND_TIME_BIT, max_timestamp: time, ..self }
     }
 
+    /// The records' own times hold, of which this is the latest.
+    pub(super) fn with_create_time(self, latest: i64) -> Self {
+        Self { attributes: self.attributes & !LOG_APPEND_TIME_BIT, max_timestamp: latest, ..self }
+    }
+
     /// The time of the record that is `delta` milliseconds after the batch's first.
     pub(super) fn timestamp(&self, delta: i64) -> i64 {
         if self.is_log_append_time() { self.max_timestamp } else { self.base_timestamp.saturating_add(delta) }

@@ -36,6 +36,11 @@ impl Sample {
         }
     }
 
+    /// The same, compressed.
+    pub(crate) fn compressed(self, codec: Codec) -> Self {
+        Self { codec, ..self }
+    }
+
     /// The same, as a part of a transaction.
     pub(crate) fn in_transaction(self, producer_id: i64, epoch: i16, sequence: i32) -> Self {
         Self { attributes: 0x10, producer: (producer_id, epoch, sequence), ..self }

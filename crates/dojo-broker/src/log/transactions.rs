@@ -17,7 +17,7 @@
 //!
 //! See KIP-98, and for the markers <https://kafka.apache.org/documentation/#controlbatch>.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use kafka_protocol::ResponseError;
 
@@ -130,9 +130,18 @@ impl Transactions {
             .filter(move |aborted| aborted.first_offset < to)
     }
 
-    /// Forgets aborted transactions for which `keep` does not hold: no record of theirs is in the log any more.
-    pub(super) fn retain_aborted(&mut self, keep: impl FnMut(&Aborted) -> bool) {
-        self.aborted.retain(keep);
+    /// Forgets the aborted transactions whose markers lie before the log's `start`: nothing of theirs is there any more.
+    fn forget_before(&mut self, start: i64) {
+        while self.aborted.front().is_some_and(|oldest| oldest.last_offset < start) {
+            self.aborted.pop_front();
+        }
+    }
+
+    /// Forgets the aborted transactions whose `markers` compaction has dropped, and their records before that.
+    pub(super) fn forget_marked(&mut self, markers: &HashSet<i64>) {
+        if !markers.is_empty() {
+            self.aborted.retain(|aborted| !markers.contains(&aborted.last_offset));
+        }
     }
 }
 
@@ -151,8 +160,7 @@ impl Log {
             self.transactions.end(first_offset, offset, marker);
         }
         self.push(marker.stored_at(offset));
-        let start = self.start;
-        self.transactions.retain_aborted(|aborted| aborted.last_offset >= start);
+        self.transactions.forget_before(self.start);
     }
 
     /// Whether a producer has a transaction open that has records here.

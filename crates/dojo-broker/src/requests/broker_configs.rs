@@ -7,8 +7,8 @@ use std::time::Duration;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 
 use super::configs::{
-    BOOLEAN, DEFAULT_SOURCE, INT, LIST, LONG, STARTUP_SOURCE, Wanted, describe_one, documentation, kind,
-    synonyms,
+    BOOLEAN, DEFAULT_SOURCE, INT, LIST, LONG, SHORT, STARTUP_SOURCE, Wanted, describe_one, documentation,
+    kind, synonyms,
 };
 use super::{Caller, NODE_ID, config_docs, group_offsets};
 use crate::broker::Node;
@@ -162,7 +162,7 @@ fn own(node: &Node, caller: &Caller) -> Vec<Config> {
         fixed(
             "offsets.topic.replication.factor",
             "1".into(),
-            INT,
+            SHORT,
             "How many replicas committed offsets have.",
         ),
         fixed("socket.request.max.bytes", MAX_REQUEST.to_string(), INT, "The longest request."),

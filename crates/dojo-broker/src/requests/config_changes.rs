@@ -4,7 +4,7 @@
 //! changes only what it names, and can add to a list or take from it. Both change all of a topic's configs or none. What was
 //! decided when the broker was started stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
@@ -252,15 +252,14 @@ fn list(name: &str) -> Option<&'static Definition> {
 }
 
 fn edited(list: &str, operation: Operation, words: &str) -> String {
-    let mut items: Vec<&str> = items(list).collect();
-    for word in self::items(words) {
-        if operation == Operation::Subtract {
-            items.retain(|item| *item != word);
-        } else if !items.contains(&word) {
-            items.push(word);
-        }
-    }
-    items.join(",")
+    let edited: Vec<&str> = if operation == Operation::Subtract {
+        let gone: HashSet<&str> = items(words).collect();
+        items(list).filter(|item| !gone.contains(item)).collect()
+    } else {
+        let mut known: HashSet<&str> = items(list).collect();
+        items(list).chain(items(words).filter(|word| known.insert(word))).collect()
+    };
+    edited.join(",")
 }
 
 fn items(list: &str) -> impl Iterator<Item = &str> {

@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::Caller;
-use super::leader_epochs::check_epoch;
+use super::leader_epochs::{NO_EPOCH, check_epoch};
 use crate::broker::Node;
-use crate::log::{Aborted, Log, Read};
+use crate::log::{Aborted, LEADER_EPOCH, Log, Read};
 use crate::topics::Topic;
 
 /// From this version on, topics are named by their ids.
@@ -31,9 +31,13 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// The isolation level of a consumer that wants only what committed transactions wrote.
 const READ_COMMITTED: i8 = 1;
 const NO_OFFSET: i64 = -1;
+/// The epochs of fetches that name all they want: the first of a session, and those outside of any.
+const FIRST_EPOCH: i32 = 0;
+const NO_SESSION: i32 = -1;
 
 pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) -> FetchResponse {
-    if request.session_id != 0 {
+    // A session, which this broker never gave to anybody, can be neither begun in the middle nor gone on with.
+    if !matches!(request.session_epoch, FIRST_EPOCH | NO_SESSION) {
         return FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code());
     }
     let wanted = Wanted { node, request, by_id: caller.version >= TOPIC_IDS };
@@ -125,7 +129,15 @@ impl Wanted<'_> {
             if self.by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
         let topic = topic.ok_or(unknown)?;
         let partition = topic.partition(wanted.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        check_epoch(wanted.current_leader_epoch)?;
+        if self.request.replica_id.0 >= 0 || self.request.replica_state.replica_id.0 >= 0 {
+            // Another broker that believes to have a replica.
+            return Err(ResponseError::NotLeaderOrFollower);
+        }
+        check_epoch(wanted.current_leader_epoch.max(NO_EPOCH))?;
+        if wanted.last_fetched_epoch > LEADER_EPOCH {
+            // What was read there was never here.
+            return Err(ResponseError::OffsetOutOfRange);
+        }
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
         let read =
             if self.request.isolation_level == READ_COMMITTED { Log::read_committed } else { Log::read };
@@ -170,8 +182,14 @@ fn describe(
             .with_high_watermark(NO_OFFSET)
             .with_last_stable_offset(NO_OFFSET)
             .with_log_start_offset(NO_OFFSET)
+            .with_aborted_transactions(is_unknown(error).then(Vec::new))
             .with_records(Some(Bytes::new())),
     }
+}
+
+/// Where there is no such partition, Apache Kafka's answer is another in one more field, too.
+fn is_unknown(error: ResponseError) -> bool {
+    matches!(error, ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId)
 }
 
 fn aborted(aborted: &Aborted) -> AbortedTransaction {

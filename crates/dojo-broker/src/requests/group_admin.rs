@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Caller, authorized, text};
+use super::{Caller, authorized, code, text};
 use crate::broker::Node;
 use crate::group::{Description, MemberDescription, State};
 
@@ -88,10 +88,8 @@ pub(super) fn delete_groups(node: &Node, request: DeleteGroupsRequest) -> Delete
     names.sort();
     names.dedup();
     let results = names.into_iter().map(|name| {
-        let error = node.groups.delete(&name).err();
-        DeletableGroupResult::default()
-            .with_error_code(error.map_or(0, |error| error.code()))
-            .with_group_id(name)
+        let deleted = node.groups.delete(&name);
+        DeletableGroupResult::default().with_error_code(code(deleted)).with_group_id(name)
     });
     DeleteGroupsResponse::default().with_results(results.collect())
 }

@@ -16,7 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Caller, text};
+use super::{Caller, code, text};
 use crate::broker::Node;
 use crate::group::{Identity, Join, Joined, JoinedMember, NotJoined, Reply, Sync, Synced};
 
@@ -164,8 +164,7 @@ pub(super) fn heartbeat(node: &Node, request: &HeartbeatRequest) -> HeartbeatRes
     let outcome = node.groups.with_known(&request.group_id, |group| {
         group.heartbeat(&identity, request.generation_id, Instant::now())
     });
-    let error = outcome.unwrap_or(Err(unknown)).err();
-    HeartbeatResponse::default().with_error_code(error.map_or(0, |error| error.code()))
+    HeartbeatResponse::default().with_error_code(code(outcome.unwrap_or(Err(unknown))))
 }
 
 pub(super) fn leave_group(node: &Node, caller: &Caller, request: LeaveGroupRequest) -> LeaveGroupResponse {
@@ -182,7 +181,7 @@ pub(super) fn leave_group(node: &Node, caller: &Caller, request: LeaveGroupReque
         let identity = identity(&member.member_id, member.group_instance_id.as_ref());
         let outcome =
             node.groups.with_known(&request.group_id, |group| group.leave(&identity, Instant::now()));
-        outcome.unwrap_or(Err(ResponseError::UnknownMemberId)).map_or_else(|error| error.code(), |()| 0)
+        code(outcome.unwrap_or(Err(ResponseError::UnknownMemberId)))
     };
     let codes: Vec<i16> = members.iter().map(leave).collect();
     if !together {

@@ -21,19 +21,25 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::group_membership::identity;
-use super::{Caller, text, topic_name};
+use super::{Caller, code, text, topic_name};
 use crate::broker::Node;
 use crate::group::coordinator::Waiter;
 use crate::group::{Committed, Group};
 
 /// The longest text that may be committed beside an offset, in bytes: Kafka's `offset.metadata.max.bytes`.
 pub(super) const MAX_METADATA: usize = 4096;
+/// From this version on, a member understands that there is no such group.
+const KNOWS_GROUP_NOT_FOUND: i16 = 9;
 /// From this version on, one request asks for several groups.
 const SEVERAL_GROUPS: i16 = 8;
 const NO_OFFSET: i64 = -1;
 const NO_EPOCH: i32 = -1;
 
-pub(super) fn offset_commit(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub(super) fn offset_commit(
+    node: &Node,
+    caller: &Caller,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let generation = request.generation_id_or_member_epoch;
     let identity = identity(&request.member_id, request.group_instance_id.as_ref());
     // The group is held from the question to the last offset: no rebalance comes in between.
@@ -48,7 +54,12 @@ pub(super) fn offset_commit(node: &Node, request: OffsetCommitRequest) -> Offset
         // the group's name empty, as they could before groups had coordinators.
         (node.groups.with(&request.group_id, commit_all), ResponseError::PolicyViolation)
     } else {
-        (node.groups.with_known(&request.group_id, commit_all), ResponseError::IllegalGeneration)
+        let unknown = if caller.version >= KNOWS_GROUP_NOT_FOUND {
+            ResponseError::GroupIdNotFound
+        } else {
+            ResponseError::IllegalGeneration
+        };
+        (node.groups.with_known(&request.group_id, commit_all), unknown)
     };
     let topics = answers.unwrap_or_else(|| answer(&request.topics, |_, _| Err(otherwise)));
     OffsetCommitResponse::default().with_topics(topics)
@@ -65,7 +76,7 @@ fn answer(
             let outcome = outcome(&topic.name, partition);
             OffsetCommitResponsePartition::default()
                 .with_partition_index(partition.partition_index)
-                .with_error_code(outcome.map_or_else(|error| error.code(), |()| 0))
+                .with_error_code(code(outcome))
         });
         let partitions = partitions.collect();
         answers.push(

@@ -3,7 +3,7 @@
 //! A broker with disks tells of each of them. This one tells of its memory as of a single disk, whose size is what the records of
 //! all partitions together may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -26,13 +26,15 @@ pub(super) fn describe_log_dirs(node: &Node, request: DescribeLogDirsRequest) ->
     let topics = match request.topics {
         None => all.iter().map(|topic| describe(topic, |_| true)).collect(),
         Some(wanted) => {
-            let wanted: BTreeMap<_, _> =
-                wanted.into_iter().map(|wanted| (wanted.topic.to_string(), wanted.partitions)).collect();
+            let mut indexes: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
+            for wanted in wanted {
+                indexes.entry(wanted.topic.to_string()).or_default().extend(wanted.partitions);
+            }
             // What is not there is left out, as by a broker that holds other partitions than those asked for.
             all.iter()
                 .filter_map(|topic| {
-                    let partitions = wanted.get(&topic.name)?;
-                    Some(describe(topic, |index| partitions.contains(&index)))
+                    let wanted = indexes.get(&topic.name)?;
+                    Some(describe(topic, |index| wanted.contains(&index)))
                 })
                 .collect()
         }

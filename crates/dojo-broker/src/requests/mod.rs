@@ -31,6 +31,7 @@ mod transactions_admin;
 
 use std::net::IpAddr;
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{BrokerId, RequestKind, ResponseKind, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
@@ -118,7 +119,7 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
             ResponseKind::LeaveGroup(group_membership::leave_group(node, caller, request))
         }
         RequestKind::OffsetCommit(request) => {
-            ResponseKind::OffsetCommit(group_offsets::offset_commit(node, request))
+            ResponseKind::OffsetCommit(group_offsets::offset_commit(node, caller, request))
         }
         RequestKind::OffsetFetch(request) => {
             ResponseKind::OffsetFetch(group_offsets::offset_fetch(node, caller, request))
@@ -164,6 +165,11 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
         }
         other => return Answer::HangUp(format!("no handler for {other:?}")),
     })
+}
+
+/// The code of an outcome; 0 where there is no error.
+fn code(outcome: Result<(), ResponseError>) -> i16 {
+    outcome.map_or_else(|error| error.code(), |()| 0)
 }
 
 fn text(text: impl Into<String>) -> StrBytes {

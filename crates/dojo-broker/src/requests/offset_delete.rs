@@ -9,6 +9,7 @@ use kafka_protocol::messages::offset_delete_response::{
 };
 use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse, TopicName};
 
+use super::code;
 use crate::broker::Node;
 use crate::group::Group;
 use crate::group::coordinator::Waiter;
@@ -47,9 +48,7 @@ fn delete(
         outcomes.insert(index, outcome);
     }
     let partitions = outcomes.into_iter().map(|(index, outcome)| {
-        OffsetDeleteResponsePartition::default()
-            .with_partition_index(index)
-            .with_error_code(outcome.map_or_else(|error| error.code(), |()| 0))
+        OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(code(outcome))
     });
     OffsetDeleteResponseTopic::default()
         .with_partitions(partitions.collect())

@@ -37,9 +37,11 @@ const WITH_EPOCH: i16 = 4;
 pub(super) fn list_offsets(node: &Node, caller: &Caller, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let twice = named_twice(&request);
     let committed_only = request.isolation_level == READ_COMMITTED;
-    let topics = request.topics.into_iter().map(|wanted| {
+    let topics = request.topics.into_iter().filter(|wanted| !wanted.partitions.is_empty()).map(|wanted| {
         let topic = node.topics.get(&wanted.name);
-        let partitions = wanted.partitions.iter().map(|partition| {
+        let mut answered = HashSet::new();
+        let once = wanted.partitions.iter().filter(|partition| answered.insert(partition.partition_index));
+        let partitions = once.map(|partition| {
             let response =
                 ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
             let found = if twice.contains(&(wanted.name.clone(), partition.partition_index)) {
@@ -104,6 +106,7 @@ fn since(timestamp: i64) -> Option<i16> {
         LATEST_TIERED => Some(9),
         EARLIEST_LOCAL => Some(8),
         MAX_TIMESTAMP => Some(7),
+        i64::MIN..EARLIEST_PENDING => None,
         _ => Some(0),
     }
 }

@@ -40,10 +40,10 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
 fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let name = wanted.name.as_str();
     let topic = node.topics.get(name).ok_or_else(|| {
-        Refusal::new(ResponseError::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."))
+        // Without a message, clients show their own for the code.
+        Refusal::new(ResponseError::UnknownTopicOrPartition, "")
     })?;
-    let total = usize::try_from(wanted.count).unwrap_or(0);
-    topic.check_new_total(total)?;
+    let missing = topic.missing(wanted.count)?;
     if wanted.count > MAX_PARTITIONS {
         return Err(Refusal::new(
             ResponseError::PolicyViolation,
@@ -51,10 +51,10 @@ fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> R
         ));
     }
     if let Some(assignments) = &wanted.assignments {
-        check(assignments, total - topic.partitions.len())?;
+        check(assignments, missing)?;
     }
     if !validate_only {
-        node.topics.add_partitions(name, total, node.config.retention_bytes_per_partition)?;
+        node.topics.add_partitions(name, wanted.count, node.config.retention_bytes_per_partition)?;
     }
     Ok(())
 }

@@ -19,12 +19,14 @@ use super::transactions::for_writers;
 use super::{Answer, Caller, text};
 use crate::broker::Node;
 use crate::clock::now_ms;
-use crate::log::{Appended, Checked, Refused, Sequence};
+use crate::log::{self, Appended, Checked, Codec, Log, Refused, Sequence};
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topics::Topic;
 use crate::transaction::Producer;
 
+/// From this version on, batches may be compressed by zstd (KIP-110).
+const ZSTD: i16 = 7;
 /// From this version on, an answer can say which records were at fault, and why.
 const EXPLAINS: i16 = 8;
 /// From this version on, a producer understands that it should abort its transaction and may then go on.
@@ -46,11 +48,12 @@ pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> 
         let partition = |partition: PartitionProduceData| {
             let index = partition.index;
             let outcome = if (-1..=1).contains(&acks) {
-                topic.clone().and_then(|topic| writer.append(&topic, partition))
+                topic.clone().map_err(NotStored::from).and_then(|topic| writer.append(&topic, partition))
             } else {
-                refuse(ResponseError::InvalidRequiredAcks, format!("acks is -1, 0 or 1, not {acks}"))
+                let message = format!("acks is -1, 0 or 1, not {acks}");
+                refuse(ResponseError::InvalidRequiredAcks, message).map_err(NotStored::from)
             };
-            if let Err(refused) = &outcome {
+            if let Err(NotStored { refused, .. }) = &outcome {
                 failure.get_or_insert_with(|| {
                     let name = topic.as_ref().map_or(data.name.as_str(), |topic| &topic.name);
                     format!("{name}-{index}: {}", refused.refusal.message)
@@ -80,7 +83,23 @@ struct Stored {
 }
 
 fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None })
+    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
+}
+
+fn by_log(refusal: Refusal) -> Refused {
+    Refused { refusal, record: None, by_log: true }
+}
+
+/// A batch that was not stored, and where the log starts that was asked about it.
+struct NotStored {
+    refused: Refused,
+    log_start: Option<i64>,
+}
+
+impl From<Refused> for NotStored {
+    fn from(refused: Refused) -> Self {
+        Self { refused, log_start: None }
+    }
 }
 
 /// Whose request it is that is being worked on.
@@ -100,33 +119,46 @@ impl Writer<'_> {
         topic.map_or_else(|| refuse(error, "no such topic"), Ok)
     }
 
-    fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, Refused> {
-        let index = data.index;
-        let Some(partition) = topic.partition(index) else {
-            return refuse(ResponseError::UnknownTopicOrPartition, "no such partition");
+    fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, NotStored> {
+        let Some(partition) = topic.partition(data.index) else {
+            return Ok(refuse(ResponseError::UnknownTopicOrPartition, "no such partition")?);
         };
+        self.append_to(topic, partition, data).map_err(|refused| NotStored {
+            log_start: refused.by_log.then(|| partition.look(Log::start)),
+            refused,
+        })
+    }
+
+    fn append_to(
+        &self,
+        topic: &Topic,
+        partition: &Partition,
+        data: PartitionProduceData,
+    ) -> Result<Stored, Refused> {
+        let index = data.index;
         let Some(bytes) = data.records.filter(|bytes: &Bytes| !bytes.is_empty()) else {
             return refuse(
                 ResponseError::InvalidRecord,
                 "a produce request has one record batch for a partition",
             );
         };
+        if self.version < ZSTD && log::codec(&bytes) == Some(Codec::Zstd) {
+            let message = format!("zstd is not for produce requests below version {ZSTD}");
+            return refuse(ResponseError::UnsupportedCompressionType, message);
+        }
         let batch = Checked::check(bytes, topic.settings.rules(), now_ms())?;
         let log_append_time = batch.log_append_time();
         let appended = match (batch.is_transactional(), batch.sequence(), self.transactional_id) {
-            (false, _, _) | (true, None, Some(_)) => partition.append(batch),
+            (false, _, _) | (true, None, Some(_)) => partition.append(batch).map_err(by_log),
             (true, Some(sequence), Some(id)) => {
                 self.append_in_transaction(id, &topic.name, index, partition, batch, sequence)
             }
-            (true, _, None) => Err(Refusal::new(
+            (true, _, None) => refuse(
                 ResponseError::TransactionalIdAuthorizationFailed,
                 "a batch of a transaction comes in a request with a transactional id",
-            )),
+            ),
         };
-        match appended {
-            Ok(appended) => Ok(Stored { appended, log_append_time }),
-            Err(refusal) => Err(Refused { refusal, record: None }),
-        }
+        Ok(Stored { appended: appended?, log_append_time })
     }
 
     /// Appends a batch while its transaction cannot end.
@@ -138,7 +170,7 @@ impl Writer<'_> {
         partition: &Partition,
         batch: Checked,
         sequence: Sequence,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<Appended, Refused> {
         let producer = Producer { id: sequence.producer_id, epoch: sequence.epoch };
         let appended = self.node.transactions.with_known(id, |transaction| {
             if self.version >= ADDS_PARTITIONS {
@@ -150,29 +182,29 @@ impl Writer<'_> {
             } else {
                 transaction.check_partition(producer, topic, index)?;
             }
-            Ok(partition.append(batch))
+            Ok(partition.append(batch).map_err(by_log))
         });
         appended.unwrap_or_else(|error| {
             let Producer { id: producer, epoch } = producer;
             let message = format!("producer {producer} in epoch {epoch} cannot write for `{id}`");
-            Err(Refusal::new(for_writers(error, self.version >= UNDERSTANDS_ABORTABLE), message))
+            refuse(for_writers(error, self.version >= UNDERSTANDS_ABORTABLE), message)
         })
     }
 }
 
-fn describe(index: i32, outcome: Result<Stored, Refused>, version: i16) -> PartitionProduceResponse {
+fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match outcome {
         Ok(stored) => response
             .with_base_offset(stored.appended.base_offset)
             .with_log_append_time_ms(stored.log_append_time.unwrap_or(NOWHERE))
             .with_log_start_offset(stored.appended.log_start),
-        Err(Refused { refusal, record }) => {
+        Err(NotStored { refused: Refused { refusal, record, .. }, log_start }) => {
             let response = response
                 .with_error_code(refusal.error.code())
                 .with_base_offset(NOWHERE)
                 .with_log_append_time_ms(NOWHERE)
-                .with_log_start_offset(NOWHERE);
+                .with_log_start_offset(log_start.unwrap_or(NOWHERE));
             if version < EXPLAINS {
                 return response;
             }
@@ -185,5 +217,28 @@ fn describe(index: i32, outcome: Result<Stored, Refused>, version: i16) -> Parti
                 .with_record_errors(record.into_iter().map(fault).collect())
                 .with_error_message(refusal.text())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, TopicConfig};
+    use crate::log::sample::Sample;
+
+    #[test]
+    fn zstd_is_for_clients_that_know_of_it() {
+        let node =
+            Node::new(Config { topics: vec![TopicConfig::new("orders", 1)], ..Config::default() }).unwrap();
+        let topic = node.topics.get("orders").unwrap();
+        let error = |version, codec| {
+            let batch = Sample::at(&[0]).compressed(codec).bytes();
+            let data = PartitionProduceData::default().with_records(Some(batch));
+            let outcome = Writer { node: &node, version, transactional_id: None }.append(&topic, data);
+            outcome.err().map(|not_stored| not_stored.refused.refusal.error)
+        };
+        assert_eq!(error(ZSTD - 1, Codec::Zstd), Some(ResponseError::UnsupportedCompressionType));
+        assert_eq!(error(ZSTD - 1, Codec::Gzip), None);
+        assert_eq!(error(ZSTD, Codec::Zstd), None);
     }
 }

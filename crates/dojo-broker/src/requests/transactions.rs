@@ -19,9 +19,9 @@ use kafka_protocol::messages::{
     EndTxnRequest, EndTxnResponse, ProducerId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 
-use super::Caller;
 use super::group_membership::identity;
 use super::group_offsets::MAX_METADATA;
+use super::{Caller, code};
 use crate::broker::Node;
 use crate::clock::now_ms;
 use crate::group::coordinator::Waiter;
@@ -54,10 +54,6 @@ pub(super) fn for_writers(error: ResponseError, understands_abortable: bool) -> 
         ResponseError::TransactionAbortable if !understands_abortable => ResponseError::InvalidTxnState,
         other => other,
     }
-}
-
-fn code(outcome: Result<(), ResponseError>) -> i16 {
-    outcome.map_or_else(|error| error.code(), |()| 0)
 }
 
 pub(super) fn add_partitions_to_txn(
@@ -188,13 +184,17 @@ fn commit_all(
             Ok(())
         })
     };
+    // Offsets of what does not exist make no group.
+    let is_there = |topic: &TxnOffsetCommitRequestTopic| {
+        topic.partitions.iter().any(|partition| exists(&topic.name, partition.partition_index).is_ok())
+    };
     let outcome = node.transactions.with_known(&request.transactional_id, |transaction| {
         if caller.version >= ADDS_OFFSETS {
             transaction.add_group(producer, &request.group_id, now_ms())?;
         } else {
             transaction.check_group(producer, &request.group_id)?;
         }
-        if request.generation_id < 0 {
+        if request.generation_id < 0 && request.topics.iter().any(is_there) {
             // A client that picks its partitions itself only keeps its offsets here: that alone makes a group.
             let group = node.groups.with(&request.group_id, commit_all);
             return group.ok_or(ResponseError::PolicyViolation);

@@ -2,26 +2,28 @@
 //!
 //! A transaction's lock is held over the whole of what a request does with it: while a batch of the transaction is appended, and
 //! while the markers of its end are written. So no batch gets into a partition between the question whether it may and the marker
-//! behind which it must not be. Requests of different producers do not meet. The order of locks is: the list of ids, one
-//! transaction, then one partition or one group at a time; nobody asks for a transaction who holds a later one, and no lock is
-//! held while anything is awaited.
+//! behind which it must not be. Requests of different producers do not meet. The order of locks is: the alarm, the
+//! list of ids, one transaction, then one partition or one group at a time; nobody asks for a transaction who holds a later one,
+//! and no lock is held while anything is awaited.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::{Ending, State, Transaction};
+use crate::alarm::Alarm;
 use crate::clock::now_ms;
 use crate::lock::lock;
 
-/// How many transactional ids are remembered; beyond it, the idle one that was used least lately is forgotten.
+/// How many transactional ids are remembered; beyond it, the idle one that was used least lately is forgotten. Since none else
+/// has transactions, that bounds the open ones in each partition and group, too.
 const REMEMBERED_IDS: usize = 10_000;
 
+/// Whoever gets hold of a transaction does so under the lock on the list, and holds a reference beside the list's for as long.
 type Shared = Arc<Mutex<Transaction>>;
 
 /// All transactional ids, and the producer ids that were given out.
@@ -29,9 +31,8 @@ type Shared = Arc<Mutex<Transaction>>;
 pub(crate) struct Coordinator {
     transactions: Mutex<BTreeMap<String, Shared>>,
     last_producer_id: AtomicI64,
-    /// When the clock wakes up, in milliseconds since 1970; `None` for never.
-    alarm: Mutex<Option<i64>>,
-    earlier_alarm: Notify,
+    /// In milliseconds since 1970.
+    alarm: Alarm<i64>,
 }
 
 impl Coordinator {
@@ -41,11 +42,20 @@ impl Coordinator {
     }
 
     /// Works with a transactional id, which is made known if it is not.
-    pub(crate) fn with<T>(&self, id: &str, work: impl FnOnce(&mut Transaction) -> T) -> T {
+    ///
+    /// # Errors
+    /// `COORDINATOR_NOT_AVAILABLE`, with which a client tries again, where there is no room for another: every id that is
+    /// known is in use. Or what `work` says.
+    pub(crate) fn with<T>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&mut Transaction) -> Result<T, ResponseError>,
+    ) -> Result<T, ResponseError> {
         let transaction = {
             let mut transactions = lock(&self.transactions);
-            if !transactions.contains_key(id) && transactions.len() >= REMEMBERED_IDS {
-                make_room(&mut transactions);
+            let is_full = transactions.len() >= REMEMBERED_IDS && !transactions.contains_key(id);
+            if is_full && !make_room(&mut transactions) {
+                return Err(ResponseError::CoordinatorNotAvailable);
             }
             let new = || Arc::new(Mutex::new(Transaction::new(self.next_producer_id(), now_ms())));
             transactions.entry(id.to_owned()).or_insert_with(new).clone()
@@ -86,17 +96,7 @@ impl Coordinator {
     /// by dropping it.
     pub(crate) async fn keep_time(&self, write: impl Fn(&Ending, i64)) {
         loop {
-            let next = self.set_alarm();
-            let alarm = async {
-                match next {
-                    Some(at) => tokio::time::sleep(until(at)).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = alarm => {}
-                () = self.earlier_alarm.notified() => {}
-            }
+            self.alarm.ring(|| self.next_deadline(), |at| sleep(until(at))).await;
             let now_ms = now_ms();
             for (_, transaction) in self.all() {
                 let mut transaction = lock(&transaction);
@@ -104,7 +104,6 @@ impl Coordinator {
                     write(&ending, now_ms);
                 }
             }
-            // Whoever has got hold of an id did so under the lock on the list, and holds a second reference to it.
             lock(&self.transactions).retain(|_, transaction| {
                 Arc::strong_count(transaction) > 1 || !lock(transaction).is_forgotten_at(now_ms)
             });
@@ -120,17 +119,12 @@ impl Coordinator {
             let mut transaction = lock(transaction);
             (work(&mut transaction), transaction.deadline_ms())
         };
-        if lock(&self.alarm).is_none_or(|alarm| deadline < alarm) {
-            self.earlier_alarm.notify_one();
-        }
+        self.alarm.heed(deadline);
         result
     }
 
-    /// The lock is held while the transactions are asked, so that none can get an earlier deadline unnoticed in between.
-    fn set_alarm(&self) -> Option<i64> {
-        let mut alarm = lock(&self.alarm);
-        *alarm = self.all().iter().map(|(_, transaction)| lock(transaction).deadline_ms()).min();
-        *alarm
+    fn next_deadline(&self) -> Option<i64> {
+        self.all().iter().map(|(_, transaction)| lock(transaction).deadline_ms()).min()
     }
 }
 
@@ -138,27 +132,48 @@ fn until(at_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(at_ms.saturating_sub(now_ms())).unwrap_or(0))
 }
 
-fn make_room(transactions: &mut BTreeMap<String, Shared>) {
+/// Forgets the idle id that was used least lately; `false` where there is none.
+fn make_room(transactions: &mut BTreeMap<String, Shared>) -> bool {
     let unused = transactions.iter().filter(|(_, transaction)| Arc::strong_count(transaction) == 1);
     let idle = unused.filter_map(|(id, transaction)| {
         let transaction = lock(transaction);
-        (transaction.state() != State::Ongoing).then(|| (transaction.deadline_ms(), id.clone()))
+        (transaction.state() != State::Ongoing).then(|| (transaction.deadline_ms(), id))
     });
-    if let Some((_, oldest)) = idle.min() {
-        transactions.remove(&oldest);
-    }
+    let oldest = idle.min().map(|(_, id)| id.clone());
+    oldest.is_some_and(|oldest| transactions.remove(&oldest).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::Protocol;
 
     #[test]
     fn the_number_of_ids_is_bounded() {
         let coordinator = Coordinator::default();
         for n in 0..REMEMBERED_IDS + 10 {
-            coordinator.with(&format!("id-{n}"), |_| ());
+            coordinator.with(&format!("id-{n}"), |_| Ok(())).unwrap();
         }
         assert_eq!(lock(&coordinator.transactions).len(), REMEMBERED_IDS);
+    }
+
+    #[test]
+    fn an_id_with_a_transaction_open_is_not_forgotten_for_another() {
+        let coordinator = Coordinator::default();
+        for n in 0..REMEMBERED_IDS {
+            let opened = coordinator.with(&format!("id-{n}"), |transaction| {
+                let producer = transaction.producer();
+                transaction.add_partitions(producer, [("orders".to_owned(), 0)], now_ms())
+            });
+            opened.unwrap();
+        }
+        let one_more = || coordinator.with("one more", |_| Ok(()));
+        assert_eq!(one_more(), Err(ResponseError::CoordinatorNotAvailable));
+        let end = |transaction: &mut Transaction| {
+            transaction.end(transaction.producer(), true, Protocol::First, || 0, now_ms())
+        };
+        coordinator.with_known("id-7", end).unwrap();
+        assert_eq!(one_more(), Ok(()));
+        assert!(coordinator.look("id-7", |_| ()).is_none());
     }
 }

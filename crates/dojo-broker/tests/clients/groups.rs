@@ -257,8 +257,8 @@ async fn a_static_member_that_another_has_replaced_is_fenced_and_an_operator_can
     assert_eq!(heartbeat(&mut other, "fixed", 1, &second, Some("one")).await, 25);
 }
 
-/// Says goodbye and waits until the partitions are given back. The client is then left as it is: closing one in the middle of a
-/// cooperative rebalance does not always return (seen with librdkafka 2.12, though the broker had answered everything).
+/// Says goodbye and waits until the partitions are given back. The client itself is left as it is: to close one while it is told
+/// of a rebalance may never return (<https://github.com/confluentinc/librdkafka/issues/4884>).
 async fn leave(member: StreamConsumer) {
     member.unsubscribe();
     eventually("the partitions to be given back", async || polled(&member).await.is_empty().then_some(()))

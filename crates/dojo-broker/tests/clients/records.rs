@@ -10,7 +10,7 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
-use rdkafka::producer::{FutureRecord, Producer};
+use rdkafka::producer::FutureRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::support::{PATIENCE, next, send, serve, start, start_with, topics};
@@ -180,20 +180,6 @@ async fn an_idempotent_producer_works_without_further_ado() {
     for n in 0..20 {
         assert_eq!(send(&producer, "orders", 0, "once").await, n);
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_wants_a_transaction_is_told_at_once_that_there_are_none() {
-    let running = start().await;
-    let producer = running.producer(&[("transactional.id", "t")]);
-    let outcome = tokio::task::spawn_blocking(move || producer.init_transactions(PATIENCE)).await.unwrap();
-    let error = outcome.unwrap_err();
-    assert_eq!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed),
-        "{error}"
-    );
-    assert!(error.to_string().contains("this broker has no transactions"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

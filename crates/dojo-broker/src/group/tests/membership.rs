@@ -219,3 +219,17 @@ fn what_a_member_has_to_say_is_bounded() {
     let waiter = bench.sync("a", 1, &[("a", &part[1..])]);
     assert_eq!(bench.assignment(waiter).len(), MAX_METADATA);
 }
+
+#[test]
+fn a_member_changes_the_protocol_only_by_way_of_one_that_it_knew() {
+    let mut bench = Bench::new();
+    let knows = |names: &[&str]| Join { protocols: protocols(names), ..again("a") };
+    bench.join("a");
+    bench.sync("a", 1, &[("a", "everything")]);
+    let abrupt = bench.join_as(&knows(&["sticky"]));
+    assert_eq!(bench.refused(abrupt), ResponseError::InconsistentGroupProtocol);
+    let first = bench.join_as(&knows(&["sticky", "range"]));
+    assert_eq!(bench.joined(first).protocol, "sticky");
+    let second = bench.join_as(&knows(&["sticky"]));
+    assert_eq!(bench.joined(second).protocol, "sticky");
+}

@@ -1,0 +1,90 @@
+//! How long a group takes to share its partitions: two members from the start, a third, and the two again once the third is
+//! killed. Sessions as the dojo's services have them: 6 s, a heartbeat every 2 s.
+
+use crate::PATIENCE;
+use crate::broker::{Broker, PARTITIONS, role};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// In seconds.
+pub struct Times {
+    pub two_settle: f64,
+    pub third_joins: f64,
+    pub killed_is_noticed: f64,
+}
+
+pub fn measure(broker: &Broker) -> Times {
+    let all = PARTITIONS as usize;
+    let (first, second) = (Member::start(&broker.brokers), Member::start(&broker.brokers));
+    let shares = || [first.owned(), second.owned()];
+    let two_settle = until(|| shares().iter().sum::<usize>() == all && !shares().contains(&0));
+    let mut third = role(&["as-member", &broker.brokers]);
+    let third_joins = until(|| shares() == [1, 1]);
+    third.kill().unwrap();
+    third.wait().unwrap();
+    let killed_is_noticed = until(|| shares().iter().sum::<usize>() == all);
+    Times { two_settle, third_joins, killed_is_noticed }
+}
+
+/// The role of the member that is killed.
+pub fn be_a_member(brokers: &str) {
+    let _member = Member::start(brokers);
+    // Nobody waits longer for it.
+    std::thread::sleep(PATIENCE * 2);
+}
+
+/// Seconds until `condition` holds.
+fn until(condition: impl Fn() -> bool) -> f64 {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "the group does not settle");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    begun.elapsed().as_secs_f64()
+}
+
+/// A member of the group on a thread of its own; it leaves when dropped.
+struct Member {
+    owned: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    fn start(brokers: &str) -> Self {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "group")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "2000")
+            .create()
+            .unwrap();
+        consumer.subscribe(&["group"]).unwrap();
+        let (owned, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (owns, stopped) = (owned.clone(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                consumer.poll(Duration::from_millis(5));
+                owns.store(consumer.assignment().map_or(0, |list| list.count()), Ordering::Relaxed);
+            }
+        });
+        Self { owned, stop, thread: Some(thread) }
+    }
+
+    fn owned(&self) -> usize {
+        self.owned.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The two brokers, and a client's script played against both.
+//!
+//! One node of Apache Kafka and one embedded broker serve all scripts of a run; scripts keep to topics and groups of their own names.
+//! They are played one after another, since orders of events are compared, and a busy machine would stir them up.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use dojo_broker::{Address, Broker, Config, bind};
+use kafka_node::{Jars, Node, Options};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::{ClientConfig, TopicPartitionList};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::differences::{DIFFERENCES, Difference};
+use crate::mask::mask;
+use crate::notes::{Notes, Observation};
+use crate::verdict::judge;
+
+const WARM_WITHIN: Duration = Duration::from_secs(60);
+
+/// One of the two, to a script.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// `host:port`.
+    pub bootstrap: String,
+    pub port: u16,
+    /// The name of this side in file names.
+    pub name: &'static str,
+}
+
+/// Both, until the test's process ends; Apache Kafka ends with it.
+struct Both {
+    jars: Jars,
+    apache: Node,
+    embedded: u16,
+    _runtime: Runtime,
+}
+
+pub fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
+/// Says that a client is not compared, and why; a failure where everything has to be there.
+pub fn skip(why: &str) {
+    assert!(!is_ci(), "{why}");
+    eprintln!("skipped: {why}");
+}
+
+fn both() -> Option<&'static Both> {
+    static BOTH: OnceLock<Option<Both>> = OnceLock::new();
+    BOTH.get_or_init(|| {
+        let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
+        let jars = Jars::find(&cache).map_err(|error| skip(&error.to_string())).ok()?;
+        let apache = Node::start(&jars, Options::default()).unwrap();
+        warm_up(apache.bootstrap_servers());
+        let runtime = Runtime::new().unwrap();
+        let embedded = runtime.block_on(start_embedded());
+        Some(Both { jars, apache, embedded, _runtime: runtime })
+    })
+    .as_ref()
+}
+
+/// Has Apache Kafka make and load the topics in which it keeps groups and transactions; until then, it refuses what is about them.
+fn warm_up(bootstrap: &str) {
+    let until = Instant::now() + WARM_WITHIN;
+    // More groups than `__consumer_offsets` has partitions, so that one of them is in each.
+    for number in 0..32 {
+        let group = format!("warm-{number}");
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", &group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition("warm", 0);
+        while let Err(error) = consumer.committed_offsets(asked.clone(), WARM_WITHIN) {
+            assert!(Instant::now() < until, "{error}");
+        }
+    }
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("transactional.id", "warm")
+        .create()
+        .unwrap();
+    producer.init_transactions(WARM_WITHIN).unwrap();
+}
+
+/// Serves an embedded broker that says `localhost` of itself, as the node of Apache Kafka does; gives its port.
+async fn start_embedded() -> u16 {
+    let listeners = bind("localhost:0").await.unwrap();
+    let port = listeners[0].local_addr().unwrap().port();
+    let advertised = Some(Address { host: "localhost".to_owned(), port });
+    let broker = Broker::new(Config { advertised, ..Config::default() }).unwrap();
+    tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await.unwrap() });
+    port
+}
+
+/// Has `play` played against both brokers, and fails on whatever is not as [`DIFFERENCES`] has it.
+pub async fn compare<F>(client: &str, play: impl Fn(Side, Jars) -> F)
+where
+    F: Future<Output = Notes> + Send + 'static,
+{
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let Some(both) = tokio::task::spawn_blocking(both).await.unwrap() else { return };
+    let side = |name, port| Side { bootstrap: format!("localhost:{port}"), port, name };
+    let apache = side("apache", both.apache.port());
+    let embedded = side("embedded", both.embedded);
+    // Tasks of their own: what blocks for one does not hold the other up.
+    let playing = [&apache, &embedded].map(|side| tokio::spawn(play(side.clone(), both.jars.clone())));
+    let [seen_of_apache, seen_of_embedded] = playing;
+    let apache = settle(client, &apache, seen_of_apache.await.unwrap());
+    let embedded = settle(client, &embedded, seen_of_embedded.await.unwrap());
+    let listed: Vec<&Difference> =
+        DIFFERENCES.iter().filter(|difference| difference.client == client).collect();
+    let wrong = judge(&apache, &embedded, &listed);
+    assert!(wrong.is_empty(), "{client} sees what the table of differences does not say\n{wrong}");
+    assert!(!apache.is_empty(), "{client} saw nothing");
+}
+
+/// Hides what must differ, and leaves a copy of everything that was seen.
+fn settle(client: &str, side: &Side, notes: Notes) -> Vec<Observation> {
+    let mut seen = notes.list;
+    for observation in &mut seen {
+        observation.seen = mask(&observation.seen, side.port);
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compared");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lines: String = seen.iter().map(|one| format!("{}\n    {}\n", one.name, one.seen)).collect();
+    let file = format!("{}.{}.txt", client.replace(' ', "-"), side.name);
+    std::fs::write(folder.join(file), lines).unwrap();
+    seen
+}

@@ -1,0 +1,311 @@
+//! The differences that are meant: what this broker is not, or does not do, each with its reason.
+//!
+//! A difference that is a fault is mended, not listed.
+
+/// Who plays scripts.
+pub const CLIENTS: &[&str] = &[RAW, LIBRDKAFKA, "kcat", CONFLUENT, "kafka-python", KAFKAJS, TOOLS];
+
+const RAW: &str = "raw requests";
+const LIBRDKAFKA: &str = "librdkafka";
+const CONFLUENT: &str = "confluent-kafka";
+const KAFKAJS: &str = "kafkajs";
+const TOOLS: &str = "Java tools";
+
+/// What stands for an observation that one of the brokers did not give rise to.
+pub const NOTHING: &str = "(nothing)";
+
+/// A row of the table. In all but `client` and `why`, `*` stands for anything.
+#[derive(Debug)]
+pub struct Difference {
+    pub client: &'static str,
+    /// Names of observations; each must be seen to differ.
+    pub what: &'static [&'static str],
+    pub apache: &'static str,
+    pub embedded: &'static str,
+    pub why: &'static str,
+}
+
+const fn row(
+    client: &'static str,
+    what: &'static [&'static str],
+    apache: &'static str,
+    embedded: &'static str,
+    why: &'static str,
+) -> Difference {
+    Difference { client, what, apache, embedded, why }
+}
+
+const NO_NEW_GROUPS: &str = "The consumer group protocol of KIP-848 is not there: groups use the classic one, which every client knows and most still use by default.";
+const NO_SHARE_GROUPS: &str =
+    "Share groups (KIP-932), in which several consumers read one partition, are not there.";
+const NO_STREAMS_GROUPS: &str =
+    "Groups of Kafka Streams' own protocol (KIP-1071) are not there: Streams uses the classic one.";
+const NO_SECURITY: &str = "Nobody has to say who he is, and everybody may do everything: there are no users, access lists, quotas or tokens.";
+const ONE_NODE: &str =
+    "There is one node and one replica of each partition: no leader to elect, nothing to move.";
+const NO_QUORUM: &str = "There is no controller quorum (KRaft): one process knows everything.";
+const NO_ELR: &str = "Apache Kafka 4 sets `min.insync.replicas` for the whole cluster, for its eligible leader replicas (KIP-966); one replica needs none.";
+const FIXED_CONFIGS: &str =
+    "A broker's configs are those it was started with; none can be changed while it runs.";
+const MEMORY: &str = "Groups and transactions are kept in memory, not in topics of their own.";
+const SERVER_ERROR: &str = "Apache Kafka fails on this with `UNKNOWN_SERVER_ERROR`; this broker says what is wrong, or does what can be done.";
+const NO_SESSIONS: &str = "There are no fetch sessions (KIP-227): each fetch names all its partitions, which every client does when told so.";
+const WHOLE_BATCHES: &str = "Apache Kafka cuts the last batch off where the bytes asked for end, and clients throw the piece away; this broker sends whole batches.";
+const NO_LOGGERS: &str = "How much is logged is said when the broker is started (`RUST_LOG`).";
+
+pub const DIFFERENCES: &[Difference] = &[
+    row(
+        RAW,
+        &["spoken: ConsumerGroupHeartbeat", "spoken: ConsumerGroupDescribe"],
+        "0 to 1",
+        NOTHING,
+        NO_NEW_GROUPS,
+    ),
+    row(RAW, &["spoken: OffsetCommit"], "2 to 10", "2 to 9", NO_NEW_GROUPS),
+    row(RAW, &["spoken: OffsetFetch"], "1 to 10", "1 to 9", NO_NEW_GROUPS),
+    row(
+        RAW,
+        &["feature supported: group.version", "feature in force: group.version"],
+        "*-1",
+        NOTHING,
+        NO_NEW_GROUPS,
+    ),
+    row(
+        RAW,
+        &["spoken: Share*", "spoken: *ShareGroupOffsets", "spoken: *ShareGroupState*"],
+        "*",
+        NOTHING,
+        NO_SHARE_GROUPS,
+    ),
+    row(RAW, &["spoken: FindCoordinator"], "0 to 6", "0 to 5", NO_SHARE_GROUPS),
+    row(
+        RAW,
+        &["feature supported: share.version", "feature in force: share.version"],
+        "*-1",
+        NOTHING,
+        NO_SHARE_GROUPS,
+    ),
+    row(RAW, &["spoken: request 88", "spoken: request 89"], "0 to 0", NOTHING, NO_STREAMS_GROUPS),
+    row(
+        RAW,
+        &["feature supported: streams.version", "feature in force: streams.version"],
+        "*-1",
+        NOTHING,
+        NO_STREAMS_GROUPS,
+    ),
+    row(
+        RAW,
+        &[
+            "spoken: Sasl*",
+            "spoken: *Acls",
+            "spoken: *DelegationToken",
+            "spoken: *ClientQuotas",
+            "spoken: *UserScramCredentials",
+        ],
+        "*",
+        NOTHING,
+        NO_SECURITY,
+    ),
+    row(
+        RAW,
+        &["spoken: ElectLeaders", "spoken: *PartitionReassignments", "spoken: AlterReplicaLogDirs"],
+        "*",
+        NOTHING,
+        ONE_NODE,
+    ),
+    row(
+        RAW,
+        &[
+            "spoken: DescribeQuorum",
+            "spoken: *RaftVoter",
+            "spoken: UnregisterBroker",
+            "spoken: UpdateFeatures",
+        ],
+        "*",
+        NOTHING,
+        NO_QUORUM,
+    ),
+    row(RAW, &["feature supported: kraft.version", "feature *: metadata.version"], "*", NOTHING, NO_QUORUM),
+    row(RAW, &["feature *: eligible.leader.replicas.version"], "*", NOTHING, NO_ELR),
+    row(
+        RAW,
+        &["spoken: WriteTxnMarkers"],
+        "*",
+        NOTHING,
+        "Brokers tell each other with it that a transaction has ended; there is no other broker.",
+    ),
+    row(
+        RAW,
+        &["spoken: ListConfigResources"],
+        "*",
+        NOTHING,
+        "It lists resources with configs of their own other than topics and brokers; there are none.",
+    ),
+    row(
+        RAW,
+        &["spoken: ListOffsets"],
+        "1 to 11",
+        "1 to 10",
+        "The newest version is about remote storage, which is not there.",
+    ),
+    row(
+        RAW,
+        &["spoken: DescribeLogDirs"],
+        "1 to 5",
+        "1 to 4",
+        "The newest version is about disks that are to be emptied; there is no disk.",
+    ),
+    row(RAW, &["config of a topic: min.insync.replicas"], "*from 3*", "*from 5*", NO_ELR),
+    row(
+        RAW,
+        &["config of a broker: *"],
+        "*",
+        NOTHING,
+        "What this broker has nothing of has no config: disks, replicas, security, quotas and remote storage.",
+    ),
+    row(
+        RAW,
+        &["config of a broker: log.retention.check.interval.ms"],
+        "Some(\"300000\")*",
+        "Some(\"1000\")*",
+        "What is too old is looked for every second, so that one sees it happen.",
+    ),
+    row(
+        RAW,
+        &["config of a broker: group.max.size"],
+        "Some(\"2147483647\")*",
+        "Some(\"1000\")*",
+        "A group's members are bounded, since they take memory.",
+    ),
+    row(
+        RAW,
+        &["IncrementalAlterConfigs: of a broker: unknown"],
+        "*error_code: 0*",
+        "*error_code: 42*",
+        FIXED_CONFIGS,
+    ),
+    row(RAW, &["CreateTopics: a name of its offsets"], "*error_code: 36*", "*error_code: 0*", MEMORY),
+    row(RAW, &["Produce: to a topic of Kafka itself"], "*error_code: 17*", "*error_code: 3*", MEMORY),
+    row(
+        RAW,
+        &["CreateTopics: no time"],
+        "*error_code: 7*",
+        "*error_code: 0*",
+        "What is to be done is done at once, so it is never late.",
+    ),
+    row(
+        RAW,
+        &["CreatePartitions: 10001"],
+        "*error_code: 0*",
+        "*error_code: 44*",
+        "Partitions take memory: a topic has 10,000 at the most.",
+    ),
+    row(
+        RAW,
+        &["DeleteTopics: the same twice"],
+        "*error_code: 42*",
+        "*error_code: 0*error_code: 100*",
+        "A topic that is named by its name and by its id in one request is deleted once, and then unknown.",
+    ),
+    row(
+        RAW,
+        &[
+            "Produce: unknown compression",
+            "Produce: gzip that is none",
+            "Produce: snappy that is none",
+            "Produce: lz4 that is none",
+            "Produce: zstd that is none",
+            "Fetch: less than no bytes of the partition",
+            "Fetch: less than no bytes",
+            "Fetch: an isolation that does not exist",
+            "Metadata: neither name nor id",
+            "IncrementalAlterConfigs: an unknown operation",
+        ],
+        "*error_code: -1*",
+        "*",
+        SERVER_ERROR,
+    ),
+    row(
+        RAW,
+        &["Produce: the same partition twice"],
+        "*base_offset: 0*",
+        "*base_offset: 0*base_offset: 1*",
+        "Apache Kafka keeps one of two batches for the same partition; this broker writes both.",
+    ),
+    row(
+        RAW,
+        &["Produce: a batch and a half"],
+        "*error_code: 0*",
+        "*error_code: 87*",
+        "Apache Kafka does not look at what comes behind a batch; this broker takes no batch with more behind it.",
+    ),
+    row(
+        RAW,
+        &["Produce: the same again", "Produce: the first again"],
+        "*log_append_time_ms: TIME*",
+        "*log_append_time_ms: -1*",
+        "For a batch that was sent twice, Apache Kafka answers its own newest timestamp as if the broker had set it.",
+    ),
+    row(RAW, &["Fetch: few bytes of the partition", "Fetch: few bytes"], "*", "*", WHOLE_BATCHES),
+    row(RAW, &["Fetch: a session is given"], "true", "false", NO_SESSIONS),
+    row(
+        RAW,
+        &[
+            "Fetch: nothing new in a session",
+            "Fetch: something * in a session",
+            "Fetch: a session's epoch *",
+            "Fetch: something forgotten",
+            "Fetch: the end of a session",
+        ],
+        "*",
+        NOTHING,
+        NO_SESSIONS,
+    ),
+    row(LIBRDKAFKA, &["configs of a group"], "Ok(*)", "Ok(0)", NO_NEW_GROUPS),
+    row(CONFLUENT, &["group, KIP-848: a record"], "a record", "null", NO_NEW_GROUPS),
+    row(
+        CONFLUENT,
+        &["configs: broker"],
+        "*\"message.max.bytes\":[\"1048588\",5,false*",
+        "*\"message.max.bytes\":[\"1048588\",5,true*",
+        FIXED_CONFIGS,
+    ),
+    row(
+        CONFLUENT,
+        &["access lists: described", "access lists: created", "users: described"],
+        "*",
+        "*_UNSUPPORTED_FEATURE*",
+        NO_SECURITY,
+    ),
+    row(CONFLUENT, &["leaders: elected"], "*ELECTION_NOT_NEEDED*", "_UNSUPPORTED_FEATURE*", ONE_NODE),
+    row(
+        KAFKAJS,
+        &["access lists: described"],
+        "SECURITY_DISABLED*",
+        "KafkaJSServerDoesNotSupportApiKey*",
+        NO_SECURITY,
+    ),
+    row(
+        TOOLS,
+        &[
+            "topics: describe",
+            "topics: describe those with configs",
+            "configs: describe all",
+            "configs: of all brokers",
+        ],
+        "*min.insync.replicas=1*",
+        "*",
+        NO_ELR,
+    ),
+    row(
+        TOOLS,
+        &["configs: of clients"],
+        "exit 0*",
+        "exit 1*does not support DESCRIBE_CLIENT_QUOTAS*",
+        NO_SECURITY,
+    ),
+    row(TOOLS, &["configs: of groups"], "exit 0*", "exit 1*", NO_NEW_GROUPS),
+    row(TOOLS, &["configs: of loggers"], "exit 0*", "exit 1*", NO_LOGGERS),
+    row(TOOLS, &["quorum"], "exit 0*", "exit 1*", NO_QUORUM),
+    row(TOOLS, &["access lists"], "*", "*", NO_SECURITY),
+];

@@ -1,0 +1,239 @@
+//! Requests as no client would send them, and the whole answer to each.
+//!
+//! Each family of requests has a file; an answer is noted with all its fields. A broker that hangs up is noted, too, and asked the
+//! next on a new connection.
+
+mod batch;
+
+mod cluster;
+mod configs;
+mod consume;
+mod group_admin;
+mod group_membership;
+mod produce;
+mod topics;
+mod transactions;
+mod wire;
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    ApiKey, BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, RequestHeader,
+    ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::brokers::{Side, compare};
+use crate::notes::Notes;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What came instead of an answer.
+type Unanswered = &'static str;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn raw_requests_are_answered_alike() {
+    compare("raw requests", |side, _| play(side)).await;
+}
+
+async fn play(side: Side) -> Notes {
+    let mut raw = Raw::new(&side);
+    wire::play(&mut raw).await;
+    cluster::play(&mut raw).await;
+    topics::play(&mut raw).await;
+    configs::play(&mut raw).await;
+    produce::play(&mut raw).await;
+    consume::play(&mut raw).await;
+    group_membership::play(&mut raw).await;
+    group_admin::play(&mut raw).await;
+    transactions::play(&mut raw).await;
+    raw.notes
+}
+
+/// A client that sends exactly what it is told to, and notes what comes back.
+struct Raw {
+    bootstrap: String,
+    stream: Option<TcpStream>,
+    correlation: i32,
+    notes: Notes,
+}
+
+impl Raw {
+    fn new(side: &Side) -> Self {
+        Self { bootstrap: side.bootstrap.clone(), stream: None, correlation: 0, notes: Notes::default() }
+    }
+
+    async fn stream(&mut self) -> &mut TcpStream {
+        if self.stream.is_none() {
+            self.stream = Some(TcpStream::connect(&self.bootstrap).await.unwrap());
+        }
+        self.stream.as_mut().unwrap()
+    }
+
+    /// Sends `frame` with its length before it, and gives the answer's frame, or what came instead.
+    async fn exchange(&mut self, frame: &[u8]) -> Result<Bytes, Unanswered> {
+        let stream = self.stream().await;
+        let talk = async {
+            stream.write_i32(i32::try_from(frame.len()).unwrap()).await.ok()?;
+            stream.write_all(frame).await.ok()?;
+            let length = usize::try_from(stream.read_i32().await.ok()?).unwrap();
+            let mut answer = vec![0; length];
+            stream.read_exact(&mut answer).await.ok()?;
+            Some(Bytes::from(answer))
+        };
+        let answer = match tokio::time::timeout(PATIENCE, talk).await {
+            Ok(answer) => answer.ok_or("hung up"),
+            Err(_) => Err("no answer"),
+        };
+        if answer.is_err() {
+            self.stream = None;
+        }
+        answer
+    }
+
+    fn frame<R: Request>(&mut self, version: i16, request: &R) -> BytesMut {
+        let key = ApiKey::try_from(R::KEY).unwrap();
+        self.correlation += 1;
+        let mut frame = BytesMut::new();
+        RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation)
+            .with_client_id(Some(text("raw")))
+            .encode(&mut frame, key.request_header_version(version))
+            .unwrap();
+        request.encode(&mut frame, version).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
+        frame
+    }
+
+    async fn call<R: Request>(&mut self, version: i16, request: &R) -> Option<R::Response> {
+        self.try_call(version, request).await.ok()
+    }
+
+    async fn try_call<R: Request>(&mut self, version: i16, request: &R) -> Result<R::Response, Unanswered> {
+        let key = ApiKey::try_from(R::KEY).unwrap();
+        let frame = self.frame(version, request);
+        let mut answer = self.exchange(&frame).await?;
+        let header = ResponseHeader::decode(&mut answer, key.response_header_version(version)).unwrap();
+        assert_eq!(header.correlation_id, self.correlation, "answers come in the order of requests");
+        Ok(R::Response::decode(&mut answer, version).unwrap())
+    }
+
+    /// Notes the answer to `request`, and gives it.
+    async fn ask<R: Request>(&mut self, name: &str, version: i16, request: R) -> Option<R::Response>
+    where
+        R::Response: Debug,
+    {
+        let answer = self.try_call(version, &request).await;
+        let name = format!("{:?}: {name}", ApiKey::try_from(R::KEY).unwrap());
+        let seen = answer.as_ref().map_or_else(|no| (*no).to_owned(), |answer| brief(&format!("{answer:?}")));
+        self.notes.note(name, seen);
+        answer.ok()
+    }
+
+    /// Makes a topic, unseen, and waits until the broker knows it; gives its id.
+    async fn make(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
+        let configs = configs.iter().map(|(name, value)| {
+            CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
+        });
+        let wanted = CreatableTopic::default()
+            .with_name(topic(name))
+            .with_num_partitions(partitions)
+            .with_replication_factor(1)
+            .with_configs(configs.collect());
+        let create = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(10_000);
+        let made = self.call(7, &create).await.unwrap();
+        assert!(matches!(made.topics[0].error_code, 0 | 36), "{made:?}");
+        self.known(name, partitions).await
+    }
+
+    /// Waits until every partition of a topic has a leader that knows of it; gives the topic's id.
+    async fn known(&mut self, name: &str, partitions: i32) -> Uuid {
+        let asked = MetadataRequestTopic::default().with_name(Some(topic(name)));
+        let metadata = MetadataRequest::default().with_topics(Some(vec![asked]));
+        let indexes = 0..partitions;
+        let latest = indexes.map(|index| {
+            ListOffsetsPartition::default()
+                .with_partition_index(index)
+                .with_current_leader_epoch(-1)
+                .with_timestamp(-1)
+        });
+        let latest = ListOffsetsTopic::default().with_name(topic(name)).with_partitions(latest.collect());
+        let latest = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![latest]);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.call(12, &metadata).await.unwrap();
+            let found = &answer.topics[0];
+            let offsets = self.call(8, &latest).await.unwrap();
+            let led = offsets.topics[0].partitions.iter().all(|partition| partition.error_code == 0);
+            if led && i32::try_from(found.partitions.len()).unwrap() == partitions {
+                return found.topic_id;
+            }
+            assert!(
+                Instant::now() < until,
+                "`{name}` never has {partitions} partitions at {}",
+                self.bootstrap
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+/// An answer without what says nothing, without what no two brokers share, and without the wording of errors, which is nobody's to
+/// rely on.
+fn brief(answer: &str) -> String {
+    let mut brief = answer.replace(", unknown_tagged_fields: {}", "").replace("throttle_time_ms: 0, ", "");
+    // `None`, an empty text and any other text are all the same here.
+    for message in ["error_message: ", "batch_index_error_message: "] {
+        brief = brief.replace(&format!("{message}None"), &format!("{message}Some(\"\")"));
+    }
+    for (before, after) in [
+        ("error_message: Some(\"", "\")"),
+        ("cluster_id: Some(\"", "\""),
+        ("cluster_id: \"", "\""),
+        ("producer_id: ProducerId(", ")"),
+        ("producer_id: ", ","),
+        ("session_id: ", ","),
+        ("log_dir: \"", "\""),
+        ("partition_size: ", ","),
+        ("total_bytes: ", ","),
+        ("usable_bytes: ", " }"),
+        ("start_timestamp: ", ","),
+        ("last_timestamp: ", ","),
+        // All configs of a topic are looked at one by one, with DescribeConfigs.
+        ("configs: Some([", "])"),
+    ] {
+        brief = hide(&brief, before, after);
+    }
+    brief.replace("error_message: Some(\"\")", "error_message: Some(\"…\")")
+}
+
+/// Puts `…` between each `before` and the next `after`, unless `-1` or nothing stands there, which say that there is none.
+fn hide(text: &str, before: &str, after: &str) -> String {
+    let mut pieces = text.split(before);
+    let mut hidden = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        hidden.push_str(before);
+        match piece.split_once(after) {
+            Some((value, rest)) if !matches!(value, "-1" | "") => hidden.extend(["…", after, rest]),
+            _ => hidden.push_str(piece),
+        }
+    }
+    hidden
+}
