@@ -67,6 +67,17 @@ impl Log {
         Self { kafka, producer, client_id, at_a_time: Arc::new(Semaphore::new(AT_A_TIME)), shutdown }
     }
 
+    /// `cursor`, with the end of each feed's log that it does not name. Asks until Kafka answers.
+    pub(crate) async fn ends(&self, cursor: &Cursor) -> Cursor {
+        let mut ends = cursor.clone();
+        for feed in Feed::ALL.into_iter().filter(|feed| !cursor.names(*feed)) {
+            for (partition, (_, high)) in self.watermarks(feed).await {
+                ends.set(feed, partition, high);
+            }
+        }
+        ends
+    }
+
     /// Tells what there is between `cursor` and `ring`, the hub's own cursor; `resets` are partitions whose log began
     /// anew, so that the cursor's offset means nothing. Ends with [`Missed::Done`], or without it where the log cannot be
     /// read or nobody listens.
@@ -112,8 +123,7 @@ impl Log {
             let wanted = match cursor.get(feed, partition) {
                 Some(next) => next,
                 // A partition that was added later: all of it is new.
-                None if cursor.names(feed) => low,
-                None => high,
+                None => low,
             };
             let mut next = wanted;
             if !(low..=high).contains(&wanted) || resets.contains(&(feed, partition)) {

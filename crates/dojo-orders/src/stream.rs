@@ -21,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 /// So often a quiet stream says that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+const ALIVE: &[u8] = b": alive\n\n";
+/// Sent as soon as it is known where the stream begins, so that a client sees that it is open: whatever happens after
+/// this is told.
+const GREETING: &[u8] = b": open\nretry: 1000\n\n";
 /// What is written at once, at most, beside one event that is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -50,6 +54,8 @@ pub(crate) struct Stream {
 }
 
 enum Phase {
+    /// Looks where each log ends that its cursor does not name: what comes behind that is "from now on".
+    Now,
     /// Looks where to go on; `checked`: the log reaches as far as the cursor says.
     Join {
         checked: bool,
@@ -73,11 +79,12 @@ impl Stream {
         let (cursor, phase) = match begin {
             Begin::Now => match hub.join_now() {
                 Some((place, cursor)) => (cursor, Phase::Live(place)),
-                // Kafka has not told everything yet; "now" is then where each log ends.
-                None => (Cursor::default(), join),
+                // Kafka has not told the hub everything yet.
+                None => (Cursor::default(), Phase::Now),
             },
             Begin::Earliest => (Cursor::earliest(), join),
-            Begin::After(cursor) => (cursor, join),
+            Begin::After(cursor) if Feed::ALL.into_iter().all(|feed| cursor.names(feed)) => (cursor, join),
+            Begin::After(cursor) => (cursor, Phase::Now),
         };
         let changes = hub.changes();
         Self { hub, log, cursor, phase, greeted: false, changes, heartbeat, shutdown, _slot: slot }
@@ -85,14 +92,24 @@ impl Stream {
 
     /// The next piece of the response; `None` when the stream ends.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
-        if !self.greeted {
-            // At once, so that a client sees that the stream is open before anything happens.
+        if !self.greeted && !matches!(self.phase, Phase::Now) {
             self.greeted = true;
-            return Some(Bytes::from_static(b": open\nretry: 1000\n\n"));
+            return Some(Bytes::from_static(GREETING));
         }
         while !self.shutdown.is_cancelled() {
             let mut out = Vec::new();
             match &mut self.phase {
+                Phase::Now => tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => return None,
+                    cursor = self.log.ends(&self.cursor) => {
+                        self.cursor = cursor;
+                        self.phase = Phase::Join { checked: false, resets: Vec::new() };
+                        self.greeted = true;
+                        out.extend_from_slice(GREETING);
+                    }
+                    _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
+                },
                 Phase::Join { checked, resets } => {
                     let place = if resets.is_empty() { self.hub.join(&self.cursor, *checked) } else { None };
                     self.phase = match place {
@@ -123,7 +140,7 @@ impl Stream {
                             biased;
                             () = self.shutdown.cancelled() => return None,
                             changed = self.changes.changed() => changed.ok()?,
-                            _ = self.heartbeat.tick() => out.extend_from_slice(b": alive\n\n"),
+                            _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
                         },
                     }
                 }
@@ -147,7 +164,7 @@ impl Stream {
                             write_gap(&self.cursor, feed, partition, wanted, resumes, &mut out);
                         }
                     },
-                    _ = self.heartbeat.tick() => out.extend_from_slice(b": alive\n\n"),
+                    _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
                 },
             }
             if !out.is_empty() {

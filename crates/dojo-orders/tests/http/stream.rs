@@ -40,6 +40,18 @@ async fn a_stream_brings_each_event_once_as_it_stands_on_the_topic() {
 }
 
 #[tokio::test]
+async fn whatever_happens_after_the_greeting_is_told_even_while_the_service_still_starts() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start_cold(&kafka.config).await;
+    for begin in ["", "?after=o0.0.0"] {
+        let mut events = orders.events(begin).await;
+        kafka.send(flooded(audit(1))).await;
+        assert_eq!(events.next_of("audit").await.data["n"], 1);
+    }
+    orders.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_resumes_from_memory_without_a_gap_and_without_a_double() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
