@@ -1,8 +1,8 @@
-//! The programs that tests drive and that Rust does not bring: a browser, kcat, Python's Kafka clients, and what Apache
-//! Kafka needs.
+//! The programs that tests drive and that Rust does not bring: a browser, kcat, Kafka clients for Python and JavaScript, and
+//! what Apache Kafka needs.
 //!
-//! What is there is used. What is missing is installed where that is allowed: Debian's packages as root, Python's
-//! in a folder of their own below `target`. What then is still missing is said; its tests skip themselves, except
+//! What is there is used. What is missing is installed where that is allowed: Debian's packages as root, Python's and
+//! JavaScript's in folders of their own below `target`. What then is still missing is said; its tests skip themselves, except
 //! under `CI=true`, where they fail.
 
 use crate::shell::{root, run, succeeds};
@@ -10,17 +10,21 @@ use anyhow::Result;
 use std::{path::Path, process::Command};
 
 /// Program, argument that makes it say its version, and Debian's package of it.
-const PROGRAMS: [(&str, &str, &str); 6] = [
+const PROGRAMS: [(&str, &str, &str); 8] = [
     ("chromium", "--version", "chromium"),
     ("chromedriver", "--version", "chromium-driver"),
     ("kcat", "-V", "kcat"),
     ("python3", "--version", "python3"),
+    ("node", "--version", "nodejs"),
+    ("npm", "--version", "npm"),
     ("java", "-version", "default-jre-headless"),
     ("mvn", "-version", "maven"),
 ];
 
-/// Python packages: other people's Kafka clients.
-const CLIENTS: [&str; 2] = ["kafka-python", "confluent-kafka"];
+/// Python packages: other people's Kafka clients. Of one version, since what they show is compared line by line.
+const CLIENTS: [&str; 2] = ["kafka-python==3.0.12", "confluent-kafka==2.16.1"];
+/// JavaScript's, likewise.
+const KAFKAJS: &str = "kafkajs@2.2.4";
 
 /// Finds or installs them all; answers the environment that tells the tests where they are.
 pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
@@ -43,6 +47,9 @@ pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
     match python() {
         Ok(python) => environment.push(("DOJO_PYTHON", python)),
         Err(error) => println!("no Kafka clients for Python: {error:#}"),
+    }
+    if let Err(error) = kafkajs() {
+        println!("no Kafka client for JavaScript: {error:#}");
     }
     Ok(environment)
 }
@@ -72,4 +79,15 @@ fn python() -> Result<String> {
         run(install)?;
     }
     Ok(Path::new(&python).display().to_string())
+}
+
+/// Has kafkajs where its test looks for it.
+fn kafkajs() -> Result<()> {
+    let folder = root().join("target/node");
+    if folder.join("node_modules/kafkajs").is_dir() {
+        return Ok(());
+    }
+    let mut install = Command::new("npm");
+    install.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(KAFKAJS);
+    run(install)
 }

@@ -2,7 +2,7 @@
 
 use dojo_kafka::{KafkaConfig, Outgoing};
 use dojo_orders::Config;
-use dojo_testbed::{PATIENCE, Read, until};
+use dojo_testbed::{PATIENCE, Read, eventually};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -62,9 +62,11 @@ impl Orders {
         Self { url, client, stop, ended, _rules: rules }
     }
 
+    /// Waits until the service is ready; one that never is says why not.
     pub async fn until_ready(&self) {
-        until("the service is ready", async || {
-            self.request(Method::GET, "/readyz").send().await.is_ok_and(|r| r.status() == 200)
+        eventually("the service to be ready", async || {
+            let ready = self.request(Method::GET, "/readyz").send().await.map_err(|e| e.to_string())?;
+            if ready.status() == 200 { Ok(()) } else { Err(ready.text().await.unwrap_or_default()) }
         })
         .await;
     }

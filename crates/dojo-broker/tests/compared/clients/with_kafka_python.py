@@ -156,7 +156,7 @@ def groups():
 
         def polling(each):
             while not stop.is_set():
-                each.poll(50)
+                each.poll(500)
                 found[each] = len(each.assignment())
 
         threads = [threading.Thread(target=polling, args=(each,)) for each in members]

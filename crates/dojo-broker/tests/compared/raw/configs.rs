@@ -175,7 +175,8 @@ async fn alterations(raw: &mut Raw) {
     raw.ask("of a topic without a name", 1, change(TOPIC, "", &set)).await;
     raw.ask("of an unknown kind", 1, change(99, "x", &set)).await;
     raw.ask("of another broker", 1, change(BROKER, "7", &[(SET, "log.cleaner.threads", Some("2"))])).await;
-    raw.ask("of a broker: unknown", 1, change(BROKER, "1", &[(SET, "no.such.config", Some("2"))])).await;
+    let unknown = change(BROKER, "1", &[(SET, "no.such.config", Some("2"))]).with_validate_only(true);
+    raw.ask("of a broker: unknown", 1, unknown).await;
     raw.ask("of a broker: fixed at its start", 1, change(BROKER, "1", &[(SET, "log.dirs", Some("/x"))]))
         .await;
     let once = ours(&set).resources;

@@ -99,6 +99,22 @@ impl Raw {
         tokio::time::timeout(super::PATIENCE, ask).await.expect("the end of the transaction before")
     }
 
+    /// Ends a transaction, and waits until that has come to its own end: whoever is faster is told to try again.
+    async fn finish(&mut self, what: &str, version: i16, who: Who, committed: bool) {
+        self.ask(what, version, end(who, committed)).await;
+        let describe =
+            DescribeTransactionsRequest::default().with_transactional_ids(vec![TransactionalId(text(who.0))]);
+        let until = Instant::now() + super::PATIENCE;
+        loop {
+            let answer = self.call(0, &describe).await.unwrap();
+            if !answer.transaction_states[0].transaction_state.starts_with("Prepare") {
+                return;
+            }
+            assert!(Instant::now() < until, "the end of {}'s transaction has no end", who.0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn send(&mut self, what: &str, who: Who, sequence: i32, version: i16) {
         let batch = Batch { producer: (who.1, who.2, sequence), attributes: 0x10, ..Batch::of("x") };
         let records = to("raw-steps", 0, Some(batch.bytes()));
@@ -204,29 +220,29 @@ async fn old_way(raw: &mut Raw) {
     raw.readable("open transaction", 0).await;
     raw.ask("announced", 3, offsets(who, "raw-txn-group")).await;
     raw.ask("in a transaction", 3, commit(who, "raw-txn-group", "raw-steps", 0)).await;
-    raw.ask("commit", 3, end(who, true)).await;
+    raw.finish("commit", 3, who, true).await;
     raw.readable("committed transaction", 2).await;
-    raw.ask("commit again", 3, end(who, true)).await;
-    raw.ask("abort what is committed", 3, end(who, false)).await;
+    raw.finish("commit again", 3, who, true).await;
+    raw.finish("abort what is committed", 3, who, false).await;
     raw.until_done(3, &add(who, "raw-steps", &[0]), |answer| {
         answer.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code
     })
     .await;
     raw.send("in another transaction", who, 1, 11).await;
-    raw.ask("abort", 3, end(who, false)).await;
+    raw.finish("abort", 3, who, false).await;
     raw.readable("aborted transaction", 4).await;
-    raw.ask("abort again", 3, end(who, false)).await;
-    raw.ask("commit what is aborted", 3, end(who, true)).await;
+    raw.finish("abort again", 3, who, false).await;
+    raw.finish("commit what is aborted", 3, who, true).await;
     let newer = raw.become_producer("raw-old").await;
     raw.notes.note(
         "a second producer of the name: epoch, same id",
         format!("{} {}", newer.2 - who.2, newer.1 == who.1),
     );
     raw.ask("by the one fenced off", 3, add(who, "raw-steps", &[0])).await;
-    raw.ask("by the one fenced off", 3, end(who, true)).await;
+    raw.finish("by the one fenced off", 3, who, true).await;
     raw.ask("by the one fenced off", 3, offsets(who, "raw-txn-group")).await;
     raw.ask("by the one fenced off, version 1", 1, add(who, "raw-steps", &[0])).await;
-    raw.ask("by the one fenced off, version 1", 1, end(who, true)).await;
+    raw.finish("by the one fenced off, version 1", 1, who, true).await;
     raw.send("by the one fenced off", who, 2, 11).await;
 }
 
@@ -235,34 +251,34 @@ async fn new_way(raw: &mut Raw) {
     let who = raw.become_producer("raw-new").await;
     raw.send("in a transaction of the new kind", who, 0, 12).await;
     raw.ask("in a transaction of the new kind", 5, commit(who, "raw-txn-new", "raw-steps", 1)).await;
-    raw.ask("commit of the new kind", 5, end(who, true)).await;
+    raw.finish("commit of the new kind", 5, who, true).await;
     raw.readable("committed transaction of the new kind", 6).await;
-    raw.ask("commit of the new kind again", 5, end(who, true)).await;
-    raw.ask("commit of the new kind, of an epoch to come", 5, end(Who(who.0, who.1, who.2 + 7), true)).await;
+    raw.finish("commit of the new kind again", 5, who, true).await;
+    raw.finish("commit of the new kind, of an epoch to come", 5, Who(who.0, who.1, who.2 + 7), true).await;
     let next = Who(who.0, who.1, who.2 + 1);
     raw.send("with the epoch before", who, 1, 12).await;
     raw.send("with the new epoch", next, 0, 12).await;
-    raw.ask("abort of the new kind", 5, end(next, false)).await;
+    raw.finish("abort of the new kind", 5, next, false).await;
     raw.readable("aborted transaction of the new kind", 8).await;
     let third = Who(who.0, who.1, who.2 + 2);
-    raw.ask("abort of the new kind of nothing", 5, end(third, false)).await;
+    raw.finish("abort of the new kind of nothing", 5, third, false).await;
     let fourth = Who(who.0, who.1, who.2 + 3);
-    raw.ask("commit of the new kind of nothing", 5, end(fourth, true)).await;
+    raw.finish("commit of the new kind of nothing", 5, fourth, true).await;
 }
 
 async fn wrong_ways(raw: &mut Raw) {
     let nobody = Who("raw-nobody", 5, 0);
     raw.ask("by nobody", 3, add(nobody, "raw-steps", &[0])).await;
     raw.ask("by nobody", 3, offsets(nobody, "raw-txn-group")).await;
-    raw.ask("by nobody", 3, end(nobody, true)).await;
+    raw.finish("by nobody", 3, nobody, true).await;
     raw.ask("by nobody", 3, commit(nobody, "raw-txn-group", "raw-steps", 0)).await;
-    raw.ask("by nobody, version 5", 5, end(nobody, true)).await;
+    raw.finish("by nobody, version 5", 5, nobody, true).await;
     raw.send("by nobody", nobody, 0, 11).await;
     let who = raw.become_producer("raw-wrong").await;
     let other = Who("raw-wrong", who.1 + 999, 0);
     raw.ask("with another's id", 3, add(other, "raw-steps", &[0])).await;
-    raw.ask("with another's id", 3, end(other, true)).await;
-    raw.ask("of nothing", 3, end(who, true)).await;
+    raw.finish("with another's id", 3, other, true).await;
+    raw.finish("of nothing", 3, who, true).await;
     raw.ask("of an unknown topic", 3, add(who, "raw-nowhere", &[0])).await;
     raw.ask("of an unknown partition", 3, add(who, "raw-steps", &[0, 9])).await;
     raw.ask("of no partition", 3, add(who, "raw-steps", &[])).await;
@@ -278,7 +294,7 @@ async fn wrong_ways(raw: &mut Raw) {
         commit(who, "raw-txn-wrong", "raw-steps", 0).with_generation_id(4).with_member_id(text("stranger")),
     )
     .await;
-    raw.ask("the end of it", 3, end(who, false)).await;
+    raw.finish("the end of it", 3, who, false).await;
     // A batch said to be of a transaction in a request that is of none, and the other way round.
     let batch = Batch { producer: (who.1, who.2, 0), attributes: 0x10, ..Batch::of("x") };
     raw.ask("of a transaction without its name", 11, to("raw-steps", 0, Some(batch.bytes()))).await;
