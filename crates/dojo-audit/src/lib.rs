@@ -91,8 +91,5 @@ pub async fn run_with(
     let work = Consume::new(topic::AUDIT_GROUP, &[topic::AUDIT], &instance_id);
     let handler = service::Audit::new(lines, until.clone());
     let consumer = consume(&kafka, work, producer, handler, progress, until)?;
-    reporter.running();
-    let ended = consumer.join().await;
-    reporter.stopped().await;
-    Ok(ended?)
+    Ok(consumer.join_reporting(reporter).await?)
 }

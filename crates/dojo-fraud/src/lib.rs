@@ -116,8 +116,5 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 
     let work = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &instance_id);
     let consumer = consume(&kafka, work, producer, Fraud::new(instance_id, rule), progress, shutdown)?;
-    reporter.running();
-    let ended = consumer.join().await;
-    reporter.stopped().await;
-    Ok(ended?)
+    Ok(consumer.join_reporting(reporter).await?)
 }

@@ -10,7 +10,7 @@
 
 use crate::{
     AssignedPartition, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Prefix, Producer, Progress,
-    Record, StartAt, config::create, ledger::Ledger, lookup::Lookup, producer::log,
+    Record, Reporter, StartAt, config::create, ledger::Ledger, lookup::Lookup, producer::log,
 };
 use rdkafka::{
     ClientContext, Message, Offset, TopicPartitionList,
@@ -21,7 +21,7 @@ use rdkafka::{
 };
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -76,6 +76,7 @@ impl Consume {
 #[derive(Debug)]
 pub struct ConsumerLoop {
     group: String,
+    progress: Progress,
     ended: oneshot::Receiver<Result<(), Error>>,
 }
 
@@ -84,6 +85,23 @@ impl ConsumerLoop {
     /// the error that it cannot go on with.
     pub async fn join(self) -> Result<(), Error> {
         self.ended.await.unwrap_or(Err(Error::Died(self.group)))
+    }
+
+    /// As [`ConsumerLoop::join`]; meanwhile says with `reporter` that the instance runs, once the group has given
+    /// it its share of the partitions for the first time, and at the end that it has stopped. A share may be empty:
+    /// an instance more than there are partitions waits for its turn.
+    pub async fn join_reporting(self, reporter: Reporter) -> Result<(), Error> {
+        let progress = self.progress.clone();
+        let mut ended = std::pin::pin!(self.join());
+        let ended = tokio::select! {
+            ended = &mut ended => ended,
+            () = progress.assigned() => {
+                reporter.running();
+                ended.await
+            }
+        };
+        reporter.stopped().await;
+        ended
     }
 }
 
@@ -129,6 +147,7 @@ pub fn consume<H: Handler>(
     let (end, ended) = oneshot::channel();
     let group = consume.group.clone();
     let name = consume.group.clone();
+    let joined = progress.clone();
     let work = move || {
         let mut work = Loop {
             consume,
@@ -154,7 +173,7 @@ pub fn consume<H: Handler>(
         .name(name)
         .spawn(work)
         .map_err(|e| Error::Thread { what: format!("group {group}"), message: e.to_string() })?;
-    Ok(ConsumerLoop { group, ended })
+    Ok(ConsumerLoop { group, progress: joined, ended })
 }
 
 /// What librdkafka tells: assignments are kept for the loop, which alone may act on them.
@@ -461,7 +480,7 @@ impl<H: Handler> Loop<H> {
         self.shared.ledger().assign([]);
         self.resume_all();
         self.handler.revoked();
-        self.progress.rebalanced(BTreeMap::new());
+        self.progress.taken();
         self.consumer.unassign().map_err(|source| self.group_error("give up its partitions", source))
     }
 
@@ -509,8 +528,7 @@ impl<H: Handler> Loop<H> {
         self.consumer.assign(&list).map_err(|source| self.group_error("take up its partitions", source))?;
         let owned: Vec<_> = committed.iter().map(|c| format!("{}/{}", c.topic, c.partition)).collect();
         tracing::info!(group = self.consume.group, partitions = owned.join(" "), "assigned");
-        self.progress
-            .rebalanced(committed.into_iter().map(|c| ((c.topic, c.partition), c.committed)).collect());
+        self.progress.given(committed.into_iter().map(|c| ((c.topic, c.partition), c.committed)).collect());
         Ok(())
     }
 

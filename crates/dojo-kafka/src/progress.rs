@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The lag is not known.
 const UNKNOWN: i64 = -1;
@@ -14,6 +14,7 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     state: Arc<Mutex<State>>,
+    assigned: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +52,27 @@ impl Progress {
         self.state().rebalances
     }
 
+    /// Waits until the group has given the loop its first share of the partitions, be it none of them.
+    pub async fn assigned(&self) {
+        // The sender is this handle's own, so that the wait cannot end otherwise.
+        let _ = self.assigned.subscribe().wait_for(|assigned| *assigned).await;
+    }
+
     /// Wakes `listener` whenever partitions are given or taken.
     pub fn on_change(&self, listener: Arc<Notify>) {
         self.state().listener = Some(listener);
     }
 
-    pub(crate) fn rebalanced(&self, owned: BTreeMap<(String, i32), Option<i64>>) {
+    pub(crate) fn given(&self, owned: BTreeMap<(String, i32), Option<i64>>) {
+        self.rebalanced(owned);
+        self.assigned.send_replace(true);
+    }
+
+    pub(crate) fn taken(&self) {
+        self.rebalanced(BTreeMap::new());
+    }
+
+    fn rebalanced(&self, owned: BTreeMap<(String, i32), Option<i64>>) {
         let mut state = self.state();
         state.owned = owned;
         state.rebalances += 1;
@@ -90,7 +106,7 @@ mod tests {
     #[test]
     fn lag_is_what_lies_between_position_and_end() {
         let progress = Progress::default();
-        progress.rebalanced(BTreeMap::from([(("orders".into(), 1), Some(4))]));
+        progress.given(BTreeMap::from([(("orders".into(), 1), Some(4))]));
         assert_eq!(progress.partitions()[0].lag, UNKNOWN);
         progress.ends("orders", [(1, 10), (2, 99)]);
         assert_eq!(progress.partitions()[0].lag, 6);

@@ -3,7 +3,7 @@
 use crate::{Error, KafkaConfig, config::create};
 use dojo_contract::topic::TopicSpec;
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult},
     client::DefaultClientContext,
     error::KafkaError,
     types::RDKafkaErrorCode,
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long Kafka may take to answer, and then to know everywhere what it has created.
 const WITHIN: Duration = Duration::from_secs(30);
+/// An answer that has not come by then is asked for again, by a client that knows of no connection gone stale.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -31,8 +33,6 @@ pub async fn create_topics(
     topics: &[TopicSpec],
     replication: i32,
 ) -> Result<Vec<Created>, Error> {
-    let config = kafka.admin();
-    let admin: AdminClient<DefaultClientContext> = create("admin client", &config, config.create())?;
     let names: Vec<_> = topics.iter().map(|spec| kafka.prefix.on_cluster(spec.name).into_owned()).collect();
     let wanted: Vec<_> = topics
         .iter()
@@ -42,11 +42,7 @@ pub async fn create_topics(
             spec.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
         })
         .collect();
-    let options = AdminOptions::new().operation_timeout(Some(WITHIN)).request_timeout(Some(WITHIN));
-    let results = admin
-        .create_topics(&wanted, &options)
-        .await
-        .map_err(|source| Error::Admin { brokers: kafka.brokers.clone(), source: Box::new(source) })?;
+    let (admin, results) = ask_until_answered(kafka, &wanted).await?;
     let created: Vec<_> = topics
         .iter()
         .zip(results)
@@ -66,6 +62,31 @@ pub async fn create_topics(
         Err(Error::Thread { what: "waiting for topics".to_owned(), message: e.to_string() })
     })?;
     Ok(created)
+}
+
+/// Asks Kafka to create `wanted`, again and again within [`WITHIN`]; asking twice does no harm. Also answers the client
+/// that was answered.
+async fn ask_until_answered(
+    kafka: &KafkaConfig,
+    wanted: &[NewTopic<'_>],
+) -> Result<(AdminClient<DefaultClientContext>, Vec<TopicResult>), Error> {
+    let until = Instant::now() + WITHIN;
+    let config = kafka.admin();
+    loop {
+        let admin: AdminClient<DefaultClientContext> = create("admin client", &config, config.create())?;
+        let within = ANSWER_WITHIN.min(until.saturating_duration_since(Instant::now()));
+        let options = AdminOptions::new().operation_timeout(Some(WITHIN)).request_timeout(Some(within));
+        match admin.create_topics(wanted, &options).await {
+            Ok(results) => return Ok((admin, results)),
+            Err(error) if Instant::now() + ASK_AGAIN < until => {
+                tracing::debug!(%error, "topics not created yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(source) => {
+                return Err(Error::Admin { brokers: kafka.brokers.clone(), source: Box::new(source) });
+            }
+        }
+    }
 }
 
 /// A topic is created before every broker knows of it, and its partitions before they have leaders. Whoever comes in

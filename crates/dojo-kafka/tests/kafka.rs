@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 use dojo_contract::{
-    InstanceStatus, Service, Setting, SettingName, Settings,
+    InstanceState, InstanceStatus, Service, Setting, SettingName, Settings,
     topic::{self, TOPICS},
 };
 use dojo_kafka::{
@@ -399,32 +399,49 @@ async fn settings_are_followed_and_a_bad_record_is_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_says_that_it_starts_runs_and_stops() {
+async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_stops() {
     let kafka = Kafka::start().await;
-    let states = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&states);
+    let said = Arc::new(Mutex::new(Vec::<InstanceStatus>::new()));
+    let keep = Arc::clone(&said);
     let _tail =
         tail(&kafka.config, "test", topic::STATUS, From::Earliest, &CancellationToken::new(), move |event| {
             if let Tailed::Record(record) = event {
                 let status: InstanceStatus = serde_json::from_slice(record.value.unwrap()).unwrap();
                 assert_eq!(record.key, Some(status.instance_id.as_bytes()));
-                keep.lock().unwrap().push(serde_json::to_value(status.state).unwrap());
+                keep.lock().unwrap().push(status);
             }
         })
         .unwrap();
-    let reporter = Reporter::start(
-        producer(&kafka.config),
-        "fraud-1".to_owned(),
-        Service::Fraud,
-        Observed::default,
-        Arc::default(),
-    );
+    // Who comes second is given its share only when the first has given something up, which takes a heartbeat.
+    let first = run(&kafka.config, "g", Copy::default());
+    until("the first to have everything", async || first.progress.partitions().len() == 3).await;
+    let progress = Progress::default();
+    let observe = {
+        let progress = progress.clone();
+        move || Observed {
+            partitions: progress.partitions(),
+            rebalances: progress.rebalances(),
+            ..Observed::default()
+        }
+    };
+    let (producer, shutdown) = (producer(&kafka.config), CancellationToken::new());
+    let reporter =
+        Reporter::start(producer.clone(), "fraud-1".to_owned(), Service::Fraud, observe, Arc::default());
     let reporter = reporter.await.unwrap();
-    reporter.running();
-    until("it to run", async || states.lock().unwrap().last().is_some_and(|state| state == "running")).await;
-    reporter.stopped().await;
-    until("it to stop", async || states.lock().unwrap().last().is_some_and(|state| state == "stopped")).await;
-    assert_eq!(states.lock().unwrap()[0], "starting");
+    let work = Consume::new("g", &[topic::ORDERS], "test");
+    let second = consume(&kafka.config, work, producer, Copy::default(), progress, shutdown.clone()).unwrap();
+    let second = tokio::spawn(second.join_reporting(reporter));
+    let last = || said.lock().unwrap().last().map(|status| status.state);
+    until("it to run", async || last() == Some(InstanceState::Running)).await;
+    shutdown.cancel();
+    second.await.unwrap().unwrap();
+    until("it to stop", async || last() == Some(InstanceState::Stopped)).await;
+    first.end().await;
+
+    let said = said.lock().unwrap();
+    assert_eq!(said[0].state, InstanceState::Starting);
+    let owned = said.iter().find(|status| status.state == InstanceState::Running).map(|s| s.partitions.len());
+    assert!(owned.is_some_and(|owned| owned > 0), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,8 +115,5 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     let work = Consume::new(topic::NOTIFICATION_GROUP, &[topic::ORDERS], &instance_id);
     let handler = Notification::new(instance_id, rule, follower, defaults);
     let consumer = consume(&kafka, work, producer, handler, progress, shutdown)?;
-    reporter.running();
-    let ended = consumer.join().await;
-    reporter.stopped().await;
-    Ok(ended?)
+    Ok(consumer.join_reporting(reporter).await?)
 }
