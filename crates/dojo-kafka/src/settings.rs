@@ -35,14 +35,8 @@ impl SettingsFollower {
     ) -> Result<Self, Error> {
         let (sender, mut state) = watch::channel(SettingsSnapshot::default());
         let client_id = format!("{client_id}-settings");
-        let tail = tail(
-            kafka,
-            &client_id,
-            topic::SETTINGS,
-            From::Earliest,
-            shutdown,
-            move |event| {
-                match event {
+        let tail = tail(kafka, &client_id, topic::SETTINGS, From::Earliest, shutdown, move |event| {
+            match event {
             Tailed::Record(record) => sender.send_modify(|state| {
                 state.offset = record.offset + 1;
                 let Some(key) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else {
@@ -57,10 +51,14 @@ impl SettingsFollower {
             Tailed::Started { starts, .. } => sender.send_modify(|state| {
                 state.offset = starts.values().next().copied().unwrap_or_default();
             }),
+            // The topic is another one under the same name, so what the old one said holds no more.
+            Tailed::Gap { wanted, resumes, .. } if resumes < wanted => sender.send_modify(|state| {
+                state.offset = resumes;
+                state.settings = Arc::default();
+            }),
             Tailed::Gap { .. } => {}
         }
-            },
-        )?;
+        })?;
         let wait = state.wait_for(|state| state.caught_up);
         let caught_up = matches!(tokio::time::timeout(CATCH_UP_WITHIN, wait).await, Ok(Ok(_)));
         if !caught_up {

@@ -11,7 +11,8 @@ use dojo_kafka::{
     Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed, consume,
     create_topics, tail,
 };
-use dojo_testbed::{Kafka, OwnKafka, PATIENCE, own_prefix, until};
+use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
+use rdkafka::{admin::AdminClient, client::DefaultClientContext};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -399,6 +400,34 @@ async fn settings_are_followed_and_a_bad_record_is_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn settings_of_a_topic_that_was_deleted_hold_no_more() {
+    let kafka = Kafka::start().await;
+    let producer = producer(&kafka.config);
+    let name = SettingName::for_all(Setting::FailRate);
+    let record = Outgoing {
+        topic: topic::SETTINGS,
+        key: Some(name.to_string().into_bytes()),
+        value: Some(b"0.5".to_vec()),
+        headers: Vec::new(),
+        timestamp: None,
+    };
+    producer.send(record).await.unwrap();
+    let follower = SettingsFollower::start(&kafka.config, "test", &CancellationToken::new()).await.unwrap();
+    assert!(follower.settings().get(&name).is_some());
+    let on_cluster = kafka.config.prefix.on_cluster(topic::SETTINGS);
+    admin(&kafka.config).delete_topics(&[&on_cluster], &Default::default()).await.unwrap()[0]
+        .as_ref()
+        .unwrap();
+    eventually("the topic to be there again", async || match create_topics(&kafka.config, TOPICS, 1).await {
+        Ok(created) if created.iter().any(|topic| !topic.existed) => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    until("the setting to be forgotten", async || follower.settings().get(&name).is_none()).await;
+    assert_eq!(follower.offset(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_stops() {
     let kafka = Kafka::start().await;
     let said = Arc::new(Mutex::new(Vec::<InstanceStatus>::new()));
@@ -483,17 +512,16 @@ async fn a_tail_that_retention_overtakes_says_what_it_missed() {
     assert_eq!(offsets, expected);
 }
 
+fn admin(kafka: &KafkaConfig) -> AdminClient<DefaultClientContext> {
+    rdkafka::ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap()
+}
+
 /// Deletes what stands before `offset` in partition 0.
 async fn delete_records(kafka: &KafkaConfig, topic: &str, offset: i64) {
-    use rdkafka::{
-        ClientConfig, Offset, TopicPartitionList, admin::AdminClient, client::DefaultClientContext,
-    };
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap();
-    let mut list = TopicPartitionList::new();
+    let mut list = rdkafka::TopicPartitionList::new();
     let topic = kafka.prefix.on_cluster(topic);
-    list.add_partition_offset(&topic, 0, Offset::Offset(offset)).unwrap();
-    let deleted = admin.delete_records(&list, &Default::default()).await.unwrap();
+    list.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(offset)).unwrap();
+    let deleted = admin(kafka).delete_records(&list, &Default::default()).await.unwrap();
     deleted.elements()[0].error().unwrap();
 }
 

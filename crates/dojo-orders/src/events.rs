@@ -14,7 +14,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// So long the status of the answer waits for the greeting.
+const GREETED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
@@ -25,10 +29,17 @@ pub(crate) async fn events(
     let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         Problem::unavailable(format!("there are {STREAMS} streams already: close one, or come again"))
     })?;
-    let stream = Stream::new(Arc::clone(&app.model.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
-    let chunks = stream::unfold(stream, |mut stream| async move {
-        let chunk = stream.next().await?;
-        Some((Ok::<_, Infallible>(chunk), stream))
+    let mut stream =
+        Stream::new(Arc::clone(&app.model.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
+    // The answer waits for the stream's greeting, so that a client misses nothing that happens once it has the status.
+    // While Kafka is away nobody knows where "now" is; the greeting then comes later than the status.
+    let first = timeout(GREETED_WITHIN, stream.next()).await.unwrap_or_default();
+    let chunks = stream::unfold((first, stream), |(first, mut stream)| async move {
+        let chunk = match first {
+            Some(chunk) => chunk,
+            None => stream.next().await?,
+        };
+        Some((Ok::<_, Infallible>(chunk), (None, stream)))
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

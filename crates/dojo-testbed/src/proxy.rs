@@ -7,14 +7,13 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -41,16 +40,8 @@ pub struct Proxy {
     address: SocketAddr,
     upstream: watch::Sender<Option<String>>,
     flow: watch::Sender<Flow>,
-    line: Mutex<Line>,
-}
-
-/// One of the two, but for a moment.
-#[derive(Debug, Default)]
-struct Line {
-    /// The listener and every connection; both end with the guard.
-    up: Option<(DropGuard, JoinHandle<Option<()>>)>,
-    /// Bound, so that the port stays ours, but nobody listens: whoever connects is refused.
-    cut: Option<TcpSocket>,
+    /// Ends the listener and every connection.
+    _stop: DropGuard,
 }
 
 impl Proxy {
@@ -59,13 +50,13 @@ impl Proxy {
     /// # Errors
     /// No port can be had.
     pub fn start() -> io::Result<Self> {
-        let socket = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = socket.local_addr()?;
+        let listener = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
         let (upstream, flow) = (watch::Sender::new(None), watch::Sender::new(Flow::Pass));
-        let line = Mutex::new(Line { up: None, cut: Some(socket) });
-        let proxy = Self { address, upstream, flow, line };
-        proxy.pass()?;
-        Ok(proxy)
+        let stop = CancellationToken::new();
+        let accepting = accept(listener, upstream.subscribe(), flow.subscribe());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+        Ok(Self { address, upstream, flow, _stop: stop.drop_guard() })
     }
 
     /// Where clients connect to.
@@ -78,21 +69,9 @@ impl Proxy {
         self.upstream.send_replace(Some(upstream.into()));
     }
 
-    /// Everything passes, at once; connections are accepted again.
-    ///
-    /// # Errors
-    /// The port was cut and cannot be listened on.
-    pub fn pass(&self) -> io::Result<()> {
-        let mut line = self.line();
-        if let Some(socket) = line.cut.take() {
-            let (listener, stop) = (socket.listen(BACKLOG)?, CancellationToken::new());
-            let (upstream, flow) = (self.upstream.subscribe(), self.flow.subscribe());
-            let task = tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, upstream, flow)));
-            line.up = Some((stop.drop_guard(), task));
-        }
-        drop(line);
+    /// Everything passes, at once.
+    pub fn pass(&self) {
         self.flow.send_replace(Flow::Pass);
-        Ok(())
     }
 
     /// Nothing passes any more, in either direction; connections stay, and new ones are accepted.
@@ -103,25 +82,6 @@ impl Proxy {
     /// Every answer takes so much longer.
     pub fn slow(&self, by: Duration) {
         self.flow.send_replace(Flow::Slow(by));
-    }
-
-    /// Ends every connection and refuses new ones, until it [passes](Self::pass) again. What was under way is lost.
-    ///
-    /// # Errors
-    /// The port was taken by somebody else in between.
-    pub async fn cut(&self) -> io::Result<()> {
-        let up = self.line().up.take();
-        if let Some((stop, ended)) = up {
-            drop(stop);
-            // The port is free only once the listener is gone.
-            let _ = ended.await;
-            self.line().cut = Some(hold(self.address)?);
-        }
-        Ok(())
-    }
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -248,7 +208,7 @@ mod tests {
         let mut second = TcpStream::connect(proxy.address()).await.unwrap();
         second.write_u8(3).await.unwrap();
         assert!(timeout(A_WHILE, second.read_u8()).await.is_err());
-        proxy.pass().unwrap();
+        proxy.pass();
         assert_eq!(stream.read_u8().await.unwrap(), 2);
         assert_eq!(second.read_u8().await.unwrap(), 3);
     }
@@ -276,19 +236,5 @@ mod tests {
             assert_eq!(stream.read_u8().await.unwrap(), byte);
         }
         assert!((A_WHILE..A_WHILE * 9).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-    }
-
-    #[tokio::test]
-    async fn a_cut_ends_connections_and_refuses_new_ones_until_it_is_mended() {
-        let proxy = echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, 1).await.unwrap(), 1);
-        proxy.cut().await.unwrap();
-        assert!(says(&mut stream, 2).await.is_err());
-        let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        proxy.pass().unwrap();
-        let mut again = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut again, 3).await.unwrap(), 3);
     }
 }

@@ -16,21 +16,37 @@ use tempfile::TempDir;
 const START_WITHIN: Duration = Duration::from_secs(90);
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// So often a node is started on ports that were free a moment ago.
+const TRIES: u32 = 3;
+/// What a node's log says then (`java.net.BindException`).
+const PORT_TAKEN: &str = "Address already in use";
+/// What a node's log says once it has its ports.
+const HAS_STARTED: &[u8] = b"Kafka Server started";
 
 /// Runs the node, and beside it a reader of its own standard input, which ends when the process that holds the other end does, even
 /// if that is killed: then the node is killed, too, and its folder goes. `$1` is the folder, the rest is the node's command.
+///
+/// What a terminal or an operator sends to all processes at once does not reach the reader. Where the node ends by itself, its folder
+/// stays, and the reader is told so; once it has begun to clean up, it no longer listens.
 const GUARD: &str = r#"
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 node=$!
 echo "$node" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
-{ cat <&3 >/dev/null; kill -9 "$node"; rm -rf "$folder"; } 2>/dev/null &
+{
+  trap '' TERM INT HUP
+  cat <&3 >/dev/null
+  trap '' USR1
+  kill -9 "$node"
+  for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$node" || break; sleep 0.1; done
+  rm -rf "$folder"
+} 2>/dev/null &
 alone=$!
 exec 3<&-
 wait "$node"
 status=$?
-kill "$alone"
+kill -USR1 "$alone"
 exit "$status"
 "#;
 
@@ -69,23 +85,36 @@ impl Node {
             .prefix("kafka-node-")
             .tempdir()
             .map_err(Error::file("a folder for Kafka"))?;
-        let (port, controller) = ports(options.port)?;
-        let advertised = options.advertised.unwrap_or_else(|| format!("localhost:{port}"));
-        let logs = folder.path().join("logs");
-        copy_folder(&jars.formatted(), &logs)?;
-        let path = folder.path().join("server.properties");
-        let text = properties(&logs, port, controller, &advertised, &options.configs);
-        fs::write(&path, text).map_err(Error::file(&path))?;
+        copy_folder(&jars.formatted(), &folder.path().join("logs"))?;
         let mut node = Self {
             jars: jars.clone(),
-            port,
-            advertised,
+            port: 0,
+            advertised: String::new(),
             heap_mib: options.heap_mib.unwrap_or(384),
             process: None,
             folder,
         };
-        node.start_again()?;
-        Ok(node)
+        let mut tries = 0;
+        loop {
+            node.configure(&options)?;
+            tries += 1;
+            match node.start_again() {
+                // Somebody else took a port between our choice of it and the node's start.
+                Err(Error::Ended { log, .. }) if tries < TRIES && log.contains(PORT_TAKEN) => {}
+                result => return result.map(|()| node),
+            }
+        }
+    }
+
+    /// Chooses ports where none are given, and writes the configuration.
+    fn configure(&mut self, options: &Options) -> Result<(), Error> {
+        let (port, controller) = ports(options.port)?;
+        self.port = port;
+        self.advertised = options.advertised.clone().unwrap_or_else(|| format!("localhost:{port}"));
+        let path = self.folder.path().join("server.properties");
+        let logs = self.folder.path().join("logs");
+        let text = properties(&logs, port, controller, &self.advertised, &options.configs);
+        fs::write(&path, text).map_err(Error::file(&path))
     }
 
     /// Where clients begin: `host:port`.
@@ -113,6 +142,7 @@ impl Node {
             return Ok(());
         }
         let path = self.log_file();
+        let log_begins = fs::metadata(&path).map_or(0, |file| file.len());
         let log = File::options().create(true).append(true).open(&path).map_err(Error::file(&path))?;
         let errors = log.try_clone().map_err(Error::file(&path))?;
         let mut command = Command::new("sh");
@@ -132,12 +162,13 @@ impl Node {
             .spawn()
             .map_err(|error| Error::Program { program: "sh", problem: format!("cannot be run: {error}") })?;
         self.process = Some(started);
-        self.wait_until_up()
+        self.wait_until_up(log_begins)
     }
 
-    fn wait_until_up(&mut self) -> Result<(), Error> {
+    /// Asks only once the node says that it has its port: before, somebody else might answer there.
+    fn wait_until_up(&mut self, log_begins: u64) -> Result<(), Error> {
         let begun = Instant::now();
-        while !probe::is_up(self.port) {
+        while !(self.has_started(log_begins) && probe::is_up(self.port)) {
             if let Some(status) = self.ended() {
                 self.process = None;
                 return Err(Error::Ended { status: status.to_string(), log: self.log() });
@@ -151,11 +182,23 @@ impl Node {
         Ok(())
     }
 
-    /// Stops the node as an operator would, keeping what it holds.
+    fn has_started(&self, log_begins: u64) -> bool {
+        let mut log = Vec::new();
+        let read = File::open(self.log_file()).and_then(|mut file| {
+            file.seek(SeekFrom::Start(log_begins))?;
+            file.read_to_end(&mut log)
+        });
+        read.is_ok() && log.windows(HAS_STARTED.len()).any(|part| part == HAS_STARTED)
+    }
+
+    /// Stops the node as an operator would, keeping what it holds. Nothing happens to one that is stopped.
     ///
     /// # Errors
     /// [`Error::Program`] where it cannot be told so.
     pub fn stop(&mut self) -> Result<(), Error> {
+        if self.process.is_none() {
+            return Ok(());
+        }
         self.signal("-TERM")?;
         let begun = Instant::now();
         while self.ended().is_none() && begun.elapsed() < STOP_WITHIN {
@@ -170,22 +213,6 @@ impl Node {
     /// As [`Node::stop`].
     pub fn kill(&mut self) -> Result<(), Error> {
         self.end()
-    }
-
-    /// Stops the node's process where it stands, as a machine that has frozen would; [`Node::thaw`] lets it go on.
-    ///
-    /// # Errors
-    /// As [`Node::stop`].
-    pub fn freeze(&self) -> Result<(), Error> {
-        self.signal("-STOP")
-    }
-
-    /// Lets a frozen node go on.
-    ///
-    /// # Errors
-    /// As [`Node::stop`].
-    pub fn thaw(&self) -> Result<(), Error> {
-        self.signal("-CONT")
     }
 
     /// The end of the node's log.

@@ -2,16 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 use kafka_node::{Error, Jars, Node, Options};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const HOLD: &str = "KAFKA_NODE_TEST_HOLD";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The jars that `cargo xtask test` fetched; `None` where there are none to be had, except under `CI=true`.
 fn jars() -> Option<Jars> {
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
     match Jars::find(&cache) {
         Ok(jars) => Some(jars),
-        Err(error) if std::env::var_os("CI").is_none() => {
+        Err(error) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
             eprintln!("skipped: {error}");
             None
         }
@@ -40,6 +45,7 @@ fn a_node_answers_keeps_its_topics_over_a_restart_and_ends_when_dropped() {
     node.stop().unwrap();
     assert!(!runs(first));
     assert_eq!(node.pid(), None);
+    node.stop().unwrap();
     node.start_again().unwrap();
     let second = node.pid().unwrap();
     assert_ne!(first, second);
@@ -47,6 +53,44 @@ fn a_node_answers_keeps_its_topics_over_a_restart_and_ends_when_dropped() {
     assert!(said.lines().any(|line| line == "orders"), "{said}");
     drop(node);
     assert!(!runs(second));
+}
+
+/// Not a test of its own, but the process that the next one kills.
+#[test]
+fn holds_a_node_until_it_is_killed() {
+    if std::env::var_os(HOLD).is_none() {
+        return;
+    }
+    let node = Node::start(&jars().unwrap(), Options::default()).unwrap();
+    println!("\n{HOLD} {}", node.pid().unwrap());
+    std::thread::sleep(PATIENCE);
+}
+
+#[test]
+fn a_node_and_its_folder_go_with_a_process_that_is_killed() {
+    if jars().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holds_a_node_until_it_is_killed", "--nocapture"])
+        .env(HOLD, "1")
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let pid = lines.find_map(|line| line.strip_prefix(HOLD)?.trim().parse().ok()).unwrap();
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert!(runs(pid));
+    assert_eq!(left(), 1);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let begun = Instant::now();
+    while runs(pid) || left() > 0 {
+        assert!(begun.elapsed() < PATIENCE, "the node runs: {}, folders: {}", runs(pid), left());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

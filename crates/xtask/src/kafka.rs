@@ -17,17 +17,45 @@ fn cache() -> PathBuf {
     root().join("target/kafka")
 }
 
-/// The jars of Apache Kafka. Where there is no Java, or nothing to fetch them with, says so and gives none; under
-/// `CI=true` that is an error.
-pub(crate) fn jars() -> Result<Option<Jars>> {
-    match Jars::fetch(&cache()) {
-        Ok(jars) => Ok(Some(jars)),
-        Err(error @ Error::Program { .. }) if std::env::var_os("CI").is_none() => {
-            println!("no Apache Kafka, so what needs it is skipped: {error}");
-            Ok(None)
+/// Where the tests have their Apache Kafka from.
+pub(crate) enum Source {
+    /// The one that `KAFKA_BROKERS` names.
+    Given(String),
+    /// A node of their own for each run.
+    Jars(Jars),
+}
+
+impl Source {
+    /// Looks for it, and fetches the jars even where a Kafka is named: tests that take Kafka away have a node of their own.
+    /// Where there is no Java, or nothing to fetch them with, says so; under `CI=true` that is an error.
+    pub(crate) fn find() -> Result<Option<Self>> {
+        let named = std::env::var(BROKERS).ok().filter(|brokers| !brokers.is_empty());
+        let given = named.map(Self::Given);
+        match Jars::fetch(&cache()) {
+            Ok(jars) => Ok(given.or(Some(Self::Jars(jars)))),
+            Err(error @ Error::Program { .. }) if !under_ci() => {
+                println!("no Apache Kafka of our own, so what needs it is skipped: {error}");
+                Ok(given)
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+
+    /// The Kafka of one run of the tests.
+    pub(crate) fn start(&self) -> Result<Apache> {
+        match self {
+            Self::Given(brokers) => Ok(Apache::Given(brokers.clone())),
+            Self::Jars(jars) => {
+                let options = Options { heap_mib: Some(HEAP_MIB), ..Options::default() };
+                Ok(Apache::Own(Node::start(jars, options).context("no Apache Kafka for the tests")?))
+            }
+        }
+    }
+}
+
+/// Whether what is missing is an error.
+pub(crate) fn under_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
 /// The Apache Kafka of one run of the tests. A node of its own ends with it, and with this process.
@@ -37,15 +65,6 @@ pub(crate) enum Apache {
 }
 
 impl Apache {
-    /// The one that `KAFKA_BROKERS` names, or else a node on free ports.
-    pub(crate) fn start(jars: &Jars) -> Result<Self> {
-        if let Some(brokers) = std::env::var(BROKERS).ok().filter(|brokers| !brokers.is_empty()) {
-            return Ok(Self::Given(brokers));
-        }
-        let options = Options { heap_mib: Some(HEAP_MIB), ..Options::default() };
-        Ok(Self::Own(Node::start(jars, options).context("no Apache Kafka for the tests")?))
-    }
-
     pub(crate) fn brokers(&self) -> &str {
         match self {
             Self::Given(brokers) => brokers,

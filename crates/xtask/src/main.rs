@@ -65,15 +65,15 @@ fn test() -> Result<()> {
     step("documentation", || {
         Cargo::new(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     })?;
-    let (tools, jars) =
-        step("tools that the tests drive", || Ok((tools::find_or_install()?, kafka::jars()?)))?;
+    let (tools, apache) =
+        step("tools that the tests drive", || Ok((tools::find_or_install()?, kafka::Source::find()?)))?;
     step("tests", || {
         let cargo = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]);
         suite::embedded(cargo.envs(&tools)).run()
     })?;
-    let Some(jars) = jars else { return Ok(()) };
+    let Some(apache) = apache else { return Ok(()) };
     step("tests on Apache Kafka", || {
-        let apache = kafka::Apache::start(&jars)?;
+        let apache = apache.start()?;
         suite::on(&apache, suite::on_kafka()?.envs(&tools)).run()
     })
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: the tests that use a Kafka again and again, on both brokers, to find what fails one time in twenty.
 
 use crate::{
-    kafka::{self, Apache},
+    kafka::{self, Source},
     shell::{Cargo, root, step},
     suite,
 };
@@ -27,16 +27,16 @@ struct Found {
 
 /// Runs the tests `times` times on each broker; the output of a run that failed is kept below `target/soak`.
 pub(crate) fn soak(times: u32, environment: &[(&'static str, String)]) -> Result<()> {
-    let jars = kafka::jars()?;
+    let source = kafka::Source::find()?;
     step("build", || Cargo::new(["test", "--workspace", "--locked", "--no-run"]).run())?;
     let kept = root().join("target/soak");
     fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
     let mut runs = Vec::new();
     for number in 1..=times {
-        for on in std::iter::once(None).chain(jars.as_ref().map(Some)) {
+        for on in std::iter::once(None).chain(source.as_ref().map(Some)) {
             let cargo = suite::on_kafka()?.envs(environment);
             // A node of its own for each run, so that what one leaves behind is not the next one's.
-            let apache = on.map(Apache::start).transpose()?;
+            let apache = on.map(Source::start).transpose()?;
             let (broker, cargo) = match &apache {
                 None => ("embedded", suite::embedded(cargo)),
                 Some(apache) => ("Apache Kafka", suite::on(apache, cargo)),

@@ -47,10 +47,6 @@ impl Arrivals {
         Self { seen, _tail: tail }
     }
 
-    pub fn len(&self) -> usize {
-        self.seen.lock().unwrap().len()
-    }
-
     /// Partition and offset of every record.
     pub fn places(&self) -> BTreeSet<(i64, i64)> {
         self.seen.lock().unwrap().iter().map(|arrival| arrival.place).collect()

@@ -94,10 +94,11 @@ fn settled(members: &mut [Member], sizes: &[usize]) -> String {
         if found != sizes {
             quiet_since = None;
         } else if quiet_since.get_or_insert_with(Instant::now).elapsed() > QUIET {
-            break;
+            return members.iter().map(|member| format!("[{}: {:?}]", member.news(), member.has())).collect();
         }
     }
-    members.iter().map(|member| format!("[{}: {:?}]", member.news(), member.has())).collect()
+    let shares: Vec<_> = members.iter().map(|member| (member.news(), member.has())).collect();
+    panic!("the group did not share its partitions by {sizes:?} within {PATIENCE:?}: {shares:?}");
 }
 
 pub async fn play(client: &Client, notes: &mut Notes) {
