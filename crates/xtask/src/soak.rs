@@ -5,7 +5,7 @@ use crate::{
     shell::{Cargo, root, step},
     suite,
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::{fmt, fs, time::Instant};
 
 /// One run of the tests on one broker.
@@ -25,8 +25,7 @@ struct Found {
     broken: bool,
 }
 
-/// Runs the tests `times` times on each broker, on both at the same time, since most of what the tests do is wait; the output of
-/// a run that failed is kept below `target/soak`.
+/// Runs the tests `times` times on each broker; the output of a run that failed is kept below `target/soak`.
 pub(crate) fn soak(times: u32, environment: &[(&'static str, String)]) -> Result<()> {
     let source = kafka::Source::find()?;
     step("build", || Cargo::new(["test", "--workspace", "--locked", "--no-run"]).run())?;
@@ -34,19 +33,22 @@ pub(crate) fn soak(times: u32, environment: &[(&'static str, String)]) -> Result
     fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
     let mut runs = Vec::new();
     for number in 1..=times {
-        let round = std::thread::scope(|threads| {
-            let on = |source| threads.spawn(move || Run::of(number, source, environment));
-            let both = std::iter::once(None).chain(source.as_ref().map(Some)).map(on);
-            let both: Vec<_> = both.collect();
-            both.into_iter()
-                .map(|run| run.join().unwrap_or_else(|_| bail!("a run panicked")))
-                .collect::<Vec<_>>()
-        });
-        for run in round {
-            let (run, output) = run?;
+        for on in std::iter::once(None).chain(source.as_ref().map(Some)) {
+            let cargo = suite::on_kafka()?.envs(environment);
+            // A node of its own for each run, so that what one leaves behind is not the next one's.
+            let apache = on.map(Source::start).transpose()?;
+            let (broker, cargo) = match &apache {
+                None => ("embedded", suite::embedded(cargo)),
+                Some(apache) => ("Apache Kafka", suite::on(apache, cargo)),
+            };
+            let begun = Instant::now();
+            let (succeeded, output) = cargo.capture()?;
+            let mut found = Found::in_output(&output);
+            found.broken |= succeeded != found.failed.is_empty();
+            let run = Run { number, broker, seconds: begun.elapsed().as_secs_f32(), found };
             println!("{run}");
             if run.is_bad() {
-                let file = kept.join(format!("{number}-{}.txt", run.broker.replace(' ', "-").to_lowercase()));
+                let file = kept.join(format!("{number}-{}.txt", broker.replace(' ', "-").to_lowercase()));
                 fs::write(&file, output).with_context(|| format!("cannot write {}", file.display()))?;
             }
             runs.push(run);
@@ -62,26 +64,6 @@ pub(crate) fn soak(times: u32, environment: &[(&'static str, String)]) -> Result
 const HEADING: &str = " run  broker        passed  failed  seconds  failed tests";
 
 impl Run {
-    /// One run on Apache Kafka, or on the embedded broker where there is no `source`; also answers what it said.
-    fn of(
-        number: u32,
-        source: Option<&Source>,
-        environment: &[(&'static str, String)],
-    ) -> Result<(Self, String)> {
-        let cargo = suite::on_kafka()?.envs(environment);
-        // A node of its own for each run, so that what one leaves behind is not the next one's.
-        let apache = source.map(Source::start).transpose()?;
-        let (broker, cargo) = match &apache {
-            None => ("embedded", suite::embedded(cargo)),
-            Some(apache) => ("Apache Kafka", suite::on(apache, cargo)),
-        };
-        let begun = Instant::now();
-        let (succeeded, output) = cargo.capture()?;
-        let mut found = Found::in_output(&output);
-        found.broken |= succeeded != found.failed.is_empty();
-        Ok((Self { number, broker, seconds: begun.elapsed().as_secs_f32(), found }, output))
-    }
-
     fn is_bad(&self) -> bool {
         self.found.broken || !self.found.failed.is_empty()
     }
