@@ -300,7 +300,7 @@ async fn everything_ends_in_time_while_kafka_does_not_answer() {
     let proxy = Proxy::start().unwrap();
     let kafka = OwnKafka::behind(&proxy).await;
     let dojo = Start::at(&kafka.config).ready().await;
-    dojo.order("Ada", "1").await.unwrap();
+    dojo.placed("Ada", "1").await;
     proxy.stall();
     until("the service knows", async || {
         dojo.http.get(format!("{}/readyz", dojo.url)).send().await.is_ok_and(|ready| ready.status() == 503)

@@ -92,18 +92,21 @@ impl Events {
         }
     }
 
-    /// Waits until one of `actions` was said of every one of `orders`.
+    /// Waits until one of `actions` was said of every one of `orders`; as long as that takes, if only it goes on.
     pub async fn all_have(&self, orders: &BTreeSet<String>, actions: &[&str]) {
-        let begun = std::time::Instant::now();
+        let (mut least, mut since) = (usize::MAX, std::time::Instant::now());
         loop {
             let have = self.orders_with(actions);
             let missing: Vec<_> = orders.iter().filter(|id| !have.contains_key(*id)).collect();
             if missing.is_empty() {
                 return;
             }
+            if missing.len() < least {
+                (least, since) = (missing.len(), std::time::Instant::now());
+            }
             assert!(
-                begun.elapsed() < PATIENCE,
-                "{} of {} orders without {actions:?}, such as {:?}",
+                since.elapsed() < PATIENCE,
+                "{} of {} orders without {actions:?} for {PATIENCE:?}, such as {:?}",
                 missing.len(),
                 orders.len(),
                 missing[0]

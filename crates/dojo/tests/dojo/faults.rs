@@ -119,7 +119,7 @@ async fn killing_fraud_detection_in_the_middle_of_a_flood_changes_no_verdict() {
         if n == ORDERS / 2 {
             dojo.kill("fraud-1").await;
         }
-        orders.insert(dojo.order("Mallory", "1").await.unwrap());
+        orders.insert(dojo.placed("Mallory", "1").await);
     }
     events.all_have(&orders, &["FRAUD_ALERT", "FRAUD_CHECK_PASSED"]).await;
     let velocity: BTreeSet<_> = events
@@ -137,7 +137,7 @@ async fn killing_fraud_detection_in_the_middle_of_a_flood_changes_no_verdict() {
 async fn a_killed_order_service_has_its_orders_again() {
     let dojo = Start::new().ready().await;
     for n in 0..20 {
-        dojo.order(&format!("Customer {n}"), "12.30").await.unwrap();
+        dojo.placed(&format!("Customer {n}"), "12.30").await;
     }
     let before = dojo.get("/orders").await;
     assert_eq!(before.as_array().unwrap().len(), 20);
@@ -168,7 +168,7 @@ async fn poison_on_orders_reaches_the_dead_letters_once_and_blocks_nobody() {
     }
     let mut orders = BTreeSet::new();
     for n in 0..12 {
-        orders.insert(dojo.order(&format!("Customer {n}"), "1").await.unwrap());
+        orders.insert(dojo.placed(&format!("Customer {n}"), "1").await);
     }
     events.all_have(&orders, &["NOTIFIED"]).await;
     events.all_have(&orders, &["FRAUD_ALERT", "FRAUD_CHECK_PASSED"]).await;
@@ -185,7 +185,7 @@ async fn poison_on_orders_reaches_the_dead_letters_once_and_blocks_nobody() {
 #[tokio::test]
 async fn the_audit_stream_on_standard_output_is_one_json_object_a_line() {
     let dojo = Start::new().ready().await;
-    let id = dojo.order("Ada", "1").await.unwrap();
+    let id = dojo.placed("Ada", "1").await;
     let lines = eventually("the order on standard output", async || {
         let lines = dojo.stdout();
         let actions = lines.iter().filter(|line| line.contains(&id)).count();

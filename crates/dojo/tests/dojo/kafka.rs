@@ -20,7 +20,7 @@ async fn the_dojo_says_on_which_kafka_it_runs() {
 #[tokio::test]
 async fn two_dojos_run_side_by_side() {
     let (one, other) = tokio::join!(Start::new().ready(), Start::new().ready());
-    one.order("Ada", "1").await.unwrap();
+    one.placed("Ada", "1").await;
     assert_eq!(other.get("/orders").await.as_array().unwrap().len(), 0);
 }
 
@@ -29,8 +29,8 @@ async fn a_dojo_with_a_prefix_shares_the_kafka_of_another_and_nothing_else() {
     let one = Start::new().ready().await;
     let other = Start::beside(&one).ready().await;
     let (events, others_events) = (one.events().await, other.events().await);
-    let order = one.order("Ada", "1").await.unwrap();
-    let others_order = other.order("Bob", "1").await.unwrap();
+    let order = one.placed("Ada", "1").await;
+    let others_order = other.placed("Bob", "1").await;
     for (events, order) in [(&events, order), (&others_events, others_order)] {
         let orders = [order].into();
         events.all_have(&orders, &["NOTIFIED"]).await;

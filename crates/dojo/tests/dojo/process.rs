@@ -253,12 +253,27 @@ impl Dojo {
         pid
     }
 
-    /// Places an order; answers its id.
+    /// Places an order, whatever it takes: a machine under load may answer that it is not in the list yet, and then the same
+    /// order is asked for again. Answers its id.
+    pub async fn placed(&self, customer: &str, price: &str) -> String {
+        let key = uuid::Uuid::new_v4().to_string();
+        eventually("the order to be placed", async || self.post_order(customer, price, Some(&key)).await)
+            .await
+    }
+
+    /// Asks for an order, once; answers its id.
     pub async fn order(&self, customer: &str, price: &str) -> Result<String, String> {
+        self.post_order(customer, price, None).await
+    }
+
+    async fn post_order(&self, customer: &str, price: &str, key: Option<&str>) -> Result<String, String> {
         let price: Value = serde_json::from_str(price).unwrap();
         let order = json!({"customerName": customer, "item": "Pizza", "quantity": 1, "price": price});
-        let answer = self.http.post(format!("{}/orders", self.url)).json(&order).send().await;
-        let answer = answer.map_err(|e| e.to_string())?;
+        let mut request = self.http.post(format!("{}/orders", self.url)).json(&order);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.send().await.map_err(|e| e.to_string())?;
         let (status, body) = (answer.status(), answer.text().await.map_err(|e| e.to_string())?);
         let order: Value = serde_json::from_str(&body).map_err(|e| format!("{status} {e}: {body}"))?;
         if status == 201 {

@@ -69,8 +69,8 @@ async fn a_rule_with_an_endless_loop_is_a_rule_error_and_stalls_nobody() {
     save(&dojo.rules, "fraud.rhai", "if order.customerName == \"Sisyphus\" { loop { } }\n[]\n");
     fraud_becomes(&dojo, "the new version in force", |f| f["ruleVersion"] != before).await;
     let events = dojo.events().await;
-    let stuck = dojo.order("Sisyphus", "1").await.unwrap();
-    let next = dojo.order("Ada", "1").await.unwrap();
+    let stuck = dojo.placed("Sisyphus", "1").await;
+    let next = dojo.placed("Ada", "1").await;
     let reason = events
         .audit_until("a rule error, and the next order's verdict", |audit| {
             let of = |id: &str, action| audit.iter().find(|e| e["orderId"] == id && e["action"] == action);

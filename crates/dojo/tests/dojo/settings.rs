@@ -16,7 +16,7 @@ async fn delivered_and_failed(dojo: &Dojo, n: usize) -> (BTreeSet<String>, BTree
     let events = dojo.events().await;
     let mut orders = BTreeSet::new();
     for i in 0..n {
-        orders.insert(dojo.order(&format!("Customer {i}"), "1").await.unwrap());
+        orders.insert(dojo.placed(&format!("Customer {i}"), "1").await);
     }
     events.all_have(&orders, &["NOTIFIED", "DLQ"]).await;
     let by = |actions: &[&str]| {
