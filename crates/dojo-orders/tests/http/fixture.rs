@@ -188,14 +188,19 @@ impl Events {
 
     /// The next event of a kind, with patience: heartbeats keep a stream going on which nothing happens.
     pub async fn next_of(&mut self, kind: &str) -> Event {
+        self.next_of_any(&[kind]).await
+    }
+
+    /// The next event of any of these kinds.
+    pub async fn next_of_any(&mut self, kinds: &[&str]) -> Event {
         let wanted = async {
             loop {
                 let event = self.next().await.expect("the stream goes on");
-                if event.event == kind {
+                if kinds.contains(&event.event.as_str()) {
                     return event;
                 }
             }
         };
-        timeout(PATIENCE, wanted).await.unwrap_or_else(|_| panic!("no event `{kind}` in time"))
+        timeout(PATIENCE, wanted).await.unwrap_or_else(|_| panic!("no event of {kinds:?} in time"))
     }
 }
