@@ -1,6 +1,6 @@
 //! Following the topic `dojo-settings`, so that a change holds from the next record on.
 
-use crate::{Error, From, KafkaConfig, Tail, Tailed, tail};
+use crate::{Error, From, KafkaConfig, Record, Tail, Tailed, tail};
 use dojo_contract::{Settings, topic};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -17,6 +17,40 @@ pub struct SettingsSnapshot {
     pub offset: i64,
     /// Whether everything that was there at the start has been read.
     pub caught_up: bool,
+}
+
+impl SettingsSnapshot {
+    /// Takes in what has happened on the topic; says whether that concerns who watches.
+    fn follow(&mut self, event: &Tailed<'_>) -> bool {
+        match event {
+            Tailed::Record(record) => {
+                self.offset = record.offset + 1;
+                self.apply(record);
+            }
+            Tailed::CaughtUp { .. } => self.caught_up = true,
+            Tailed::Started { starts, .. } => {
+                self.offset = starts.values().next().copied().unwrap_or_default();
+            }
+            // The topic is another one under the same name, so what the old one said holds no more.
+            Tailed::Gap { wanted, resumes, .. } if resumes < wanted => {
+                self.offset = *resumes;
+                self.settings = Arc::default();
+            }
+            Tailed::Gap { .. } => return false,
+        }
+        true
+    }
+
+    fn apply(&mut self, record: &Record<'_>) {
+        let offset = record.offset;
+        let Some(key) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else {
+            tracing::warn!(offset, "a record of dojo-settings has no readable key; skipped");
+            return;
+        };
+        if let Err(error) = Arc::make_mut(&mut self.settings).apply(key, record.value) {
+            tracing::warn!(offset, %error, "a record of dojo-settings is skipped");
+        }
+    }
 }
 
 /// The state of `dojo-settings`, kept up to date. Cheap to clone.
@@ -36,28 +70,7 @@ impl SettingsFollower {
         let (sender, mut state) = watch::channel(SettingsSnapshot::default());
         let client_id = format!("{client_id}-settings");
         let tail = tail(kafka, &client_id, topic::SETTINGS, From::Earliest, shutdown, move |event| {
-            match event {
-            Tailed::Record(record) => sender.send_modify(|state| {
-                state.offset = record.offset + 1;
-                let Some(key) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else {
-                    tracing::warn!(offset = record.offset, "a record of dojo-settings has no readable key; skipped");
-                    return;
-                };
-                if let Err(error) = Arc::make_mut(&mut state.settings).apply(key, record.value) {
-                    tracing::warn!(offset = record.offset, %error, "a record of dojo-settings is skipped");
-                }
-            }),
-            Tailed::CaughtUp { .. } => sender.send_modify(|state| state.caught_up = true),
-            Tailed::Started { starts, .. } => sender.send_modify(|state| {
-                state.offset = starts.values().next().copied().unwrap_or_default();
-            }),
-            // The topic is another one under the same name, so what the old one said holds no more.
-            Tailed::Gap { wanted, resumes, .. } if resumes < wanted => sender.send_modify(|state| {
-                state.offset = resumes;
-                state.settings = Arc::default();
-            }),
-            Tailed::Gap { .. } => {}
-        }
+            sender.send_if_modified(|state| state.follow(&event));
         })?;
         let wait = state.wait_for(|state| state.caught_up);
         let caught_up = matches!(tokio::time::timeout(CATCH_UP_WITHIN, wait).await, Ok(Ok(_)));
