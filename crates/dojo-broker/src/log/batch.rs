@@ -71,7 +71,8 @@ pub(crate) struct Refused {
     pub(crate) by_log: bool,
 }
 
-fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
+/// Refuses without having asked the log.
+pub(crate) fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
     Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
 }
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
-pub(crate) use batch::{Checked, Refused, Rules, Sequence, codec};
+pub(crate) use batch::{Checked, Refused, Rules, Sequence, codec, refuse};
 pub(crate) use compression::{Codec, Compression};
 pub(crate) use header::LEADER_EPOCH;
 pub(crate) use policy::{Compaction, Policy, Retention};

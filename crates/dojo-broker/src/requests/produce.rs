@@ -19,7 +19,7 @@ use super::transactions::for_writers;
 use super::{Answer, Caller, text};
 use crate::broker::Node;
 use crate::clock::now_ms;
-use crate::log::{self, Appended, Checked, Codec, Log, Refused, Sequence};
+use crate::log::{self, Appended, Checked, Codec, Log, Refused, Sequence, refuse};
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topics::Topic;
@@ -80,10 +80,6 @@ pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> 
 struct Stored {
     appended: Appended,
     log_append_time: Option<i64>,
-}
-
-fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
 }
 
 fn by_log(refusal: Refusal) -> Refused {
