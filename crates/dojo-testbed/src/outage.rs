@@ -12,10 +12,7 @@ use dojo_broker::{Broker, Config};
 use dojo_contract::topic::TOPICS;
 use dojo_kafka::{KafkaConfig, create_topics};
 use kafka_node::{Jars, Node, Options};
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-};
+use std::net::{Ipv4Addr, SocketAddr};
 use tokio::{net::TcpSocket, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -129,8 +126,7 @@ impl Embedded {
 /// run on the embedded broker all the same, and say so; under `CI=true` they fail.
 fn jars() -> Option<Jars> {
     kafka::brokers()?;
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
-    match Jars::find(&cache) {
+    match Jars::find(&kafka_node::cache()) {
         Ok(jars) => Some(jars),
         Err(error) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
             eprintln!("skipped on Apache Kafka, run on the embedded broker: {error}");

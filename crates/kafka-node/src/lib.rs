@@ -4,7 +4,7 @@
 //! use kafka_node::{Jars, Node, Options};
 //!
 //! # fn run() -> Result<(), kafka_node::Error> {
-//! let jars = Jars::fetch("target/kafka".as_ref())?;
+//! let jars = Jars::fetch(&kafka_node::cache())?;
 //! let mut node = Node::start(&jars, Options::default())?;
 //! println!("bootstrap.servers={}", node.bootstrap_servers());
 //! node.stop()?;
@@ -27,3 +27,8 @@ mod probe;
 pub use error::Error;
 pub use jars::{Jars, VERSION};
 pub use node::{Node, Options};
+
+/// Where this workspace keeps the jars: `target/kafka`, which `cargo xtask kafka` and `cargo xtask test` fill.
+pub fn cache() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka")
+}

@@ -4,7 +4,6 @@
 use kafka_node::{Error, Jars, Node, Options};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,8 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The jars that `cargo xtask test` fetched; `None` where there are none to be had, except under `CI=true`.
 fn jars() -> Option<Jars> {
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
-    match Jars::find(&cache) {
+    match Jars::find(&kafka_node::cache()) {
         Ok(jars) => Some(jars),
         Err(error) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
             eprintln!("skipped: {error}");

@@ -2,20 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use kafka_node::{Error, Jars, Node, Options};
-use std::path::PathBuf;
-
-use crate::shell::root;
 
 /// Names the Kafka that the tests run on, for us and for them.
 pub(crate) const BROKERS: &str = "KAFKA_BROKERS";
 
 /// All tests share one node, each with topics of its own that stay.
 const HEAP_MIB: u32 = 768;
-
-/// Where the jars are kept.
-fn cache() -> PathBuf {
-    root().join("target/kafka")
-}
 
 /// Where the tests have their Apache Kafka from.
 pub(crate) enum Source {
@@ -31,7 +23,7 @@ impl Source {
     pub(crate) fn find() -> Result<Option<Self>> {
         let named = std::env::var(BROKERS).ok().filter(|brokers| !brokers.is_empty());
         let given = named.map(Self::Given);
-        match Jars::fetch(&cache()) {
+        match Jars::fetch(&kafka_node::cache()) {
             Ok(jars) => Ok(given.or(Some(Self::Jars(jars)))),
             Err(error @ Error::Program { .. }) if !under_ci() => {
                 println!("no Apache Kafka of our own, so what needs it is skipped: {error}");
@@ -75,7 +67,7 @@ impl Apache {
 
 /// `cargo xtask kafka`: a node to play with, until Ctrl-C.
 pub(crate) fn play(port: u16) -> Result<()> {
-    let jars = Jars::fetch(&cache())?;
+    let jars = Jars::fetch(&kafka_node::cache())?;
     let node = Node::start(&jars, Options { port: Some(port), ..Options::default() })
         .with_context(|| format!("no Apache Kafka on port {port}; --port takes another"))?;
     println!("Apache Kafka {} at {}; Ctrl-C ends it", kafka_node::VERSION, node.bootstrap_servers());

@@ -7,7 +7,6 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +43,7 @@ impl Broker {
     }
 
     pub fn apache() -> Result<Self, Error> {
-        let jars = Jars::find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka"))?;
+        let jars = Jars::find(&kafka_node::cache())?;
         let node = Node::start(&jars, Options { heap_mib: Some(1_024), ..Options::default() })?;
         let brokers = node.bootstrap_servers().to_owned();
         Ok(Self { brokers, process: Process::Apache(node) }.with_topics())

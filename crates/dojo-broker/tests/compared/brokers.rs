@@ -55,8 +55,7 @@ pub fn skip(why: &str) {
 fn both() -> Option<&'static Both> {
     static BOTH: OnceLock<Option<Both>> = OnceLock::new();
     BOTH.get_or_init(|| {
-        let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka");
-        let jars = Jars::find(&cache).map_err(|error| skip(&error.to_string())).ok()?;
+        let jars = Jars::find(&kafka_node::cache()).map_err(|error| skip(&error.to_string())).ok()?;
         let apache = Node::start(&jars, Options::default()).unwrap();
         warm_up(apache.bootstrap_servers());
         let runtime = Runtime::new().unwrap();

@@ -4,7 +4,7 @@ use crate::processes::{Process, free_port, listening};
 use dojo_contract::topic::TOPICS;
 use dojo_kafka::{KafkaConfig, create_topics};
 use kafka_node::{Jars, Node, Options};
-use std::{fmt, path::Path};
+use std::fmt;
 use tokio_util::sync::CancellationToken;
 
 /// Which broker.
@@ -53,7 +53,7 @@ impl On {
 
 /// The jars are those that `cargo xtask kafka` fetches.
 fn node() -> Node {
-    let jars = Jars::find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka")).unwrap();
+    let jars = Jars::find(&kafka_node::cache()).unwrap();
     Node::start(&jars, Options { heap_mib: Some(1_024), ..Options::default() }).unwrap()
 }
 
