@@ -14,7 +14,8 @@ mod service;
 
 use dojo_contract::{Service, topic};
 use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Reporter, SettingsFollower, consume, notify_on_change,
+    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
+    notify_on_change,
 };
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -34,6 +35,10 @@ pub struct Config {
     /// What this instance is called in /status; by default audit- and four random digits
     #[arg(long, env = "INSTANCE_ID", value_name = "ID")]
     pub instance_id: Option<String>,
+
+    /// Where the service says whether it can do its work
+    #[arg(skip)]
+    pub readiness: Readiness,
 }
 
 /// Why the service ended before it was told to.
@@ -63,12 +68,13 @@ pub async fn run_with(
     lines: impl Write + Send + 'static,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let Config { kafka, instance_id } = config;
+    let Config { kafka, instance_id, readiness } = config;
     let instance_id =
         instance_id.unwrap_or_else(|| format!("audit-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
     let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
     let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
     let progress = Progress::default();
+    readiness.is_of_member(topic::AUDIT_GROUP, &producer, &progress);
 
     let changed = Arc::new(Notify::new());
     progress.on_change(Arc::clone(&changed));

@@ -37,7 +37,11 @@ impl Service {
     fn start(kafka: &Kafka) -> Self {
         let (sender, lines) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let config = Config { kafka: kafka.config.clone(), instance_id: Some("audit-1".to_owned()) };
+        let config = Config {
+            kafka: kafka.config.clone(),
+            instance_id: Some("audit-1".to_owned()),
+            readiness: dojo_kafka::Readiness::default(),
+        };
         let ended = tokio::spawn(run_with(config, Lines(sender), stop.clone()));
         Self { lines, stop, ended }
     }

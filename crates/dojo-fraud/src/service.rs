@@ -6,7 +6,9 @@
 use crate::{
     detector::{Counted, Detector, Incoming},
     read::{Reading, read},
-    rebuild, verdict,
+    rebuild,
+    tally::Tally,
+    verdict,
 };
 use chrono::Utc;
 use dojo_contract::topic;
@@ -21,12 +23,20 @@ pub struct Fraud {
     unreadable: u64,
     /// The version of the rule of which the log already says that it fails.
     failing: Option<String>,
+    tally: Tally,
 }
 
 impl Fraud {
     /// A service that says `instance_id` of itself and judges by `rule`.
     pub fn new(instance_id: String, rule: LiveRule<FraudRule>) -> Self {
-        Self { instance_id, rule, detector: Detector::default(), unreadable: 0, failing: None }
+        Self {
+            instance_id,
+            rule,
+            detector: Detector::default(),
+            unreadable: 0,
+            failing: None,
+            tally: Tally::default(),
+        }
     }
 
     /// Judges every order whose turn has come.
@@ -43,6 +53,7 @@ impl Fraud {
                     self.failing = Some(rule.version.clone());
                 }
                 let mut event = verdict::event(&order, window, answer, Utc::now());
+                self.tally.count(&event);
                 event.instance_id = Some(self.instance_id.clone());
                 event.rule_version = Some(rule.version.clone());
                 event.partition = Some(partition);

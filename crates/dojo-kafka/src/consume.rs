@@ -12,6 +12,8 @@ use crate::{
     AssignedPartition, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Prefix, Producer, Progress,
     Record, Reporter, StartAt, config::create, ledger::Ledger, lookup::Lookup, producer::log,
 };
+use dojo_contract::PartitionStatus;
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use rdkafka::{
     ClientContext, Message, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -129,6 +131,7 @@ pub fn consume<H: Handler>(
         });
     }
     let context = Context {
+        group: consume.group.clone(),
         rebalances: Mutex::default(),
         closing: AtomicBool::new(false),
         commit_failed: AtomicBool::new(false),
@@ -148,6 +151,8 @@ pub fn consume<H: Handler>(
     let group = consume.group.clone();
     let name = consume.group.clone();
     let joined = progress.clone();
+    let handled = counter!("dojo_records_handled_total", "group" => group.clone());
+    let handling = histogram!("dojo_record_handling_seconds", "group" => group.clone());
     let work = move || {
         let mut work = Loop {
             consume,
@@ -163,6 +168,8 @@ pub fn consume<H: Handler>(
             last_commit: Instant::now(),
             resend_at: None,
             warned: BTreeSet::new(),
+            handled,
+            handling,
         };
         let result = work.run(&shutdown);
         work.close();
@@ -178,6 +185,7 @@ pub fn consume<H: Handler>(
 
 /// What librdkafka tells: assignments are kept for the loop, which alone may act on them.
 struct Context {
+    group: String,
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
     commit_failed: AtomicBool,
@@ -208,6 +216,17 @@ struct PartitionStatistics {
     hi_offset: i64,
 }
 
+impl Context {
+    fn says_lag(&self, topic: &str, partition: i32, records: u32) {
+        let labels = [
+            ("group", self.group.clone()),
+            ("topic", topic.to_owned()),
+            ("partition", partition.to_string()),
+        ];
+        gauge!("dojo_consumer_lag_records", &labels).set(records);
+    }
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
@@ -222,6 +241,10 @@ impl ClientContext for Context {
         for (topic, of) in statistics.topics {
             let known = of.partitions.into_iter().filter(|(p, s)| *p >= 0 && s.hi_offset >= 0);
             self.progress.ends(self.prefix.in_contract(topic), known.map(|(p, s)| (p, s.hi_offset)));
+        }
+        for PartitionStatus { topic, partition, lag, .. } in self.progress.partitions() {
+            // Negative where it is not known.
+            self.says_lag(&topic, partition, u32::try_from(lag).unwrap_or_default());
         }
     }
 }
@@ -311,6 +334,8 @@ struct Loop<H> {
     resend_at: Option<Instant>,
     /// Errors that were already told; they repeat as long as they last.
     warned: BTreeSet<String>,
+    handled: Counter,
+    handling: Histogram,
 }
 
 impl<H: Handler> Loop<H> {
@@ -337,7 +362,10 @@ impl<H: Handler> Loop<H> {
                 };
                 let position = self.shared.ledger().received(topic, record.partition, record.offset);
                 let Some(position) = position else { return Ok(()) };
+                let begun = Instant::now();
                 self.handler.record(&record, position, &mut self.outbox)?;
+                self.handling.record(begun.elapsed());
+                self.handled.increment(1);
                 let partition = message.partition();
                 drop(message);
                 self.post()?;
@@ -480,6 +508,10 @@ impl<H: Handler> Loop<H> {
         self.shared.ledger().assign([]);
         self.resume_all();
         self.handler.revoked();
+        // What another instance reads now, this one is not behind with.
+        for PartitionStatus { topic, partition, .. } in self.progress.partitions() {
+            self.consumer.context().says_lag(&topic, partition, 0);
+        }
         self.progress.taken();
         self.consumer.unassign().map_err(|source| self.group_error("give up its partitions", source))
     }

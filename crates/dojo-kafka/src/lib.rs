@@ -7,13 +7,15 @@
 //! | know what a topic holds, on its own and from the start | [`tail()`] |
 //! | follow settings that change while it runs | [`SettingsFollower`] |
 //! | say what it is doing | [`Reporter`] |
+//! | say whether it can do its work | [`Readiness`] |
 //! | find its topics there | [`create_topics`] |
 //!
 //! Several dojos can share a cluster: each gives its names a [`Prefix`], which nobody outside this crate meets.
 //!
 //! What a service may rely on: a send is acknowledged by all in-sync replicas before it counts; an offset is
 //! committed only when everything that followed from the records before it is acknowledged; nothing waits without
-//! a bound. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
+//! a bound. Each loop counts what it handles (`dojo_records_handled_total`, `dojo_record_handling_seconds`) and how far
+//! behind it is (`dojo_consumer_lag_records`), for whichever recorder of metrics the process has. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
 
 mod prefix;
 
@@ -47,5 +49,7 @@ pub use topics::{Created, create_topics};
 
 mod settings;
 pub use settings::{SettingsFollower, SettingsSnapshot};
+mod readiness;
+pub use readiness::{Cause, Readiness};
 mod status;
 pub use status::{Observed, Reporter, notify_on_change};

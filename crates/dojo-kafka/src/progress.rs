@@ -52,6 +52,12 @@ impl Progress {
         self.state().rebalances
     }
 
+    /// Whether the loop has its share of the partitions, be it none of them; not so before it has joined its group, and
+    /// while the group shares them anew.
+    pub fn is_assigned(&self) -> bool {
+        *self.assigned.borrow()
+    }
+
     /// Waits until the group has given the loop its first share of the partitions, be it none of them.
     pub async fn assigned(&self) {
         // The sender is this handle's own, so that the wait cannot end otherwise.
@@ -69,6 +75,7 @@ impl Progress {
     }
 
     pub(crate) fn taken(&self) {
+        self.assigned.send_replace(false);
         self.rebalanced(BTreeMap::new());
     }
 

@@ -22,10 +22,12 @@ pub mod decide;
 pub mod outcome;
 
 mod service;
+mod tally;
 
 use dojo_contract::{Defaults, Service, topic};
 use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Reporter, SettingsFollower, consume, notify_on_change,
+    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
+    notify_on_change,
 };
 use dojo_rules::{LiveRule, WatchMode};
 use rust_decimal::Decimal;
@@ -64,6 +66,10 @@ pub struct Config {
     /// How edits of the rule are noticed: auto, native (the file system tells) or poll
     #[arg(long, env = "RULES_WATCH", value_name = "MODE", default_value = "auto")]
     pub rules_watch: WatchMode,
+
+    /// Where the service says whether it can do its work
+    #[arg(skip)]
+    pub readiness: Readiness,
 }
 
 fn parse_share(text: &str) -> Result<Decimal, String> {
@@ -86,13 +92,14 @@ pub enum Error {
 /// # Errors
 /// Kafka refuses for good what the service cannot do without. Kafka being away is waited out.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let Config { kafka, instance_id, fail_rate, max_retries, rules_dir, rules_watch } = config;
+    let Config { kafka, instance_id, fail_rate, max_retries, rules_dir, rules_watch, readiness } = config;
     let instance_id = instance_id.unwrap_or_else(|| format!("notification-{:04x}", rand::random::<u16>()));
     let defaults = Defaults { fail_rate, max_retries };
     let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
     let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
     let rule = LiveRule::open(&rules_dir, rules_watch, shutdown.clone());
     let progress = Progress::default();
+    readiness.is_of_member(topic::NOTIFICATION_GROUP, &producer, &progress);
 
     let changed = Arc::new(Notify::new());
     progress.on_change(Arc::clone(&changed));

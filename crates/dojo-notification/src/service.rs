@@ -7,6 +7,7 @@ use crate::{
     decide::{decide, size_on_log},
     outcome::{Judge, retry_headers, unreadable},
     read::{Attempt, read},
+    tally::Tally,
 };
 use chrono::Utc;
 use dojo_contract::Defaults;
@@ -22,6 +23,7 @@ pub struct Notification {
     unreadable: u64,
     /// The version of the rule of which the log already says that it fails.
     failing: Option<String>,
+    tally: Tally,
 }
 
 impl Notification {
@@ -32,7 +34,7 @@ impl Notification {
         settings: SettingsFollower,
         defaults: Defaults,
     ) -> Self {
-        Self { instance_id, rule, settings, defaults, unreadable: 0, failing: None }
+        Self { instance_id, rule, settings, defaults, unreadable: 0, failing: None, tally: Tally::default() }
     }
 
     fn deliver(
@@ -66,7 +68,9 @@ impl Notification {
         let retry_headers = retry_headers(&record.headers, attempt.retry_count.saturating_add(1));
         let retry_bytes = size_on_log(record.key, record.value, &retry_headers);
         let max_retries = settings.max_retries(&self.instance_id, &self.defaults);
+        self.tally.rule_answered(&answer);
         let decision = decide(answer, attempt.retry_count, max_retries, retry_bytes);
+        self.tally.decided(&decision);
         for outgoing in judge.records(record, attempt, &decision)? {
             out.send(position, outgoing);
         }
@@ -75,6 +79,7 @@ impl Notification {
 
     fn give_up(&mut self, record: &Record<'_>, reason: &str, position: Position, out: &mut Outbox) {
         self.unreadable += 1;
+        self.tally.unreadable();
         tracing::warn!(
             topic = record.topic,
             partition = record.partition,

@@ -1,7 +1,8 @@
 //! What the order service is told at its start.
 
+use crate::metrics::Metrics;
 use dojo_contract::{Defaults, topic};
-use dojo_kafka::KafkaConfig;
+use dojo_kafka::{KafkaConfig, Readiness};
 use dojo_rules::WatchMode;
 use rust_decimal::Decimal;
 use std::path::PathBuf;
@@ -45,6 +46,14 @@ pub struct Config {
     /// The broker is the one built into the dojo: the page says what that means
     #[arg(long, hide = true)]
     pub embedded_broker: bool,
+
+    /// Where the service says whether it can do its work
+    #[arg(skip)]
+    pub readiness: Readiness,
+
+    /// What `GET /metrics` answers
+    #[arg(skip)]
+    pub metrics: Metrics,
 }
 
 impl Config {

@@ -52,6 +52,8 @@ mod assets;
 mod dead_letters;
 mod events;
 mod health;
+mod metrics;
+pub use metrics::Metrics;
 mod orders;
 mod page;
 mod rules;

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    assets, dead_letters, events, health, orders,
+    assets, dead_letters, events, health, metrics, orders,
     origin::{self, OwnNames},
     page,
     problem::Problem,
@@ -34,6 +34,7 @@ pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
         .route("/status", get(status::status))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -57,7 +57,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     // Whatever ends `run` ends everything it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
+    let readiness = config.readiness.clone();
     let app = Arc::new(app(config, &serving).await?);
+    let of = Arc::downgrade(&app);
+    readiness.is(move || of.upgrade().map_or_else(Vec::new, |app| app.not_ready()));
     let server = tokio::spawn(server::serve(listener, router(Arc::clone(&app), own_names), serving.clone()));
 
     let Feeds { relay, tails } = start_reading(&app, &reading)?;

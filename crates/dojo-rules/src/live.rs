@@ -8,6 +8,7 @@ use crate::{
     snapshot::Snapshot,
     watch::{self, Look},
 };
+use metrics::counter;
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
@@ -103,13 +104,19 @@ impl<R: Rule> LiveRule<R> {
 }
 
 impl<R: Rule> Shared<R> {
-    /// Makes what was found the rule in force, or says why not.
-    fn apply(&self, found: &Snapshot) {
+    /// Makes what was found the rule in force, or says why not; answers whether it is in force.
+    fn apply(&self, found: &Snapshot) -> bool {
         let file = self.path.display().to_string();
         let compiled = found.source(&file).and_then(|source| Ok((R::compile(&file, source)?, source)));
         match compiled {
-            Ok((rule, source)) => self.reload(&file, Version::new(rule, source, false)),
-            Err(error) => self.refuse(&error),
+            Ok((rule, source)) => {
+                self.reload(&file, Version::new(rule, source, false));
+                true
+            }
+            Err(error) => {
+                self.refuse(&error);
+                false
+            }
         }
     }
 
@@ -145,7 +152,9 @@ impl<R: Rule> Look for Follower<R> {
 
     fn changed(&mut self, found: &Snapshot) {
         if let Some(rule) = self.rule.upgrade() {
-            rule.apply(found);
+            let outcome = if rule.apply(found) { "applied" } else { "refused" };
+            let name = R::FILE.trim_end_matches(".rhai");
+            counter!("dojo_rule_reloads_total", "rule" => name, "outcome" => outcome).increment(1);
         }
     }
 }

@@ -30,14 +30,14 @@ pub(crate) enum Command {
     /// The order service: REST API, page, live events
     Order(Order),
     /// One instance of the notification service
-    Notification(dojo_notification::Config),
+    Notification(Alone<dojo_notification::Config>),
     /// The fraud detection service
-    Fraud(dojo_fraud::Config),
+    Fraud(Alone<dojo_fraud::Config>),
     /// The audit service: one line per event on standard output
-    Audit(dojo_audit::Config),
+    Audit(Alone<dojo_audit::Config>),
     /// Create the topics, and leave those that exist as they are
     Topics(Topics),
-    /// Ask the order service on this machine whether it is ready
+    /// Ask the service on this machine whether it is ready: at ADMIN_LISTEN, or else the order service
     Health(Health),
 }
 
@@ -68,6 +68,24 @@ impl LogFormat {
             Self::Json => "json",
         }
     }
+}
+
+/// Where a service tells how it is, beside its work.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Admin {
+    /// Address for /healthz, /readyz and /metrics of a service; none by default
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "HOST:PORT")]
+    pub(crate) admin_listen: Option<String>,
+}
+
+/// One service, and where it tells how it is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Alone<C: Args> {
+    #[command(flatten)]
+    pub(crate) config: C,
+
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 }
 
 /// Where the order service listens.
@@ -136,6 +154,9 @@ pub(crate) struct Order {
 
     #[command(flatten)]
     pub(crate) config: dojo_orders::Config,
+
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -152,6 +173,9 @@ pub(crate) struct Topics {
 pub(crate) struct Health {
     #[command(flatten)]
     pub(crate) listen: Listen,
+
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 }
 
 #[cfg(test)]

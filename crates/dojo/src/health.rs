@@ -1,14 +1,31 @@
-//! `dojo health`: asks the order service on this machine whether it is ready.
+//! `dojo health`: asks a service on this machine whether it is ready.
 
-use crate::{cli, http};
+use crate::{Misconfigured, cli, http};
 
 /// Prints what the service says; an error where it is not ready or not there.
 pub(crate) async fn ask(health: cli::Health) -> anyhow::Result<()> {
-    let authority = authority(&health.listen.host, health.listen.port);
+    let authority = match &health.admin.admin_listen {
+        Some(listen) => {
+            let (host, port) = parse(listen)?;
+            authority(host, port)
+        }
+        None => authority(&health.listen.host, health.listen.port),
+    };
     let (status, text) = http::get(&authority, "/readyz").await?;
     println!("{}", String::from_utf8_lossy(&text));
     anyhow::ensure!(status.is_success(), "http://{authority}/readyz answered {status}");
     Ok(())
+}
+
+/// Host and port of `HOST:PORT`; an IPv6 address is in brackets.
+fn parse(listen: &str) -> Result<(&str, u16), Misconfigured> {
+    let parts = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.ok_or_else(|| {
+        Misconfigured(format!(
+            "`{listen}` is no address: give ADMIN_LISTEN as HOST:PORT, such as 0.0.0.0:9100"
+        ))
+    })?;
+    Ok((host.trim_start_matches('[').trim_end_matches(']'), port))
 }
 
 /// `host:port` under which a service that listens on `host` is reached from this machine.
@@ -29,5 +46,12 @@ mod tests {
         assert_eq!(authority("0.0.0.0", 3001), "localhost:3001");
         assert_eq!(authority("::1", 80), "[::1]:80");
         assert_eq!(authority("dojo.test", 1), "dojo.test:1");
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        assert_eq!(parse("0.0.0.0:9100").unwrap(), ("0.0.0.0", 9100));
+        assert_eq!(parse("[::]:1").unwrap(), ("::", 1));
+        assert!(parse("9100").unwrap_err().to_string().contains("HOST:PORT"));
     }
 }

@@ -9,8 +9,10 @@ mod broker;
 mod ready;
 mod supervisor;
 
+mod admin;
 mod health;
 mod http;
+mod metrics;
 mod service;
 
 use anyhow::Context as _;

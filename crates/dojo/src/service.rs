@@ -1,6 +1,6 @@
 //! One service in this process: the edge that turns a command into a library call.
 
-use crate::{Misconfigured, cli, shutdown::within_bound};
+use crate::{Misconfigured, admin, cli, metrics, shutdown::within_bound};
 use dojo_contract::topic::TOPICS;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -10,22 +10,34 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     tracing::info!("page and API on http://{}", listener.local_addr()?);
     let mut config = order.config;
     config.allowed_hosts.push(order.listen.host);
+    let metrics = metrics::record()?;
+    admin::start(&order.admin, &config.readiness, &metrics, &shutdown).await?;
+    config.metrics = dojo_orders::Metrics::new(move || metrics.render());
     within_bound(dojo_orders::run(config, listener, shutdown.clone()), shutdown).await
 }
 
 pub(crate) async fn notification(
-    config: dojo_notification::Config,
+    service: cli::Alone<dojo_notification::Config>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    within_bound(dojo_notification::run(config, shutdown.clone()), shutdown).await
+    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
+    within_bound(dojo_notification::run(service.config, shutdown.clone()), shutdown).await
 }
 
-pub(crate) async fn fraud(config: dojo_fraud::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    within_bound(dojo_fraud::run(config, shutdown.clone()), shutdown).await
+pub(crate) async fn fraud(
+    service: cli::Alone<dojo_fraud::Config>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
+    within_bound(dojo_fraud::run(service.config, shutdown.clone()), shutdown).await
 }
 
-pub(crate) async fn audit(config: dojo_audit::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    within_bound(dojo_audit::run(config, shutdown.clone()), shutdown).await
+pub(crate) async fn audit(
+    service: cli::Alone<dojo_audit::Config>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
+    within_bound(dojo_audit::run(service.config, shutdown.clone()), shutdown).await
 }
 
 pub(crate) async fn topics(topics: cli::Topics) -> anyhow::Result<()> {

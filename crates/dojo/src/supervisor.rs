@@ -155,6 +155,8 @@ impl Plan {
             .arg(service.name())
             .arg("--supervised")
             .args(kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
+            // Of one address for all, the second would find the port taken.
+            .env_remove("ADMIN_LISTEN")
             .env("KAFKA_BROKERS", &self.bootstrap)
             .env("KAFKA_PREFIX", kafka_prefix.to_string())
             .env("INSTANCE_ID", instance)

@@ -42,6 +42,7 @@ impl Service {
     pub fn start_with_rules(kafka: &Kafka, rules_dir: &Path) -> Self {
         let stop = CancellationToken::new();
         let config = Config {
+            readiness: dojo_kafka::Readiness::default(),
             kafka: kafka.config.clone(),
             instance_id: Some("fraud-1".to_owned()),
             rules_dir: rules_dir.to_owned(),

@@ -26,6 +26,7 @@ impl Service {
     pub fn start_with_rules(kafka: &Kafka, instance_id: &str, fail_rate: Decimal, rules_dir: &Path) -> Self {
         let stop = CancellationToken::new();
         let config = Config {
+            readiness: dojo_kafka::Readiness::default(),
             kafka: kafka.config.clone(),
             instance_id: Some(instance_id.to_owned()),
             fail_rate: Some(fail_rate),

@@ -47,6 +47,8 @@ impl Orders {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
         let config = Config {
+            readiness: dojo_kafka::Readiness::default(),
+            metrics: dojo_orders::Metrics::default(),
             kafka: kafka.clone(),
             instance_id: "order-1".into(),
             fail_rate: None,
