@@ -1,8 +1,8 @@
 //! What every handler is given: the model to read, and the few things that write to Kafka.
 
 use crate::{
-    catch_up::Log, config::Config, model::Model, mutations::Mutations, page::Page, problem::Problem,
-    rules::Rules, settings::ControlPlane,
+    catch_up::Log, config::Config, model::Model, mutations::Mutations, problem::Problem, rules::Rules,
+    settings::ControlPlane, template::Template,
 };
 use dojo_kafka::{Connectivity, Producer, Progress};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) mutations: Mutations,
     pub(crate) settings: ControlPlane,
     pub(crate) rules: Rules,
-    pub(crate) page: Page,
+    pub(crate) template: Template,
     /// Of the reader of `audit` and `orders-dlq`.
     pub(crate) relay: Progress,
     pub(crate) streams: Arc<Semaphore>,

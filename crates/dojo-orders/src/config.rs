@@ -38,6 +38,10 @@ pub struct Config {
     #[arg(long, env = "RULES_WATCH", value_name = "MODE", default_value = "auto")]
     pub rules_watch: WatchMode,
 
+    /// Folder with page.html, the page's template; without it, the built-in one
+    #[arg(long, env = "TEMPLATES_DIR", value_name = "FOLDER")]
+    pub templates_dir: Option<PathBuf>,
+
     /// Further names under which browsers and clients reach this service, separated by commas. localhost and the
     /// address it listens on need not be named
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]

@@ -59,6 +59,7 @@ mod page;
 mod rules;
 mod settings;
 mod status;
+mod template;
 
 mod service;
 pub use service::{Error, run};

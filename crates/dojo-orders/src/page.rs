@@ -19,37 +19,26 @@ use chrono::{DateTime, Utc};
 use dojo_contract::{
     AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, Settings, time,
 };
-use minijinja::{Environment, value::Serde};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use std::sync::Arc;
 
-const TEMPLATE: &str = "page.html";
 /// Orders in the first picture; the script lets the list grow to its own `MOST_ROWS`.
 const ORDERS: usize = 100;
 /// So many characters of an id tell the orders of one workshop apart.
 const SHORT_ID: usize = 8;
 
-/// The page's template, ready to be filled.
-pub(crate) struct Page {
-    templates: Environment<'static>,
-}
-
-impl Page {
-    pub(crate) fn new() -> Result<Self, minijinja::Error> {
-        let mut templates = Environment::new();
-        templates.add_template(TEMPLATE, include_str!("../templates/page.html"))?;
-        Ok(Self { templates })
-    }
-
-    fn render(&self, picture: &Picture) -> Result<String, minijinja::Error> {
-        self.templates.get_template(TEMPLATE)?.render(Serde(picture))
-    }
-}
-
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let html =
-        app.page.render(&Picture::of(&app)).map_err(|error| Problem::internal(format!("{error:#}")))?;
+    // A file is read.
+    let filled = tokio::task::spawn_blocking(move || {
+        app.template.fill(|why| {
+            let mut picture = Picture::of(&app);
+            picture.problems.extend(why);
+            picture
+        })
+    });
+    let html = filled.await.map_err(|panicked| Problem::internal(panicked.to_string()))?;
+    let html = html.map_err(|error| Problem::internal(format!("{error:#}")))?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response())
 }
 
@@ -323,6 +312,7 @@ fn wire_name(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Template;
     use uuid::Uuid;
 
     fn picture(order: OrderRow) -> Picture {
@@ -354,7 +344,8 @@ mod tests {
             status: dojo_contract::OrderStatus::Created,
             created_at: DateTime::UNIX_EPOCH,
         };
-        let html = Page::new().unwrap().render(&picture(OrderRow::of(&order, Verdict::default()))).unwrap();
+        let html =
+            Template::new(None).unwrap().fill(|_| picture(OrderRow::of(&order, Verdict::default()))).unwrap();
         assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("1.50"), "{html}");
         assert!(!html.contains("<script>alert") && !html.contains("</li><b>"));
         assert!(!html.contains("None") && !html.contains("True"), "a value that HTML does not know");

@@ -14,11 +14,11 @@ use crate::{
     model::Model,
     mutations::{MESSAGE_TIMEOUT, Mutations},
     origin::OwnNames,
-    page::Page,
     router::router,
     rules::Rules,
     server,
     settings::ControlPlane,
+    template::Template,
 };
 use dojo_contract::Service;
 use dojo_kafka::{Observed, Producer, Progress, Reporter, SettingsFollower, notify_on_change};
@@ -103,7 +103,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     };
     Ok(App {
         log: Log::new(kafka, producer.clone(), id, serving.clone()),
-        page: Page::new()?,
+        template: Template::new(config.templates_dir.as_deref())?,
         settings: ControlPlane::default(),
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),

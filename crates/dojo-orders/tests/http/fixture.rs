@@ -49,6 +49,7 @@ impl Orders {
         let config = Config {
             readiness: dojo_kafka::Readiness::default(),
             metrics: dojo_orders::Metrics::default(),
+            templates_dir: None,
             kafka: kafka.clone(),
             instance_id: "order-1".into(),
             fail_rate: None,
