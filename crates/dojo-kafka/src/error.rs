@@ -30,8 +30,8 @@ pub enum Error {
     #[error("cannot create topic {topic}: {message}")]
     CreateTopic { topic: String, message: String },
 
-    #[error("cannot ask Kafka at {brokers} for its topics: {source}")]
-    Admin { brokers: String, source: Box<KafkaError> },
+    #[error("cannot ask Kafka at {brokers} for its topics: {reason}")]
+    Admin { brokers: String, reason: String },
 
     #[error("cannot start a thread for {what}: {message}")]
     Thread { what: String, message: String },

@@ -1,14 +1,20 @@
 //! Creating topics as the contract has them: idempotent, and never by auto-creation.
 
-use crate::{Error, KafkaConfig, config::create};
+use crate::{Error, KafkaConfig, config::create, producer::log};
 use dojo_contract::topic::TopicSpec;
 use rdkafka::{
+    ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult},
     client::DefaultClientContext,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// How long Kafka may take to answer, and then to know everywhere what it has created.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -82,12 +88,43 @@ async fn ask_until_answered(
                 tracing::debug!(%error, "topics not created yet");
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            Err(source) => {
-                return Err(Error::Admin { brokers: kafka.brokers.clone(), source: Box::new(source) });
+            Err(error) => {
+                let (brokers, kafka) = (kafka.brokers.clone(), kafka.clone());
+                let trouble = tokio::task::spawn_blocking(move || trouble(&kafka)).await.ok().flatten();
+                return Err(Error::Admin { brokers, reason: trouble.unwrap_or_else(|| error.to_string()) });
             }
         }
     }
 }
+
+/// What keeps clients away from Kafka, in librdkafka's words: a port where nobody listens, a certificate that is not trusted,
+/// a password. An admin client is not told; a consumer is.
+fn trouble(kafka: &KafkaConfig) -> Option<String> {
+    let consumer: BaseConsumer<Trouble> =
+        kafka.lookup_consumer("dojo-topics").create_with_context(Trouble::default()).ok()?;
+    let until = Instant::now() + ANSWER_WITHIN;
+    while consumer.context().0.get().is_none() && Instant::now() < until {
+        // Nothing is assigned to it, so there are no records.
+        let _ = consumer.poll(ASK_AGAIN);
+    }
+    consumer.context().0.get().cloned()
+}
+
+/// The first trouble that a client is told of.
+#[derive(Default)]
+struct Trouble(OnceLock<String>);
+
+impl ClientContext for Trouble {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, _: KafkaError, reason: &str) {
+        self.0.get_or_init(|| reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Trouble {}
 
 /// A topic is created before every broker knows of it, and its partitions before they have leaders. Whoever comes in
 /// between is told that there is no such topic.
@@ -118,4 +155,18 @@ fn leaders(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<usi
     let metadata = admin.inner().fetch_metadata(Some(topic), ASK_WITHIN)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     Ok(partitions.filter(|partition| partition.leader() >= 0 && partition.error().is_none()).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_clients_away_is_said() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = listener.local_addr().unwrap();
+        drop(listener);
+        let trouble = trouble(&KafkaConfig::new(nobody.to_string()));
+        assert!(trouble.as_ref().unwrap().contains("refused"), "{trouble:?}");
+    }
 }
