@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod admin;
 mod arrivals;
 mod events;
 mod load;
