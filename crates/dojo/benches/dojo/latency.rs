@@ -20,7 +20,20 @@ const ORDERS: u64 = 4_000;
 
 pub async fn measure(on: On) {
     let dojo = whole_dojo(on).await;
-    let url = &dojo.url;
+    let aim = match on {
+        On::Embedded => "3/15",
+        On::Apache => "10/50",
+    };
+    at(&dojo.url, aim).await;
+    println!(
+        "memory: {:.0} MiB resident in all processes after {} orders",
+        resident(dojo.process.id()),
+        WARM_UP + ORDERS
+    );
+}
+
+/// Measures the dojo whose page is at `url`; `aim` is p50 and p99 to the verdict, in ms.
+pub async fn at(url: &str, aim: &str) {
     let client = reqwest::Client::new();
     let stream = client.get(format!("{url}/events")).send().await.unwrap().bytes_stream().eventsource();
     let verdicts: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
@@ -69,16 +82,7 @@ pub async fn measure(on: On) {
     }
     reading.abort();
     println!("latency at {PER_SECOND} orders/s: POST to 201 {}", percentiles(&answered));
-    let aim = match on {
-        On::Embedded => "3/15",
-        On::Apache => "10/50",
-    };
     println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim {aim})", percentiles(&judged));
-    println!(
-        "memory: {:.0} MiB resident in all processes after {} orders",
-        resident(dojo.process.id()),
-        WARM_UP + ORDERS
-    );
 }
 
 fn histogram() -> Histogram<u64> {

@@ -1,7 +1,8 @@
 //! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine: `cargo bench --package dojo`.
 //!
 //! A name as argument runs one part: `cargo bench --package dojo -- posts`; `apache` runs it on Apache Kafka instead of the
-//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own.
+//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own; but where `DOJO_TARGET` names a
+//! dojo, the latency is measured there, and nothing else.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -31,6 +32,9 @@ async fn main() {
         ["as-bare-handler", brokers, port] => return bare::handler(brokers, port.parse().unwrap()).await,
         ["as-bare-loop", brokers] => return bare::forwarding(brokers).await,
         _ => {}
+    }
+    if let Ok(url) = std::env::var("DOJO_TARGET") {
+        return latency::at(&url, "10/50").await;
     }
     let on = if arguments.iter().any(|argument| argument == "apache") { On::Apache } else { On::Embedded };
     let parts: Vec<_> = arguments.iter().filter(|argument| *argument != "apache").collect();
