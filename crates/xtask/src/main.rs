@@ -7,6 +7,7 @@ mod shell;
 mod soak;
 mod suite;
 mod tools;
+mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -39,6 +40,12 @@ enum Task {
         #[arg(long, default_value_t = 19092)]
         port: u16,
     },
+    /// A dojo that is built and started again whenever its Rust changes, such as `cargo xtask watch -- fraud`
+    Watch {
+        /// Command and flags of `dojo`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
         Task::Soak { times } => soak(times),
         Task::Bench => bench(),
         Task::Kafka { port } => kafka::play(port),
+        Task::Watch { args } => watch::watch(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
