@@ -88,7 +88,8 @@ impl Jars {
         self.folder.join("formatted")
     }
 
-    fn libraries(&self) -> PathBuf {
+    /// The folder that they are in: `-cp FOLDER/*` runs any of them.
+    pub fn libraries(&self) -> PathBuf {
         self.folder.join("lib")
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It starts other programs and reads what they say; it knows nothing of the dojo's own code.
 
+mod compose;
 mod kafka;
 mod shell;
 mod soak;
@@ -40,6 +41,11 @@ enum Task {
         #[arg(long, default_value_t = 19092)]
         port: u16,
     },
+    /// The container stack from end to end: the image, docker-compose.yml, every scenario through it, kills, live edits
+    Compose {
+        /// Only these parts, such as `up scenarios`
+        parts: Vec<String>,
+    },
     /// A dojo that is built and started again whenever its Rust changes, such as `cargo xtask watch -- fraud`
     Watch {
         /// Command and flags of `dojo`
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Task::Soak { times } => soak(times),
         Task::Bench => bench(),
         Task::Kafka { port } => kafka::play(port),
+        Task::Compose { parts } => compose::compose(&parts),
         Task::Watch { args } => watch::watch(&args),
     };
     match result {

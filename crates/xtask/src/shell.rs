@@ -81,6 +81,14 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
+/// What a command says on its standard output; an error, with its words, where it fails.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, error.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Whether `program` with `args` runs and succeeds, quietly.
 pub(crate) fn succeeds(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
     let quiet = Command::new(program)

@@ -16,9 +16,10 @@ use std::{
 };
 
 /// Program, argument that makes it say its version, and Debian's package of it.
-const PROGRAMS: [(&str, &str, &str); 8] = [
+const PROGRAMS: [(&str, &str, &str); 9] = [
     ("chromium", "--version", "chromium"),
     ("chromedriver", "--version", "chromium-driver"),
+    ("curl", "--version", "curl"),
     ("kcat", "-V", "kcat"),
     ("python3", "--version", "python3"),
     ("node", "--version", "nodejs"),
