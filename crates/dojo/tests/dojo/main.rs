@@ -16,6 +16,7 @@ mod process;
 
 mod away;
 mod command_line;
+mod docs;
 mod faults;
 mod kafka;
 mod page;
