@@ -237,35 +237,30 @@ fn latency(_: &Stack<'_>) -> Result<()> {
 }
 
 fn memory(stack: &Stack<'_>) -> Result<()> {
-    let mut all = 0.0;
+    let (mut all_used, mut all_limits) = (0.0, 0.0);
     for service in SERVICES {
-        let usage = stack.docker.says([
-            "stats",
-            "--no-stream",
-            "--format",
-            "{{.MemUsage}}",
-            &stack.container(service)?,
-        ])?;
-        let used = mib(&usage).with_context(|| format!("{service} uses {usage:?}"))?;
-        println!(
-            "{service:<15} {used:>6.1} MiB, of {}",
-            usage.split_once("/ ").map_or("?", |(_, limit)| limit)
-        );
-        all += used;
+        let container = stack.container(service)?;
+        let usage = stack.docker.says(["stats", "--no-stream", "--format", "{{.MemUsage}}", &container])?;
+        let (used, limit) = usage
+            .split_once(" / ")
+            .and_then(|(used, limit)| Some((mib(used)?, mib(limit)?)))
+            .context(usage)?;
+        println!("{service:<15} {used:>6.0} of {limit:>4.0} MiB");
+        all_used += used;
+        all_limits += limit;
     }
-    println!("{:<15} {all:>6.1} MiB", "together");
-    ensure!(all <= MOST_MEMORY_MIB, "that is more than {MOST_MEMORY_MIB} MiB");
+    println!("{:<15} {all_used:>6.0} of {all_limits:>4.0} MiB", "together");
+    ensure!(all_limits <= MOST_MEMORY_MIB, "the containers may take more than {MOST_MEMORY_MIB} MiB");
     Ok(())
 }
 
-/// The first number of what `docker stats` says, such as `12.5MiB / 192MiB`, in MiB.
-fn mib(usage: &str) -> Option<f64> {
-    let used = usage.split(" /").next()?;
-    let unit = used.find(|c: char| c.is_ascii_alphabetic())?;
-    let number: f64 = used[..unit].parse().ok()?;
+/// An amount as `docker stats` writes it, such as `12.5MiB`, in MiB.
+fn mib(amount: &str) -> Option<f64> {
+    let unit = amount.find(|c: char| c.is_ascii_alphabetic())?;
+    let number: f64 = amount[..unit].parse().ok()?;
     Some(
         number
-            * match &used[unit..] {
+            * match &amount[unit..] {
                 "B" => 1.0 / 1024.0 / 1024.0,
                 "KiB" => 1.0 / 1024.0,
                 "MiB" => 1.0,
@@ -459,10 +454,10 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_every_unit() {
-        assert_eq!(mib("12.5MiB / 192MiB"), Some(12.5));
-        assert_eq!(mib("1.5GiB / 2GiB"), Some(1536.0));
-        assert_eq!(mib("512KiB / 2GiB"), Some(0.5));
-        assert_eq!(mib("? / ?"), None);
+        assert_eq!(mib("12.5MiB"), Some(12.5));
+        assert_eq!(mib("1.5GiB"), Some(1536.0));
+        assert_eq!(mib("512KiB"), Some(0.5));
+        assert_eq!(mib("?"), None);
     }
 
     #[test]
