@@ -32,7 +32,9 @@ RUN find crates -name '*.rs' -exec touch {} + \
 # For the development overlay (compose.dev.yaml): sources are mounted, and built where they run.
 FROM toolchain AS development
 ENV CARGO_TARGET_DIR=/target CARGO_HOME=/cargo
-ENTRYPOINT ["cargo", "run", "--locked", "--quiet", "--package", "xtask", "--", "watch", "--"]
+# The first build takes minutes.
+HEALTHCHECK --interval=5s --timeout=4s --start-period=30m --start-interval=1s CMD ["/target/debug/dojo", "health"]
+ENTRYPOINT ["cargo", "run", "--locked", "--package", "xtask", "--", "watch", "--"]
 
 FROM debian:${DEBIAN}-slim AS dojo
 RUN apt-get update \
@@ -45,7 +47,7 @@ COPY rules rules
 COPY scenarios scenarios
 COPY crates/dojo-orders/templates templates
 # Inside a container it listens on every address; which of them are seen from outside is for whoever runs it to say.
-ENV HOST=0.0.0.0 ADMIN_LISTEN=0.0.0.0:9100 TEMPLATES_DIR=templates
+ENV HOST=0.0.0.0 TEMPLATES_DIR=templates
 USER dojo
 HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --start-interval=500ms --retries=3 CMD ["dojo", "health"]
 ENTRYPOINT ["dojo"]

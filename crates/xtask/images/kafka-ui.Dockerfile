@@ -1,9 +1,12 @@
 # Stands in for Kafka UI where it cannot be pulled: a page with the topics and groups that Kafka's own tools see at the address that Kafka
 # UI's variables name.
-FROM apache/kafka:4.3.1
+FROM debian:bookworm-slim
 LABEL kafka-dojo.stand-in=true
-USER root
-RUN apt-get update && apt-get install -y --no-install-recommends busybox && rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends busybox openjdk-17-jre-headless \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 100 kafkaui
+COPY --from=jars . /opt/kafka/libs
 COPY kafka-ui-run /kafka-ui-run
-USER appuser
+USER kafkaui
 CMD ["bash", "/kafka-ui-run"]

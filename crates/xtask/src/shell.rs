@@ -53,6 +53,10 @@ impl Cargo {
         self
     }
 
+    pub(crate) fn into_command(self) -> Command {
+        self.0
+    }
+
     pub(crate) fn run(self) -> Result<()> {
         run(self.0)
     }
@@ -87,6 +91,21 @@ pub(crate) fn said(command: &mut Command) -> Result<String> {
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, error.trim());
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether we may install packages.
+pub(crate) fn may_install() -> bool {
+    is_root() && succeeds("apt-get", &["--version"])
+}
+
+/// Whether everything is allowed.
+pub(crate) fn is_root() -> bool {
+    said(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}
+
+/// Runs `apt-get`, quietly unless it fails.
+pub(crate) fn apt_get(args: &[&str]) -> Result<()> {
+    said(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
 }
 
 /// Whether `program` with `args` runs and succeeds, quietly.

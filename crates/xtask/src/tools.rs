@@ -7,7 +7,7 @@
 
 use crate::{
     kafka::under_ci,
-    shell::{root, run, succeeds},
+    shell::{apt_get, may_install, root, run, succeeds},
 };
 use anyhow::Result;
 use std::{
@@ -63,17 +63,6 @@ pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
         println!("no Kafka client for JavaScript: {error:#}");
     }
     Ok(environment)
-}
-
-fn may_install() -> bool {
-    succeeds("apt-get", &["--version"])
-        && Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n")
-}
-
-fn apt_get(args: &[&str]) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
-    run(command)
 }
 
 /// A Python that has the clients.

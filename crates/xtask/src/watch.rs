@@ -5,82 +5,98 @@
 //! changes. What cannot be built changes nothing, and the last that could goes on.
 
 use crate::shell::{Cargo, root};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitStatus,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{Signal, SignalKind, signal},
+    time::{sleep, timeout},
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A dojo that failed is started again, but not at once and for ever.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Longer than the dojo takes to drain.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
 /// What decides what is built.
 const SOURCES: [&str; 4] = ["crates", "Cargo.toml", "Cargo.lock", ".cargo"];
 
-/// Runs `dojo` with `args` until it ends by itself, or somebody ends this; answers how it ended.
+/// Runs `dojo` with `args` until it has done its work, or somebody ends this.
 pub(crate) fn watch(args: &[String]) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the asynchronous runtime")?.block_on(run(args))
 }
 
 async fn run(args: &[String]) -> Result<()> {
-    let mut seen = sources();
-    let mut dojo = match build() {
-        Some(_) => Some(start(args)?),
-        None => None,
-    };
-    let mut ended = std::pin::pin!(told_to_end());
-    let mut look = tokio::time::interval(LOOK_EVERY);
+    // From the beginning: as a container's first process, this is not ended by a signal that it does not handle.
+    let mut end = End::new()?;
+    let (mut seen, mut dojo, mut runs) = (BTreeMap::new(), None, None);
     loop {
-        tokio::select! {
-            told = &mut ended => {
-                told?;
-                return stop(dojo).await;
+        let now = sources();
+        if now != seen {
+            let saved = now.values().max().copied();
+            seen = now;
+            let built = tokio::select! {
+                () = end.told() => break,
+                built = build() => built?,
+            };
+            let program = fs::metadata(program()).and_then(|program| program.modified()).ok();
+            if !built {
+                println!("== not built; what was built last goes on, and the next save is tried");
+            } else if program != runs {
+                // Another of several that share a folder may have built it, and some saves change no program.
+                stop(dojo.take()).await?;
+                dojo = Some(start(args)?);
+                let ago = saved.and_then(|saved| saved.elapsed().ok()).unwrap_or_default();
+                if runs.is_some() {
+                    println!("== built and started again {:.1} s after it was saved", ago.as_secs_f32());
+                }
+                runs = program;
             }
+        }
+        tokio::select! {
+            () = end.told() => break,
             status = has_ended(&mut dojo) => {
                 let status = status.context("cannot wait for the dojo")?;
-                ensure!(status.success(), "the dojo ended with {status}");
-                return Ok(());
+                if status.success() {
+                    return Ok(());
+                }
+                println!("== the dojo ended with {status}; it is started again");
+                tokio::select! {
+                    () = end.told() => break,
+                    () = sleep(START_AGAIN_AFTER) => dojo = Some(start(args)?),
+                }
             }
-            _ = look.tick() => {}
-        }
-        let now = sources();
-        if now == seen {
-            continue;
-        }
-        seen = now;
-        let saved = Instant::now();
-        if build().is_some() {
-            stop(dojo.take()).await?;
-            dojo = Some(start(args)?);
-            println!("== built and started again {:.1} s after it was saved", saved.elapsed().as_secs_f32());
-        } else {
-            println!("== not built; what was built last goes on, and the next save is tried");
+            () = sleep(LOOK_EVERY) => {}
         }
     }
+    stop(dojo).await
 }
 
-/// Builds the dojo and says how long it took; nothing, where it cannot be built.
-fn build() -> Option<Duration> {
-    let begun = Instant::now();
-    Cargo::new(["build", "--locked", "--package", "dojo"]).run().ok()?;
-    println!("== built in {:.1} s", begun.elapsed().as_secs_f32());
-    Some(begun.elapsed())
+/// Builds the dojo; whether it could be built.
+async fn build() -> Result<bool> {
+    let mut cargo = Command::from(Cargo::new(["build", "--locked", "--package", "dojo"]).into_command());
+    Ok(cargo.kill_on_drop(true).status().await.context("cannot run cargo")?.success())
+}
+
+fn program() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("debug").join(format!("dojo{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn start(args: &[String]) -> Result<Child> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let program = target.join("debug").join(format!("dojo{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program());
     command.args(args).kill_on_drop(true);
-    command.spawn().with_context(|| format!("cannot start {}", program.display()))
+    command.spawn().with_context(|| format!("cannot start {}", program().display()))
 }
 
-async fn has_ended(dojo: &mut Option<Child>) -> std::io::Result<ExitStatus> {
+async fn has_ended(dojo: &mut Option<Child>) -> io::Result<ExitStatus> {
     match dojo {
         Some(dojo) => dojo.wait().await,
         None => std::future::pending().await,
@@ -91,23 +107,35 @@ async fn has_ended(dojo: &mut Option<Child>) -> std::io::Result<ExitStatus> {
 async fn stop(dojo: Option<Child>) -> Result<()> {
     let Some(mut dojo) = dojo else { return Ok(()) };
     if let Some(pid) = dojo.id() {
-        let told = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
-        told.context("cannot run kill")?;
+        // The shell's own: a slim image has no program of that name.
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().await;
+        told.context("cannot run sh")?;
     }
-    if tokio::time::timeout(ENDS_WITHIN, dojo.wait()).await.is_err() {
+    if timeout(ENDS_WITHIN, dojo.wait()).await.is_err() {
         dojo.kill().await.context("cannot end the dojo")?;
     }
     Ok(())
 }
 
-async fn told_to_end() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that are to end this.
+struct End {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl End {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Returns once one of them has come.
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// When each source was changed last.
@@ -124,7 +152,10 @@ fn collect(path: &Path, found: &mut BTreeMap<PathBuf, SystemTime>) {
     let Ok(metadata) = fs::metadata(path) else { return };
     if metadata.is_dir() {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            collect(&entry.path(), found);
+            // Editors keep their own files beside what is edited.
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                collect(&entry.path(), found);
+            }
         }
     } else if let Ok(changed) = metadata.modified() {
         found.insert(path.to_owned(), changed);

@@ -1,8 +1,8 @@
 //! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine: `cargo bench --package dojo`.
 //!
 //! A name as argument runs one part: `cargo bench --package dojo -- posts`; `apache` runs it on Apache Kafka instead of the
-//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own; but where `DOJO_TARGET` names a
-//! dojo, the latency is measured there, and nothing else.
+//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own. `cargo bench --package dojo -- at
+//! http://localhost:3001` measures the latency of a dojo that is there.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -28,13 +28,11 @@ async fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // The counterparts run in processes of their own, as the services do: this program again, with a role.
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["at", url] => return latency::at(url, "10/50").await,
         ["as-broker", listen] => return broker::serve(listen).await,
         ["as-bare-handler", brokers, port] => return bare::handler(brokers, port.parse().unwrap()).await,
         ["as-bare-loop", brokers] => return bare::forwarding(brokers).await,
         _ => {}
-    }
-    if let Ok(url) = std::env::var("DOJO_TARGET") {
-        return latency::at(&url, "10/50").await;
     }
     let on = if arguments.iter().any(|argument| argument == "apache") { On::Apache } else { On::Embedded };
     let parts: Vec<_> = arguments.iter().filter(|argument| *argument != "apache").collect();

@@ -1,13 +1,15 @@
 //! Docker: the engine that is there, or one of our own for a while.
 //!
-//! An engine of our own has its socket, its data and its pid file in one folder, and changes two things of the machine, which are put
-//! back at the end: whether packets are forwarded, and what the firewall does with those that are.
+//! An engine of our own has its socket, its data and its pid file in one folder. What it changes of the machine is put back at
+//! the end: whether packets are forwarded, the firewall's rules, and its bridge.
 
-use crate::shell::{said, succeeds};
+use crate::shell::{apt_get, may_install, said, succeeds};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     ffi::OsStr,
     fs,
+    io::Write as _,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,6 +19,11 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// The firewall's tables in which Docker writes.
+const TABLES: [&str; 2] = ["filter", "nat"];
+const BRIDGE: &str = "docker0";
+const SOURCE: &str = "/etc/apt/sources.list.d/kafka-dojo-trixie.sources";
+const PREFERENCE: &str = "/etc/apt/preferences.d/kafka-dojo-trixie";
 /// Debian 12's own engine is too old for this compose file (`start_interval`); Debian 13's is not.
 const TRIXIE: &str = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nComponents: main\n\
                       Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n";
@@ -55,8 +62,7 @@ pub(crate) struct Engine {
 
 struct Own {
     daemon: Child,
-    ip_forward: String,
-    forward_policy: String,
+    before: Network,
     _folder: TempDir,
 }
 
@@ -72,8 +78,7 @@ impl Engine {
             tempfile::Builder::new().prefix("dojo-docker-").tempdir().context("a folder for Docker")?;
         let at = |name: &str| folder.path().join(name).display().to_string();
         let host = format!("unix://{}", at("docker.sock"));
-        let ip_forward = fs::read_to_string(IP_FORWARD).context(IP_FORWARD)?;
-        let forward_policy = forward_policy()?;
+        let before = Network::look()?;
         let log = fs::File::create(at("dockerd.log")).context("a log for Docker")?;
         let daemon = Command::new("dockerd")
             .args(["--host", &host, "--data-root", &at("data"), "--exec-root", &at("run")])
@@ -86,8 +91,7 @@ impl Engine {
             .spawn()
             .context("cannot run dockerd")?;
         let docker = Docker { host: Some(host) };
-        let mut engine =
-            Self { docker, own: Some(Own { daemon, ip_forward, forward_policy, _folder: folder }) };
+        let mut engine = Self { docker, own: Some(Own { daemon, before, _folder: folder }) };
         engine.wait_until_up()?;
         Ok(engine)
     }
@@ -114,60 +118,89 @@ impl Engine {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
         let begun = Instant::now();
-        while !matches!(self.daemon.try_wait(), Ok(Some(_)) | Err(_)) {
+        if let Ok(None) = self.daemon.try_wait() {
+            let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
+        }
+        while let Ok(None) = self.daemon.try_wait() {
             if begun.elapsed() > ENDS_WITHIN {
                 let _ = self.daemon.kill();
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        // As it was before.
-        if let Err(error) = fs::write(IP_FORWARD, &self.ip_forward) {
-            eprintln!("{IP_FORWARD} is not as it was: {error}");
-        }
-        let policy = Command::new("iptables").args(["-P", "FORWARD", &self.forward_policy]).status();
-        if !policy.is_ok_and(|status| status.success()) {
-            eprintln!(
-                "the firewall's policy for forwarded packets is not as it was ({})",
-                self.forward_policy
-            );
+        if let Err(error) = self.before.restore() {
+            eprintln!("the machine's network is not quite as it was: {error:#}");
         }
     }
 }
 
-/// `ACCEPT` or `DROP`.
-fn forward_policy() -> Result<String> {
-    let rules = said(Command::new("iptables").args(["-S", "FORWARD"]))?;
-    let policy = rules.lines().find_map(|line| line.strip_prefix("-P FORWARD "));
-    Ok(policy.unwrap_or("ACCEPT").to_owned())
+/// What an engine changes of the machine's network.
+struct Network {
+    ip_forward: String,
+    /// As `iptables-save` writes them.
+    tables: Vec<String>,
+    had_bridge: bool,
+}
+
+impl Network {
+    fn look() -> Result<Self> {
+        let tables = TABLES.map(|table| said(Command::new("iptables-save").args(["-t", table])));
+        Ok(Self {
+            ip_forward: fs::read_to_string(IP_FORWARD).context(IP_FORWARD)?,
+            tables: tables.into_iter().collect::<Result<_>>()?,
+            had_bridge: has_bridge(),
+        })
+    }
+
+    fn restore(&self) -> Result<()> {
+        fs::write(IP_FORWARD, &self.ip_forward).context(IP_FORWARD)?;
+        for table in &self.tables {
+            let mut restore = Command::new("iptables-restore").stdin(Stdio::piped()).spawn()?;
+            if let Some(mut stdin) = restore.stdin.take() {
+                writeln!(stdin, "{table}")?;
+            }
+            ensure!(restore.wait()?.success(), "iptables-restore failed");
+        }
+        if !self.had_bridge && has_bridge() {
+            said(Command::new("ip").args(["link", "delete", BRIDGE]))?;
+        }
+        Ok(())
+    }
+}
+
+fn has_bridge() -> bool {
+    Path::new("/sys/class/net").join(BRIDGE).exists()
 }
 
 fn install() -> Result<()> {
-    if succeeds("dockerd", &["--version"]) && succeeds("docker", &["compose", "version"]) {
+    let debian =
+        fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "ID=debian"));
+    ensure!(
+        debian && may_install(),
+        "Docker does not answer, and only root on Debian may start one of its own: start Docker, or see \
+         https://docs.docker.com/engine/install"
+    );
+    if succeeds("dockerd", &["--version"])
+        && succeeds("docker", &["compose", "version"])
+        && succeeds("debootstrap", &["--version"])
+    {
         return Ok(());
     }
-    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    ensure!(
-        root && succeeds("apt-get", &["--version"]),
-        "Docker does not answer, and only root on Debian may install it: start Docker, or see https://docs.docker.com/engine/install"
-    );
-    fs::write("/etc/apt/sources.list.d/kafka-dojo-trixie.sources", TRIXIE).context("a source of packages")?;
-    fs::write("/etc/apt/preferences.d/kafka-dojo-trixie", PIN).context("a preference of packages")?;
-    let apt = |args: &[&str]| {
-        said(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
-    };
-    apt(&["update", "-qq"])?;
-    apt(&[
-        "install",
-        "-y",
-        "-qq",
-        "--no-install-recommends",
+    fs::write(SOURCE, TRIXIE).context(SOURCE)?;
+    fs::write(PREFERENCE, PIN).context(PREFERENCE)?;
+    let packages = [
         "docker.io/trixie",
         "docker-cli/trixie",
         "docker-compose/trixie",
         "docker-buildx/trixie",
         "iptables",
+        "iproute2",
         "debootstrap",
-    ])
+    ];
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    let installed = apt_get(&["update", "-qq"]).and_then(|()| apt_get(&[&install[..], &packages].concat()));
+    // Nothing else is to come from there.
+    fs::remove_file(SOURCE).context(SOURCE)?;
+    fs::remove_file(PREFERENCE).context(PREFERENCE)?;
+    installed
 }

@@ -26,21 +26,49 @@ const IMAGES: [(&str, Make); 4] = [
     ("ghcr.io/kafbat/kafka-ui:v1.5.0", kafka_ui),
 ];
 
-/// Has them all; answers those that a stand-in of ours is there for.
-pub(crate) fn find_or_make(docker: &Docker) -> Result<Vec<&'static str>> {
-    let mut stand_ins = Vec::new();
+/// What compose builds.
+const BUILT: [&str; 2] = ["kafka-dojo", "kafka-dojo-development"];
+
+/// The images that stand in for others.
+#[derive(Default)]
+pub(crate) struct StandIns {
+    all: Vec<&'static str>,
+    /// Those that were not there before.
+    made: Vec<&'static str>,
+}
+
+/// Has an image of every name.
+pub(crate) fn find_or_make(docker: &Docker) -> Result<StandIns> {
+    let mut stand_ins = StandIns::default();
     for (image, make) in IMAGES {
         let label = format!("{{{{index .Config.Labels {STAND_IN:?}}}}}");
         let here = docker.says(["image", "inspect", "--format", &label, image]);
         if here.is_err() && docker.says(["pull", "--quiet", image]).is_err() {
             println!("{image} cannot be pulled; a stand-in is made");
             make(docker, image).with_context(|| format!("no stand-in for {image}"))?;
-            stand_ins.push(image);
+            stand_ins.all.push(image);
+            stand_ins.made.push(image);
         } else if here.is_ok_and(|label| label == "true") {
-            stand_ins.push(image);
+            stand_ins.all.push(image);
         }
     }
     Ok(stand_ins)
+}
+
+impl StandIns {
+    /// Their names, or that there are none.
+    pub(crate) fn names(&self) -> String {
+        if self.all.is_empty() { "nothing".to_owned() } else { self.all.join(", ") }
+    }
+
+    /// Takes those away that were made, so that nobody takes them for the real ones, and what was built from the copy.
+    pub(crate) fn forget(&self, docker: &Docker) -> Result<()> {
+        let ours = BUILT.iter().chain(self.made.iter().rev());
+        for image in ours.filter(|image| docker.says(["image", "inspect", image]).is_ok()) {
+            docker.says(["image", "rm", "--force", image])?;
+        }
+        Ok(())
+    }
 }
 
 /// What the registry's image is made of: Debian's own packages of that release.
@@ -71,12 +99,15 @@ fn rust(docker: &Docker, image: &str) -> Result<()> {
 }
 
 fn kafka(docker: &Docker, image: &str) -> Result<()> {
-    let jars = Jars::fetch(&kafka_node::cache())?;
-    build(docker, image, "kafka.Dockerfile", &[("jars", jars.libraries())])
+    build(docker, image, "kafka.Dockerfile", &[("jars", jars()?)])
 }
 
 fn kafka_ui(docker: &Docker, image: &str) -> Result<()> {
-    build(docker, image, "kafka-ui.Dockerfile", &[])
+    build(docker, image, "kafka-ui.Dockerfile", &[("jars", jars()?)])
+}
+
+fn jars() -> Result<PathBuf> {
+    Ok(Jars::fetch(&kafka_node::cache())?.libraries())
 }
 
 fn build(docker: &Docker, image: &str, dockerfile: &str, contexts: &[(&str, PathBuf)]) -> Result<()> {

@@ -12,32 +12,71 @@ mod parts;
 mod stack;
 
 use crate::shell::step;
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use engine::Engine;
 use parts::PARTS;
 use stack::Stack;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Tries the parts whose names are given, or all of them.
 pub(crate) fn compose(wanted: &[String]) -> Result<()> {
     let names = PARTS.map(|part| part.name);
-    let unknown = wanted.iter().find(|name| !names.contains(&name.as_str()));
-    ensure!(unknown.is_none(), "no part is called {:?}; there are {}", unknown, names.join(", "));
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        anyhow::bail!("no part is called {unknown}; there are {}", names.join(", "));
+    }
+    take_everything_down_when_told_to_end()?;
     let engine = step("Docker", Engine::find_or_start)?;
     let stand_ins = step("images", || images::find_or_make(engine.docker()))?;
     let stack = Stack::copy(engine.docker())?;
-    let tried = PARTS
-        .iter()
-        .filter(|part| wanted.is_empty() || wanted.iter().any(|name| name == part.name))
-        .try_for_each(|part| step(&format!("{}: {}", part.name, part.what), || (part.run)(&stack)));
+    let parts = PARTS.iter().filter(|part| wanted.is_empty() || wanted.iter().any(|name| name == part.name));
+    let tried = parts.into_iter().try_for_each(|part| {
+        go_on()?;
+        step(&format!("{}: {}", part.name, part.what), || (part.run)(&stack))
+    });
     if tried.is_err() {
         println!("{}", stack.logs());
     }
-    let gone = step("take everything down", || stack.take_down());
+    let gone = step("take everything down", || {
+        stack.take_down()?;
+        stand_ins.forget(engine.docker())
+    });
     tried?;
     gone?;
-    println!(
-        "\nwith a stand-in for: {}",
-        if stand_ins.is_empty() { "nothing".into() } else { stand_ins.join(", ") }
-    );
+    println!("\nwith a stand-in for: {}", stand_ins.names());
+    Ok(())
+}
+
+/// Whether this is to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// An error once this is to end: whoever waits gives up, and what was brought up is taken down.
+fn go_on() -> Result<()> {
+    ensure!(!ENDING.load(Ordering::Relaxed), "told to end");
+    Ok(())
+}
+
+/// Without this, Ctrl-C would end this process at once and leave containers behind.
+fn take_everything_down_when_told_to_end() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                ENDING.store(true, Ordering::Relaxed);
+            }
+        });
+    });
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! A copy of the project with its containers: told what a person would tell it, asked what a person would see.
 
-use super::engine::Docker;
-use crate::shell::{root, said};
+use super::{engine::Docker, go_on};
+use crate::shell::{is_root, root, said};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     fs,
     path::Path,
     process::Command,
@@ -36,7 +37,24 @@ pub(crate) struct Stack<'a> {
     http: reqwest::Client,
     /// Whether the development overlay is in force.
     developing: Cell<bool>,
+    /// What Docker had before.
+    before: BTreeSet<String>,
 }
+
+/// What a compose file or an engine's user may set, and is to be as the files have it.
+const VARIABLES: [&str; 11] = [
+    "COMPOSE_FILE",
+    "COMPOSE_PROFILES",
+    "DOJO_USER",
+    "FAIL_RATE",
+    "KAFKA_PORT",
+    "KAFKA_UI_PORT",
+    "LOG_FORMAT",
+    "MAX_RETRIES",
+    "PORT",
+    "RULES_WATCH",
+    "RUST_LOG",
+];
 
 impl<'a> Stack<'a> {
     /// Copies what is tracked or could be. The copy belongs to a user of its own, as a project belongs to whoever cloned it.
@@ -53,8 +71,9 @@ impl<'a> Stack<'a> {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let http = reqwest::Client::builder().timeout(ANSWERS_WITHIN).build()?;
-        let stack = Self { docker, folder, runtime, http, developing: Cell::new(false) };
-        if owns_everything() {
+        let stack =
+            Self { docker, folder, runtime, http, developing: Cell::new(false), before: things(docker)? };
+        if is_root() {
             said(Command::new("chown").arg("-R").arg(format!("{OWNER}:{OWNER}")).arg(stack.folder()))?;
         }
         let owner = stack.owner("rules")?;
@@ -83,7 +102,11 @@ impl<'a> Stack<'a> {
         let files: &[&str] =
             if self.developing.get() { &["-f", "docker-compose.yml", "-f", "compose.dev.yaml"] } else { &[] };
         let mut command = self.docker.command(["compose", "--ansi", "never"]);
-        command.args(files).args(args).current_dir(self.folder()).env("COMPOSE_PROJECT_NAME", NAME);
+        command.args(files).args(args).current_dir(self.folder());
+        for variable in VARIABLES {
+            command.env_remove(variable);
+        }
+        command.env("COMPOSE_PROJECT_NAME", NAME);
         command
     }
 
@@ -190,17 +213,34 @@ impl<'a> Stack<'a> {
     /// Ends everything and forgets it; an error, where anything is left.
     pub(crate) fn take_down(&self) -> Result<()> {
         self.compose("--profile * down --volumes --remove-orphans")?;
-        let label = format!("label=com.docker.compose.project={NAME}");
-        for (what, list) in [
-            ("containers", &["ps", "--all", "--quiet"][..]),
-            ("volumes", &["volume", "ls", "--quiet"]),
-            ("networks", &["network", "ls", "--quiet"]),
-        ] {
-            let left = self.docker.says(list.iter().copied().chain(["--filter", &label]))?;
-            ensure!(left.is_empty(), "{what} are left: {left}");
-        }
+        let left: Vec<_> = things(self.docker)?.difference(&self.before).cloned().collect();
+        ensure!(left.is_empty(), "this is left: {}", left.join(", "));
         Ok(())
     }
+}
+
+/// Docker's containers, volumes and networks.
+fn things(docker: &Docker) -> Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    for (what, list) in [
+        ("container", &["ps", "--all", "--quiet"][..]),
+        ("volume", &["volume", "ls", "--quiet"]),
+        ("network", &["network", "ls", "--quiet"]),
+    ] {
+        let ids = docker.says(list)?;
+        all.extend(ids.lines().map(|id| format!("{what} {id}")));
+    }
+    Ok(all)
+}
+
+/// Lets time go by, as the lesson wants it.
+pub(crate) fn pause(time: Duration) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        go_on()?;
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
 }
 
 /// Waits on a condition; how long it took. Where it does not come, the error is what it was waiting for last.
@@ -211,6 +251,7 @@ pub(crate) fn until<T>(
 ) -> Result<Duration> {
     let begun = Instant::now();
     loop {
+        go_on()?;
         match look() {
             Ok(_) => return Ok(begun.elapsed()),
             Err(error) if begun.elapsed() > within => {
@@ -219,9 +260,4 @@ pub(crate) fn until<T>(
             Err(_) => thread::sleep(LOOK_AGAIN),
         }
     }
-}
-
-/// Whether this process may give files away.
-fn owns_everything() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n")
 }
