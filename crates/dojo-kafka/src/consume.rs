@@ -170,6 +170,7 @@ pub fn consume<H: Handler>(
             warned: BTreeSet::new(),
             handled,
             handling,
+            spent: Duration::ZERO,
         };
         let result = work.run(&shutdown);
         work.close();
@@ -217,7 +218,8 @@ struct PartitionStatistics {
 }
 
 impl Context {
-    fn says_lag(&self, topic: &str, partition: i32, records: u32) {
+    fn says_lag(&self, topic: &str, partition: i32, records: i64) {
+        let Some(records) = known_lag(records) else { return };
         let labels = [
             ("group", self.group.clone()),
             ("topic", topic.to_owned()),
@@ -243,8 +245,7 @@ impl ClientContext for Context {
             self.progress.ends(self.prefix.in_contract(topic), known.map(|(p, s)| (p, s.hi_offset)));
         }
         for PartitionStatus { topic, partition, lag, .. } in self.progress.partitions() {
-            // Negative where it is not known.
-            self.says_lag(&topic, partition, u32::try_from(lag).unwrap_or_default());
+            self.says_lag(&topic, partition, lag);
         }
     }
 }
@@ -336,6 +337,8 @@ struct Loop<H> {
     warned: BTreeSet<String>,
     handled: Counter,
     handling: Histogram,
+    /// The handler's time since it was done with a record.
+    spent: Duration,
 }
 
 impl<H: Handler> Loop<H> {
@@ -364,15 +367,16 @@ impl<H: Handler> Loop<H> {
                 let Some(position) = position else { return Ok(()) };
                 let begun = Instant::now();
                 self.handler.record(&record, position, &mut self.outbox)?;
-                self.handling.record(begun.elapsed());
-                self.handled.increment(1);
-                let partition = message.partition();
+                let (took, partition) = (begun.elapsed(), message.partition());
                 drop(message);
+                self.count(took);
                 self.post()?;
                 self.pause_or_resume(Some(partition));
             }
             Some(Err(KafkaError::PartitionEOF(partition))) if self.consume.topics.len() == 1 => {
+                let begun = Instant::now();
                 self.handler.end_of_partition(partition, &mut self.outbox)?;
+                self.count(begun.elapsed());
                 self.post()?;
                 self.pause_or_resume(None);
             }
@@ -383,6 +387,18 @@ impl<H: Handler> Loop<H> {
             Some(Err(error)) => self.warn_once("cannot read", &error),
         }
         Ok(())
+    }
+
+    /// Counts the records that the handler is done with after a call that `took` so long. It may hold records back and do
+    /// several in a later call, also at the end of a partition; so the time of every call is shared out among the records
+    /// that are done next, and each record is measured once.
+    fn count(&mut self, took: Duration) {
+        self.spent += took;
+        let done = self.outbox.finished().len();
+        let Some(each) = self.spent.checked_div(u32::try_from(done).unwrap_or(u32::MAX)) else { return };
+        self.spent = Duration::ZERO;
+        self.handling.record_many(each, done);
+        self.handled.increment(done as u64);
     }
 
     /// Sends and settles what the handler put into the outbox.
@@ -658,6 +674,11 @@ fn known(positions: Vec<((usize, i32), Option<i64>)>) -> Vec<((usize, i32), i64)
     positions.into_iter().filter_map(|(key, offset)| Some((key, offset?))).collect()
 }
 
+/// A lag as a gauge takes it; nothing where it is not known, which 0, the best of all, would not say.
+fn known_lag(records: i64) -> Option<f64> {
+    (records >= 0).then_some(records as f64)
+}
+
 /// Whether no try will ever succeed: the record itself is refused.
 fn is_permanent(error: &KafkaError) -> bool {
     matches!(
@@ -669,4 +690,16 @@ fn is_permanent(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::InvalidTimestamp
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_told_where_it_is_known_however_large() {
+        assert_eq!(known_lag(-1), None);
+        assert_eq!(known_lag(0), Some(0.0));
+        assert_eq!(known_lag(5_000_000_000), Some(5e9));
+    }
 }

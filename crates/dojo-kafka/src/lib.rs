@@ -14,8 +14,10 @@
 //!
 //! What a service may rely on: a send is acknowledged by all in-sync replicas before it counts; an offset is
 //! committed only when everything that followed from the records before it is acknowledged; nothing waits without
-//! a bound. Each loop counts what it handles (`dojo_records_handled_total`, `dojo_record_handling_seconds`) and how far
-//! behind it is (`dojo_consumer_lag_records`), for whichever recorder of metrics the process has. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
+//! a bound. What it may not: that a record is handled once. After a crash the uncommitted ones come again.
+//!
+//! Each loop counts what it handles (`dojo_records_handled_total`, `dojo_record_handling_seconds`) and how far behind it
+//! is (`dojo_consumer_lag_records`), for whichever recorder of metrics the process has.
 
 mod prefix;
 

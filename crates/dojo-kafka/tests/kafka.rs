@@ -12,10 +12,14 @@ use dojo_kafka::{
     create_topics, tail,
 };
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use rdkafka::{admin::AdminClient, client::DefaultClientContext};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -326,6 +330,81 @@ async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
     until("nothing left to read", async || progress.partitions().iter().all(|p| p.lag == 0)).await;
     stop.cancel();
     tokio::time::timeout(PATIENCE, ends.join()).await.unwrap().unwrap();
+}
+
+/// Holds every record back until there is no more to read, and takes its time then.
+struct AtTheEnd(Vec<Position>);
+
+impl AtTheEnd {
+    const TAKES: Duration = Duration::from_millis(20);
+}
+
+impl Handler for AtTheEnd {
+    fn record(&mut self, _: &Record<'_>, position: Position, _: &mut Outbox) -> Result<(), Error> {
+        self.0.push(position);
+        Ok(())
+    }
+
+    fn end_of_partition(&mut self, _: i32, out: &mut Outbox) -> Result<(), Error> {
+        if !self.0.is_empty() {
+            std::thread::sleep(Self::TAKES);
+        }
+        self.0.drain(..).for_each(|position| out.done(position));
+        Ok(())
+    }
+}
+
+/// Keeps what the loop counts and measures.
+#[derive(Clone, Default)]
+struct Kept {
+    counted: Arc<AtomicU64>,
+    measured: Arc<Measured>,
+}
+
+#[derive(Default)]
+struct Measured(Mutex<Vec<f64>>);
+
+impl metrics::HistogramFn for Measured {
+    fn record(&self, seconds: f64) {
+        self.0.lock().unwrap().push(seconds);
+    }
+}
+
+impl metrics::Recorder for Kept {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::clone(&self.counted))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::clone(&self.measured))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_handler_does_at_the_end_of_a_partition_is_measured_and_each_record_once() {
+    let kafka = Kafka::start().await;
+    kafka.flood((0..30).map(order)).await;
+    let (kept, stop) = (Kept::default(), CancellationToken::new());
+    let running = metrics::with_local_recorder(&kept, || {
+        let consumed = Consume::new("g", &[topic::ORDERS], "test");
+        let producer = producer(&kafka.config);
+        consume(&kafka.config, consumed, producer, AtTheEnd(Vec::new()), Progress::default(), stop.clone())
+    });
+    until("thirty records", async || kept.counted.load(Ordering::Relaxed) == 30).await;
+    let measured = kept.measured.0.lock().unwrap().clone();
+    assert_eq!(measured.len(), 30);
+    let seconds: f64 = measured.iter().sum();
+    assert!(seconds >= AtTheEnd::TAKES.as_secs_f64(), "{measured:?}");
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, running.unwrap().join()).await.unwrap().unwrap();
 }
 
 /// What a tail told, until it caught up everywhere.

@@ -53,6 +53,7 @@ mod dead_letters;
 mod events;
 mod health;
 mod metrics;
+pub use health::serve_health;
 pub use metrics::Metrics;
 mod orders;
 mod page;

@@ -1,9 +1,6 @@
-//! `GET /metrics`: what this process counts, for Prometheus. The service counts; how that is written down is handed in by
-//! whoever runs it.
+//! What this process counts, for Prometheus. The service counts; how that is written down is handed in by whoever runs it.
 
-use crate::app::App;
 use axum::{
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -36,6 +33,8 @@ impl fmt::Debug for Metrics {
     }
 }
 
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], (app.config.metrics.0)()).into_response()
+impl IntoResponse for &Metrics {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, TEXT_FORMAT)], (self.0)()).into_response()
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    assets, dead_letters, events, health, metrics, orders,
+    assets, dead_letters, events, health, orders,
     origin::{self, OwnNames},
     page,
     problem::Problem,
@@ -32,9 +32,7 @@ pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
         .route("/status", get(status::status))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
+        .merge(health::routes(app.config.readiness.clone(), app.config.metrics.clone()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

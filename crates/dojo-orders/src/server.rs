@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections at a time; one asks for one thing at a time.
+/// Connections to the API at a time; one asks for one thing at a time.
 pub(crate) const CONNECTIONS: usize = 2_048;
 /// Also ends a connection on which no further request comes.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -27,9 +27,14 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(6);
 /// After an error of `accept`, such as too many open files, which does not pass at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`; then takes no more connections, and waits for those that are answering.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+/// Serves so many `connections` at a time until `shutdown`; then takes no more, and waits for those that are answering.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: usize,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(connections));
     let connections = TaskTracker::new();
     loop {
         let accepted = async {

@@ -43,6 +43,8 @@ pub enum Error {
     Template(#[from] minijinja::Error),
     #[error("cannot watch the rules: {0}")]
     Rules(#[source] tokio::task::JoinError),
+    #[error("the HTTP server failed: {0}")]
+    Server(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Kafka(#[from] dojo_kafka::Error),
 }
@@ -50,45 +52,66 @@ pub enum Error {
 /// Serves the API on `listener` until `shutdown`. Kafka may come later, or go away for a while.
 ///
 /// # Errors
-/// What cannot be mended by waiting: a wrong Kafka property, or a consumer that Kafka has refused for good.
+/// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
+/// ended the HTTP server.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let own_names =
         OwnNames::new(listener.local_addr().map_err(Error::Listener)?.ip(), &config.allowed_hosts);
+    let serve = |app, serving| server::serve(listener, router(app, own_names), server::CONNECTIONS, serving);
+    run_with(config, serve, shutdown).await
+}
+
+async fn run_with<S: Future<Output = ()> + Send + 'static>(
+    config: Config,
+    serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     // Whatever ends `run` ends everything it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
     let readiness = config.readiness.clone();
     let app = Arc::new(app(config, &serving).await?);
     let of = Arc::downgrade(&app);
-    readiness.is(move || of.upgrade().map_or_else(Vec::new, |app| app.not_ready()));
-    let server = tokio::spawn(server::serve(listener, router(Arc::clone(&app), own_names), serving.clone()));
+    let gone = || vec![("end", "the service has ended".to_owned())];
+    readiness.is(move || of.upgrade().map_or_else(gone, |app| app.not_ready()));
+    // Cancelled by the server's end, whatever ends it: nobody listens any more, and a service that went on would still be
+    // called ready at `ADMIN_LISTEN`.
+    let unserved = CancellationToken::new();
+    let (serve, leaves) = (serve(Arc::clone(&app), serving.clone()), unserved.clone().drop_guard());
+    let server = tokio::spawn(async move {
+        let _leaves = leaves;
+        serve.await;
+    });
 
     let Feeds { relay, tails } = start_reading(&app, &reading)?;
     let mut relay = std::pin::pin!(relay.join());
     let changed = Arc::new(Notify::new());
     app.relay.on_change(Arc::clone(&changed));
-    let reporter = tokio::select! {
-        ended = &mut relay => return ended.map_err(Error::Kafka),
-        reporter = start_reporting(&app, changed, &reading) => reporter?,
+    let mut reporter = None;
+    let report = async {
+        reporter = Some(start_reporting(&app, changed, &reading).await?);
+        std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = &mut relay => ended,
+        ended = &mut relay => ended.map_err(Error::Kafka),
+        failed = report => failed,
+        () = unserved.cancelled() => Ok(()),
         () = shutdown.cancelled() => Ok(()),
     };
 
     serving.cancel();
-    if let Err(panicked) = server.await {
-        tracing::error!(%panicked, "the HTTP server failed");
-    }
+    let ended = ended.and(server.await.map_err(Error::Server));
     app.mutations.drain().await;
     drop(tails);
     reading.cancel();
     if ended.is_ok() && timeout(READERS_END_WITHIN, relay).await.is_err() {
         tracing::warn!("the reader of audit and dead letters did not end in time");
     }
-    reporter.stopped().await;
+    if let Some(reporter) = reporter {
+        reporter.stopped().await;
+    }
     app.producer.flush(FLUSH_WITHIN).await;
-    ended.map_err(Error::Kafka)
+    ended
 }
 
 async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
@@ -143,4 +166,33 @@ async fn start_reporting(
     let reporter = Reporter::start(app.producer.clone(), id, Service::Order, observe, changed).await?;
     reporter.running();
     Ok(reporter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dojo_kafka::{KafkaConfig, Readiness};
+
+    #[tokio::test]
+    async fn a_server_that_fails_ends_the_service_which_is_not_ready_any_more() {
+        let rules = tempfile::tempdir().unwrap();
+        let readiness = Readiness::default();
+        let config = Config {
+            kafka: KafkaConfig::new("127.0.0.1:1"),
+            instance_id: "order-1".into(),
+            fail_rate: None,
+            max_retries: None,
+            rules_dir: rules.path().to_owned(),
+            rules_watch: "poll".parse().unwrap(),
+            templates_dir: None,
+            allowed_hosts: Vec::new(),
+            embedded_broker: false,
+            readiness: readiness.clone(),
+            metrics: crate::Metrics::default(),
+        };
+        let serve = |_, _| async { panic!("a defect, as the test wants it") };
+        let ran = timeout(Duration::from_secs(60), run_with(config, serve, CancellationToken::new())).await;
+        assert!(matches!(ran, Ok(Err(Error::Server(_)))), "{ran:?}");
+        assert_eq!(readiness.causes()[0].0, "end");
+    }
 }

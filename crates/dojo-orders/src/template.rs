@@ -1,7 +1,7 @@
 //! The page's template: the one in the program, or the file that somebody edits while it runs.
 //!
-//! The file is read for every page, so what is saved is there at the next one. As with rules, a broken file changes
-//! nothing but what is said about it: the last version that worked stays in force.
+//! The file is read for every page, so what is saved is there at the next one. As with rules, a file that is broken or
+//! being written changes nothing but what is said about it: the last version that worked stays in force.
 
 use minijinja::{Environment, Error, value::Serde};
 use serde::Serialize;
@@ -10,12 +10,19 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    thread,
+    time::Duration,
 };
 
 const NAME: &str = "page.html";
 const BUILT_IN: &str = include_str!("../templates/page.html");
 /// Far more than a page needs: a file of another kind is not read to its end.
 const MOST_BYTES: u64 = 1 << 20;
+/// How long a changed file must stay the same before it counts as saved: an editor that writes in place leaves it empty, or
+/// cut off, for a moment.
+const SETTLE: Duration = Duration::from_millis(40);
+/// How often a file that keeps changing is read again for one page.
+const PATIENCE: usize = 4;
 
 /// The template in force.
 pub(crate) struct Template {
@@ -51,7 +58,7 @@ impl Template {
     }
 
     /// Fills the template with what `values` gives, which is told why the file is not in force, where it is not. Reads
-    /// the file.
+    /// the file, and blocks its thread while that settles, where it has changed.
     ///
     /// # Errors
     /// Not even the version that has worked before can be filled.
@@ -71,23 +78,45 @@ impl Template {
         known.render(&values(Some(format!("{why}; the last template that worked stays in force"))))
     }
 
-    /// What the file holds; the version that is known, where that is the same.
+    /// What the file has come to; the version that is known, where that is the same.
     fn saved(&self, file: &Path, known: &Arc<Version>) -> Result<Arc<Version>, String> {
-        let mut source = String::new();
-        let read =
-            File::open(file).and_then(|opened| opened.take(MOST_BYTES + 1).read_to_string(&mut source));
-        match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => source = BUILT_IN.to_owned(),
-            Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
-            Ok(bytes) if bytes as u64 > MOST_BYTES => {
-                return Err(format!("{} is larger than {MOST_BYTES} bytes", file.display()));
-            }
-            Ok(_) => {}
-        }
+        let source = settled(&known.source, || read(file))
+            .unwrap_or_else(|| Err(format!("{} is being written", file.display())))?;
         if source == known.source {
             return Ok(Arc::clone(known));
         }
         Version::compile(source).map(Arc::new).map_err(|error| said(file, &error))
+    }
+}
+
+/// What `read` gives, if that is `known` or has stopped changing.
+fn settled(known: &str, mut read: impl FnMut() -> Result<String, String>) -> Option<Result<String, String>> {
+    let mut found = read();
+    for _ in 0..PATIENCE {
+        if found.as_ref().is_ok_and(|source| source == known) {
+            return Some(found);
+        }
+        thread::sleep(SETTLE);
+        let again = read();
+        if again == found {
+            return Some(found);
+        }
+        found = again;
+    }
+    None
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let mut source = String::new();
+    let read = File::open(file).and_then(|opened| opened.take(MOST_BYTES + 1).read_to_string(&mut source));
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BUILT_IN.to_owned()),
+        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
+        Ok(bytes) if bytes as u64 > MOST_BYTES => {
+            Err(format!("{} is larger than {MOST_BYTES} bytes", file.display()))
+        }
+        Ok(_) if source.trim().is_empty() => Err(format!("{} is empty", file.display())),
+        Ok(_) => Ok(source),
     }
 }
 
@@ -112,10 +141,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let save = |text: &str| std::fs::write(folder.path().join(NAME), text).unwrap();
         let template = Template::new(Some(folder.path())).unwrap();
-        save("one {{ why }}");
-        assert_eq!(fill(&template), "one none");
-        save("two {{ why }}");
-        assert_eq!(fill(&template), "two none");
+        save("one {{ why or '-' }}");
+        assert_eq!(fill(&template), "one -");
+        save("two {{ why or '-' }}");
+        assert_eq!(fill(&template), "two -");
         save("three\n{% if %}");
         let page = fill(&template);
         assert!(page.starts_with("two ") && page.contains("page.html:2"), "{page}");
@@ -123,6 +152,24 @@ mod tests {
         assert!(fill(&template).contains("nonsense"));
         save("five");
         assert_eq!(fill(&template), "five");
+        save(" \n");
+        assert_eq!(fill(&template), "five", "an empty file is no page");
+    }
+
+    /// What comes of a file that reads as `texts`, one after the other, and was `one` before.
+    fn settled_on(texts: &[&str]) -> Option<Result<String, String>> {
+        let mut texts = texts.iter();
+        settled("one", || Ok((*texts.next().expect("no more reading than that")).to_owned()))
+    }
+
+    #[test]
+    fn a_file_counts_when_it_reads_the_same_twice() {
+        let saved = |text: &str| Some(Ok(text.to_owned()));
+        assert_eq!(settled_on(&["one"]), saved("one"));
+        assert_eq!(settled_on(&["two", "two"]), saved("two"));
+        assert_eq!(settled_on(&["", "tw", "two", "two"]), saved("two"));
+        assert_eq!(settled_on(&["", "one"]), saved("one"));
+        assert_eq!(settled_on(&["a", "b", "c", "d", "e"]), None, "it is left for the next page");
     }
 
     #[test]

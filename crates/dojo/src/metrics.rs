@@ -4,8 +4,9 @@
 //! and says what each number means.
 
 use anyhow::Context as _;
+use dojo_orders::Metrics;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::time::Duration;
 
 /// Upper bounds, in seconds: from a record that is only counted to one whose rule takes all the time it is given.
@@ -16,8 +17,8 @@ const HANDLING: [f64; 14] = [
 /// Measured times wait to be put into their buckets, and take memory until then.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Records everything this process counts, from now on; answers the handle that writes it down.
-pub(crate) fn record() -> anyhow::Result<PrometheusHandle> {
+/// Records everything this process counts, from now on; answers what writes it down.
+pub(crate) fn record() -> anyhow::Result<Metrics> {
     let recorder =
         PrometheusBuilder::new().set_buckets(&HANDLING).context("the buckets of handling times")?;
     let handle = recorder.install_recorder().context("cannot record metrics")?;
@@ -30,14 +31,17 @@ pub(crate) fn record() -> anyhow::Result<PrometheusHandle> {
             kept.run_upkeep();
         }
     });
-    Ok(handle)
+    Ok(Metrics::new(move || handle.render()))
 }
 
 fn describe() {
-    describe_counter!("dojo_records_handled_total", "Records handed to the service, repeated ones included");
+    describe_counter!(
+        "dojo_records_handled_total",
+        "Records that the service is done with, repeated ones included"
+    );
     describe_histogram!(
         "dojo_record_handling_seconds",
-        "Time the service took for a record, without what it waited for Kafka"
+        "Time the service took for a record, the mean of those done at once, without what it waited for Kafka"
     );
     describe_gauge!(
         "dojo_consumer_lag_records",

@@ -10,34 +10,48 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     tracing::info!("page and API on http://{}", listener.local_addr()?);
     let mut config = order.config;
     config.allowed_hosts.push(order.listen.host);
-    let metrics = metrics::record()?;
-    admin::start(&order.admin, &config.readiness, &metrics, &shutdown).await?;
-    config.metrics = dojo_orders::Metrics::new(move || metrics.render());
-    within_bound(dojo_orders::run(config, listener, shutdown.clone()), shutdown).await
+    config.metrics = metrics::record()?;
+    let admin = admin::start(&order.admin, &config.readiness, config.metrics.clone(), &shutdown).await?;
+    until_end(dojo_orders::run(config, listener, shutdown.clone()), admin, shutdown).await
 }
 
 pub(crate) async fn notification(
     service: cli::Alone<dojo_notification::Config>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
-    within_bound(dojo_notification::run(service.config, shutdown.clone()), shutdown).await
+    let admin =
+        admin::start(&service.admin, &service.config.readiness, metrics::record()?, &shutdown).await?;
+    until_end(dojo_notification::run(service.config, shutdown.clone()), admin, shutdown).await
 }
 
 pub(crate) async fn fraud(
     service: cli::Alone<dojo_fraud::Config>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
-    within_bound(dojo_fraud::run(service.config, shutdown.clone()), shutdown).await
+    let admin =
+        admin::start(&service.admin, &service.config.readiness, metrics::record()?, &shutdown).await?;
+    until_end(dojo_fraud::run(service.config, shutdown.clone()), admin, shutdown).await
 }
 
 pub(crate) async fn audit(
     service: cli::Alone<dojo_audit::Config>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    admin::start(&service.admin, &service.config.readiness, &metrics::record()?, &shutdown).await?;
-    within_bound(dojo_audit::run(service.config, shutdown.clone()), shutdown).await
+    let admin =
+        admin::start(&service.admin, &service.config.readiness, metrics::record()?, &shutdown).await?;
+    until_end(dojo_audit::run(service.config, shutdown.clone()), admin, shutdown).await
+}
+
+/// Runs `service` to its end, or until `admin` fails.
+async fn until_end<E: std::error::Error + Send + Sync + 'static>(
+    service: impl Future<Output = Result<(), E>>,
+    admin: impl Future<Output = anyhow::Error>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        result = within_bound(service, shutdown) => result,
+        error = admin => Err(error),
+    }
 }
 
 pub(crate) async fn topics(topics: cli::Topics) -> anyhow::Result<()> {

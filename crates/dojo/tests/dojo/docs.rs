@@ -22,8 +22,8 @@ const DOCUMENTS: [&str; 3] = ["WORKSHOP.md", "README.md", "CONTRIBUTING.md"];
 const PROGRAMS: [&str; 7] = ["cargo", "curl", "docker", "dojo", "kcat", "kill", "target/release/dojo"];
 
 /// The commands of Docker, and of its Compose, that the documents use.
-const DOCKER: [&str; 11] =
-    ["build", "compose", "kill", "load", "ps", "pull", "run", "save", "start", "stop", "up"];
+const DOCKER: [&str; 12] =
+    ["build", "compose", "down", "kill", "load", "ps", "pull", "run", "save", "start", "stop", "up"];
 
 /// A command as a document shows it.
 #[derive(Debug, PartialEq)]
@@ -61,11 +61,11 @@ fn trial(command: &str) -> Option<Trial> {
     let (variables, words) = variables_and_words(command);
     let has = |flag| words.contains(&flag);
     match words[..] {
-        ["cargo", "run", "--release"] => Some(Trial::Names),
+        ["cargo", "run", "--release"] | ["cargo", "run", "--release", "--features", _] => Some(Trial::Names),
         // Of what is piped, only the last one would tell that it fails.
         _ if !variables.is_empty() || has("|") => None,
         ["cargo", "bench" | "clippy" | "test" | "xtask", _, ..] => Some(Trial::Names),
-        ["docker", "compose" | "load" | "save", _, ..] => Some(Trial::Names),
+        ["docker", "ps"] | ["docker", "compose" | "load" | "save", _, ..] => Some(Trial::Names),
         ["cargo", "dojo-run", _, ..] | ["cargo", "run", "--release", "--", "--help"] => Some(Trial::Succeeds),
         ["curl", ..] | ["dojo", "health"] => Some(Trial::Succeeds),
         ["kcat", ..] if has("-C") && has("-e") => Some(Trial::Prints),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// As an editor saves: a new file beside it, then renamed over it.
-fn save(rules: &Path, file: &str, source: &str) {
+pub fn save(rules: &Path, file: &str, source: &str) {
     let beside = rules.join(format!(".{file}.new"));
     std::fs::write(&beside, source).unwrap();
     std::fs::rename(beside, rules.join(file)).unwrap();

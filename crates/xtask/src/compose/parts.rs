@@ -86,6 +86,20 @@ fn up(stack: &Stack<'_>) -> Result<()> {
     println!("the dojo is ready {:.1} s after `docker compose up`", begun.elapsed().as_secs_f32());
     until("Kafka UI", READY_WITHIN, || kafka_ui(stack))?;
     println!("Kafka UI answers after {:.1} s", begun.elapsed().as_secs_f32());
+    let set = [("PORT", "3101"), ("KAFKA_PORT", "9192"), ("KAFKA_UI_PORT", "8180"), ("FAIL_RATE", "0.75")];
+    let config = said(stack.command(["config"]).envs(set))?;
+    for wanted in [
+        "published: \"3101\"",
+        "published: \"9192\"",
+        "published: \"8180\"",
+        "HOST://localhost:9192",
+        "FAIL_RATE: \"0.75\"",
+    ] {
+        ensure!(
+            config.contains(wanted),
+            "{wanted} is not what the variables make of the compose file: {config}"
+        );
+    }
     let init = stack.inspect("kafka-init", "{{.State.Status}} {{.State.ExitCode}}")?;
     ensure!(init == "exited 0", "kafka-init is {init}");
     for service in SERVICES {
