@@ -49,5 +49,6 @@ COPY crates/dojo-orders/templates templates
 # Inside a container it listens on every address; which of them are seen from outside is for whoever runs it to say.
 ENV HOST=0.0.0.0 TEMPLATES_DIR=templates
 USER dojo
-HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --start-interval=500ms --retries=3 CMD ["dojo", "health"]
+# Often while it starts. Later, each look at each service costs more than a quiet dojo does.
+HEALTHCHECK --interval=15s --timeout=4s --start-period=60s --start-interval=500ms --retries=3 CMD ["dojo", "health"]
 ENTRYPOINT ["dojo"]
