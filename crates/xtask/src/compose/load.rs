@@ -15,6 +15,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 const EVERY: Duration = Duration::from_millis(50);
 /// An order that was refused is placed again, under the same key, for at most so long.
 const PLACED_WITHIN: Duration = Duration::from_secs(120);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 const DELIVERED: [&str; 2] = ["NOTIFIED", "DLQ"];
 const JUDGED: [&str; 2] = ["FRAUD_CHECK_PASSED", "FRAUD_ALERT"];
@@ -84,7 +85,7 @@ async fn place_one(http: reqwest::Client, n: u32) -> String {
         {
             return id.to_owned();
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 

@@ -86,6 +86,48 @@ fn up(stack: &Stack<'_>) -> Result<()> {
     println!("the dojo is ready {:.1} s after `docker compose up`", begun.elapsed().as_secs_f32());
     until("Kafka UI", READY_WITHIN, || kafka_ui(stack))?;
     println!("Kafka UI answers after {:.1} s", begun.elapsed().as_secs_f32());
+    let init = stack.inspect("kafka-init", "{{.State.Status}} {{.State.ExitCode}}")?;
+    ensure!(init == "exited 0", "kafka-init is {init}");
+    only_on_this_machine(stack)?;
+    counted(stack)?;
+    settable(stack)
+}
+
+/// An error unless Kafka UI shows the dojo's topics.
+fn kafka_ui(stack: &Stack<'_>) -> Result<()> {
+    // Kafka UI's own API, or the page of what stands in for it.
+    let topics =
+        stack.get(&format!("{KAFKA_UI}/api/clusters/dojo/topics")).or_else(|_| stack.get(KAFKA_UI))?;
+    ensure!(topics.contains("orders-dlq"), "it shows {topics}");
+    Ok(())
+}
+
+/// Every port is this machine's alone.
+fn only_on_this_machine(stack: &Stack<'_>) -> Result<()> {
+    for service in SERVICES {
+        let bindings = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{end}}{{end}}";
+        let bound = stack.inspect(service, bindings)?;
+        for address in bound.split_whitespace() {
+            let address: Ipv4Addr =
+                address.parse().with_context(|| format!("{service} listens on {address}"))?;
+            ensure!(address.is_loopback(), "{service} can be reached from other machines at {address}");
+        }
+    }
+    Ok(())
+}
+
+/// Every service of ours has metrics.
+fn counted(stack: &Stack<'_>) -> Result<()> {
+    for service in ["order", "notification-1", "notification-2", "fraud", "audit"] {
+        let ask = "exec 3<>/dev/tcp/localhost/9100; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+        let metrics = said(stack.command(["exec", "--no-TTY", service, "bash", "-c"]).arg(ask))?;
+        ensure!(metrics.contains("dojo_"), "{service} has no metrics: {metrics}");
+    }
+    Ok(())
+}
+
+/// Ports and the rate of failures are what `.env` or the environment says.
+fn settable(stack: &Stack<'_>) -> Result<()> {
     let set = [("PORT", "3101"), ("KAFKA_PORT", "9192"), ("KAFKA_UI_PORT", "8180"), ("FAIL_RATE", "0.75")];
     let config = said(stack.command(["config"]).envs(set))?;
     for wanted in [
@@ -100,31 +142,6 @@ fn up(stack: &Stack<'_>) -> Result<()> {
             "{wanted} is not what the variables make of the compose file: {config}"
         );
     }
-    let init = stack.inspect("kafka-init", "{{.State.Status}} {{.State.ExitCode}}")?;
-    ensure!(init == "exited 0", "kafka-init is {init}");
-    for service in SERVICES {
-        let bindings = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{end}}{{end}}";
-        let bound = stack.inspect(service, bindings)?;
-        for address in bound.split_whitespace() {
-            let address: Ipv4Addr =
-                address.parse().with_context(|| format!("{service} listens on {address}"))?;
-            ensure!(address.is_loopback(), "{service} can be reached from other machines at {address}");
-        }
-    }
-    for service in ["order", "notification-1", "notification-2", "fraud", "audit"] {
-        let ask = "exec 3<>/dev/tcp/localhost/9100; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
-        let metrics = said(stack.command(["exec", "--no-TTY", service, "bash", "-c"]).arg(ask))?;
-        ensure!(metrics.contains("dojo_"), "{service} has no metrics: {metrics}");
-    }
-    Ok(())
-}
-
-/// An error unless Kafka UI shows the dojo's topics.
-fn kafka_ui(stack: &Stack<'_>) -> Result<()> {
-    // Kafka UI's own API, or the page of what stands in for it.
-    let topics =
-        stack.get(&format!("{KAFKA_UI}/api/clusters/dojo/topics")).or_else(|_| stack.get(KAFKA_UI))?;
-    ensure!(topics.contains("orders-dlq"), "it shows {topics}");
     Ok(())
 }
 
