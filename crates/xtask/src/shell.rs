@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
     time::Instant,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs one step of a task and says how long it took.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -103,9 +104,35 @@ pub(crate) fn is_root() -> bool {
     said(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
 }
 
-/// Runs `apt-get`, quietly unless it fails.
-pub(crate) fn apt_get(args: &[&str]) -> Result<()> {
-    said(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+/// Installs packages, quietly unless it fails.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let apt_get = |args: &[&str]| {
+        said(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+    };
+    apt_get(&["update", "-qq"])?;
+    apt_get(&[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
+}
+
+/// The signals that are to end this process; it is no longer ended by them where one of these is.
+pub(crate) struct End {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl End {
+    /// Listens from now on. Needs an asynchronous runtime around it.
+    pub(crate) fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Returns once one of them has come.
+    pub(crate) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Whether `program` with `args` runs and succeeds, quietly.

@@ -7,7 +7,7 @@
 
 use crate::{
     kafka::under_ci,
-    shell::{apt_get, may_install, root, run, succeeds},
+    shell::{install, may_install, root, run, succeeds},
 };
 use anyhow::Result;
 use std::{
@@ -43,10 +43,8 @@ pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
     if !packages.is_empty() {
         if may_install() {
             println!("installing {}", packages.join(", "));
-            let install = ["install", "-y", "-qq", "--no-install-recommends", "fonts-dejavu-core"];
-            let installed =
-                apt_get(&["update", "-qq"]).and_then(|()| apt_get(&[&install[..], &packages[..]].concat()));
-            match installed {
+            packages.push("fonts-dejavu-core");
+            match install(&packages) {
                 Err(error) if !under_ci() => println!("not installed: {error:#}"),
                 result => result?,
             }

@@ -4,7 +4,7 @@
 //! The sources are looked at, not listened to: a folder that is mounted from another machine tells nothing of its
 //! changes. What cannot be built changes nothing, and the last that could goes on.
 
-use crate::shell::{Cargo, root};
+use crate::shell::{Cargo, End, root};
 use anyhow::{Context as _, Result};
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,6 @@ use std::{
 };
 use tokio::{
     process::{Child, Command},
-    signal::unix::{Signal, SignalKind, signal},
     time::{sleep, timeout},
 };
 
@@ -115,27 +114,6 @@ async fn stop(dojo: Option<Child>) -> Result<()> {
         dojo.kill().await.context("cannot end the dojo")?;
     }
     Ok(())
-}
-
-/// The signals that are to end this.
-struct End {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl End {
-    fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    /// Returns once one of them has come.
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// When each source was changed last.

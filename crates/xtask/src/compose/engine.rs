@@ -3,7 +3,7 @@
 //! An engine of our own has its socket, its data and its pid file in one folder. What it changes of the machine is put back at
 //! the end: whether packets are forwarded, the firewall's rules, and its bridge.
 
-use crate::shell::{apt_get, may_install, said, succeeds};
+use crate::shell::{self, may_install, said, succeeds};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     ffi::OsStr,
@@ -52,6 +52,11 @@ impl Docker {
     pub(crate) fn says<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
         said(&mut self.command(args))
     }
+
+    /// Whether there is an engine behind it.
+    fn answers(&self) -> bool {
+        self.says(["version", "--format", "{{.Server.Version}}"]).is_ok()
+    }
 }
 
 /// An engine; where it is our own, it ends when this is dropped.
@@ -70,7 +75,7 @@ impl Engine {
     /// The engine that answers; or, as root on Debian, one of our own.
     pub(crate) fn find_or_start() -> Result<Self> {
         let docker = Docker { host: None };
-        if docker.says(["version", "--format", "{{.Server.Version}}"]).is_ok() {
+        if docker.answers() {
             return Ok(Self { docker, own: None });
         }
         install()?;
@@ -103,7 +108,7 @@ impl Engine {
 
     fn wait_until_up(&mut self) -> Result<()> {
         let begun = Instant::now();
-        while self.docker.says(["version", "--format", "{{.Server.Version}}"]).is_err() {
+        while !self.docker.answers() {
             let ended = self.own.as_mut().and_then(|own| own.daemon.try_wait().ok().flatten());
             if ended.is_some() || begun.elapsed() > STARTS_WITHIN {
                 let log = self.own.as_ref().map(|own| own._folder.path().join("dockerd.log"));
@@ -197,8 +202,7 @@ fn install() -> Result<()> {
         "iproute2",
         "debootstrap",
     ];
-    let install = ["install", "-y", "-qq", "--no-install-recommends"];
-    let installed = apt_get(&["update", "-qq"]).and_then(|()| apt_get(&[&install[..], &packages].concat()));
+    let installed = shell::install(&packages);
     // Nothing else is to come from there.
     fs::remove_file(SOURCE).context(SOURCE)?;
     fs::remove_file(PREFERENCE).context(PREFERENCE)?;

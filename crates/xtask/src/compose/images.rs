@@ -15,14 +15,17 @@ const STAND_IN: &str = "kafka-dojo.stand-in";
 /// Where Debian keeps the authorities that this machine trusts besides its own.
 const AUTHORITIES: &str = "/usr/local/share/ca-certificates";
 
+pub(crate) const DEBIAN: &str = "debian:bookworm-slim";
+pub(crate) const KAFKA: &str = "apache/kafka:4.3.1";
+
 /// Makes the image of that name.
 type Make = fn(&Docker, &str) -> Result<()>;
 
 /// Each with how it is made where it cannot be pulled; a later one may be made from an earlier one.
 const IMAGES: [(&str, Make); 4] = [
-    ("debian:bookworm-slim", debian),
+    (DEBIAN, debian),
     ("rust:1-slim-bookworm", rust),
-    ("apache/kafka:4.3.1", kafka),
+    (KAFKA, kafka),
     ("ghcr.io/kafbat/kafka-ui:v1.5.0", kafka_ui),
 ];
 

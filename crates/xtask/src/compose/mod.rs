@@ -11,7 +11,7 @@ mod load;
 mod parts;
 mod stack;
 
-use crate::shell::step;
+use crate::shell::{End, step};
 use anyhow::{Context as _, Result, ensure};
 use engine::Engine;
 use parts::PARTS;
@@ -20,7 +20,6 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Tries the parts whose names are given, or all of them.
 pub(crate) fn compose(wanted: &[String]) -> Result<()> {
@@ -32,8 +31,9 @@ pub(crate) fn compose(wanted: &[String]) -> Result<()> {
     let engine = step("Docker", Engine::find_or_start)?;
     let stand_ins = step("images", || images::find_or_make(engine.docker()))?;
     let stack = Stack::copy(engine.docker())?;
-    let parts = PARTS.iter().filter(|part| wanted.is_empty() || wanted.iter().any(|name| name == part.name));
-    let tried = parts.into_iter().try_for_each(|part| {
+    let mut parts =
+        PARTS.iter().filter(|part| wanted.is_empty() || wanted.iter().any(|name| name == part.name));
+    let tried = parts.try_for_each(|part| {
         go_on()?;
         step(&format!("{}: {}", part.name, part.what), || (part.run)(&stack))
     });
@@ -64,16 +64,9 @@ fn take_everything_down_when_told_to_end() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     thread::spawn(move || {
         runtime.block_on(async {
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
+            let Ok(mut end) = End::new() else { return };
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
+                end.told().await;
                 ENDING.store(true, Ordering::Relaxed);
             }
         });

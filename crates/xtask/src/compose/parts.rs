@@ -1,7 +1,7 @@
 //! What is tried of the stack, part by part, in this order.
 
 use super::{
-    docs,
+    docs, images,
     load::Load,
     stack::{KAFKA_UI, PAGE, SERVICES, Stack, pause, until},
 };
@@ -319,7 +319,7 @@ fn kill(stack: &Stack<'_>) -> Result<()> {
         let before = state()?;
         let pid = before.split(' ').next().unwrap_or_default();
         // Not `docker kill`: what is ended that way is meant to stay ended. From a container, since the process may be another user's.
-        let kill = ["run", "--rm", "--pid=host", "debian:bookworm-slim", "bash", "-c"];
+        let kill = ["run", "--rm", "--pid=host", images::DEBIAN, "bash", "-c"];
         stack.docker.says(kill.into_iter().chain([&*format!("kill -9 {pid}")]))?;
         let back = until(&format!("{service} to be back"), SOON, || {
             let now = state()?;
@@ -470,7 +470,7 @@ fn secure_kafka<'a>(stack: &'a Stack<'a>, network: &str, mount: &str) -> Result<
     let mut args =
         vec!["run", "--detach", "--network", network, "--network-alias", "secure", "--volume", mount];
     args.extend(settings.iter().flat_map(|setting| ["--env", setting]));
-    args.push("apache/kafka:4.3.1");
+    args.push(images::KAFKA);
     Ok(Container { stack, id: stack.docker.says(args)? })
 }
 
