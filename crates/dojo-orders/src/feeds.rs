@@ -15,7 +15,6 @@
 //! no longer holds what comes next, because retention has overtaken a reader, the streams are told of the gap.
 
 use crate::{
-    audit_trail::AuditTrail,
     config::Config,
     feed::Feed,
     frame::frame,
@@ -24,7 +23,7 @@ use crate::{
     reading::{self, read},
 };
 use chrono::{TimeDelta, Utc};
-use dojo_contract::{AuditAction, AuditEvent, InstanceStatus, header, topic};
+use dojo_contract::{AuditEvent, InstanceStatus, header, topic};
 use dojo_kafka::{
     AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, LogLookup, Outbox, Position, Producer,
     Progress, Record, StartAt, Tail, Tailed, consume, tail,
@@ -51,7 +50,6 @@ pub(crate) struct Feeds {
 pub(crate) fn follow(
     config: &Config,
     model: &Arc<Model>,
-    trail: AuditTrail,
     producer: Producer,
     progress: Progress,
     shutdown: &CancellationToken,
@@ -59,7 +57,7 @@ pub(crate) fn follow(
     let kafka = &config.kafka;
     let client = |what: &str| format!("{}-{what}", config.instance_id);
     let orders = {
-        let mut reader = OrdersReader::new(Arc::clone(model), trail);
+        let mut reader = OrdersReader::new(Arc::clone(model));
         tail(kafka, &client("orders"), topic::ORDERS, From::Earliest, shutdown, move |t| reader.tailed(t))?
     };
     let settings = {
@@ -165,7 +163,6 @@ fn follow_status(model: &Model, record: &Record<'_>) {
 /// Reads `orders` from its start into the orders list, and shows its newest part on the streams.
 struct OrdersReader {
     model: Arc<Model>,
-    trail: AuditTrail,
     expected: Expected,
     /// Where the streams' part begins.
     warm: BTreeMap<i32, i64>,
@@ -174,8 +171,8 @@ struct OrdersReader {
 }
 
 impl OrdersReader {
-    fn new(model: Arc<Model>, trail: AuditTrail) -> Self {
-        Self { model, trail, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
+    fn new(model: Arc<Model>) -> Self {
+        Self { model, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
     }
 
     fn tailed(&mut self, tailed: Tailed<'_>) {
@@ -224,8 +221,7 @@ impl OrdersReader {
         let readable = match event {
             Ok(event) => {
                 if header::is_original(&record.headers) {
-                    self.trail.read(&event, partition, offset);
-                    self.model.orders_mut().apply(partition, offset, event);
+                    self.model.orders_mut().apply(partition, event);
                 }
                 Ok(())
             }
@@ -307,12 +303,7 @@ impl Handler for Relay {
         }
         self.last.insert((feed, partition), (offset, record.timestamp));
         let readable = if feed == Feed::Audit {
-            read::<AuditEvent>(record.value).map(|event| {
-                if event.action == AuditAction::Created {
-                    self.model.orders_mut().audited(event.order_id);
-                }
-                self.model.recent().audit(record, &event);
-            })
+            read::<AuditEvent>(record.value).map(|event| self.model.recent().audit(record, &event))
         } else {
             let event = read(record.value);
             let readable = event.as_ref().map(drop).map_err(Clone::clone);

@@ -6,7 +6,6 @@
 
 use crate::{
     app::{App, LOG_READERS, STREAMS},
-    audit_trail::AuditTrail,
     catch_up::Log,
     config::Config,
     feeds::{self, Feeds},
@@ -118,8 +117,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
-    let trail = AuditTrail::start(kafka.clone(), producer.clone(), id, serving.clone());
-    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), trail, id.to_owned());
+    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), id.to_owned());
     let rules = {
         let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
         tokio::task::spawn_blocking(move || Rules::open(&dir, mode, &serving)).await.map_err(Error::Rules)?
@@ -141,8 +139,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
 }
 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
-    let (trail, producer, progress) = (app.mutations.trail.clone(), app.producer.clone(), app.relay.clone());
-    Ok(feeds::follow(&app.config, &app.model, trail, producer, progress, reading)?)
+    Ok(feeds::follow(&app.config, &app.model, app.producer.clone(), app.relay.clone(), reading)?)
 }
 
 /// From here on the settings are known, and this instance tells on `dojo-status` what it does.

@@ -32,7 +32,6 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
             "count": app.model.orders().len(),
             "caughtUp": app.model.is_caught_up(),
             "unreadableRecords": app.model.unreadable(),
-            "auditRecordsToResend": app.mutations.trail.waiting(),
         },
     }))
 }
