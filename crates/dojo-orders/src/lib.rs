@@ -26,6 +26,7 @@ mod reading;
 mod feeds;
 mod hub;
 mod instances;
+mod marks;
 mod model;
 mod projection;
 mod reached;

@@ -14,6 +14,7 @@
 
 use crate::{
     locks::{OrderLock, OrderLocks},
+    marks::Marks,
     model::Model,
     problem::Problem,
     projection::{Creation, Fingerprint},
@@ -51,6 +52,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6b61_666b_6120_4f72_8465_7220_646f_6a6
 pub(crate) struct Mutations {
     pub(crate) producer: Producer,
     pub(crate) model: Arc<Model>,
+    marks: Arc<Marks>,
     pub(crate) instance_id: String,
     locks: OrderLocks,
     places: Arc<Semaphore>,
@@ -58,9 +60,9 @@ pub(crate) struct Mutations {
 }
 
 impl Mutations {
-    pub(crate) fn new(producer: Producer, model: Arc<Model>, instance_id: String) -> Self {
+    pub(crate) fn new(producer: Producer, model: Arc<Model>, marks: Arc<Marks>, instance_id: String) -> Self {
         let (locks, places) = (OrderLocks::default(), Arc::new(Semaphore::new(AT_A_TIME)));
-        Self { producer, model, instance_id, locks, places, running: TaskTracker::new() }
+        Self { producer, model, marks, instance_id, locks, places, running: TaskTracker::new() }
     }
 
     /// Creates the order that `asked` asks for; with an `Idempotency-Key`, the same order however often it is asked
@@ -194,12 +196,11 @@ impl Mutations {
         self.model.orders().creation(id)
     }
 
-    /// Waits until the list has seen what the log holds now. A log that ends in something else than a record, such as a
-    /// transaction's marker, cannot be seen to its end; the bound lets that pass.
+    /// Waits until the list has seen what the log holds now, also behind a transaction that is still open.
     async fn see_the_logs_end(&self) -> Result<(), Problem> {
-        let ends = self.producer.watermarks(topic::ORDERS).await.map_err(|e| not_known(&e))?;
+        let ends = self.marks.ends(topic::ORDERS).await.map_err(|e| not_known(&e))?;
         let all = futures::future::join_all(
-            ends.into_iter().map(|(partition, (_, end))| self.model.orders_read.wait(partition, end - 1)),
+            ends.into_iter().map(|(partition, end)| self.model.orders_read.wait(partition, end - 1)),
         );
         if timeout(SEEN_WITHIN, all).await.is_err() {
             tracing::debug!("the orders list did not come to the log's end in time");
@@ -280,7 +281,8 @@ mod tests {
     fn mutations() -> Mutations {
         let producer = Producer::new(&KafkaConfig::new("127.0.0.1:1"), "test", MESSAGE_TIMEOUT).unwrap();
         let model = Arc::new(Model::new(Capacity::default()));
-        Mutations::new(producer, model, "test".to_owned())
+        let marks = Arc::new(Marks::new(producer.clone()));
+        Mutations::new(producer, model, marks, "test".to_owned())
     }
 
     #[tokio::test]

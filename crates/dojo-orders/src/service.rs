@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     feeds::{self, Feeds},
     hub::Capacity,
+    marks::{self, Marks},
     model::Model,
     mutations::{MESSAGE_TIMEOUT, Mutations},
     origin::OwnNames,
@@ -117,7 +118,8 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
-    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), id.to_owned());
+    let marks = Arc::new(Marks::new(producer.clone()));
+    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), Arc::clone(&marks), id.to_owned());
     let rules = {
         let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
         tokio::task::spawn_blocking(move || Rules::open(&dir, mode, &serving)).await.map_err(Error::Rules)?
@@ -133,13 +135,17 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         config,
         producer,
         model,
+        marks,
         mutations,
         rules,
     })
 }
 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
-    Ok(feeds::follow(&app.config, &app.model, app.producer.clone(), app.relay.clone(), reading)?)
+    let (producer, progress) = (app.producer.clone(), app.relay.clone());
+    let feeds = feeds::follow(&app.config, &app.model, &app.marks, producer, progress, reading)?;
+    tokio::spawn(marks::watch(Arc::clone(&app.marks), Arc::clone(&app.model.hub), reading.clone()));
+    Ok(feeds)
 }
 
 /// From here on the settings are known, and this instance tells on `dojo-status` what it does.
