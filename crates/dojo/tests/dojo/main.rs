@@ -8,17 +8,20 @@
     reason = "a test says what is wrong by panicking"
 )]
 
-mod admin;
+mod accounts;
+mod alone;
 mod arrivals;
 mod events;
 mod load;
 mod process;
 
+mod admin;
 mod away;
 mod command_line;
 mod docs;
 mod faults;
 mod kafka;
+mod kills;
 mod page;
 mod rules;
 mod scenarios;

@@ -131,12 +131,16 @@ impl Start {
 }
 
 /// Lets go of a connection before the service does, which closes one after a minute without a request.
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     let bounded = reqwest::Client::builder().timeout(Duration::from_secs(20));
     bounded.pool_idle_timeout(Duration::from_secs(20)).build().unwrap()
 }
 
-fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+/// What a process has written so far, line by line.
+pub type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Reads lines to their end, on a thread, so that their writer is never held up.
+pub fn lines(from: impl Read + Send + 'static) -> Lines {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     std::thread::spawn(move || {
@@ -151,8 +155,8 @@ fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
 pub struct Dojo {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: Arc<Mutex<Vec<String>>>,
-    log: Arc<Mutex<Vec<String>>>,
+    stdout: Lines,
+    log: Lines,
     /// Its rules, to be edited.
     pub rules: PathBuf,
     /// Its page.
@@ -188,6 +192,18 @@ impl Dojo {
     pub async fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
         answer.json().await.map_err(|e| e.to_string())
+    }
+
+    /// Changes settings, and waits until every instance has applied them.
+    pub async fn patch_settings(&self, patch: &Value) {
+        eventually("every instance to apply the settings", async || {
+            let answer = self.http.patch(format!("{}/settings", self.url)).json(patch).send().await;
+            let answer = answer.map_err(|e| e.to_string())?;
+            let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
+            assert!(!status.is_client_error(), "{patch} is refused: {said}");
+            if status == 200 { Ok(()) } else { Err(format!("{status} {said}")) }
+        })
+        .await;
     }
 
     /// Ends it; how long that took.
