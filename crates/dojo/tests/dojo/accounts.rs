@@ -53,6 +53,28 @@ struct Books {
 }
 
 impl Books {
+    /// Reads until nothing is open and nothing more comes, or until nothing has come for longer than anything takes.
+    async fn settle(kafka: &KafkaConfig, open: impl Fn(&Self) -> usize) -> Self {
+        let readers = [topic::ORDERS, topic::ORDERS_DLQ, topic::AUDIT].map(|t| Reader::start(kafka, t));
+        let (mut books, mut seen, mut last) = (Self::default(), [0; 3], Instant::now());
+        loop {
+            for (reader, (seen, enter)) in
+                readers.iter().zip(seen.iter_mut().zip([Self::order, Self::dead_letter, Self::audit]))
+            {
+                for record in reader.after(*seen) {
+                    *seen += 1;
+                    last = Instant::now();
+                    enter(&mut books, &record);
+                }
+            }
+            let quiet = last.elapsed();
+            if quiet > PATIENCE || (quiet > SETTLED && open(&books) == 0) {
+                return books;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
     fn order(&mut self, record: &Read) {
         let event: OrderEvent = record.json();
         let id = event.order.id.to_string();
@@ -111,6 +133,25 @@ impl Books {
     }
 }
 
+/// Verdicts on a log where nothing is delivered: what is wrong with them once every order has one, if anything.
+pub async fn wrong_verdicts(kafka: &KafkaConfig) -> Option<String> {
+    let books = Books::settle(kafka, |books| books.without(Said::is_verdict).len()).await;
+    let unjudged = books.without(Said::is_verdict);
+    let wrong = books.wrong_velocity(|verdicts| verdicts.iter().any(|said| said.velocity));
+    let last = books.wrong_velocity(|verdicts| verdicts.last().is_some_and(|said| said.velocity));
+    let told = format!(
+        "{} orders of {} customers: {} unjudged; {} customers with too few or too many VELOCITY ({} by the last \
+         verdict): {:?}",
+        books.placed.len(),
+        books.placed.values().collect::<BTreeSet<_>>().len(),
+        unjudged.len(),
+        wrong.len(),
+        last.len(),
+        wrong.iter().take(5).collect::<Vec<_>>(),
+    );
+    (!unjudged.is_empty() || !wrong.is_empty() || books.placed.is_empty()).then_some(told)
+}
+
 /// What must be true in the end, and what is counted.
 #[derive(Debug)]
 pub struct Accounts {
@@ -146,40 +187,18 @@ pub struct Accounts {
 impl Accounts {
     /// Draws them up once everything on the log is delivered and judged, however long that takes while it goes on.
     pub async fn settle(kafka: &KafkaConfig, answers: &[Answer]) -> Self {
-        let readers = [topic::ORDERS, topic::ORDERS_DLQ, topic::AUDIT].map(|t| Reader::start(kafka, t));
-        let [orders, dead, audit] = &readers;
-        let (mut books, mut seen) = (Books::default(), [0; 3]);
-        let acknowledged: BTreeSet<_> = answers
-            .iter()
-            .filter_map(|answer| match &answer.told {
-                Told::Created(id) => Some(id.as_str()),
-                _ => None,
-            })
-            .collect();
-        let mut last = Instant::now();
-        loop {
-            let before = seen;
-            let mut take = |n: usize, reader: &Reader, mut enter: Box<dyn FnMut(&Read) + '_>| {
-                let records = reader.after(seen[n]);
-                seen[n] += records.len();
-                records.iter().for_each(&mut enter);
-            };
-            take(0, orders, Box::new(|record| books.order(record)));
-            take(1, dead, Box::new(|record| books.dead_letter(record)));
-            take(2, audit, Box::new(|record| books.audit(record)));
+        let created = answers.iter().filter_map(|answer| match &answer.told {
+            Told::Created(id) => Some(id.as_str()),
+            _ => None,
+        });
+        let acknowledged: BTreeSet<_> = created.collect();
+        let books = Books::settle(kafka, |books| {
             let on_log = acknowledged.iter().filter(|id| books.placed.contains_key(**id)).count();
-            let open = (acknowledged.len() - on_log)
+            (acknowledged.len() - on_log)
                 + books.without(Said::is_end).len()
-                + books.without(Said::is_verdict).len();
-            if seen != before {
-                last = Instant::now();
-            }
-            let quiet = last.elapsed();
-            if quiet > PATIENCE || (open == 0 && quiet > SETTLED) {
-                break;
-            }
-            sleep(LOOK_AGAIN).await;
-        }
+                + books.without(Said::is_verdict).len()
+        })
+        .await;
         Self::of(&books, answers, &acknowledged)
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     accounts::Accounts,
     load::{Load, Told},
-    process::Start,
+    process::{Start, kills},
 };
 use dojo_testbed::OwnKafka;
 use serde_json::{Value, json};
@@ -13,11 +13,6 @@ const PER_SECOND: u64 = 60;
 const INSTANCES: [&str; 5] = ["order-1", "notification-1", "notification-2", "fraud-1", "audit-1"];
 /// Orders taken between two kills, so that the next one hits an instance at work.
 const BETWEEN: usize = 60;
-
-/// How often a process is killed on each broker; `DOJO_KILLS` asks for more.
-fn kills() -> usize {
-    std::env::var("DOJO_KILLS").map_or(20, |kills| kills.parse().expect("DOJO_KILLS is a number"))
-}
 
 /// Kills half of all, with Kafka in the middle, and draws up the accounts.
 async fn accounts_with(settings: Value) -> Accounts {

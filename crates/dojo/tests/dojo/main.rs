@@ -20,6 +20,7 @@ mod away;
 mod command_line;
 mod docs;
 mod faults;
+mod fraud_crashes;
 mod kafka;
 mod kills;
 mod page;

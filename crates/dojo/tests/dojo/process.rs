@@ -16,6 +16,11 @@ use std::{
 /// The program under test.
 pub const DOJO: &str = env!("CARGO_BIN_EXE_dojo");
 
+/// How many kills a test spreads over what it kills; `DOJO_KILLS` asks for more than twenty.
+pub fn kills() -> usize {
+    std::env::var("DOJO_KILLS").map_or(20, |kills| kills.parse().expect("DOJO_KILLS is a number"))
+}
+
 /// The folder of the workspace.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
