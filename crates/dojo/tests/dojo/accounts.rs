@@ -214,9 +214,7 @@ impl Accounts {
         Self {
             placed: books.placed.len(),
             answers: tally(answers),
-            lost: owned(
-                acknowledged.iter().copied().filter(|id| !books.placed.contains_key(*id)).collect(),
-            ),
+            lost: owned(acknowledged.iter().copied().filter(|id| !books.placed.contains_key(*id)).collect()),
             undelivered: owned(books.without(Said::is_end)),
             unjudged: owned(books.without(Said::is_verdict)),
             effect_before_cause: owned(

@@ -55,7 +55,8 @@ impl Alone {
 
     /// What `dojo health` says, and whether it succeeds.
     async fn health(&self) -> (bool, String) {
-        let asked = Command::new(DOJO).arg("health").env("ADMIN_LISTEN", self.admin().await).output().unwrap();
+        let asked =
+            Command::new(DOJO).arg("health").env("ADMIN_LISTEN", self.admin().await).output().unwrap();
         let said = [asked.stdout, asked.stderr].concat();
         (asked.status.success(), String::from_utf8(said).unwrap())
     }

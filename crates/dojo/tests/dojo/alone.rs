@@ -9,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 pub struct Alone {
     process: Child,
     log: Lines,
-    stdout: Lines,
 }
 
 impl Drop for Alone {
@@ -47,12 +46,11 @@ impl Alone {
             .env("KAFKA_PREFIX", kafka.prefix.to_string())
             .env("RULES_DIR", workspace().join("rules"))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut process = more(&mut command).spawn().unwrap();
-        let stdout = lines(process.stdout.take().unwrap());
         let log = lines(process.stderr.take().unwrap());
-        Self { process, log, stdout }
+        Self { process, log }
     }
 
     /// Kills the process with SIGKILL and waits for its end.
@@ -70,16 +68,6 @@ impl Alone {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
-    }
-
-    /// The log so far, as one text.
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap().join("\n")
-    }
-
-    /// The lines on standard output so far.
-    pub fn stdout(&self) -> Vec<String> {
-        self.stdout.lock().unwrap().clone()
     }
 
     /// Returns `host:port` of health and metrics, once the service listens there.

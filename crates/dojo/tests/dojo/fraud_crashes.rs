@@ -37,10 +37,8 @@ struct Lane {
 
 fn order(customer_name: String) -> Outgoing {
     let (id, now) = (Uuid::now_v7(), chrono::Utc::now());
-    let order =
-        NewOrder { customer_name, item: "Pizza".to_owned(), quantity: 1, price: 1.into() };
-    let event =
-        OrderEvent { action: OrderAction::Created, order: order.into_order(id, now), timestamp: now };
+    let order = NewOrder { customer_name, item: "Pizza".to_owned(), quantity: 1, price: 1.into() };
+    let event = OrderEvent { action: OrderAction::Created, order: order.into_order(id, now), timestamp: now };
     Outgoing::json(topic::ORDERS, id, &event, now).unwrap()
 }
 
@@ -76,7 +74,11 @@ impl Lane {
         eventually("a new order to be judged", async || {
             let new = self.audit.after(seen);
             seen += new.len();
-            if new.iter().any(|verdict| verdict.key == id) { Ok(()) } else { Err(format!("not among {seen} verdicts")) }
+            if new.iter().any(|verdict| verdict.key == id) {
+                Ok(())
+            } else {
+                Err(format!("not among {seen} verdicts"))
+            }
         })
         .await;
     }
@@ -125,7 +127,8 @@ async fn verdicts_are_exact_when_a_successor_dies_at_any_moment_of_its_first_sec
     let shared = Kafka::with_topics(&[]).await;
     let all = (LIFE.as_millis() / STEP.as_millis()) as usize;
     let every = all.div_ceil(kills().min(all));
-    let lives = (1..=all).filter(|n| n % every == 0).map(|n| vec![STEP * u32::try_from(n).unwrap()]).collect();
+    let lives =
+        (1..=all).filter(|n| n % every == 0).map(|n| vec![STEP * u32::try_from(n).unwrap()]).collect();
     all_are_exact(&shared, lives).await;
 }
 
@@ -157,8 +160,7 @@ async fn foreign_member_joins(lane: &Lane, stay: impl Future<Output = ()>) {
     let (progress, leave) = (Progress::default(), CancellationToken::new());
     let member = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], "foreign");
     let producer = lane.producer.clone();
-    let reading =
-        consume(&lane.kafka, member, producer, Foreign, progress.clone(), leave.clone()).unwrap();
+    let reading = consume(&lane.kafka, member, producer, Foreign, progress.clone(), leave.clone()).unwrap();
     tokio::time::timeout(PATIENCE, progress.assigned()).await.expect("the group takes a member in");
     stay.await;
     leave.cancel();

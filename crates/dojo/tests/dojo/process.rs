@@ -5,6 +5,7 @@ use dojo_kafka::KafkaConfig;
 use dojo_testbed::{brokers, eventually, own_prefix};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -247,6 +248,25 @@ impl Dojo {
         Ok(running
             .map(|i| (i["instanceId"].as_str().unwrap().to_owned(), i["pid"].as_u64().unwrap()))
             .collect())
+    }
+
+    /// Process ids of the services by instance id, as the system has them (Linux's `/proc`).
+    pub fn services(&self) -> BTreeMap<String, u32> {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let read = |pid: u32, file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+        let instance = |pid: u32| {
+            let status = String::from_utf8(read(pid, "status")?).ok()?;
+            if !status.lines().any(|line| line == parent) {
+                return None;
+            }
+            let environment = String::from_utf8_lossy(&read(pid, "environ")?).into_owned();
+            let mut variables = environment.split('\0');
+            let id = variables.find_map(|variable| variable.strip_prefix("INSTANCE_ID="))?;
+            Some((id.to_owned(), pid))
+        };
+        pids.filter_map(instance).collect()
     }
 
     /// Kills `instance` without a goodbye, and waits until another process runs under its name.
