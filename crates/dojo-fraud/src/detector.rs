@@ -4,7 +4,8 @@
 //! Pure. What the log's reader needs with each order (where it stands, say) travels along as `T`.
 //!
 //! After a restart the windows are filled again from records that were judged before: those come out as well, so that
-//! each received record comes out once, and are marked.
+//! each received record comes out once, and have no window. They come out first, in every partition, before any order
+//! that is still to be judged.
 
 use crate::{
     merge::{Due, Merge, Merged},
@@ -44,10 +45,8 @@ pub struct Incoming<T> {
 pub struct Counted<T> {
     /// As it came in.
     pub incoming: Incoming<T>,
-    /// What the windows held, this order included.
-    pub window: WindowStats,
-    /// Whether a verdict is due. It is not where there was one before a restart.
-    pub is_due: bool,
+    /// What the windows hold, this order included. `None`: the order was judged before a restart, so no verdict is due.
+    pub window: Option<WindowStats>,
 }
 
 /// The state of fraud detection over a set of partitions.
@@ -77,10 +76,18 @@ impl<T> Detector<T> {
     /// A new order arrived at `now`, in milliseconds since 1970.
     pub fn arrived(&mut self, incoming: Incoming<T>, now: i64) {
         self.restarted_below(incoming.partition, incoming.offset);
-        // One that is far ahead is counted alone, so no other order's count depends on when its turn is. One a little
-        // ahead is taken for just now: clocks differ.
-        let due =
-            if is_far_ahead(incoming.time, now) { Due::AtOnce } else { Due::At(incoming.time.min(now)) };
+        // One a little ahead is taken for just now: clocks differ.
+        let time = incoming.time.min(now);
+        let due = if is_far_ahead(incoming.time, now) {
+            // It is counted alone, so no other order's count depends on when its turn is.
+            Due::AtOnce
+        } else if self.is_due(&incoming) {
+            Due::At(time)
+        } else {
+            // The counts 1 to k were given to the k orders judged before; the next order to be judged is k + 1, even if
+            // it was placed before one of them.
+            Due::Replayed(time)
+        };
         *self.waiting_kib.entry(incoming.partition).or_default() += kib(&incoming.order);
         self.merge.push(incoming.partition, due, incoming, now);
     }
@@ -103,10 +110,19 @@ impl<T> Detector<T> {
             *waiting -= kib(&incoming.order);
         }
         let Order { id, customer_name, .. } = &incoming.order;
-        let window =
-            self.windows.count(Placed { id: *id, customer: customer_name, time: incoming.time }, now);
-        let is_due = self.starts.get(&partition).is_none_or(|start| incoming.offset >= start.judge_from);
-        Some(Counted { incoming, window, is_due })
+        let placed = Placed { id: *id, customer: customer_name, time: incoming.time };
+        let verdict = if self.is_due(&incoming) {
+            Some(self.windows.count(placed, now))
+        } else {
+            self.windows.recall(placed, now);
+            None
+        };
+        Some(Counted { incoming, window: verdict })
+    }
+
+    /// Whether a verdict on the order is due: there was none before the restart.
+    fn is_due(&self, order: &Incoming<T>) -> bool {
+        self.starts.get(&order.partition).is_none_or(|start| order.offset >= start.judge_from)
     }
 
     /// How many orders of `partition` wait for their turn. One with long texts, as a stranger may send, counts once more
@@ -182,7 +198,7 @@ mod tests {
         detector.end(1, NOON);
         let counts: Vec<_> = drain(&mut detector, NOON)
             .into_iter()
-            .map(|c| (c.incoming.time == in_2099, c.window.customer_orders_in_window))
+            .map(|c| (c.incoming.time == in_2099, c.window.unwrap().customer_orders_in_window))
             .collect();
         assert_eq!(counts.len(), 8);
         assert_eq!(counts.iter().filter(|(ahead, _)| *ahead).collect::<Vec<_>>(), [&(true, 1)]);
@@ -198,10 +214,25 @@ mod tests {
         }
         let due: Vec<_> = drain(&mut detector, NOON + 100)
             .into_iter()
-            .filter(|c| c.is_due)
-            .map(|c| (c.incoming.offset, c.window.customer_orders_in_window))
+            .filter_map(|c| Some((c.incoming.offset, c.window?.customer_orders_in_window)))
             .collect();
         assert_eq!(due, [(8, 6), (9, 7)]);
+    }
+
+    #[test]
+    fn an_order_that_was_overtaken_by_one_judged_before_is_counted_after_it() {
+        // Partition 0 was judged up to its end; the record of partition 1 was placed before that, and was not judged.
+        let judged = Start { partition: 0, read_from: 0, judge_from: 5 };
+        let behind = Start { partition: 1, read_from: 0, judge_from: 0 };
+        let mut detector = Detector::starting([judged, behind], NOON);
+        detector.arrived(incoming(1, 0, NOON - 1), NOON);
+        detector.end(1, NOON);
+        for offset in 0..5 {
+            detector.arrived(incoming(0, offset, NOON), NOON);
+        }
+        detector.end(0, NOON);
+        let last = drain(&mut detector, NOON).pop().unwrap();
+        assert_eq!((last.incoming.partition, last.window.unwrap().customer_orders_in_window), (1, 6));
     }
 
     #[test]
@@ -209,7 +240,7 @@ mod tests {
         let mut detector = Detector::starting([Start { partition: 0, read_from: 90, judge_from: 100 }], NOON);
         detector.passed(0, 0, NOON);
         detector.arrived(incoming(0, 1, NOON), NOON);
-        assert!(drain(&mut detector, NOON).iter().all(|c| c.is_due));
+        assert!(drain(&mut detector, NOON).iter().all(|c| c.window.is_some()));
     }
 
     #[test]
@@ -251,8 +282,8 @@ mod tests {
                     drop(left.remove(at));
                 }
             }
-            let over =
-                drain(&mut detector, now).into_iter().filter(|c| c.window.customer_orders_in_window > 5);
+            let judged = drain(&mut detector, now).into_iter();
+            let over = judged.filter(|c| c.window.unwrap().customer_orders_in_window > 5);
             alerted.extend(over.map(|c| c.incoming.order.id));
         }
         alerted

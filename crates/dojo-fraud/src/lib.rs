@@ -41,20 +41,12 @@ mod service;
 mod tally;
 
 use dojo_contract::{Service, topic};
-use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
-    notify_on_change,
-};
+use dojo_kafka::{Consume, GroupService, Instance, KafkaConfig, Readiness, RuleStatus};
 use dojo_rules::{LiveRule, WatchMode};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub use service::Fraud;
-
-/// A verdict that is not acknowledged by then is sent again.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the fraud service needs to know.
 #[derive(clap::Args, Debug, Clone)]
@@ -94,34 +86,18 @@ pub enum Error {
 /// Kafka refuses for good what the service cannot do without. Kafka being away is waited out.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let Config { kafka, instance_id, rules_dir, rules_watch, readiness } = config;
-    let instance_id =
-        instance_id.unwrap_or_else(|| format!("fraud-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
-    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
-    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
+    let instance = Instance::start(Service::Fraud, instance_id);
+    let group = topic::FRAUD_GROUP;
+    let service = GroupService::start(kafka, instance.clone(), group, &readiness, &shutdown).await?;
     let rule = LiveRule::open(&rules_dir, rules_watch, shutdown.clone());
-    let progress = Progress::default();
-    readiness.is_of_member(topic::FRAUD_GROUP, &producer, &progress);
-
-    let changed = Arc::new(Notify::new());
-    progress.on_change(Arc::clone(&changed));
-    notify_on_change(follower.changes(), Arc::clone(&changed));
-    notify_on_change(rule.changes(), Arc::clone(&changed));
-    let observe = {
-        let (progress, rule) = (progress.clone(), rule.clone());
-        // No setting concerns fraud detection today. It follows them all the same, so that "every instance has
-        // applied it" needs no list of exceptions.
-        move || Observed {
-            partitions: progress.partitions(),
-            rebalances: progress.rebalances(),
-            rule_version: Some(rule.current().version.clone()),
-            rule_error: rule.error(),
-            settings_offset: follower.offset(),
-        }
+    service.report_on_change(rule.changes());
+    let work = Consume {
+        is_static: true,
+        needs_every_partition: true,
+        settings: Some(service.settings().clone()),
+        ..Consume::new(group, &[topic::ORDERS], &instance)
     };
-    let reporter =
-        Reporter::start(producer.clone(), instance_id.clone(), Service::Fraud, observe, changed).await?;
-
-    let work = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &instance_id);
-    let consumer = consume(&kafka, work, producer, Fraud::new(instance_id, rule), progress, shutdown)?;
-    Ok(consumer.join_reporting(reporter).await?)
+    let handler = Fraud::new(instance.id, rule.clone());
+    let rule = move || RuleStatus { version: Some(rule.current().version.clone()), error: rule.error() };
+    Ok(service.run(work, handler, rule, shutdown).await?)
 }

@@ -52,6 +52,10 @@ mod tests {
     struct Log(BTreeMap<i32, Vec<i64>>);
 
     impl LogLookup for Log {
+        fn partitions(&self, _: &str) -> Result<usize, Error> {
+            Ok(self.0.len())
+        }
+
         fn timestamp_at(&self, _: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
             Ok(self.0[&partition].get(offset as usize).copied())
         }

@@ -47,6 +47,13 @@ fn at(topic: &str, partition: i32, offset: Offset) -> Result<TopicPartitionList,
 }
 
 impl LogLookup for Lookup {
+    fn partitions(&self, topic: &str) -> Result<usize, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let metadata = self.consumer()?.fetch_metadata(Some(&on_cluster), WITHIN).map_err(fail)?;
+        Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
+    }
+
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;

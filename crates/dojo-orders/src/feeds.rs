@@ -26,8 +26,8 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use dojo_contract::{AuditAction, AuditEvent, InstanceStatus, header, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, LogLookup, Outbox, Position, Producer,
-    Progress, Record, StartAt, Tail, Tailed, consume, tail,
+    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Instance, LogLookup, Outbox, Position,
+    Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -50,6 +50,7 @@ pub(crate) struct Feeds {
 /// Starts all readers.
 pub(crate) fn follow(
     config: &Config,
+    instance: &Instance,
     model: &Arc<Model>,
     trail: AuditTrail,
     producer: Producer,
@@ -77,7 +78,11 @@ pub(crate) fn follow(
     };
     let relay = consume(
         kafka,
-        Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], client("relay")),
+        // Streams go on at once after a restart: this member's place waits for it.
+        Consume {
+            is_static: true,
+            ..Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
+        },
         producer,
         Relay { model: Arc::clone(model), last: HashMap::new() },
         progress,
@@ -339,6 +344,10 @@ mod tests {
     struct BeginsAt(Option<i64>);
 
     impl LogLookup for BeginsAt {
+        fn partitions(&self, _: &str) -> Result<usize, Error> {
+            Ok(1)
+        }
+
         fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
             Ok(None)
         }
