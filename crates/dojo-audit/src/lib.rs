@@ -13,17 +13,9 @@ mod line;
 mod service;
 
 use dojo_contract::{Service, topic};
-use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
-    notify_on_change,
-};
-use std::{io::Write, sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use dojo_kafka::{Consume, GroupService, Instance, KafkaConfig, Readiness, RuleStatus};
+use std::io::Write;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-
-/// A status that is not acknowledged by then is given up; the next one follows soon.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the audit service needs to know.
 #[derive(clap::Args, Debug, Clone)]
@@ -57,7 +49,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     run_with(config, std::io::stdout(), shutdown).await
 }
 
-/// Writes lines to `lines` until `shutdown`, or until nobody reads them any more; then commits and leaves the group,
+/// Writes lines to `lines` until `shutdown`, or until nobody reads them any more; then commits and closes its consumer,
 /// within seconds. A reader that does not read holds the lines up, and nothing else.
 ///
 /// # Errors
@@ -69,33 +61,12 @@ pub async fn run_with(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let Config { kafka, instance_id, readiness } = config;
-    let instance_id =
-        instance_id.unwrap_or_else(|| format!("audit-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
-    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
-    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
-    let progress = Progress::default();
-    readiness.is_of_member(topic::AUDIT_GROUP, &producer, &progress);
-
-    let changed = Arc::new(Notify::new());
-    progress.on_change(Arc::clone(&changed));
-    notify_on_change(follower.changes(), Arc::clone(&changed));
-    let observe = {
-        let progress = progress.clone();
-        // No setting concerns this service. It follows them all the same, so that "every instance has applied it"
-        // needs no list of exceptions.
-        move || Observed {
-            partitions: progress.partitions(),
-            rebalances: progress.rebalances(),
-            settings_offset: follower.offset(),
-            ..Observed::default()
-        }
-    };
-    let reporter =
-        Reporter::start(producer.clone(), instance_id.clone(), Service::Audit, observe, changed).await?;
-
+    let instance = Instance::start(Service::Audit, instance_id);
+    let service =
+        GroupService::start(kafka, instance.clone(), topic::AUDIT_GROUP, &readiness, &shutdown).await?;
+    // Nothing is to be learned from the wait for a dead member's session, so its successor takes over at once.
+    let work = Consume { is_static: true, ..Consume::new(topic::AUDIT_GROUP, &[topic::AUDIT], &instance) };
     let until = shutdown.child_token();
-    let work = Consume::new(topic::AUDIT_GROUP, &[topic::AUDIT], &instance_id);
     let handler = service::Audit::new(lines, until.clone());
-    let consumer = consume(&kafka, work, producer, handler, progress, until)?;
-    Ok(consumer.join_reporting(reporter).await?)
+    Ok(service.run(work, handler, RuleStatus::default, until).await?)
 }

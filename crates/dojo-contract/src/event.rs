@@ -185,6 +185,10 @@ pub struct WindowStats {
     pub customer_orders_in_window: u64,
     /// Orders of everybody.
     pub global_orders_in_window: u64,
+    /// Whether some partitions of `orders` belonged to another member of the group, so that their orders are missing
+    /// in both counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// A record of the topic `orders-dlq`. An unreadable record of `orders` is there instead byte for byte as it came,
@@ -219,7 +223,8 @@ mod tests {
             reason: "6 orders".into(),
             severity: Severity::High,
         }]);
-        event.window_stats = Some(WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9 });
+        event.window_stats =
+            Some(WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9, partial: false });
         assert_eq!(
             serde_json::to_value(&event).unwrap(),
             json!({

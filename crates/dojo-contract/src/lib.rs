@@ -21,7 +21,10 @@ pub use record::RecordMeta;
 pub mod topic;
 
 mod settings;
-pub use settings::{Defaults, Setting, SettingName, Settings, SettingsError, SettingsPatch, ValueSource};
+pub use settings::{
+    Defaults, Guarantee, Setting, SettingName, SettingValue, Settings, SettingsError, SettingsPatch,
+    ValueSource,
+};
 
 mod status;
 pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};

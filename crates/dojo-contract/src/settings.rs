@@ -20,17 +20,74 @@ pub enum Setting {
     FailRate,
     /// How often a failed delivery is retried, 0 to 10.
     MaxRetries,
+    /// How often an event can take effect: see [`Guarantee`].
+    Guarantee,
+}
+
+/// The delivery guarantee of a service that consumes `orders` and produces what follows.
+///
+/// Covers what is on Kafka: the records it reads, the records it writes, and its offsets. It doesn't cover the world
+/// outside, such as an e-mail that was sent before a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guarantee {
+    /// Offsets are committed after what followed is acknowledged. A crash repeats the uncommitted records.
+    #[default]
+    AtLeastOnce,
+    /// What followed and the offsets are one Kafka transaction (KIP-98): both become visible, or neither does.
+    ExactlyOnce,
+}
+
+impl Guarantee {
+    /// Both guarantees, the default first.
+    pub const ALL: [Self; 2] = [Self::AtLeastOnce, Self::ExactlyOnce];
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "atLeastOnce",
+            Self::ExactlyOnce => "exactlyOnce",
+        }
+    }
+}
+
+/// A value that a setting can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingValue {
+    /// Of [`Setting::FailRate`] and [`Setting::MaxRetries`].
+    Number(Decimal),
+    /// Of [`Setting::Guarantee`].
+    Guarantee(Guarantee),
+}
+
+impl SettingValue {
+    /// The number, if it is one.
+    pub fn number(self) -> Option<Decimal> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Guarantee(_) => None,
+        }
+    }
+
+    /// The value as JSON; a number keeps its digits, without trailing zeros.
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::Number(number) => number.normalize().to_string().parse().map_or(Value::Null, Value::Number),
+            Self::Guarantee(guarantee) => guarantee.name().into(),
+        }
+    }
 }
 
 impl Setting {
     /// Everything that can be set.
-    pub const ALL: [Self; 2] = [Self::FailRate, Self::MaxRetries];
+    pub const ALL: [Self; 3] = [Self::FailRate, Self::MaxRetries, Self::Guarantee];
 
     /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::FailRate => "failRate",
             Self::MaxRetries => "maxRetries",
+            Self::Guarantee => "guarantee",
         }
     }
 
@@ -38,21 +95,30 @@ impl Setting {
         Self::ALL.into_iter().find(|setting| setting.name() == name)
     }
 
-    /// `value` if it is one this setting can have; else what it can have.
-    fn check(self, value: &Value) -> Result<Decimal, String> {
+    /// Returns `value` as a value of this setting, or says what the setting can have.
+    fn check(self, value: &Value) -> Result<SettingValue, String> {
         // A number's own text, so that 0.1 stays 0.1.
-        let number = value.as_number().and_then(|n| {
-            let text = n.to_string();
+        let number = || {
+            let text = value.as_number()?.to_string();
             text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(&text)).ok()
-        });
-        match self {
-            Self::FailRate => number
-                .filter(|n| (Decimal::ZERO..=Decimal::ONE).contains(n))
-                .ok_or_else(|| format!("is {value}: give a number from 0 to 1")),
-            Self::MaxRetries => number
-                .filter(|n| n.is_integer() && (Decimal::ZERO..=Decimal::from(MAX_RETRIES_LIMIT)).contains(n))
-                .ok_or_else(|| format!("is {value}: give a whole number from 0 to {MAX_RETRIES_LIMIT}")),
-        }
+        };
+        let (checked, allowed) = match self {
+            Self::FailRate => {
+                let rate = number().filter(|n| (Decimal::ZERO..=Decimal::ONE).contains(n));
+                (rate.map(SettingValue::Number), "a number from 0 to 1".to_owned())
+            }
+            Self::MaxRetries => {
+                let range = Decimal::ZERO..=Decimal::from(MAX_RETRIES_LIMIT);
+                let retries = number().filter(|n| n.is_integer() && range.contains(n));
+                (retries.map(SettingValue::Number), format!("a whole number from 0 to {MAX_RETRIES_LIMIT}"))
+            }
+            Self::Guarantee => {
+                let guarantee = Guarantee::ALL.into_iter().find(|guarantee| value == guarantee.name());
+                let [one, other] = Guarantee::ALL.map(Guarantee::name);
+                (guarantee.map(SettingValue::Guarantee), format!("\"{one}\" or \"{other}\""))
+            }
+        };
+        checked.ok_or_else(|| format!("is {value}: give {allowed}"))
     }
 }
 
@@ -140,18 +206,24 @@ impl Defaults {
     /// The built-in number of retries, 2.
     pub const MAX_RETRIES: u32 = 2;
 
-    fn get(&self, setting: Setting) -> (Decimal, ValueSource) {
+    fn get(&self, setting: Setting) -> (SettingValue, ValueSource) {
         let (given, default) = match setting {
-            Setting::FailRate => (self.fail_rate, Self::FAIL_RATE),
-            Setting::MaxRetries => (self.max_retries.map(Decimal::from), Decimal::from(Self::MAX_RETRIES)),
+            Setting::FailRate => (self.fail_rate, SettingValue::Number(Self::FAIL_RATE)),
+            Setting::MaxRetries => {
+                let default = SettingValue::Number(Self::MAX_RETRIES.into());
+                (self.max_retries.map(Decimal::from), default)
+            }
+            Setting::Guarantee => (None, SettingValue::Guarantee(Guarantee::default())),
         };
-        given.map_or((default, ValueSource::Default), |value| (value, ValueSource::Environment))
+        given.map_or((default, ValueSource::Default), |value| {
+            (SettingValue::Number(value), ValueSource::Environment)
+        })
     }
 }
 
 /// The state of the topic `dojo-settings`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings(BTreeMap<SettingName, Decimal>);
+pub struct Settings(BTreeMap<SettingName, SettingValue>);
 
 impl Settings {
     /// Takes in one record. One that is none leaves everything as it is.
@@ -163,23 +235,23 @@ impl Settings {
         };
         let wrong = |message: String| SettingsError::Value { name: key.to_owned(), message };
         let value: Value = serde_json::from_slice(bytes).map_err(|e| wrong(format!("is not JSON: {e}")))?;
-        let number = name.setting.check(&value).map_err(wrong)?;
-        self.0.insert(name, number);
+        let value = name.setting.check(&value).map_err(wrong)?;
+        self.0.insert(name, value);
         Ok(())
     }
 
     /// What the topic itself says about `name`.
-    pub fn get(&self, name: &SettingName) -> Option<Decimal> {
+    pub fn get(&self, name: &SettingName) -> Option<SettingValue> {
         self.0.get(name).copied()
     }
 
     /// Everything the topic says.
-    pub fn iter(&self) -> impl Iterator<Item = (&SettingName, Decimal)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&SettingName, SettingValue)> {
         self.0.iter().map(|(name, value)| (name, *value))
     }
 
     /// What holds for every instance that has no value of its own.
-    pub fn for_all(&self, setting: Setting, defaults: &Defaults) -> (Decimal, ValueSource) {
+    pub fn for_all(&self, setting: Setting, defaults: &Defaults) -> (SettingValue, ValueSource) {
         self.get(&SettingName::for_all(setting))
             .map_or_else(|| defaults.get(setting), |value| (value, ValueSource::Topic))
     }
@@ -190,20 +262,29 @@ impl Settings {
         instance: &str,
         setting: Setting,
         defaults: &Defaults,
-    ) -> (Decimal, ValueSource) {
+    ) -> (SettingValue, ValueSource) {
         self.get(&SettingName::for_instance(instance, setting))
             .map_or_else(|| self.for_all(setting, defaults), |value| (value, ValueSource::Topic))
     }
 
-    /// The failure rate that `instance` goes by.
+    /// The failure rate of `instance`.
     pub fn fail_rate(&self, instance: &str, defaults: &Defaults) -> Decimal {
-        self.for_instance(instance, Setting::FailRate, defaults).0
+        let (value, _) = self.for_instance(instance, Setting::FailRate, defaults);
+        value.number().unwrap_or(Defaults::FAIL_RATE)
     }
 
     /// How often `instance` retries.
     pub fn max_retries(&self, instance: &str, defaults: &Defaults) -> u32 {
         let (value, _) = self.for_instance(instance, Setting::MaxRetries, defaults);
-        value.try_into().unwrap_or(Defaults::MAX_RETRIES)
+        value.number().and_then(|number| number.try_into().ok()).unwrap_or(Defaults::MAX_RETRIES)
+    }
+
+    /// The delivery guarantee of `instance`.
+    pub fn guarantee(&self, instance: &str) -> Guarantee {
+        match self.for_instance(instance, Setting::Guarantee, &Defaults::default()) {
+            (SettingValue::Guarantee(guarantee), _) => guarantee,
+            (SettingValue::Number(_), _) => Guarantee::default(),
+        }
     }
 }
 
@@ -302,7 +383,7 @@ fn read_setting(
     match value {
         Value::Null => records.push((setting_name, None)),
         value => match setting.check(value) {
-            Ok(number) => records.push((setting_name, Some(number.normalize().to_string()))),
+            Ok(value) => records.push((setting_name, Some(value.to_json().to_string()))),
             Err(message) => errors.push(FieldError::new(field(), message)),
         },
     }
@@ -343,13 +424,27 @@ mod tests {
     fn the_topic_is_stronger_than_the_environment_and_that_than_the_default() {
         let environment = Defaults { fail_rate: Some(Decimal::ONE), max_retries: None };
         let mut settings = Settings::default();
+        let number = |n| SettingValue::Number(n);
         assert_eq!(
             settings.for_all(Setting::FailRate, &environment),
-            (Decimal::ONE, ValueSource::Environment)
+            (number(Decimal::ONE), ValueSource::Environment)
         );
         assert_eq!(settings.for_all(Setting::MaxRetries, &environment).1, ValueSource::Default);
         patched(&mut settings, json!({"failRate": 0}));
-        assert_eq!(settings.for_all(Setting::FailRate, &environment), (Decimal::ZERO, ValueSource::Topic));
+        let rate = settings.for_all(Setting::FailRate, &environment);
+        assert_eq!(rate, (number(Decimal::ZERO), ValueSource::Topic));
+    }
+
+    #[test]
+    fn a_guarantee_can_be_set_for_all_and_for_one() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.guarantee("fraud-1"), Guarantee::AtLeastOnce);
+        patched(&mut settings, json!({"guarantee": "exactlyOnce"}));
+        patched(&mut settings, json!({"instances": {"fraud-1": {"guarantee": "atLeastOnce"}}}));
+        assert_eq!(settings.guarantee("fraud-1"), Guarantee::AtLeastOnce);
+        assert_eq!(settings.guarantee("notification-1"), Guarantee::ExactlyOnce);
+        let errors = SettingsPatch::parse(&json!({"guarantee": "twice"}), &settings).unwrap_err();
+        assert!(errors[0].message.contains(r#"give "atLeastOnce" or "exactlyOnce""#), "{errors:?}");
     }
 
     #[test]
@@ -380,7 +475,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_comes_back_from_its_key(instance in proptest::option::of("[a-zA-Z0-9._-]{1,20}"), n in 0usize..2) {
+        fn a_name_comes_back_from_its_key(instance in proptest::option::of("[a-zA-Z0-9._-]{1,20}"), n in 0usize..3) {
             let name = SettingName { instance, setting: Setting::ALL[n] };
             prop_assert_eq!(name.to_string().parse::<SettingName>().unwrap(), name);
         }

@@ -80,6 +80,9 @@ pub struct InstanceStatus {
     /// Why the rule file as it stands is not in force: file, line, column and message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_error: Option<String>,
+    /// Why this instance can't do all of its work, for a person: it waits for partitions, or works without some of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limitation: Option<String>,
     /// Offset on `dojo-settings` up to which, exclusively, this instance has applied what is there.
     pub settings_offset: i64,
     /// How often partitions were given to it or taken from it.
@@ -118,6 +121,7 @@ mod tests {
                 partitions: Vec::new(),
                 rule_version: None,
                 rule_error: None,
+                limitation: None,
                 settings_offset: 0,
                 rebalances: 0,
             };

@@ -71,8 +71,11 @@ fn reading_and_writing(values: &[Vec<u8>]) -> Duration {
         let mut event =
             AuditEvent::new(Source::FraudService, AuditAction::FraudCheckPassed, order.id, timestamp);
         event.customer_name = Some(order.customer_name);
-        event.window_stats =
-            Some(WindowStats { customer_orders_in_window: 2, global_orders_in_window: 6_000 });
+        event.window_stats = Some(WindowStats {
+            customer_orders_in_window: 2,
+            global_orders_in_window: 6_000,
+            partial: false,
+        });
         event.instance_id = Some("fraud-1".to_owned());
         event.rule_version = Some("0a1b2c3d".to_owned());
         event.partition = Some(1);
@@ -120,6 +123,14 @@ fn judging(values: &[Vec<u8>]) -> Duration {
 struct ColdGroup;
 
 impl LogLookup for ColdGroup {
+    fn partitions(&self, _: &str) -> Result<usize, Error> {
+        Ok(PARTITIONS)
+    }
+
+    fn read_since(&self, _: &str, _: i64, _: &mut dyn FnMut(&Record<'_>)) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
         Ok(None)
     }

@@ -4,14 +4,15 @@
 //! Pure. What the log's reader needs with each order (where it stands, say) travels along as `T`.
 //!
 //! After a restart the windows are filled again from records that were judged before: those come out as well, so that
-//! each received record comes out once, and are marked.
+//! each received record comes out once, and have no window. They come out first, in every partition, before any order
+//! that is still to be judged.
 
 use crate::{
     merge::{Due, Merge, Merged},
     window::{Placed, Windows, is_far_ahead},
 };
 use dojo_contract::{Order, WindowStats};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Where a partition is read from and judged from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +45,8 @@ pub struct Incoming<T> {
 pub struct Counted<T> {
     /// As it came in.
     pub incoming: Incoming<T>,
-    /// What the windows held, this order included.
-    pub window: WindowStats,
-    /// Whether a verdict is due. It is not where there was one before a restart.
-    pub is_due: bool,
+    /// What the windows hold, this order included. `None`: the order was judged before a restart, so no verdict is due.
+    pub window: Option<WindowStats>,
 }
 
 /// The state of fraud detection over a set of partitions.
@@ -56,31 +55,42 @@ pub struct Detector<T> {
     merge: Merge<Incoming<T>>,
     windows: Windows,
     starts: BTreeMap<i32, Start>,
+    /// Partition and offset of further records that were judged before.
+    judged: HashSet<(i32, i64)>,
     /// The text of the orders that wait, by partition, in whole KiB an order: nothing for most.
     waiting_kib: BTreeMap<i32, usize>,
 }
 
 impl<T> Default for Detector<T> {
     fn default() -> Self {
-        Self::starting([], 0)
+        Self::starting([], HashSet::new(), 0)
     }
 }
 
 impl<T> Detector<T> {
-    /// A detector that knows nothing yet of the partitions that `starts` names.
-    pub fn starting(starts: impl IntoIterator<Item = Start>, now: i64) -> Self {
+    /// A detector that knows nothing yet of the partitions that `starts` names. `judged` has partition and offset of the
+    /// records that were judged before though they stand at `judge_from` or behind it.
+    pub fn starting(starts: impl IntoIterator<Item = Start>, judged: HashSet<(i32, i64)>, now: i64) -> Self {
         let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
         let merge = Merge::of(starts.keys().copied(), now);
-        Self { merge, windows: Windows::default(), starts, waiting_kib: BTreeMap::new() }
+        Self { merge, windows: Windows::default(), starts, judged, waiting_kib: BTreeMap::new() }
     }
 
     /// A new order arrived at `now`, in milliseconds since 1970.
     pub fn arrived(&mut self, incoming: Incoming<T>, now: i64) {
         self.restarted_below(incoming.partition, incoming.offset);
-        // One that is far ahead is counted alone, so no other order's count depends on when its turn is. One a little
-        // ahead is taken for just now: clocks differ.
-        let due =
-            if is_far_ahead(incoming.time, now) { Due::AtOnce } else { Due::At(incoming.time.min(now)) };
+        // One a little ahead is taken for just now: clocks differ.
+        let time = incoming.time.min(now);
+        let due = if is_far_ahead(incoming.time, now) {
+            // It is counted alone, so no other order's count depends on when its turn is.
+            Due::AtOnce
+        } else if self.is_due(&incoming) {
+            Due::At(time)
+        } else {
+            // The counts 1 to k were given to the k orders judged before; the next order to be judged is k + 1, even if
+            // it was placed before one of them.
+            Due::Replayed(time)
+        };
         *self.waiting_kib.entry(incoming.partition).or_default() += kib(&incoming.order);
         self.merge.push(incoming.partition, due, incoming, now);
     }
@@ -103,10 +113,20 @@ impl<T> Detector<T> {
             *waiting -= kib(&incoming.order);
         }
         let Order { id, customer_name, .. } = &incoming.order;
-        let window =
-            self.windows.count(Placed { id: *id, customer: customer_name, time: incoming.time }, now);
-        let is_due = self.starts.get(&partition).is_none_or(|start| incoming.offset >= start.judge_from);
-        Some(Counted { incoming, window, is_due })
+        let placed = Placed { id: *id, customer: customer_name, time: incoming.time };
+        let verdict = if self.is_due(&incoming) {
+            Some(self.windows.count(placed, now))
+        } else {
+            self.windows.recall(placed, now);
+            None
+        };
+        Some(Counted { incoming, window: verdict })
+    }
+
+    /// Whether a verdict on the order is due: there was none before the restart.
+    fn is_due(&self, order: &Incoming<T>) -> bool {
+        self.starts.get(&order.partition).is_none_or(|start| order.offset >= start.judge_from)
+            && !self.judged.contains(&(order.partition, order.offset))
     }
 
     /// How many orders of `partition` wait for their turn. One with long texts, as a stranger may send, counts once more
@@ -120,6 +140,7 @@ impl<T> Detector<T> {
     fn restarted_below(&mut self, partition: i32, offset: i64) {
         if let Some(start) = self.starts.get_mut(&partition).filter(|start| offset < start.read_from) {
             *start = Start { partition, read_from: offset, judge_from: offset };
+            self.judged.retain(|(judged, _)| *judged != partition);
         }
     }
 }
@@ -160,7 +181,8 @@ mod tests {
     }
 
     fn fresh(partitions: i32, now: i64) -> Detector<()> {
-        Detector::starting((0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 }), now)
+        let starts = (0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 });
+        Detector::starting(starts, HashSet::new(), now)
     }
 
     fn drain(detector: &mut Detector<()>, now: i64) -> Vec<Counted<()>> {
@@ -182,7 +204,7 @@ mod tests {
         detector.end(1, NOON);
         let counts: Vec<_> = drain(&mut detector, NOON)
             .into_iter()
-            .map(|c| (c.incoming.time == in_2099, c.window.customer_orders_in_window))
+            .map(|c| (c.incoming.time == in_2099, c.window.unwrap().customer_orders_in_window))
             .collect();
         assert_eq!(counts.len(), 8);
         assert_eq!(counts.iter().filter(|(ahead, _)| *ahead).collect::<Vec<_>>(), [&(true, 1)]);
@@ -192,24 +214,44 @@ mod tests {
 
     #[test]
     fn what_was_judged_before_fills_the_windows_and_is_not_due() {
-        let mut detector = Detector::starting([Start { partition: 0, read_from: 3, judge_from: 8 }], NOON);
+        let start = Start { partition: 0, read_from: 3, judge_from: 7 };
+        let mut detector = Detector::starting([start], [(0, 7)].into(), NOON);
         for offset in 3..10 {
             detector.arrived(incoming(0, offset, NOON + offset), NOON + 100);
         }
         let due: Vec<_> = drain(&mut detector, NOON + 100)
             .into_iter()
-            .filter(|c| c.is_due)
-            .map(|c| (c.incoming.offset, c.window.customer_orders_in_window))
+            .filter_map(|c| Some((c.incoming.offset, c.window?.customer_orders_in_window)))
             .collect();
         assert_eq!(due, [(8, 6), (9, 7)]);
     }
 
     #[test]
+    fn an_order_that_was_overtaken_by_one_judged_before_is_counted_after_it() {
+        // Partition 0 was judged up to its end; the record of partition 1 was placed before that, and was not judged.
+        let judged = Start { partition: 0, read_from: 0, judge_from: 5 };
+        let behind = Start { partition: 1, read_from: 0, judge_from: 0 };
+        let mut detector = Detector::starting([judged, behind], HashSet::new(), NOON);
+        detector.arrived(incoming(1, 0, NOON - 1), NOON);
+        detector.end(1, NOON);
+        for offset in 0..5 {
+            detector.arrived(incoming(0, offset, NOON), NOON);
+        }
+        detector.end(0, NOON);
+        let last = drain(&mut detector, NOON).pop().unwrap();
+        assert_eq!((last.incoming.partition, last.window.unwrap().customer_orders_in_window), (1, 6));
+    }
+
+    #[test]
     fn a_topic_made_anew_is_judged_from_its_start() {
-        let mut detector = Detector::starting([Start { partition: 0, read_from: 90, judge_from: 100 }], NOON);
+        let mut detector = Detector::starting(
+            [Start { partition: 0, read_from: 90, judge_from: 100 }],
+            [(0, 1)].into(),
+            NOON,
+        );
         detector.passed(0, 0, NOON);
         detector.arrived(incoming(0, 1, NOON), NOON);
-        assert!(drain(&mut detector, NOON).iter().all(|c| c.is_due));
+        assert!(drain(&mut detector, NOON).iter().all(|c| c.window.is_some()));
     }
 
     #[test]
@@ -251,8 +293,8 @@ mod tests {
                     drop(left.remove(at));
                 }
             }
-            let over =
-                drain(&mut detector, now).into_iter().filter(|c| c.window.customer_orders_in_window > 5);
+            let judged = drain(&mut detector, now).into_iter();
+            let over = judged.filter(|c| c.window.unwrap().customer_orders_in_window > 5);
             alerted.extend(over.map(|c| c.incoming.order.id));
         }
         alerted

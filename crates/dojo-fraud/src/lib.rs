@@ -11,20 +11,24 @@
 //! # What may be relied on
 //!
 //! In whatever order `N` orders of one customer arrive that were placed within a minute, the default rule raises
-//! exactly `max(0, N - 5)` VELOCITY alerts, and a replay of the log raises as many. A restart changes no verdict: the
-//! windows are filled again from the log. After a crash the orders that were judged but not yet committed are judged
-//! again; the second verdict is the same, except for orders that had overtaken one another across partitions just
-//! where a threshold is crossed, which the replay puts back into the order of time.
+//! exactly `max(0, N - 5)` VELOCITY alerts, and a replay of the log raises as many. No pattern of crashes changes a
+//! verdict: the windows are filled again from the log, the orders that were judged before are counted before those that
+//! were not, and an order that has its verdict on `audit` isn't judged again (`rebuild.rs`). Under the setting
+//! `guarantee: exactlyOnce` verdicts and offsets are one transaction.
 //!
 //! # One instance at a time
 //!
-//! Orders are keyed by their id, so a customer's orders lie in all partitions, and so do everybody's. Who reads only
-//! some of the partitions counts only some of the orders. Kafka's group makes two instances share the partitions;
-//! each would then see its part, count too little, and miss alerts. So the dojo runs one, which is plenty (see
-//! `benches/pipeline.rs`), and an instance that gets only some of the partitions says so in its log.
+//! Orders are keyed by their id, so a customer's orders lie in all partitions, and so do everybody's. An instance that
+//! reads only some of the partitions counts only some of the orders. Kafka's group makes two instances share the
+//! partitions; each would then see its part, count too little, and miss alerts. So the dojo runs one, which is plenty
+//! (see `benches/pipeline.rs`), and it judges only while it owns every partition:
 //!
-//! To stand by for it, start a second when the first is gone: it has the windows back in well under a second. To
-//! share the work, either let each instance read all partitions to fill its windows and judge only those the group gives
+//! - It is a static member of its group (KIP-345), so its successor of the same id takes over all partitions at once.
+//! - With less than all of them it judges nothing for a session and a margin, since the rest may be held for a member
+//!   that is gone. Then it goes on with what it has, and says so: on `dojo-status`, in its readiness, and with
+//!   `windowStats.partial` in each verdict.
+//!
+//! To share the work, either let each instance read all partitions to fill its windows and judge only those the group gives
 //! it, which divides the rule's work and not the reading; or send orders on to a topic keyed by customer and count
 //! VELOCITY there, with BURST, which is about everybody, left to a single reader of the counts.
 
@@ -41,20 +45,12 @@ mod service;
 mod tally;
 
 use dojo_contract::{Service, topic};
-use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
-    notify_on_change,
-};
+use dojo_kafka::{Consume, GroupService, Instance, KafkaConfig, Readiness, RuleStatus};
 use dojo_rules::{LiveRule, WatchMode};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub use service::Fraud;
-
-/// A verdict that is not acknowledged by then is sent again.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the fraud service needs to know.
 #[derive(clap::Args, Debug, Clone)]
@@ -94,34 +90,18 @@ pub enum Error {
 /// Kafka refuses for good what the service cannot do without. Kafka being away is waited out.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let Config { kafka, instance_id, rules_dir, rules_watch, readiness } = config;
-    let instance_id =
-        instance_id.unwrap_or_else(|| format!("fraud-{:04x}", Uuid::new_v4().as_u128() & 0xffff));
-    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
-    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
+    let instance = Instance::start(Service::Fraud, instance_id);
+    let group = topic::FRAUD_GROUP;
+    let service = GroupService::start(kafka, instance.clone(), group, &readiness, &shutdown).await?;
     let rule = LiveRule::open(&rules_dir, rules_watch, shutdown.clone());
-    let progress = Progress::default();
-    readiness.is_of_member(topic::FRAUD_GROUP, &producer, &progress);
-
-    let changed = Arc::new(Notify::new());
-    progress.on_change(Arc::clone(&changed));
-    notify_on_change(follower.changes(), Arc::clone(&changed));
-    notify_on_change(rule.changes(), Arc::clone(&changed));
-    let observe = {
-        let (progress, rule) = (progress.clone(), rule.clone());
-        // No setting concerns fraud detection today. It follows them all the same, so that "every instance has
-        // applied it" needs no list of exceptions.
-        move || Observed {
-            partitions: progress.partitions(),
-            rebalances: progress.rebalances(),
-            rule_version: Some(rule.current().version.clone()),
-            rule_error: rule.error(),
-            settings_offset: follower.offset(),
-        }
+    service.report_on_change(rule.changes());
+    let work = Consume {
+        is_static: true,
+        needs_every_partition: true,
+        settings: Some(service.settings().clone()),
+        ..Consume::new(group, &[topic::ORDERS], &instance)
     };
-    let reporter =
-        Reporter::start(producer.clone(), instance_id.clone(), Service::Fraud, observe, changed).await?;
-
-    let work = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &instance_id);
-    let consumer = consume(&kafka, work, producer, Fraud::new(instance_id, rule), progress, shutdown)?;
-    Ok(consumer.join_reporting(reporter).await?)
+    let handler = Fraud::new(instance.id, rule.clone());
+    let rule = move || RuleStatus { version: Some(rule.current().version.clone()), error: rule.error() };
+    Ok(service.run(work, handler, rule, shutdown).await?)
 }

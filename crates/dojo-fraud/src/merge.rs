@@ -21,6 +21,9 @@ pub enum Due {
     /// As soon as it is the next of its partition: it has no place among the others' times, so it waits for nobody
     /// and holds nobody back.
     AtOnce,
+    /// In its turn by this time, but ahead of every record that is [`Due::At`] a time: a replay repeats it, and the
+    /// records that were not handled before the restart come after all that were.
+    Replayed(i64),
     /// In its turn by this time.
     At(i64),
 }
@@ -175,6 +178,16 @@ mod tests {
         merge.end(0, 0);
         merge.end(1, 0);
         assert_eq!(drain(&mut merge, 0), ["2099", "a", "b", "2099"]);
+    }
+
+    #[test]
+    fn replayed_records_of_every_partition_go_before_new_ones() {
+        let mut merge = Merge::of([0, 1], 0);
+        merge.push(0, Due::At(1), "new", 0);
+        assert_eq!(merge.next(0), None, "partition 1 may still have a replayed one");
+        merge.push(1, Due::Replayed(9), "replayed", 0);
+        merge.end(1, 0);
+        assert_eq!(drain(&mut merge, 0), ["replayed", "new"]);
     }
 
     proptest! {

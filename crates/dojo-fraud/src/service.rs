@@ -6,12 +6,12 @@
 use crate::{
     detector::{Counted, Detector, Incoming},
     read::{Reading, read},
-    rebuild,
+    rebuild::{Rebuild, rebuild},
     tally::Tally,
     verdict,
 };
 use chrono::Utc;
-use dojo_contract::topic;
+use dojo_contract::{WindowStats, topic};
 use dojo_kafka::{AssignedPartition, Error, Handler, LogLookup, Outbox, Outgoing, Position, Record, StartAt};
 use dojo_rules::{FraudRule, LiveRule};
 
@@ -20,6 +20,8 @@ pub struct Fraud {
     instance_id: String,
     rule: LiveRule<FraudRule>,
     detector: Detector<Position>,
+    /// Whether other partitions of `orders` belong to another member, so that their orders are not counted.
+    is_partial: bool,
     unreadable: u64,
     /// The version of the rule of which the log already says that it fails.
     failing: Option<String>,
@@ -33,6 +35,7 @@ impl Fraud {
             instance_id,
             rule,
             detector: Detector::default(),
+            is_partial: false,
             unreadable: 0,
             failing: None,
             tally: Tally::default(),
@@ -41,9 +44,10 @@ impl Fraud {
 
     /// Judges every order whose turn has come.
     fn judge(&mut self, now: i64, out: &mut Outbox) -> Result<(), Error> {
-        while let Some(Counted { incoming, window, is_due }) = self.detector.next(now) {
+        while let Some(Counted { incoming, window }) = self.detector.next(now) {
             let Incoming { partition, offset, order, tag: position, .. } = incoming;
-            if is_due {
+            if let Some(window) = window {
+                let window = WindowStats { partial: self.is_partial, ..window };
                 let rule = self.rule.current();
                 let answer = rule.rule.judge(&verdict::order_facts(&order), &verdict::window_facts(window));
                 if let Err(error) = &answer
@@ -88,18 +92,10 @@ impl Handler for Fraud {
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
         let now = Utc::now().timestamp_millis();
-        let starts = rebuild::starts(assigned, log, now)?;
-        let all =
-            topic::TOPICS.iter().find(|spec| spec.name == topic::ORDERS).map_or(0, |spec| spec.partitions);
-        if assigned.len() < usize::try_from(all).unwrap_or_default() {
-            tracing::warn!(
-                partitions = assigned.len(),
-                of = all,
-                "not every partition is here, and orders in the others are not counted: run one fraud instance"
-            );
-        }
-        // Whatever was known is of another assignment: its partitions may have been judged elsewhere meanwhile.
-        self.detector = Detector::starting(starts.iter().copied(), now);
+        let Rebuild { starts, judged } = rebuild(assigned, log, now)?;
+        self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
+        // What was known belongs to an earlier assignment: its partitions may have been judged elsewhere meanwhile.
+        self.detector = Detector::starting(starts.iter().copied(), judged, now);
         let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
         Ok(assigned
             .iter()

@@ -79,7 +79,8 @@ mod tests {
     use rust_decimal::Decimal;
     use uuid::Uuid;
 
-    const WINDOW: WindowStats = WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9 };
+    const WINDOW: WindowStats =
+        WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9, partial: false };
 
     fn order() -> Order {
         Order {

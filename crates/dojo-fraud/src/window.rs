@@ -58,7 +58,7 @@ pub struct Windows {
     counted: HashMap<Uuid, Counts>,
     /// In the order of arrival, which is the order of forgetting.
     arrivals: VecDeque<Arrival>,
-    /// The latest event time seen; it never goes back.
+    /// The latest event time counted; it never goes back.
     stream_time: Option<i64>,
     name_bytes: usize,
 }
@@ -68,7 +68,7 @@ struct Arrival {
     id: Uuid,
     customer: Arc<str>,
     time: i64,
-    /// The stream's time when it arrived; never less than that of the arrival before.
+    /// The latest event time among this arrival and those before it.
     stream_time: i64,
 }
 
@@ -84,6 +84,7 @@ impl From<Counts> for WindowStats {
         Self {
             customer_orders_in_window: counts.customer.into(),
             global_orders_in_window: counts.everybody.into(),
+            partial: false,
         }
     }
 }
@@ -101,7 +102,20 @@ impl Windows {
         let stream_time = self.stream_time.map_or(order.time, |latest| latest.max(order.time));
         self.stream_time = Some(stream_time);
         self.forget(stream_time);
+        self.insert(order).into()
+    }
 
+    /// Takes in `order`, which was counted before a restart. Event time doesn't move on, so that no order is forgotten
+    /// before those that are still to be counted have found it.
+    pub fn recall(&mut self, order: Placed<'_>, now: i64) {
+        if !self.counted.contains_key(&order.id) && !is_far_ahead(order.time, now) {
+            self.forget(i64::MIN);
+            self.insert(order);
+        }
+    }
+
+    fn insert(&mut self, order: Placed<'_>) -> Counts {
+        let stream_time = self.arrivals.back().map_or(order.time, |last| last.stream_time.max(order.time));
         let customer = self.name(order.customer);
         let own = self.customers.entry(Arc::clone(&customer)).or_default();
         own.insert(order.time);
@@ -110,7 +124,7 @@ impl Windows {
             Counts { customer: own.around(order.time), everybody: self.everybody.around(order.time) };
         self.counted.insert(order.id, counts);
         self.arrivals.push_back(Arrival { id: order.id, customer, time: order.time, stream_time });
-        counts.into()
+        counts
     }
 
     /// How many orders are remembered.
@@ -229,6 +243,16 @@ mod tests {
         count(&mut windows, 2, "ada", NOON + 1);
         assert_eq!(count(&mut windows, 1, "ada", NOON + 2), (1, 1));
         assert_eq!(count(&mut windows, 3, "ada", NOON + 3), (3, 3));
+    }
+
+    #[test]
+    fn a_recalled_order_is_there_for_one_that_is_counted_ten_minutes_before_the_last() {
+        let mut windows = Windows::default();
+        for (n, time) in [(1, NOON), (2, NOON + 1), (3, NOON + 10 * WINDOW)] {
+            windows.recall(Placed { id: Uuid::from_u128(n), customer: "ada", time }, NOON + 10 * WINDOW);
+        }
+        assert_eq!(count(&mut windows, 4, "ada", NOON + 2), (3, 3));
+        assert_eq!(count(&mut windows, 2, "ada", NOON + 1), (2, 2), "a recalled order keeps its counts");
     }
 
     #[test]

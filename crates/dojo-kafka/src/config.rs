@@ -3,7 +3,7 @@
 //! The names are librdkafka's own:
 //! <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>.
 
-use crate::{Error, Prefix};
+use crate::{Error, Instance, Prefix};
 use rdkafka::ClientConfig;
 use std::{sync::OnceLock, time::Duration};
 
@@ -41,12 +41,42 @@ pub struct KafkaConfig {
     pub properties: Vec<(String, String)>,
 }
 
+/// Properties on which the dojo's promises rest: names of members and producers, and what readers may see.
+const RESERVED: [&str; 3] = ["group.instance.id", "transactional.id", "isolation.level"];
+/// How long a member may be silent before its group gives its partitions to others.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long a transaction may stay open before the coordinator aborts it, so that readers get on.
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Reads `NAME=VALUE`, as a flag gives it.
 pub fn parse_property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is no property: write NAME=VALUE, such as security.protocol=SSL")),
+        Some((name, value)) if !name.trim().is_empty() => {
+            let name = name.trim();
+            refuse_reserved(name)?;
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("`{text}` isn't a property: write NAME=VALUE, such as security.protocol=SSL")),
     }
+}
+
+/// Checks the properties that the environment gives, as `KAFKA_CONFIG_<PROPERTY>`.
+///
+/// # Errors
+/// Names the variable that sets a property which the dojo sets itself.
+pub fn check_environment() -> Result<(), String> {
+    for (name, _) in environment_properties() {
+        let variable = || format!("{PROPERTY_PREFIX}{}", name.to_uppercase().replace('.', "_"));
+        refuse_reserved(name).map_err(|why| format!("{}: {why}", variable()))?;
+    }
+    Ok(())
+}
+
+fn refuse_reserved(name: &str) -> Result<(), String> {
+    if RESERVED.contains(&name) {
+        return Err(format!("{name} is set by the dojo itself; remove it"));
+    }
+    Ok(())
 }
 
 fn environment_properties() -> &'static [(String, String)] {
@@ -106,12 +136,37 @@ impl KafkaConfig {
         self.with_properties(config)
     }
 
-    pub(crate) fn group_consumer(&self, client_id: &str, group: &str) -> ClientConfig {
-        let mut config = self.reader(client_id, group);
+    /// A producer whose transactions are those of `instance`, whichever process it is: the next one fences the last.
+    pub(crate) fn transactional_producer(&self, instance: &Instance) -> ClientConfig {
+        let mut config = self.producer(&format!("{}-transactions", instance.id), TRANSACTION_TIMEOUT, 0);
+        let id = format!("{}.{}", instance.service.name(), instance.id);
         config
-            .set("session.timeout.ms", "6000")
+            .set("transactional.id", self.prefix.on_cluster(&id))
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        config
+    }
+
+    /// How long a member of this configuration may be silent before its group gives its partitions to others.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        let config = self.group_consumer("", "", None);
+        let millis = config.get("session.timeout.ms").and_then(|millis| millis.parse().ok());
+        millis.map_or(SESSION_TIMEOUT, Duration::from_millis)
+    }
+
+    pub(crate) fn group_consumer(
+        &self,
+        client_id: &str,
+        group: &str,
+        group_instance_id: Option<&str>,
+    ) -> ClientConfig {
+        let mut config = self.reader(client_id, group);
+        if let Some(id) = group_instance_id {
+            config.set("group.instance.id", id);
+        }
+        config
+            .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
             .set("heartbeat.interval.ms", "2000")
-            // Progress reports the lag; the high watermark comes with these.
+            // Progress reports the lag; the partitions' ends come with these.
             .set("statistics.interval.ms", "1000");
         self.with_properties(config)
     }
@@ -141,6 +196,7 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
             .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "100")
             // A full queue is looked at again soon, not after the default of a second.
@@ -177,6 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn a_property_that_the_dojo_sets_itself_is_refused_by_its_name() {
+        for name in RESERVED {
+            let refused = parse_property(&format!("{name}=x")).unwrap_err();
+            assert!(refused.starts_with(name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_transactional_id_names_prefix_service_and_instance() {
+        let kafka = KafkaConfig { prefix: "class-7.".parse().unwrap(), ..KafkaConfig::new("localhost:1") };
+        let fraud = Instance::start(dojo_contract::Service::Fraud, Some("fraud-1".to_owned()));
+        let producer = kafka.transactional_producer(&fraud);
+        assert_eq!(producer.get("transactional.id"), Some("class-7.fraud.fraud-1"));
+    }
+
+    #[test]
     fn what_a_person_set_wins() {
         let kafka = KafkaConfig {
             properties: vec![("linger.ms".into(), "20".into())],
@@ -188,7 +260,7 @@ mod tests {
     #[test]
     fn a_group_bears_the_prefix_and_a_client_does_not() {
         let kafka = KafkaConfig { prefix: "class-7.".parse().unwrap(), ..KafkaConfig::new("localhost:1") };
-        let consumer = kafka.group_consumer("fraud-1", "fraud-group");
+        let consumer = kafka.group_consumer("fraud-1", "fraud-group", None);
         assert_eq!(consumer.get("group.id"), Some("class-7.fraud-group"));
         assert_eq!(consumer.get("client.id"), Some("fraud-1"));
     }

@@ -71,6 +71,11 @@ impl Outbox {
         (self.sends.drain(..), self.done.drain(..))
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.sends.clear();
+        self.done.clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sends.is_empty() && self.done.is_empty()
     }
@@ -98,10 +103,18 @@ pub struct StartAt {
     pub offset: i64,
 }
 
-/// Looks into the log beside the stream of records. Every call is bounded by a few seconds.
+/// Looks into the log beside the stream of records. Every call is bounded by some seconds.
 pub trait LogLookup {
+    /// How many partitions `topic` has.
+    fn partitions(&self, topic: &str) -> Result<usize, Error>;
+
     /// The timestamp (milliseconds since 1970) of the first record at or after `offset`; `None` at the end.
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error>;
+
+    /// Hands `on` every record of `topic` that is dated `timestamp` or later and is there now, partition by partition.
+    /// Returns whether that were all: it gives up after some ten seconds.
+    fn read_since(&self, topic: &str, timestamp: i64, on: &mut dyn FnMut(&Record<'_>))
+    -> Result<bool, Error>;
 
     /// The first offset whose record is dated `timestamp` or later; `None` where there is no such record.
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error>;
@@ -120,8 +133,8 @@ pub trait Handler: Send + 'static {
         Ok(Vec::new())
     }
 
-    /// Everything this member owned was taken from it. What was sent has been acknowledged and committed by now, or
-    /// was given up after the drain's bound.
+    /// Everything this member owned was taken from it. What was sent has taken effect by now, or was given up and will be
+    /// repeated. May be called when this member owns nothing.
     fn revoked(&mut self) {}
 
     /// The next record of a partition, in its order.

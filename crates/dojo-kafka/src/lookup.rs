@@ -1,6 +1,6 @@
 //! Looks into the log with a consumer of its own, beside the stream of a consumer loop.
 
-use crate::{Error, KafkaConfig, LogLookup, config::create, tail::Context};
+use crate::{Error, KafkaConfig, LogLookup, Record, config::create, tail::Context};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -13,6 +13,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_secs(5);
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// So soon a look-up that waits for Kafka sees a shutdown.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -46,8 +47,14 @@ fn at(topic: &str, partition: i32, offset: Offset) -> Result<TopicPartitionList,
     Ok(list)
 }
 
-impl LogLookup for Lookup {
-    fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
+impl Lookup {
+    /// Offset and timestamp of the first record of a partition at `offset` or after it; `None` where there is none.
+    pub(crate) fn record_at(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Option<(i64, Option<i64>)>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
         let on_cluster = self.kafka.prefix.on_cluster(topic);
@@ -58,7 +65,7 @@ impl LogLookup for Lookup {
         let found = loop {
             match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
                 Some(Ok(message)) if message.topic() == on_cluster && message.partition() == partition => {
-                    break Ok(message.timestamp().to_millis());
+                    break Ok(Some((message.offset(), message.timestamp().to_millis())));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break Ok(None),
                 Some(Err(source)) if Instant::now() > until => break Err(fail(source)),
@@ -72,6 +79,51 @@ impl LogLookup for Lookup {
         };
         let _ = consumer.unassign();
         found
+    }
+}
+
+impl LogLookup for Lookup {
+    fn partitions(&self, topic: &str) -> Result<usize, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let metadata = self.consumer()?.fetch_metadata(Some(&on_cluster), WITHIN).map_err(fail)?;
+        Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
+    }
+
+    fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
+        Ok(self.record_at(topic, partition, offset)?.and_then(|(_, timestamp)| timestamp))
+    }
+
+    fn read_since(
+        &self,
+        topic: &str,
+        timestamp: i64,
+        on: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<bool, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let until = Instant::now() + READ_WITHIN;
+        let consumer = self.consumer()?;
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let partitions = i32::try_from(self.partitions(topic)?).unwrap_or(i32::MAX);
+        let mut is_complete = true;
+        for partition in 0..partitions {
+            let Some(start) = self.offset_at(topic, partition, timestamp)? else { continue };
+            at(&on_cluster, partition, Offset::Offset(start))
+                .and_then(|list| consumer.assign(&list))
+                .map_err(fail)?;
+            is_complete &= loop {
+                match consumer.poll(STEP) {
+                    Some(Ok(message)) if message.topic() == on_cluster => {
+                        on(&Record::of(&message, &self.kafka.prefix));
+                    }
+                    Some(Err(KafkaError::PartitionEOF(_))) => break true,
+                    _ if self.shutdown.is_cancelled() || Instant::now() >= until => break false,
+                    _ => {}
+                }
+            };
+            let _ = consumer.unassign();
+        }
+        Ok(is_complete)
     }
 
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {

@@ -16,6 +16,7 @@ use rdkafka::{
     message::DeliveryResult,
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
     types::RDKafkaErrorCode,
+    util::IntoOpaque,
 };
 use std::{
     sync::{Arc, RwLock, Weak},
@@ -234,12 +235,7 @@ impl Producer {
         let topic = record.topic;
         let opaque = Box::new(Opaque { topic, on_delivery });
         let on_cluster = self.shared.prefix.on_cluster(topic);
-        let mut base = BaseRecord::<[u8], [u8], Box<Opaque>>::with_opaque_to(&on_cluster, opaque);
-        base.key = record.key.as_deref();
-        base.payload = record.value.as_deref();
-        base.timestamp = record.timestamp;
-        base.headers = to_native(&record.headers);
-        let sent = self.shared.inner().send(base);
+        let sent = self.shared.inner().send(base_record(record, &on_cluster, opaque));
         sent.map_err(|(source, _)| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
     }
 
@@ -294,6 +290,20 @@ impl Producer {
             Err(Error::Thread { what: "reading watermarks".to_owned(), message: e.to_string() })
         })
     }
+}
+
+/// `record` as librdkafka takes it; `topic` is its name on the cluster.
+pub(crate) fn base_record<'a, O: IntoOpaque>(
+    record: &'a Outgoing,
+    topic: &'a str,
+    opaque: O,
+) -> BaseRecord<'a, [u8], [u8], O> {
+    let mut base = BaseRecord::with_opaque_to(topic, opaque);
+    base.key = record.key.as_deref();
+    base.payload = record.value.as_deref();
+    base.timestamp = record.timestamp;
+    base.headers = to_native(&record.headers);
+    base
 }
 
 /// Asks Kafka again and again whether it is there, until the producer is gone.

@@ -21,7 +21,7 @@ impl Readiness {
     }
 
     /// The readiness of a service that is a member of `group`: Kafka answers, and the group has given it its share of the
-    /// partitions, be it none of them.
+    /// partitions, with which it can work.
     pub fn is_of_member(&self, group: &'static str, producer: &Producer, progress: &Progress) {
         let (connectivity, progress) = (producer.connectivity(), progress.clone());
         self.is(move || {
@@ -30,7 +30,9 @@ impl Readiness {
             if connectivity != Connectivity::Up {
                 causes.push(("kafka", connectivity.to_string()));
             }
-            if !progress.is_assigned() {
+            if let Some(why) = progress.limitation() {
+                causes.push(("group", why));
+            } else if !progress.is_assigned() {
                 let why =
                     format!("the group {group} has not given this instance its share of the partitions");
                 causes.push(("group", why));

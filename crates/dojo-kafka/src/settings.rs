@@ -100,6 +100,11 @@ impl SettingsFollower {
         self.state.borrow().offset
     }
 
+    /// The settings of now and where they were read to, both of the same moment.
+    pub fn snapshot(&self) -> SettingsSnapshot {
+        self.state.borrow().clone()
+    }
+
     /// The settings, and every change of them.
     pub fn changes(&self) -> watch::Receiver<SettingsSnapshot> {
         self.state.clone()

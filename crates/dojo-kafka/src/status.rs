@@ -1,8 +1,8 @@
 //! Saying on `dojo-status` what this instance is doing: every two seconds, and at once when something changes.
 
-use crate::{Error, Outgoing, Producer};
-use chrono::{DateTime, Utc};
-use dojo_contract::{InstanceState, InstanceStatus, PartitionStatus, Service, topic};
+use crate::{Error, Instance, Outgoing, Producer};
+use chrono::Utc;
+use dojo_contract::{InstanceState, InstanceStatus, PartitionStatus, topic};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
@@ -25,6 +25,10 @@ pub struct Observed {
     pub rule_version: Option<String>,
     /// Why the rule file as it stands is not in force.
     pub rule_error: Option<String>,
+    /// Why the instance can't do all of its work.
+    pub limitation: Option<String>,
+    /// Whether another process has taken its name: then nothing is reported.
+    pub is_fenced: bool,
     /// Offset up to which, exclusively, settings were applied.
     pub settings_offset: i64,
 }
@@ -45,31 +49,24 @@ pub fn notify_on_change<T: Send + Sync + 'static>(mut changes: watch::Receiver<T
     });
 }
 
-struct Identity {
-    instance_id: String,
-    service: Service,
-    started_at: DateTime<Utc>,
-}
-
-impl Identity {
-    fn record(&self, state: InstanceState, observed: Observed) -> Result<Outgoing, Error> {
-        let timestamp = Utc::now();
-        let status = InstanceStatus {
-            instance_id: self.instance_id.clone(),
-            service: self.service,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at: self.started_at,
-            timestamp,
-            state,
-            partitions: observed.partitions,
-            rule_version: observed.rule_version,
-            rule_error: observed.rule_error,
-            settings_offset: observed.settings_offset,
-            rebalances: observed.rebalances,
-        };
-        Outgoing::json(topic::STATUS, self.instance_id.as_str(), &status, timestamp)
-    }
+fn record(instance: &Instance, state: InstanceState, observed: Observed) -> Result<Outgoing, Error> {
+    let timestamp = Utc::now();
+    let status = InstanceStatus {
+        instance_id: instance.id.clone(),
+        service: instance.service,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: instance.started_at,
+        timestamp,
+        state,
+        partitions: observed.partitions,
+        rule_version: observed.rule_version,
+        rule_error: observed.rule_error,
+        limitation: observed.limitation,
+        settings_offset: observed.settings_offset,
+        rebalances: observed.rebalances,
+    };
+    Outgoing::json(topic::STATUS, instance.id.as_str(), &status, timestamp)
 }
 
 impl Reporter {
@@ -78,13 +75,11 @@ impl Reporter {
     /// `changed` is notified. Kafka being away is no error here: it is reported when it is back.
     pub async fn start(
         producer: Producer,
-        instance_id: String,
-        service: Service,
+        instance: Instance,
         observe: impl Fn() -> Observed + Send + Sync + 'static,
         changed: Arc<Notify>,
     ) -> Result<Self, Error> {
-        let identity = Identity { instance_id, service, started_at: Utc::now() };
-        let first = identity.record(InstanceState::Starting, observe())?;
+        let first = record(&instance, InstanceState::Starting, observe())?;
         if let Err(error) = producer.send(first).await {
             tracing::warn!(%error, "status not reported");
         }
@@ -102,7 +97,15 @@ impl Reporter {
                     // Nobody would hear of it in time; that nothing more is heard says it, too.
                     return;
                 }
-                let sent = match identity.record(now, observe()) {
+                let observed = observe();
+                if observed.is_fenced {
+                    // The key of the report is the other process's now.
+                    if now == InstanceState::Stopped {
+                        return;
+                    }
+                    continue;
+                }
+                let sent = match record(&instance, now, observed) {
                     Ok(record) => producer.send(record).await.map(drop),
                     Err(error) => Err(error),
                 };

@@ -2,7 +2,7 @@
 //!
 //! For projections, which need the whole topic whatever others have read, and for replays. Nothing is committed.
 
-use crate::{Error, KafkaConfig, Prefix, Record, config::create, producer::log};
+use crate::{Error, KafkaConfig, Prefix, Record, config::create, lookup::Lookup, producer::log};
 use chrono::{DateTime, Utc};
 use rdkafka::{
     ClientContext, Message as _, Offset, TopicPartitionList,
@@ -23,6 +23,8 @@ const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// A tail asks at most this often whether its log is still the same one.
 const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// A tail assigns partitions at most this often.
+const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 /// How long a tail of a topic may take in all to say where the topic ends.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -178,19 +180,23 @@ pub fn tail(
     let consumer = Arc::new(consumer);
     let ends = LogEnds { consumer: Arc::downgrade(&consumer), prefix: kafka.prefix.clone() };
     let stop = shutdown.child_token();
+    let lookup = Lookup::new(kafka, client_id, stop.clone());
+    let contract_topic = topic.to_owned();
     let (topic, prefix) = (kafka.prefix.on_cluster(topic).into_owned(), kafka.prefix.clone());
     let thread_topic = topic.clone();
     let mut reading = Reading {
         consumer,
         topic,
+        contract_topic,
         prefix,
         stopped: stop.clone(),
         on,
         next: BTreeMap::new(),
         last: BTreeMap::new(),
-        doubtful: BTreeMap::new(),
         cluster: None,
         doubted: None,
+        assigned: Instant::now(),
+        lookup,
     };
     std::thread::Builder::new()
         .name(format!("tail-{thread_topic}"))
@@ -205,23 +211,26 @@ type Seen = (i64, Option<i64>);
 /// A tail at work.
 struct Reading<F> {
     consumer: Arc<BaseConsumer<Context>>,
+    /// As it is called on the cluster.
     topic: String,
+    contract_topic: String,
     prefix: Prefix,
     stopped: CancellationToken,
     on: F,
     next: BTreeMap<i32, i64>,
     /// The record of each partition that was read last.
     last: BTreeMap<i32, Seen>,
-    /// Partitions that are read once more from their last record on, to see whether it still stands there.
-    doubtful: BTreeMap<i32, Seen>,
     cluster: Option<String>,
     doubted: Option<Instant>,
+    assigned: Instant,
+    lookup: Lookup,
 }
 
 impl<F: FnMut(Tailed<'_>)> Reading<F> {
     fn run(&mut self, from: &From) {
         let consumer = Arc::clone(&self.consumer);
         let Some((starts, ends, gaps)) = start(&consumer, &self.topic, from, &self.stopped) else { return };
+        self.assigned = Instant::now();
         self.cluster = consumer.client().fetch_cluster_id(ASK_AGAIN);
         (self.on)(Tailed::Started { starts: &starts, ends: &ends });
         self.next = starts;
@@ -232,22 +241,12 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     // Kafka says that an offset is out of range, and librdkafka, told not to choose another by itself,
                     // has stopped there.
-                    self.go_on(None);
+                    self.go_on(&[]);
                 }
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
-                    let seen = (offset, message.timestamp().to_millis());
-                    match self.doubtful.remove(&partition) {
-                        Some(last) if last == seen => continue,
-                        Some((last, _)) if last == offset => {
-                            self.go_on(Some(partition));
-                            continue;
-                        }
-                        // A compacted topic no longer has the last record.
-                        Some(_) | None => {}
-                    }
                     self.next.insert(partition, offset.saturating_add(1));
-                    self.last.insert(partition, seen);
+                    self.last.insert(partition, (offset, message.timestamp().to_millis()));
                     (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
@@ -260,10 +259,6 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
     }
 
     fn end_of(&mut self, partition: i32) {
-        if let Some((last, _)) = self.doubtful.remove(&partition) {
-            tracing::debug!(topic = self.topic, partition, last, "the last record is gone");
-            return self.go_on(None);
-        }
         // The consumer's position has passed the markers that it has fetched; a record's offset has not.
         let position = self.consumer.position().ok().and_then(|positions| {
             let found = positions.find_partition(&self.topic, partition)?;
@@ -275,44 +270,56 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         (self.on)(Tailed::CaughtUp { partition, next });
     }
 
-    /// The connection was interrupted, so what answers next may hold another log under the same name.
+    /// The connection was interrupted, so what answers next may hold another log under the same name: one of another
+    /// cluster, or one in which another record stands where the last one was read.
     fn doubt(&mut self) {
         if self.doubted.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
             return;
         }
-        let topic = self.topic.clone();
         while !self.stopped.is_cancelled() {
-            match partitions(&self.consumer, &topic, ASK_WITHIN) {
+            match partitions(&self.consumer, &self.topic, ASK_WITHIN) {
                 Ok(_) => break,
-                Err(error) => tracing::debug!(topic, %error, "waiting for the topic"),
+                Err(error) => tracing::debug!(topic = self.topic, %error, "waiting for the topic"),
             }
             std::thread::sleep(ASK_AGAIN);
         }
         self.doubted = Some(Instant::now());
         let cluster = self.consumer.client().fetch_cluster_id(ASK_AGAIN);
-        if cluster != self.cluster && self.cluster.is_some() && cluster.is_some() {
-            tracing::warn!(topic, ?cluster, "this is another cluster");
-            self.cluster = cluster;
-            return self.go_on(self.next.clone().into_keys());
-        }
+        let moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
         self.cluster = cluster.or(self.cluster.take());
-        // Only a record that was read can be recognized.
-        let mut from = self.next.clone();
-        from.extend(self.last.iter().map(|(partition, (offset, _))| (*partition, *offset)));
-        match assign(&self.consumer, &topic, &from) {
-            Ok(()) => self.doubtful = self.last.clone(),
-            Err(error) => tracing::debug!(topic, %error, "cannot look whether the log goes on"),
+        let anew: Vec<_> = if moved {
+            tracing::warn!(topic = self.topic, cluster = self.cluster, "this is another cluster");
+            self.next.keys().copied().collect()
+        } else {
+            self.last.iter().filter(|last| self.is_replaced(*last.0, *last.1)).map(|(p, _)| *p).collect()
+        };
+        if !anew.is_empty() {
+            self.go_on(&anew);
+        }
+    }
+
+    /// Whether another record stands where the last one was read.
+    fn is_replaced(&self, partition: i32, (offset, timestamp): Seen) -> bool {
+        match self.lookup.record_at(&self.contract_topic, partition, offset) {
+            // A record that is gone, as compaction and retention take it, says nothing.
+            Ok(found) => found.is_some_and(|(at, found)| at == offset && found != timestamp),
+            Err(error) => {
+                tracing::debug!(topic = self.topic, %error, "cannot look whether the log goes on; going on");
+                false
+            }
         }
     }
 
     /// Finds where to go on, and goes on there: after what was read of each partition, where the log reaches so far and
     /// the partition is not among `anew`; else at its first record. Waits for Kafka.
-    fn go_on(&mut self, anew: impl IntoIterator<Item = i32>) {
-        let anew: Vec<_> = anew.into_iter().collect();
+    fn go_on(&mut self, anew: &[i32]) {
         while !self.stopped.is_cancelled() {
-            match self.try_go_on(&anew) {
-                Ok(gaps) => return self.tell(gaps),
-                Err(error) => tracing::debug!(topic = self.topic, %error, "waiting to go on"),
+            // librdkafka does not survive an assignment that comes before the last one has taken effect.
+            if self.assigned.elapsed() > ASSIGN_EVERY {
+                match self.try_go_on(anew) {
+                    Ok(gaps) => return self.tell(gaps),
+                    Err(error) => tracing::debug!(topic = self.topic, %error, "waiting to go on"),
+                }
             }
             std::thread::sleep(ASK_AGAIN);
         }
@@ -320,23 +327,18 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
 
     fn try_go_on(&mut self, anew: &[i32]) -> Result<Vec<Gap>, KafkaError> {
         let mut gaps = Vec::new();
-        let (mut found, mut doubtful) = (self.next.clone(), self.doubtful.clone());
+        let mut found = self.next.clone();
         for (partition, offset) in &mut found {
             let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_WITHIN)?;
             if anew.contains(partition) || !(low..=high).contains(offset) {
                 gaps.push(Gap { partition: *partition, wanted: *offset, resumes: low });
                 *offset = low;
-                doubtful.remove(partition);
-            } else if doubtful.get(partition).is_some_and(|(last, _)| *last < low) {
-                // Retention took the record by which the log would have been recognized.
-                doubtful.remove(partition);
             }
         }
-        let mut from = found.clone();
-        from.extend(doubtful.iter().map(|(partition, (offset, _))| (*partition, *offset)));
-        assign(&self.consumer, &self.topic, &from)?;
+        assign(&self.consumer, &self.topic, &found)?;
+        self.assigned = Instant::now();
         self.last.retain(|partition, _| gaps.iter().all(|gap| gap.partition != *partition));
-        (self.next, self.doubtful) = (found, doubtful);
+        self.next = found;
         Ok(gaps)
     }
 

@@ -12,7 +12,9 @@
 //!
 //! Every event ends in `NOTIFIED` or on `orders-dlq`, and is never lost: its offset is committed when what followed
 //! from it is acknowledged. After a crash, events that were in flight are delivered again, and a retry may be on the
-//! log twice; duplicates are for the receiver to notice, by order id and retry count. Within a partition, events are
+//! log twice; a receiver recognizes a repetition by order id, action and retry count. Under the setting `guarantee:
+//! exactlyOnce` what followed and the offset are one transaction, so that nothing on Kafka comes twice; a message that
+//! went out to a customer before the crash would. Within a partition, events are
 //! delivered in order, but a retry comes after what arrived meanwhile. Instances share the partitions, up to as many
 //! instances as there are partitions.
 
@@ -25,20 +27,13 @@ mod service;
 mod tally;
 
 use dojo_contract::{Defaults, Service, topic};
-use dojo_kafka::{
-    Consume, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, consume,
-    notify_on_change,
-};
+use dojo_kafka::{Consume, GroupService, Instance, KafkaConfig, Readiness, RuleStatus};
 use dojo_rules::{LiveRule, WatchMode};
 use rust_decimal::Decimal;
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use service::Notification;
-
-/// A record that is not acknowledged by then is sent again.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the notification service needs to know.
 #[derive(clap::Args, Debug, Clone)]
@@ -93,34 +88,17 @@ pub enum Error {
 /// Kafka refuses for good what the service cannot do without. Kafka being away is waited out.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let Config { kafka, instance_id, fail_rate, max_retries, rules_dir, rules_watch, readiness } = config;
-    let instance_id = instance_id.unwrap_or_else(|| format!("notification-{:04x}", rand::random::<u16>()));
-    let defaults = Defaults { fail_rate, max_retries };
-    let producer = Producer::new(&kafka, &instance_id, SEND_WITHIN)?;
-    let follower = SettingsFollower::start(&kafka, &instance_id, &shutdown).await?;
+    let instance = Instance::start(Service::Notification, instance_id);
+    let group = topic::NOTIFICATION_GROUP;
+    let service = GroupService::start(kafka, instance.clone(), group, &readiness, &shutdown).await?;
     let rule = LiveRule::open(&rules_dir, rules_watch, shutdown.clone());
-    let progress = Progress::default();
-    readiness.is_of_member(topic::NOTIFICATION_GROUP, &producer, &progress);
-
-    let changed = Arc::new(Notify::new());
-    progress.on_change(Arc::clone(&changed));
-    notify_on_change(follower.changes(), Arc::clone(&changed));
-    notify_on_change(rule.changes(), Arc::clone(&changed));
-    let observe = {
-        let (progress, rule, follower) = (progress.clone(), rule.clone(), follower.clone());
-        move || Observed {
-            partitions: progress.partitions(),
-            rebalances: progress.rebalances(),
-            rule_version: Some(rule.current().version.clone()),
-            rule_error: rule.error(),
-            settings_offset: follower.offset(),
-        }
-    };
-    let reporter =
-        Reporter::start(producer.clone(), instance_id.clone(), Service::Notification, observe, changed)
-            .await?;
-
-    let work = Consume::new(topic::NOTIFICATION_GROUP, &[topic::ORDERS], &instance_id);
-    let handler = Notification::new(instance_id, rule, follower, defaults);
-    let consumer = consume(&kafka, work, producer, handler, progress, shutdown)?;
-    Ok(consumer.join_reporting(reporter).await?)
+    service.report_on_change(rule.changes());
+    // A dynamic member: that the group notices a dead one only after its session is the lesson.
+    let settings = service.settings().clone();
+    let work =
+        Consume { settings: Some(settings.clone()), ..Consume::new(group, &[topic::ORDERS], &instance) };
+    let defaults = Defaults { fail_rate, max_retries };
+    let handler = Notification::new(instance.id, rule.clone(), settings, defaults);
+    let rule = move || RuleStatus { version: Some(rule.current().version.clone()), error: rule.error() };
+    Ok(service.run(work, handler, rule, shutdown).await?)
 }

@@ -4,7 +4,7 @@ use crate::{
     catch_up::Log, config::Config, marks::Marks, model::Model, mutations::Mutations, problem::Problem,
     rules::Rules, settings::ControlPlane, template::Template,
 };
-use dojo_kafka::{Connectivity, Producer, Progress};
+use dojo_kafka::{Connectivity, Instance, Producer, Progress};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ pub(crate) const LOG_READERS: usize = 4;
 
 pub(crate) struct App {
     pub(crate) config: Config,
+    pub(crate) instance: Instance,
     pub(crate) producer: Producer,
     pub(crate) model: Arc<Model>,
     pub(crate) marks: Arc<Marks>,
@@ -50,7 +51,9 @@ impl App {
         if !self.model.is_caught_up() {
             causes.push(("orders", "the orders are still being read from Kafka".to_owned()));
         }
-        if self.relay.partitions().is_empty() {
+        if let Some(why) = self.relay.limitation() {
+            causes.push(("events", why));
+        } else if self.relay.partitions().is_empty() {
             let group = self.config.relay_group();
             causes.push(("events", format!("the group {group} has given this instance nothing to read yet")));
         }

@@ -30,8 +30,8 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use dojo_contract::{AuditEvent, InstanceStatus, header, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Isolation, LogLookup, Outbox, Position,
-    Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
+    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Instance, Isolation, LogLookup, Outbox,
+    Position, Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -57,6 +57,7 @@ pub(crate) struct Feeds {
 /// Starts all readers.
 pub(crate) fn follow(
     config: &Config,
+    instance: &Instance,
     model: &Arc<Model>,
     marks: &Marks,
     producer: Producer,
@@ -86,7 +87,11 @@ pub(crate) fn follow(
     let status = show(Feed::Status, "status", since, Box::new(follow_status))?;
     let relay = consume(
         kafka,
-        Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], client("relay")),
+        // Streams go on at once after a restart: this member's place waits for it.
+        Consume {
+            is_static: true,
+            ..Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
+        },
         producer,
         Relay { model: Arc::clone(model), last: HashMap::new() },
         progress,
@@ -339,6 +344,14 @@ mod tests {
     struct BeginsAt(Option<i64>);
 
     impl LogLookup for BeginsAt {
+        fn partitions(&self, _: &str) -> Result<usize, Error> {
+            Ok(1)
+        }
+
+        fn read_since(&self, _: &str, _: i64, _: &mut dyn FnMut(&Record<'_>)) -> Result<bool, Error> {
+            Ok(true)
+        }
+
         fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
             Ok(None)
         }

@@ -98,6 +98,7 @@ mod tests {
             partitions: Vec::new(),
             rule_version: None,
             rule_error: None,
+            limitation: None,
             settings_offset,
             rebalances: 0,
         }

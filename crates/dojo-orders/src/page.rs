@@ -17,7 +17,8 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{
-    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, Settings, time,
+    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, SettingValue,
+    Settings, time,
 };
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -245,9 +246,9 @@ impl Value {
         let (value, source) = settings.for_all(setting, defaults);
         let (fallback, fallback_source) = Settings::default().for_all(setting, defaults);
         Self {
-            value: digits(value),
+            value: shown(value),
             source: wire_name(&source),
-            fallback: digits(fallback),
+            fallback: shown(fallback),
             fallback_source: wire_name(&fallback_source),
         }
     }
@@ -275,7 +276,7 @@ impl InstanceCard {
             rule: status.rule_version.clone().unwrap_or_default(),
             rule_error: status.rule_error.clone().filter(|_| live).unwrap_or_default(),
             delivers: status.service == Service::Notification,
-            own_rate: own.map(digits).unwrap_or_default(),
+            own_rate: own.map(shown).unwrap_or_default(),
             effective_rate: digits(settings.fail_rate(&id, defaults)),
             id,
         }
@@ -296,6 +297,14 @@ fn rank(service: Service) -> u8 {
 fn short(id: &str) -> String {
     let skip = id.chars().count().saturating_sub(SHORT_ID);
     id.chars().skip(skip).collect()
+}
+
+/// A setting's value as a person reads it.
+fn shown(value: SettingValue) -> String {
+    match value {
+        SettingValue::Number(number) => digits(number),
+        SettingValue::Guarantee(guarantee) => guarantee.name().to_owned(),
+    }
 }
 
 fn digits(number: Decimal) -> String {

@@ -21,7 +21,7 @@ use crate::{
     template::Template,
 };
 use dojo_contract::Service;
-use dojo_kafka::{Observed, Producer, Progress, Reporter, SettingsFollower, notify_on_change};
+use dojo_kafka::{Instance, Observed, Producer, Progress, Reporter, SettingsFollower, notify_on_change};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -132,6 +132,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         streams: Arc::new(Semaphore::new(STREAMS)),
         log_readers: Semaphore::new(LOG_READERS),
         shutdown: serving.clone(),
+        instance: Instance::start(Service::Order, Some(id.to_owned())),
         config,
         producer,
         model,
@@ -143,7 +144,8 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
     let (producer, progress) = (app.producer.clone(), app.relay.clone());
-    let feeds = feeds::follow(&app.config, &app.model, &app.marks, producer, progress, reading)?;
+    let (config, instance, model) = (&app.config, &app.instance, &app.model);
+    let feeds = feeds::follow(config, instance, model, &app.marks, producer, progress, reading)?;
     tokio::spawn(marks::watch(Arc::clone(&app.marks), Arc::clone(&app.model.hub), reading.clone()));
     Ok(feeds)
 }
@@ -163,10 +165,12 @@ async fn start_reporting(
         rebalances: progress.rebalances(),
         rule_version: None,
         rule_error: None,
+        limitation: progress.limitation(),
+        is_fenced: progress.is_fenced(),
         settings_offset: follower.offset(),
     };
-    let id = config.instance_id.clone();
-    let reporter = Reporter::start(app.producer.clone(), id, Service::Order, observe, changed).await?;
+    let (producer, instance) = (app.producer.clone(), app.instance.clone());
+    let reporter = Reporter::start(producer, instance, observe, changed).await?;
     reporter.running();
     Ok(reporter)
 }

@@ -12,8 +12,7 @@ use chrono::Utc;
 use dojo_contract::{Defaults, Setting, SettingName, Settings, SettingsPatch, ValueSource, topic};
 use dojo_kafka::{Outgoing, SettingsFollower};
 use futures::future::try_join_all;
-use rust_decimal::Decimal;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -114,14 +113,14 @@ fn view(settings: &Settings, defaults: &Defaults) -> Map<String, Value> {
     let mut view = Map::new();
     for setting in Setting::ALL {
         let (value, source) = settings.for_all(setting, defaults);
-        view.insert(setting.name().to_owned(), json!({"value": number(value), "source": source}));
+        view.insert(setting.name().to_owned(), json!({"value": value.to_json(), "source": source}));
     }
     let mut instances = Map::new();
     for (name, value) in settings.iter() {
         let SettingName { instance: Some(instance), setting } = name else { continue };
         let of = instances.entry(instance.clone()).or_insert_with(|| json!({}));
         if let Value::Object(of) = of {
-            let value = json!({"value": number(value), "source": ValueSource::Topic});
+            let value = json!({"value": value.to_json(), "source": ValueSource::Topic});
             of.insert(setting.name().to_owned(), value);
         }
     }
@@ -129,14 +128,10 @@ fn view(settings: &Settings, defaults: &Defaults) -> Map<String, Value> {
     view
 }
 
-/// The very digits.
-fn number(value: Decimal) -> Option<Number> {
-    value.normalize().to_string().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rust_decimal::Decimal;
 
     #[test]
     fn every_value_says_where_it_comes_from() {
@@ -147,7 +142,7 @@ mod tests {
         let text = serde_json::to_string(&view(&settings, &defaults)).unwrap();
         assert_eq!(
             text,
-            r#"{"failRate":{"value":0.5,"source":"environment"},"maxRetries":{"value":3,"source":"topic"},"#
+            r#"{"failRate":{"value":0.5,"source":"environment"},"maxRetries":{"value":3,"source":"topic"},"guarantee":{"value":"atLeastOnce","source":"default"},"#
                 .to_owned()
                 + r#""instances":{"notification-2":{"failRate":{"value":0.9,"source":"topic"}}}}"#
         );

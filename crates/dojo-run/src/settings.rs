@@ -4,7 +4,7 @@
 //! settings topic did not give (it came from the environment, or is the default) is put back by taking ours away.
 
 use crate::scenario::SettingsChange;
-use dojo_contract::{SettingName, Settings, SettingsPatch, ValueSource};
+use dojo_contract::{SettingName, SettingValue, Settings, SettingsPatch, ValueSource};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ pub fn restoring<'a>(before: &Settings, changes: impl IntoIterator<Item = &'a Se
     let mut patch = Map::new();
     let mut instances = Map::new();
     for name in touched {
-        let value = before.get(&name).map_or(Value::Null, |value| number(&value.normalize().to_string()));
+        let value = before.get(&name).map_or(Value::Null, SettingValue::to_json);
         match &name.instance {
             None => patch.insert(name.setting.name().to_owned(), value),
             Some(instance) => match instances.entry(instance.as_str()).or_insert_with(|| Map::new().into()) {
@@ -71,11 +71,6 @@ pub fn restoring<'a>(before: &Settings, changes: impl IntoIterator<Item = &'a Se
         patch.insert(INSTANCES.to_owned(), instances.into());
     }
     Value::Object(patch)
-}
-
-/// The JSON number with this text, digit by digit.
-fn number(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
 #[cfg(test)]

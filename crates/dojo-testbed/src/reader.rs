@@ -99,6 +99,11 @@ impl Reader {
         }
     }
 
+    /// Returns the records so far, without the first `seen` of them: for a test that takes each record in once.
+    pub fn after(&self, seen: usize) -> Vec<Read> {
+        self.records.borrow().get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// The first `count` records, and what has come with them.
     pub async fn first(&mut self, count: usize) -> Vec<Read> {
         self.until(|records| records.len() >= count).await

@@ -59,6 +59,7 @@ fn is_misconfigured(error: &anyhow::Error) -> bool {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     telemetry::start(&cli.telemetry)?;
+    dojo_kafka::check_environment().map_err(Misconfigured)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -298,6 +298,8 @@ pub(crate) fn properties(
         ("transaction.state.log.replication.factor", "1"),
         ("transaction.state.log.min.isr", "1"),
         ("transaction.state.log.num.partitions", "1"),
+        // A transaction that timed out ends within a second of that, not within ten.
+        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
         ("share.coordinator.state.topic.replication.factor", "1"),
         ("share.coordinator.state.topic.min.isr", "1"),
         ("share.coordinator.state.topic.num.partitions", "1"),

@@ -43,7 +43,7 @@ async fn each_pattern_is_found_and_an_ordinary_order_passes() {
     kafka.send(created(&order("Ada", ago(TimeDelta::seconds(10))))).await;
     let passed = verdicts(&mut audit, 1).await;
     assert_eq!(passed[0].action, AuditAction::FraudCheckPassed);
-    let alone = WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1 };
+    let alone = WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1, partial: false };
     assert_eq!((passed[0].window_stats, &passed[0].alerts), (Some(alone), &None));
 
     let dear = Order { price: Decimal::new(10_001, 2), ..order("Bob", ago(TimeDelta::seconds(9))) };
@@ -82,7 +82,7 @@ async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
 
     let service = Service::start(&kafka);
     let said = verdicts(&mut kafka.read(topic::AUDIT), 2).await;
-    let alone = WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1 };
+    let alone = WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1, partial: false };
     for event in said {
         assert_eq!((event.order_id, event.action), (one.id, AuditAction::FraudCheckPassed));
         assert_eq!(event.window_stats, Some(alone));

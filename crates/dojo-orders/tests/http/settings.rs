@@ -17,6 +17,7 @@ fn report(id: &str, settings_offset: i64) -> Vec<u8> {
         partitions: Vec::new(),
         rule_version: Some("00c0ffee".into()),
         rule_error: None,
+        limitation: None,
         settings_offset,
         rebalances: 1,
     })

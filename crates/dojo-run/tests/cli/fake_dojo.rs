@@ -277,8 +277,7 @@ async fn settings(State(dojo): State<Arc<Shared>>) -> Json<Value> {
     let known = dojo.state.lock().unwrap();
     let mut shown = json!({"failRate": {"value": 0.3, "source": "default"}, "instances": {}});
     for (name, value) in known.settings.iter() {
-        let value =
-            json!({"value": serde_json::from_str::<Value>(&value.to_string()).unwrap(), "source": "topic"});
+        let value = json!({"value": value.to_json(), "source": "topic"});
         match &name.instance {
             None => shown[name.setting.name()] = value,
             Some(instance) => shown["instances"][instance][name.setting.name()] = value,

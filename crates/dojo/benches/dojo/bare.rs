@@ -1,9 +1,12 @@
 //! What the services are measured against: the same work on Kafka with nothing around it.
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use dojo_contract::{AuditAction, AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Source, topic};
+use dojo_contract::{
+    AuditAction, AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Service, Source, topic,
+};
 use dojo_kafka::{
-    Consume, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record, consume,
+    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
+    consume,
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +55,7 @@ impl Handler for Forward {
 
 /// A loop that only consumes `orders` and produces the same records to `audit`.
 pub async fn forwarding(brokers: &str) {
-    let consumed = Consume::new("bare-group", &[topic::ORDERS], "bare");
+    let consumed = Consume::new("bare-group", &[topic::ORDERS], &Instance::start(Service::Audit, None));
     let kafka = KafkaConfig::new(brokers);
     let (progress, for_ever) = (Progress::default(), CancellationToken::new());
     consume(&kafka, consumed, producer(brokers), Forward, progress, for_ever).unwrap().join().await.unwrap();

@@ -1,70 +1,22 @@
 //! A service alone says how it is where `ADMIN_LISTEN` says.
 
 use crate::{
+    alone::Alone,
     process::{DOJO, workspace},
     rules::save,
 };
 use dojo_kafka::KafkaConfig;
 use dojo_testbed::{Kafka, OwnKafka, eventually};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
-/// One service in a process of its own.
-struct Alone {
-    process: Child,
-    /// `host:port` of its health and metrics.
-    admin: String,
-    /// Of the order service: where its API is.
-    api: Option<String>,
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
+/// What a service says of itself.
 impl Alone {
-    fn start(service: &str, kafka: &KafkaConfig) -> Self {
-        Self::start_with(service, kafka, &workspace().join("rules"))
-    }
-
-    /// By the rules in a folder; no notification is ever delivered, and each is retried once.
-    fn start_with(service: &str, kafka: &KafkaConfig, rules: &Path) -> Self {
-        let mut process = Command::new(DOJO)
-            .args([service, "--admin-listen", "127.0.0.1:0", "--kafka-brokers", &kafka.brokers])
-            .args(if service == "order" { &["--port", "0"][..] } else { &[] })
-            .env("KAFKA_PREFIX", kafka.prefix.to_string())
-            .env("RULES_DIR", rules)
-            .envs([("FAIL_RATE", "1"), ("MAX_RETRIES", "1")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let address = |line: &str| line.rsplit_once("http://").unwrap().1.trim().to_owned();
-        let mut api = None;
-        let admin = log.find_map(|line| {
-            if line.contains("page and API on") {
-                api = Some(address(&line));
-            }
-            line.contains("health and metrics on").then(|| address(&line))
-        });
-        // Read on, or the service could not say anything more.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { process, admin: admin.expect("it says where"), api }
-    }
-
-    async fn get(&self, path: &str) -> Result<(u16, String), reqwest::Error> {
-        let answer = reqwest::get(format!("http://{}{path}", self.admin)).await?;
-        Ok((answer.status().as_u16(), answer.text().await?))
+    /// Starts a service by the rules in a folder; no notification is ever delivered, and each is retried once.
+    fn by(rules: &Path, service: &str, kafka: &KafkaConfig) -> Self {
+        Self::start_with(service, kafka, |command| {
+            command.env("RULES_DIR", rules).envs([("FAIL_RATE", "1"), ("MAX_RETRIES", "1")])
+        })
     }
 
     /// Waits until the service counts exactly so: each of `lines` is one of its metrics.
@@ -91,7 +43,7 @@ impl Alone {
     /// list yet; then the same order is asked for again.
     async fn placed(&self, customer: &str, dollars: f64) {
         let order = json!({"customerName": customer, "item": "Pizza", "quantity": 1, "price": dollars});
-        let url = format!("http://{}/orders", self.api.as_ref().unwrap());
+        let url = format!("{}/orders", self.api().await);
         let client = reqwest::Client::new();
         eventually("the order to be placed", async || {
             let request = client.post(&url).header("idempotency-key", customer).json(&order);
@@ -101,17 +53,10 @@ impl Alone {
         .await;
     }
 
-    async fn is_ready(&self) {
-        eventually("the service to be ready", async || match self.get("/readyz").await {
-            Ok((200, _)) => Ok(()),
-            other => Err(other),
-        })
-        .await;
-    }
-
     /// What `dojo health` says, and whether it succeeds.
-    fn health(&self) -> (bool, String) {
-        let asked = Command::new(DOJO).arg("health").env("ADMIN_LISTEN", &self.admin).output().unwrap();
+    async fn health(&self) -> (bool, String) {
+        let asked =
+            Command::new(DOJO).arg("health").env("ADMIN_LISTEN", self.admin().await).output().unwrap();
         let said = [asked.stdout, asked.stderr].concat();
         (asked.status.success(), String::from_utf8(said).unwrap())
     }
@@ -124,7 +69,7 @@ async fn every_service_says_where_it_is_told_whether_it_is_ready_and_what_it_cou
     for service in &all {
         service.is_ready().await;
         assert_eq!(service.get("/healthz").await.unwrap().0, 200);
-        let (healthy, said) = service.health();
+        let (healthy, said) = service.health().await;
         assert!(healthy && said.contains("ready"), "{said}");
     }
     let lag = r#"dojo_consumer_lag_records{group="fraud-group",topic="orders",partition="2"} 0"#;
@@ -148,7 +93,7 @@ async fn every_service_says_where_it_is_told_whether_it_is_ready_and_what_it_cou
         let said: Value = serde_json::from_str(&said).unwrap();
         assert_eq!(said["errors"][0]["field"], "kafka", "{said}");
         assert_eq!(service.get("/healthz").await.unwrap().0, 200, "it lives all the same");
-        assert!(!service.health().0);
+        assert!(!service.health().await.0);
     }
     kafka.start_again().await;
     for service in &all {
@@ -164,7 +109,7 @@ async fn what_is_counted_is_what_happened_under_the_names_that_the_readme_lists(
         std::fs::copy(workspace().join("rules").join(file), rules.path().join(file)).unwrap();
     }
     let all = ["order", "notification", "fraud", "audit"]
-        .map(|service| Alone::start_with(service, &kafka.config, rules.path()));
+        .map(|service| Alone::by(rules.path(), service, &kafka.config));
     let [order, notification, fraud, _] = &all;
     for service in &all {
         service.is_ready().await;

@@ -88,7 +88,7 @@ impl Ordeal {
         println!("refused within {}; taken within {}", summary(&refused), summary(&created));
         let at_once = refused.iter().filter(|took| **took < AT_ONCE).count();
         assert!(at_once * 20 >= refused.len() * 19, "{at_once} of {} refused at once", refused.len());
-        let strange: Vec<_> = answers.iter().filter(|a| matches!(a.told, Told::Other(_))).take(5).collect();
+        let strange: Vec<_> = answers.iter().filter(|a| is_strange(&a.told)).take(5).collect();
         assert!(strange.is_empty(), "{strange:?}");
 
         let on_log = the_log_agrees(&answers, &orders, &backs).await;
@@ -117,6 +117,11 @@ impl Ordeal {
         }
         each_said_it_once(&dojo.log(), outages);
     }
+}
+
+/// Whether an order got an answer that a service which lives must not give, or none.
+fn is_strange(told: &Told) -> bool {
+    matches!(told, Told::CutOff | Told::Other(_))
 }
 
 /// How long such answers took, shortest first.
@@ -171,7 +176,7 @@ async fn the_log_agrees(
                     assert!(arrival.at < last, "{answer:?} came long after: {arrival:?}");
                 }
             }
-            Told::Other(_) => {}
+            Told::CutOff | Told::Other(_) => {}
         }
     }
     println!("orders of unknown outcome came up to {late:?} after that answer");

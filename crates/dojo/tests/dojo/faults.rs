@@ -1,113 +1,11 @@
 //! Whatever is killed comes back, and nothing that was acknowledged is lost.
 
-use crate::process::{Dojo, Start};
+use crate::process::Start;
 use dojo_contract::{header::Headers, topic};
 use dojo_kafka::{Outgoing, Producer};
 use dojo_testbed::eventually;
 use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::Semaphore;
-
-const KILLS: usize = 20;
-const PER_SECOND: u64 = 200;
-/// More orders than that wait for no answer at a time: a machine that is too slow gets fewer, and not ever more.
-const UNANSWERED: usize = 400;
-
-/// Orders at a fixed rate until told to stop; answers how many, and the ids of the acknowledged.
-fn orders_at_a_fixed_rate(
-    dojo: Arc<Dojo>,
-    customer: &'static str,
-    stop: Arc<AtomicBool>,
-) -> tokio::task::JoinHandle<(usize, BTreeSet<String>)> {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(Duration::from_millis(1000 / PER_SECOND));
-        let mut placing = tokio::task::JoinSet::new();
-        let places = Arc::new(Semaphore::new(UNANSWERED));
-        let mut n = 0;
-        while !stop.load(Ordering::Relaxed) {
-            tick.tick().await;
-            n += 1;
-            let (dojo, place) = (Arc::clone(&dojo), Arc::clone(&places).acquire_owned().await);
-            placing.spawn(async move {
-                let _place = place;
-                dojo.order(&format!("{customer} {}", n % 500), "1").await.ok()
-            });
-        }
-        (n, placing.join_all().await.into_iter().flatten().collect())
-    })
-}
-
-fn owners(instances: &Value) -> Vec<(i64, String)> {
-    let mut owners = Vec::new();
-    for instance in instances.as_array().unwrap().iter().filter(|i| i["service"] == "notification") {
-        for partition in instance["partitions"].as_array().unwrap() {
-            owners.push((
-                partition["partition"].as_i64().unwrap(),
-                instance["instanceId"].as_str().unwrap().to_owned(),
-            ));
-        }
-    }
-    owners.sort();
-    owners
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killing_a_notification_instance_twenty_times_loses_no_order() {
-    let dojo = Arc::new(Start::new().arg("--max-retries=2").ready().await);
-    let patch = serde_json::json!({"failRate": 0.3});
-    assert!(
-        dojo.http
-            .patch(format!("{}/settings", dojo.url))
-            .json(&patch)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .is_success()
-    );
-    let events = dojo.events().await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let placing = orders_at_a_fixed_rate(Arc::clone(&dojo), "Customer", Arc::clone(&stop));
-    for _ in 0..KILLS {
-        dojo.kill_and_wait("notification-2").await;
-        // Killed again only once it has work, else it is killed while it is idle.
-        eventually("the restarted instance to own a partition", async || {
-            let owners = owners(&dojo.ask("/instances").await?);
-            let works = owners.iter().any(|(_, id)| id == "notification-2");
-            if works { Ok(()) } else { Err(format!("{owners:?}")) }
-        })
-        .await;
-    }
-    stop.store(true, Ordering::Relaxed);
-    let (placed, acknowledged) = placing.await.unwrap();
-    assert!(acknowledged.len() > 300, "{}", acknowledged.len());
-    assert!(
-        acknowledged.len() * 100 >= placed * 99,
-        "{} of {placed} orders acknowledged",
-        acknowledged.len()
-    );
-    events.all_have(&acknowledged, &["NOTIFIED", "DLQ"]).await;
-
-    let ends = events.orders_with(&["NOTIFIED", "DLQ"]);
-    let repeated: usize = ends.values().map(|n| n - 1).sum();
-    println!("{} orders acknowledged, {repeated} verdicts repeated after {KILLS} kills", acknowledged.len());
-    let by: BTreeSet<_> =
-        events.audit().iter().filter_map(|e| e["instanceId"].as_str().map(str::to_owned)).collect();
-    assert!(by.contains("notification-1") && by.contains("notification-2"), "{by:?}");
-    eventually("each partition to have one owner", async || {
-        let owners = owners(&dojo.ask("/instances").await?);
-        let partitions: Vec<_> = owners.iter().map(|(partition, _)| *partition).collect();
-        if partitions == [0, 1, 2] { Ok(()) } else { Err(format!("{owners:?}")) }
-    })
-    .await;
-}
+use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_fraud_detection_in_the_middle_of_a_flood_changes_no_verdict() {

@@ -8,18 +8,25 @@
     reason = "a test says what is wrong by panicking"
 )]
 
-mod admin;
+mod accounts;
+mod alone;
 mod arrivals;
 mod events;
 mod load;
 mod process;
 
+mod admin;
 mod away;
 mod command_line;
 mod docs;
 mod faults;
+mod fencing;
+mod fraud_crashes;
 mod kafka;
+mod kills;
 mod page;
+mod restarts;
 mod rules;
 mod scenarios;
 mod settings;
+mod transactions;

@@ -5,6 +5,7 @@ use dojo_kafka::KafkaConfig;
 use dojo_testbed::{brokers, eventually, own_prefix};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -15,6 +16,11 @@ use std::{
 
 /// The program under test.
 pub const DOJO: &str = env!("CARGO_BIN_EXE_dojo");
+
+/// How many kills a test spreads over what it kills; `DOJO_KILLS` asks for more than twenty.
+pub fn kills() -> usize {
+    std::env::var("DOJO_KILLS").map_or(20, |kills| kills.parse().expect("DOJO_KILLS is a number"))
+}
 
 /// The folder of the workspace.
 pub fn workspace() -> PathBuf {
@@ -131,12 +137,16 @@ impl Start {
 }
 
 /// Lets go of a connection before the service does, which closes one after a minute without a request.
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     let bounded = reqwest::Client::builder().timeout(Duration::from_secs(20));
     bounded.pool_idle_timeout(Duration::from_secs(20)).build().unwrap()
 }
 
-fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+/// What a process has written so far, line by line.
+pub type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Reads lines to their end, on a thread, so that their writer is never held up.
+pub fn lines(from: impl Read + Send + 'static) -> Lines {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     std::thread::spawn(move || {
@@ -151,8 +161,8 @@ fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
 pub struct Dojo {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: Arc<Mutex<Vec<String>>>,
-    log: Arc<Mutex<Vec<String>>>,
+    stdout: Lines,
+    log: Lines,
     /// Its rules, to be edited.
     pub rules: PathBuf,
     /// Its page.
@@ -188,6 +198,18 @@ impl Dojo {
     pub async fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
         answer.json().await.map_err(|e| e.to_string())
+    }
+
+    /// Changes settings, and waits until every instance has applied them.
+    pub async fn patch_settings(&self, patch: &Value) {
+        eventually("every instance to apply the settings", async || {
+            let answer = self.http.patch(format!("{}/settings", self.url)).json(patch).send().await;
+            let answer = answer.map_err(|e| e.to_string())?;
+            let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
+            assert!(!status.is_client_error(), "{patch} is refused: {said}");
+            if status == 200 { Ok(()) } else { Err(format!("{status} {said}")) }
+        })
+        .await;
     }
 
     /// Ends it; how long that took.
@@ -226,6 +248,25 @@ impl Dojo {
         Ok(running
             .map(|i| (i["instanceId"].as_str().unwrap().to_owned(), i["pid"].as_u64().unwrap()))
             .collect())
+    }
+
+    /// Process ids of the services by instance id, as the system has them (Linux's `/proc`).
+    pub fn services(&self) -> BTreeMap<String, u32> {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let read = |pid: u32, file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+        let instance = |pid: u32| {
+            let status = String::from_utf8(read(pid, "status")?).ok()?;
+            if !status.lines().any(|line| line == parent) {
+                return None;
+            }
+            let environment = String::from_utf8_lossy(&read(pid, "environ")?).into_owned();
+            let mut variables = environment.split('\0');
+            let id = variables.find_map(|variable| variable.strip_prefix("INSTANCE_ID="))?;
+            Some((id.to_owned(), pid))
+        };
+        pids.filter_map(instance).collect()
     }
 
     /// Kills `instance` without a goodbye, and waits until another process runs under its name.

@@ -1,15 +1,18 @@
 //! Against a real broker: nothing is lost, nothing is committed too early, and everything ends in time.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
+mod guarantees;
+mod members;
+
 use chrono::Utc;
 use dojo_contract::{
     InstanceState, InstanceStatus, Service, Setting, SettingName, Settings,
     topic::{self, TOPICS},
 };
 use dojo_kafka::{
-    AssignedPartition, Consume, Error, From, Handler, Isolation, KafkaConfig, LogLookup, Observed, Outbox,
-    Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed, consume,
-    create_topics, tail,
+    AssignedPartition, Consume, Error, From, Handler, Instance, Isolation, KafkaConfig, LogLookup, Observed,
+    Outbox, Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed,
+    consume, create_topics, tail,
 };
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
@@ -26,6 +29,11 @@ use tokio_util::sync::CancellationToken;
 
 fn producer(kafka: &KafkaConfig) -> Producer {
     Producer::new(kafka, "test", Duration::from_secs(5)).unwrap()
+}
+
+/// An instance that nobody gave a name.
+fn somebody() -> Instance {
+    Instance::start(Service::Audit, None)
 }
 
 fn order(n: usize) -> Outgoing {
@@ -77,7 +85,7 @@ struct Running {
 
 fn run(kafka: &KafkaConfig, group: &str, copy: Copy) -> Running {
     let (progress, stop) = (Progress::default(), CancellationToken::new());
-    let consumed = Consume::new(group, &[topic::ORDERS], "test");
+    let consumed = Consume::new(group, &[topic::ORDERS], &somebody());
     let ends =
         consume(kafka, consumed, producer(kafka), copy.clone(), progress.clone(), stop.clone()).unwrap();
     Running { copy, progress, stop, ends }
@@ -196,7 +204,7 @@ async fn an_incremental_assignor_is_refused_with_the_ones_that_work() {
     let kafka = Kafka::start().await;
     let property = ("partition.assignment.strategy".to_owned(), "cooperative-sticky".to_owned());
     let config = KafkaConfig { properties: vec![property], ..kafka.config.clone() };
-    let consumed = Consume::new("g", &[topic::ORDERS], "test");
+    let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
     let refused = consume(
         &config,
         consumed,
@@ -260,7 +268,7 @@ async fn kafka_going_away_under_a_loop_loses_nothing_that_was_read() {
     let sender = Producer::new(&kafka.config, "test", Duration::from_millis(300)).unwrap();
     let (copy, stop) = (Copy::default(), CancellationToken::new());
     let seen = Arc::clone(&copy.seen);
-    let consumed = Consume::new("g", &[topic::ORDERS], "test");
+    let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
     let plug = CancellationToken::new();
     let handler = Unplug { copy, plug: plug.clone() };
     let ends =
@@ -314,7 +322,7 @@ async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
         producer.send(order(n)).await.unwrap();
     }
     let (hold, stop) = (Hold::default(), CancellationToken::new());
-    let consumed = Consume { max_buffered: BOUND, ..Consume::new("g", &[topic::ORDERS], "test") };
+    let consumed = Consume { max_buffered: BOUND, ..Consume::new("g", &[topic::ORDERS], &somebody()) };
     let progress = Progress::default();
     let ends =
         consume(&kafka.config, consumed, producer.clone(), hold.clone(), progress.clone(), stop.clone())
@@ -394,7 +402,7 @@ async fn what_a_handler_does_at_the_end_of_a_partition_is_measured_and_each_reco
     kafka.flood((0..30).map(order)).await;
     let (kept, stop) = (Kept::default(), CancellationToken::new());
     let running = metrics::with_local_recorder(&kept, || {
-        let consumed = Consume::new("g", &[topic::ORDERS], "test");
+        let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
         let producer = producer(&kafka.config);
         consume(&kafka.config, consumed, producer, AtTheEnd(Vec::new()), Progress::default(), stop.clone())
     });
@@ -470,7 +478,7 @@ async fn settings_are_followed_and_a_bad_record_is_skipped() {
     };
     producer.send(record("0.5")).await.unwrap();
     let follower = SettingsFollower::start(&kafka.config, "test", &CancellationToken::new()).await.unwrap();
-    let rate = |settings: &Settings| settings.get(&name).map(|rate| rate.to_string());
+    let rate = |settings: &Settings| settings.get(&name).map(|rate| rate.to_json().to_string());
     assert_eq!((rate(&follower.settings()).as_deref(), follower.offset()), (Some("0.5"), 1));
     producer.send(record("ninety")).await.unwrap();
     producer.send(record("0.9")).await.unwrap();
@@ -540,10 +548,9 @@ async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_sto
         }
     };
     let (producer, shutdown) = (producer(&kafka.config), CancellationToken::new());
-    let reporter =
-        Reporter::start(producer.clone(), "fraud-1".to_owned(), Service::Fraud, observe, Arc::default());
+    let reporter = Reporter::start(producer.clone(), somebody(), observe, Arc::default());
     let reporter = reporter.await.unwrap();
-    let work = Consume::new("g", &[topic::ORDERS], "test");
+    let work = Consume::new("g", &[topic::ORDERS], &somebody());
     let second = consume(&kafka.config, work, producer, Copy::default(), progress, shutdown.clone()).unwrap();
     let second = tokio::spawn(second.join_reporting(reporter));
     let last = || said.lock().unwrap().last().map(|status| status.state);

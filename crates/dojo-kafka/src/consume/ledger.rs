@@ -16,6 +16,8 @@ struct Pending {
 #[derive(Debug, Default)]
 struct Partition {
     pending: VecDeque<Pending>,
+    /// The lowest offset that the next record can have; `None` before the first one.
+    next: Option<i64>,
     /// The offset after the last record up to which all is complete.
     complete: Option<i64>,
     /// The group's committed offset, below which nothing is ever committed.
@@ -45,14 +47,26 @@ impl Ledger {
     pub(crate) fn received(&mut self, topic: usize, partition: i32, offset: i64) -> Option<Position> {
         let generation = self.generation;
         let entry = self.partitions.get_mut(&(topic, partition))?;
-        if entry.pending.back().is_some_and(|last| offset <= last.offset) {
-            // The log was lost and begins anew: what was noted of the old one means nothing.
+        if entry.next.is_some_and(|next| offset < next) {
+            // The log was lost and another one begins: nothing that was noted of the old one counts.
             let unacknowledged: u32 = entry.pending.iter().map(|pending| pending.unacknowledged).sum();
             self.in_flight = self.in_flight.saturating_sub(unacknowledged as usize);
             *entry = Partition::default();
         }
+        entry.next = Some(offset.saturating_add(1));
         entry.pending.push_back(Pending { offset, unacknowledged: 0, done: false });
         Some(Position { topic, generation, partition, offset })
+    }
+
+    /// Enters that the partition has no record below `next` that was not received. What lies between, such as the marker
+    /// that ends a transaction, is done.
+    pub(crate) fn reached(&mut self, topic: usize, partition: i32, next: i64) {
+        let Some(entry) = self.partitions.get_mut(&(topic, partition)) else { return };
+        if entry.next.is_none_or(|known| known < next) {
+            entry.next = Some(next);
+            entry.pending.push_back(Pending { offset: next - 1, unacknowledged: 0, done: true });
+            entry.advance();
+        }
     }
 
     pub(crate) fn sent(&mut self, cause: Position) {
@@ -91,14 +105,17 @@ impl Ledger {
     pub(crate) fn take_committable(&mut self) -> Vec<((usize, i32), i64)> {
         let mut offsets = Vec::new();
         for (key, partition) in &mut self.partitions {
-            if let Some(complete) =
-                partition.complete.filter(|c| partition.committed.is_none_or(|old| *c > old))
-            {
+            if let Some(complete) = partition.committable() {
                 partition.committed = Some(complete);
                 offsets.push((*key, complete));
             }
         }
         offsets
+    }
+
+    /// Whether there are offsets that may be committed and are not yet.
+    pub(crate) fn is_committable(&self) -> bool {
+        self.partitions.values().any(|p| p.committable().is_some())
     }
 
     /// How far each assigned partition is done and acknowledged; `None` before anything is known.
@@ -116,13 +133,24 @@ impl Ledger {
     }
 
     fn advance(&mut self, at: Position) {
-        let Some(partition) = self.partitions.get_mut(&(at.topic, at.partition)) else { return };
-        while let Some(first) = partition.pending.front()
+        if let Some(partition) = self.partitions.get_mut(&(at.topic, at.partition)) {
+            partition.advance();
+        }
+    }
+}
+
+impl Partition {
+    fn committable(&self) -> Option<i64> {
+        self.complete.filter(|complete| self.committed.is_none_or(|committed| *complete > committed))
+    }
+
+    fn advance(&mut self) {
+        while let Some(first) = self.pending.front()
             && first.done
             && first.unacknowledged == 0
         {
-            partition.complete = Some(first.offset + 1);
-            partition.pending.pop_front();
+            self.complete = Some(first.offset + 1);
+            self.pending.pop_front();
         }
     }
 }
@@ -185,6 +213,30 @@ mod tests {
         ledger.acknowledged(old);
         assert_eq!((ledger.in_flight(), ledger.take_committable()), (1, vec![]));
         assert_eq!(ledger.received(0, 1, 0), None, "a partition that is not assigned");
+    }
+
+    #[test]
+    fn a_marker_is_passed_once_every_record_before_it_is_done() {
+        let mut ledger = assigned(None);
+        let a = ledger.received(0, 0, 0).unwrap();
+        ledger.reached(0, 0, 2);
+        assert_eq!(ledger.take_committable(), []);
+        ledger.done(a);
+        assert_eq!(ledger.take_committable(), [((0, 0), 2)]);
+        ledger.reached(0, 0, 2);
+        ledger.reached(0, 0, 3);
+        assert_eq!(ledger.take_committable(), [((0, 0), 3)], "a partition that ends in markers alone");
+    }
+
+    #[test]
+    fn another_log_is_noticed_when_nothing_is_pending() {
+        let mut ledger = assigned(None);
+        let old = ledger.received(0, 0, 9).unwrap();
+        ledger.done(old);
+        assert_eq!(ledger.take_committable(), [((0, 0), 10)]);
+        let new = ledger.received(0, 0, 0).unwrap();
+        ledger.done(new);
+        assert_eq!(ledger.take_committable(), [((0, 0), 1)]);
     }
 
     #[test]

@@ -1,0 +1,88 @@
+//! How the wishes of a handler take effect on Kafka, and when offsets are committed.
+//!
+//! There are two ways, one for each [`Guarantee`]: [`AtLeastOnce`](super::at_least_once::AtLeastOnce) and
+//! [`ExactlyOnce`](super::exactly_once::ExactlyOnce). The loop and the handler are the same for both.
+
+use super::{callbacks::Callbacks, ledger::Ledger};
+use crate::{Error, Outbox, Prefix};
+use dojo_contract::Guarantee;
+use rdkafka::{Offset, TopicPartitionList, consumer::BaseConsumer};
+use std::{sync::MutexGuard, time::Duration};
+
+pub(super) type Consumer = BaseConsumer<Callbacks>;
+
+/// A partition of the loop: the index of its topic and its number.
+pub(super) type Key = (usize, i32);
+
+/// Why the loop can't simply read on.
+#[derive(Debug)]
+pub(super) enum Interrupt {
+    /// Everything since the last commit was taken back: read it again from the committed offsets.
+    Repeat(String),
+    /// Another process has taken this one's name in the group, or its transactional id.
+    Fenced,
+    /// The loop can't go on at all.
+    Failed(Error),
+}
+
+impl From<Error> for Interrupt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Sends records and commits offsets under one [`Guarantee`].
+pub(super) trait Delivery {
+    fn guarantee(&self) -> Guarantee;
+
+    /// Which records were received, and up to where all of them are done.
+    fn ledger(&self) -> MutexGuard<'_, Ledger>;
+
+    /// Sends what the outbox holds, and enters what is done.
+    fn post(&mut self, outbox: &mut Outbox) -> Result<(), Interrupt>;
+
+    /// Does what is due before the next record is read. Returns how long to wait for that record; `None` where no
+    /// record may be read now.
+    fn turn(&mut self, consumer: &Consumer) -> Result<Option<Duration>, Interrupt>;
+
+    /// There is no record to read at the moment.
+    fn idle(&mut self, consumer: &Consumer) -> Result<(), Interrupt>;
+
+    /// The group takes the partitions away.
+    fn revoke(&mut self, consumer: &Consumer);
+
+    /// The loop ends, or goes on under another guarantee. Completes what can be completed within a bound.
+    fn finish(&mut self, consumer: &Consumer);
+
+    /// Makes ready for reading again after [`Interrupt::Repeat`].
+    fn recover(&mut self) -> Result<(), Interrupt>;
+}
+
+/// The topics of a loop, by index and by name.
+#[derive(Debug, Clone)]
+pub(super) struct Topics {
+    pub(super) names: Vec<&'static str>,
+    pub(super) prefix: Prefix,
+}
+
+impl Topics {
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|topic| *topic == name)
+    }
+
+    pub(super) fn name(&self, index: usize) -> &'static str {
+        self.names.get(index).copied().unwrap_or_default()
+    }
+
+    /// Offsets as librdkafka takes them.
+    pub(super) fn list(&self, offsets: impl IntoIterator<Item = (Key, i64)>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), offset) in offsets {
+            let topic = self.prefix.on_cluster(self.name(topic));
+            if let Err(error) = list.add_partition_offset(&topic, partition, Offset::Offset(offset)) {
+                tracing::warn!(%error, partition, offset, "an offset can't be committed");
+            }
+        }
+        list
+    }
+}

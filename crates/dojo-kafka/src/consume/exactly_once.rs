@@ -1,0 +1,311 @@
+//! Exactly once: what followed from records and the offsets behind them are one Kafka transaction.
+//!
+//! Readers that read committed records see both or neither. A crash leaves an open transaction, which the coordinator
+//! aborts when the next producer of the same transactional id begins, or after `transaction.timeout.ms`; the records are
+//! then read and handled again, as if for the first time. A producer that went on elsewhere is fenced: its commit fails.
+//! See [KIP-98](https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging)
+//! and, for the offsets, [KIP-447](https://cwiki.apache.org/confluence/display/KAFKA/KIP-447%3A+Producer+scalability+for+exactly+once+semantics).
+//!
+//! What a handler sends for a record takes effect together with the offset only if the handler is done with the records
+//! of a partition in their order.
+
+use super::{
+    Consume,
+    at_least_once::is_permanent,
+    delivery::{Consumer, Delivery, Interrupt, Topics},
+    ledger::Ledger,
+};
+use crate::{
+    Error, KafkaConfig, Outbox, Outgoing, Position,
+    config::{TRANSACTION_TIMEOUT, create},
+    producer::{base_record, log},
+};
+use dojo_contract::Guarantee;
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::Consumer as _,
+    error::{KafkaError, KafkaResult, RDKafkaError},
+    message::DeliveryResult,
+    producer::{Producer as _, ProducerContext, ThreadedProducer},
+    types::RDKafkaErrorCode,
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A transaction ends after this time at the latest: until then its records are invisible.
+const TRANSACTION_LASTS: Duration = Duration::from_millis(100);
+/// A transaction ends when it holds this many bytes of keys and values.
+const TRANSACTION_BYTES: usize = 4 << 20;
+/// How long one call of librdkafka's may block, so that a shutdown is seen in between. A call that is repeated goes on
+/// where it was.
+const CALL: Duration = Duration::from_millis(500);
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
+/// Causes of refused records that are remembered; each of them was logged.
+const REFUSED: usize = 1_000;
+
+type Inner = ThreadedProducer<Context>;
+
+/// Records that followed from these can't be sent: Kafka refuses them whenever they are sent.
+type Refused = Arc<Mutex<BTreeSet<(usize, i32, i64)>>>;
+
+struct Context {
+    refused: Refused,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka transactions");
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Position>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, cause: Box<Position>) {
+        if let Err((error, _)) = result
+            && is_permanent(error)
+        {
+            refuse(&self.refused, *cause, error);
+        }
+    }
+}
+
+/// Gives up what follows from `cause`: a transaction with it would be aborted each time.
+fn refuse(refused: &Refused, cause: Position, error: &KafkaError) {
+    let Position { topic, partition, offset, .. } = cause;
+    tracing::error!(partition, offset, %error, "what followed from this record is given up");
+    let mut refused = refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if refused.len() >= REFUSED {
+        refused.pop_first();
+    }
+    refused.insert((topic, partition, offset));
+}
+
+/// A transaction that was begun.
+struct Open {
+    begun: Instant,
+    bytes: usize,
+}
+
+pub(super) struct ExactlyOnce {
+    kafka: KafkaConfig,
+    consume: Consume,
+    topics: Topics,
+    producer: Inner,
+    ledger: Mutex<Ledger>,
+    open: Option<Open>,
+    refused: Refused,
+    shutdown: CancellationToken,
+}
+
+impl ExactlyOnce {
+    /// A delivery with a producer that has its transactional id to itself: every earlier one of that id is fenced, and
+    /// its open transaction aborted.
+    pub(super) fn start(
+        kafka: &KafkaConfig,
+        consume: &Consume,
+        topics: &Topics,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, Interrupt> {
+        let refused = Refused::default();
+        let delivery = Self {
+            kafka: kafka.clone(),
+            consume: consume.clone(),
+            topics: topics.clone(),
+            producer: producer(kafka, consume, &refused)?,
+            ledger: Mutex::default(),
+            open: None,
+            refused,
+            shutdown: shutdown.clone(),
+        };
+        delivery.call("begin under its transactional id", |producer, within| {
+            producer.init_transactions(within)
+        })?;
+        Ok(delivery)
+    }
+
+    /// Repeats a call for as long as librdkafka says that another try makes sense, up to the transaction's timeout.
+    fn call(
+        &self,
+        attempt: &'static str,
+        call: impl Fn(&Inner, Duration) -> KafkaResult<()>,
+    ) -> Result<(), Interrupt> {
+        let until = Instant::now() + TRANSACTION_TIMEOUT;
+        loop {
+            match call(&self.producer, CALL) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && Instant::now() < until && !self.shutdown.is_cancelled() =>
+                {
+                    std::thread::sleep(AGAIN_AFTER);
+                }
+                Err(error) if is_fenced(&error) => return Err(Interrupt::Fenced),
+                Err(source) => {
+                    let group = self.consume.group.clone();
+                    let error = Error::Group { group, attempt, source: Box::new(source) };
+                    return Err(Interrupt::Repeat(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// The open transaction; begins one where there is none.
+    fn open(&mut self) -> Result<&mut Open, Interrupt> {
+        if self.open.is_none() {
+            self.call("begin a transaction", |producer, _| producer.begin_transaction())?;
+        }
+        Ok(self.open.get_or_insert(Open { begun: Instant::now(), bytes: 0 }))
+    }
+
+    fn send(&mut self, cause: Position, record: &Outgoing) -> Result<(), Interrupt> {
+        let key = (cause.topic, cause.partition, cause.offset);
+        if self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&key) {
+            return Ok(());
+        }
+        let bytes = [&record.key, &record.value].into_iter().flatten().map(Vec::len).sum::<usize>();
+        self.open()?.bytes += bytes;
+        let topic = self.kafka.prefix.on_cluster(record.topic);
+        let until = Instant::now() + TRANSACTION_TIMEOUT;
+        loop {
+            match self.producer.send(base_record(record, &topic, Box::new(cause))) {
+                Ok(()) => return Ok(()),
+                Err((error, _)) if is_permanent(&error) => {
+                    refuse(&self.refused, cause, &error);
+                    return Ok(());
+                }
+                Err((error, _))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                        && Instant::now() < until
+                        && !self.shutdown.is_cancelled() =>
+                {
+                    std::thread::sleep(QUEUE_FULL_WAIT);
+                }
+                Err((error, _)) if is_fenced(&error) => return Err(Interrupt::Fenced),
+                Err((error, _)) => return Err(Interrupt::Repeat(error.to_string())),
+            }
+        }
+    }
+
+    /// Ends the transaction: what was sent and the offsets up to which everything is done become visible together.
+    fn commit(&mut self, consumer: &Consumer) -> Result<(), Interrupt> {
+        let offsets = self.ledger().take_committable();
+        if offsets.is_empty() && self.open.is_none() {
+            return Ok(());
+        }
+        self.open()?;
+        if !offsets.is_empty() {
+            let offsets = self.topics.list(offsets);
+            let member = consumer.group_metadata();
+            let member =
+                member.ok_or_else(|| Interrupt::Repeat("this member isn't in its group".to_owned()))?;
+            self.call("send offsets to its transaction", |producer, within| {
+                producer.send_offsets_to_transaction(&offsets, &member, within)
+            })?;
+        }
+        self.call("commit its transaction", |producer, within| producer.commit_transaction(within))?;
+        self.open = None;
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<(), Interrupt> {
+        if self.open.take().is_some() {
+            self.call("abort its transaction", |producer, within| producer.abort_transaction(within))?;
+        }
+        Ok(())
+    }
+}
+
+impl Delivery for ExactlyOnce {
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn post(&mut self, outbox: &mut Outbox) -> Result<(), Interrupt> {
+        let (sends, done) = outbox.take();
+        for (cause, record) in sends {
+            self.send(cause, &record)?;
+        }
+        let mut ledger = self.ledger();
+        done.into_iter().for_each(|cause| ledger.done(cause));
+        Ok(())
+    }
+
+    fn turn(&mut self, consumer: &Consumer) -> Result<Option<Duration>, Interrupt> {
+        let is_due =
+            |open: &Open| open.begun.elapsed() >= TRANSACTION_LASTS || open.bytes >= TRANSACTION_BYTES;
+        if self.open.as_ref().is_some_and(is_due) {
+            self.commit(consumer)?;
+        }
+        // With something to commit, the loop comes back as soon as no record waits.
+        let waits = self.open.is_none() && !self.ledger().is_committable();
+        Ok(Some(if waits { super::POLL } else { Duration::ZERO }))
+    }
+
+    fn idle(&mut self, consumer: &Consumer) -> Result<(), Interrupt> {
+        self.commit(consumer)
+    }
+
+    fn revoke(&mut self, _: &Consumer) {
+        if let Err(interrupt) = self.abort() {
+            // The next transaction of this id takes it back, or the coordinator at its timeout.
+            tracing::debug!(group = self.consume.group, ?interrupt, "a transaction was not aborted");
+        }
+    }
+
+    fn finish(&mut self, consumer: &Consumer) {
+        if let Err(interrupt) = self.commit(consumer) {
+            tracing::debug!(group = self.consume.group, ?interrupt, "the last transaction was not committed");
+            self.revoke(consumer);
+        }
+    }
+
+    fn recover(&mut self) -> Result<(), Interrupt> {
+        match self.abort() {
+            Err(Interrupt::Repeat(why)) => tracing::debug!(group = self.consume.group, why, "not aborted"),
+            result if self.producer.client().fatal_error().is_none() => return result,
+            _ => {}
+        }
+        self.open = None;
+        self.producer = producer(&self.kafka, &self.consume, &self.refused)?;
+        self.call("begin again under its transactional id", |producer, within| {
+            producer.init_transactions(within)
+        })
+    }
+}
+
+fn producer(kafka: &KafkaConfig, consume: &Consume, refused: &Refused) -> Result<Inner, Error> {
+    let config = kafka.transactional_producer(&consume.instance);
+    let context = Context { refused: Arc::clone(refused) };
+    create("transactional producer", &config, config.create_with_context(context))
+}
+
+/// Whether another producer has taken the transactional id, or another member the name in the group.
+fn is_fenced(error: &KafkaError) -> bool {
+    let code = match error {
+        KafkaError::Transaction(error) => Some(RDKafkaError::code(error)),
+        error => error.rdkafka_error_code(),
+    };
+    matches!(
+        code,
+        Some(
+            RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::FencedInstanceId
+        )
+    )
+}

@@ -1,0 +1,317 @@
+//! A member of a consumer group at work: reads records, hands them to the handler, and passes on what it wants done.
+
+use super::{
+    Consume, Interrupt, WantedGuarantee,
+    at_least_once::AtLeastOnce,
+    callbacks::Callbacks,
+    delivery::{Consumer, Delivery, Topics},
+    exactly_once::ExactlyOnce,
+    rebalance::{MARGIN, Withheld},
+};
+use crate::{
+    Error, Handler, KafkaConfig, Outbox, Producer, Progress, Record, config::create, lookup::Lookup,
+};
+use dojo_contract::Guarantee;
+use metrics::{Counter, Histogram, counter, histogram};
+use rdkafka::{
+    Message, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError, types::RDKafkaErrorCode,
+};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Different errors of which each is warned of once.
+const WARNINGS: usize = 100;
+/// How long to wait before a step that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Counts what the handler is done with.
+#[derive(Clone)]
+pub(super) struct Meters {
+    handled: Counter,
+    handling: Histogram,
+}
+
+impl Meters {
+    pub(super) fn of(group: &str) -> Self {
+        Self {
+            handled: counter!("dojo_records_handled_total", "group" => group.to_owned()),
+            handling: histogram!("dojo_record_handling_seconds", "group" => group.to_owned()),
+        }
+    }
+}
+
+/// What a member is to do, for as many members of the group as this process becomes one after another.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) kafka: KafkaConfig,
+    pub(super) consume: Consume,
+    pub(super) producer: Producer,
+    pub(super) progress: Progress,
+    pub(super) meters: Meters,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Job {
+    /// A consumer on its way into the group.
+    pub(super) fn subscribe(&self) -> Result<Consumer, Error> {
+        let Consume { group, topics, instance, .. } = &self.consume;
+        let prefix = &self.kafka.prefix;
+        let config = self.kafka.group_consumer(&instance.id, group, self.consume.group_instance_id());
+        let callbacks = Callbacks::new(group, prefix, &self.progress);
+        let consumer: Consumer = create("consumer", &config, config.create_with_context(callbacks))?;
+        let topics: Vec<_> = topics.iter().map(|topic| prefix.on_cluster(topic)).collect();
+        let topics: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
+        consumer.subscribe(&topics).map_err(|source| Error::Group {
+            group: group.clone(),
+            attempt: "subscribe",
+            source: Box::new(source),
+        })?;
+        Ok(consumer)
+    }
+}
+
+/// How a member's work ended.
+pub(super) enum Ended<H> {
+    /// After its shutdown, or with an error.
+    ForGood(Result<(), Error>),
+    /// Another process has taken its name. The handler may work for a new member once that process is gone.
+    Fenced(H),
+}
+
+pub(super) struct Member<H> {
+    pub(super) job: Job,
+    pub(super) topics: Topics,
+    pub(super) consumer: Consumer,
+    pub(super) handler: H,
+    pub(super) delivery: Box<dyn Delivery>,
+    pub(super) lookup: Lookup,
+    /// What the group has given this member, as far as the loop has taken it up.
+    pub(super) owned: TopicPartitionList,
+    /// A share that is not taken up yet, because it isn't every partition.
+    pub(super) withheld: Option<Withheld>,
+    /// Since when this member has had less than every partition.
+    pub(super) incomplete_since: Option<Instant>,
+    /// How long to wait for the other partitions.
+    pub(super) withhold_for: Duration,
+    pub(super) paused: BTreeSet<i32>,
+    wanted: WantedGuarantee,
+    outbox: Outbox,
+    last_note: Instant,
+    /// Errors that were already logged as warnings; they repeat as long as they last.
+    warned: BTreeSet<String>,
+    /// The handler's time since it was last done with a record.
+    spent: Duration,
+}
+
+impl<H: Handler> Member<H> {
+    pub(super) fn new(job: &Job, consumer: Consumer, handler: H) -> Self {
+        let Job { kafka, consume, producer, shutdown, .. } = job;
+        let topics = Topics { names: consume.topics.clone(), prefix: kafka.prefix.clone() };
+        Self {
+            lookup: Lookup::new(kafka, &consume.instance.id, shutdown.clone()),
+            delivery: Box::new(AtLeastOnce::new(consume, &topics, producer)),
+            wanted: WantedGuarantee::of(consume),
+            withhold_for: kafka.session_timeout() + MARGIN,
+            job: job.clone(),
+            topics,
+            consumer,
+            handler,
+            owned: TopicPartitionList::new(),
+            withheld: None,
+            incomplete_since: None,
+            paused: BTreeSet::new(),
+            outbox: Outbox::new(),
+            last_note: Instant::now(),
+            warned: BTreeSet::new(),
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// Works until shutdown, until another process takes this one's name, or until an error that waiting won't mend.
+    pub(super) fn run(mut self) -> Ended<H> {
+        let result = loop {
+            let interrupt = match self.work() {
+                Err(Interrupt::Repeat(why)) => self.repeat(&why).err(),
+                result => result.err(),
+            };
+            match interrupt {
+                None if self.job.shutdown.is_cancelled() => break Ok(()),
+                None | Some(Interrupt::Repeat(_)) => {}
+                Some(Interrupt::Failed(error)) => break Err(error),
+                Some(Interrupt::Fenced) => return Ended::Fenced(self.leave()),
+            }
+        };
+        self.close();
+        Ended::ForGood(result)
+    }
+
+    fn work(&mut self) -> Result<(), Interrupt> {
+        while !self.job.shutdown.is_cancelled() {
+            if !self.has_wanted_guarantee()? {
+                std::thread::sleep(AGAIN_AFTER);
+                continue;
+            }
+            self.rebalance()?;
+            self.note_progress_if_due();
+            if let Some(wait) = self.delivery.turn(&self.consumer)? {
+                self.poll(wait)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<(), Interrupt> {
+        match self.consumer.poll(wait) {
+            None => self.delivery.idle(&self.consumer)?,
+            Some(Ok(message)) => {
+                let record = Record::of(&message, &self.topics.prefix);
+                let Some(topic) = self.topics.index(record.topic) else { return Ok(()) };
+                let position = self.delivery.ledger().received(topic, record.partition, record.offset);
+                let Some(position) = position else { return Ok(()) };
+                let begun = Instant::now();
+                self.handler.record(&record, position, &mut self.outbox)?;
+                let (took, partition) = (begun.elapsed(), message.partition());
+                drop(message);
+                self.settle(took)?;
+                self.pause_or_resume(Some(partition));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of_partition(partition)?,
+            Some(Err(error)) => match self.consumer.client().fatal_error() {
+                None => self.warn_once("cannot read", &error),
+                Some((RDKafkaErrorCode::FencedInstanceId, _)) => return Err(Interrupt::Fenced),
+                Some((code, _)) => {
+                    let source = Box::new(KafkaError::MessageConsumptionFatal(code));
+                    return Err(Error::Consumer { group: self.job.consume.group.clone(), source }.into());
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn end_of_partition(&mut self, partition: i32) -> Result<(), Interrupt> {
+        // The consumer's position passes markers of transactions, which are never handed out as records.
+        let positions = self.consumer.position().unwrap_or_default();
+        for element in positions.elements() {
+            let topic = self.topics.index(self.topics.prefix.in_contract(element.topic()));
+            if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
+                self.delivery.ledger().reached(topic, element.partition(), next);
+            }
+        }
+        // librdkafka doesn't name the topic.
+        if self.topics.names.len() == 1 {
+            let begun = Instant::now();
+            self.handler.end_of_partition(partition, &mut self.outbox)?;
+            self.settle(begun.elapsed())?;
+            self.pause_or_resume(None);
+        }
+        Ok(())
+    }
+
+    /// Passes on what the handler wants done after a call that took so long.
+    fn settle(&mut self, took: Duration) -> Result<(), Interrupt> {
+        self.count(took);
+        if self.outbox.is_empty() { Ok(()) } else { self.delivery.post(&mut self.outbox) }
+    }
+
+    /// Counts the records that the handler is done with after a call that `took` so long. It may hold records back and do
+    /// several in a later call, also at the end of a partition; so the time of every call is shared out among the records
+    /// that are done next, and each record is measured once.
+    fn count(&mut self, took: Duration) {
+        self.spent += took;
+        let done = self.outbox.finished().len();
+        let Some(each) = self.spent.checked_div(u32::try_from(done).unwrap_or(u32::MAX)) else { return };
+        self.spent = Duration::ZERO;
+        self.job.meters.handling.record_many(each, done);
+        self.job.meters.handled.increment(done as u64);
+    }
+
+    fn note_progress_if_due(&mut self) {
+        if self.last_note.elapsed() < self.job.consume.commit_every {
+            return;
+        }
+        self.last_note = Instant::now();
+        let positions: Vec<_> = self.delivery.ledger().positions().collect();
+        for ((topic, partition), position) in positions {
+            self.job.progress.moved(self.topics.name(topic), partition, position);
+        }
+    }
+
+    pub(super) fn warn_once(&mut self, what: &str, error: &impl std::fmt::Display) {
+        let said = format!("group {} {what}: {error}", self.job.consume.group);
+        if self.warned.len() < WARNINGS && !self.warned.contains(&said) {
+            tracing::warn!("{said}");
+            self.warned.insert(said);
+        } else {
+            tracing::debug!("{said}");
+        }
+    }
+
+    /// Goes over to the guarantee that the settings ask for; returns whether it is in force.
+    fn has_wanted_guarantee(&mut self) -> Result<bool, Interrupt> {
+        let wanted = self.wanted.get();
+        if self.delivery.guarantee() == wanted {
+            self.job.progress.works_under(wanted);
+            return Ok(true);
+        }
+        let next: Box<dyn Delivery> = match wanted {
+            Guarantee::AtLeastOnce => {
+                Box::new(AtLeastOnce::new(&self.job.consume, &self.topics, &self.job.producer))
+            }
+            Guarantee::ExactlyOnce => {
+                match ExactlyOnce::start(&self.job.kafka, &self.job.consume, &self.topics, &self.job.shutdown)
+                {
+                    Ok(next) => Box::new(next),
+                    Err(Interrupt::Repeat(why)) => {
+                        // Kafka may only be away. Until it answers nothing is read under another guarantee.
+                        self.warn_once("cannot go over to exactly once yet", &why);
+                        return Ok(false);
+                    }
+                    Err(interrupt) => return Err(interrupt),
+                }
+            }
+        };
+        self.delivery.finish(&self.consumer);
+        self.delivery = next;
+        tracing::info!(
+            group = self.job.consume.group,
+            guarantee = wanted.name(),
+            "works under another guarantee"
+        );
+        // The new delivery begins with what the old one has committed.
+        self.take_up_again();
+        self.job.progress.works_under(wanted);
+        Ok(true)
+    }
+
+    /// Takes up once more what the group has given, from the committed offsets.
+    fn repeat(&mut self, why: &str) -> Result<(), Interrupt> {
+        self.outbox.clear();
+        if self.job.shutdown.is_cancelled() {
+            return Ok(());
+        }
+        self.warn_once("reads again from its committed offsets", &why);
+        std::thread::sleep(AGAIN_AFTER);
+        self.delivery.recover()?;
+        self.take_up_again();
+        Ok(())
+    }
+
+    /// Gives everything up at once; what was under way is repeated by whoever reads these partitions next.
+    fn leave(mut self) -> H {
+        self.consumer.context().close();
+        self.handler.revoked();
+        self.job.progress.taken();
+        self.handler
+    }
+
+    fn close(&mut self) {
+        self.delivery.finish(&self.consumer);
+        self.consumer.context().close();
+        if let Err(error) = self.consumer.unassign() {
+            tracing::debug!(%error, "giving up partitions at the end");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What a rebalance is to a member: it completes what is under way, gives everything up, and takes up its new share.
+
+use super::{Interrupt, callbacks::Rebalance, delivery::Topics, member::Member};
+use crate::{AssignedPartition, Error, Handler, LogLookup as _, StartAt};
+use dojo_contract::PartitionStatus;
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError};
+use std::time::{Duration, Instant};
+
+const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
+/// A share that isn't every partition is withheld for a session, after which a member that is gone has lost the rest, and
+/// this margin, in which the group notices and shares it out.
+pub(super) const MARGIN: Duration = Duration::from_secs(4);
+
+/// A share of the partitions that isn't taken up before `until`.
+pub(super) struct Withheld {
+    share: TopicPartitionList,
+    until: Instant,
+}
+
+impl<H: Handler> Member<H> {
+    /// Acts on what librdkafka has reported since the last turn.
+    pub(super) fn rebalance(&mut self) -> Result<(), Interrupt> {
+        loop {
+            let next = self.consumer.context().rebalances().pop_front();
+            match next {
+                None => break,
+                Some(Rebalance::Revoke) => self.revoke()?,
+                Some(Rebalance::Assign(share)) => {
+                    if let Err(error) = self.assign(&share) {
+                        return self.assign_later(share, error);
+                    }
+                }
+            }
+        }
+        if self.withheld.as_ref().is_some_and(|withheld| Instant::now() >= withheld.until)
+            && let Some(Withheld { share, .. }) = self.withheld.take()
+        {
+            tracing::warn!(
+                group = self.job.consume.group,
+                partitions = share.count(),
+                "the other partitions belong to another member; going on without them"
+            );
+            if let Err(error) = self.take_up(&share) {
+                return self.assign_later(share, error);
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self) -> Result<(), Error> {
+        self.delivery.revoke(&self.consumer);
+        self.let_go();
+        self.job.progress.taken();
+        self.consumer.unassign().map_err(|source| self.group_error("give up its partitions", source))
+    }
+
+    /// Forgets everything about the share that was taken up.
+    fn let_go(&mut self) {
+        self.delivery.ledger().assign([]);
+        self.resume_all();
+        self.handler.revoked();
+        self.owned = TopicPartitionList::new();
+        self.withheld = None;
+        // This instance isn't behind with partitions that another one reads now.
+        for PartitionStatus { topic, partition, .. } in self.job.progress.partitions() {
+            self.consumer.context().report_lag(&topic, partition, 0);
+        }
+    }
+
+    fn assign(&mut self, share: &TopicPartitionList) -> Result<(), Error> {
+        let partitions = share.count();
+        let of = self.partitions_needed()?;
+        if partitions == 0 || partitions >= of {
+            self.incomplete_since = None;
+            return self.take_up(share);
+        }
+        let until = *self.incomplete_since.get_or_insert_with(Instant::now) + self.withhold_for;
+        if Instant::now() >= until {
+            return self.take_up(share);
+        }
+        let group = &self.job.consume.group;
+        tracing::warn!(group, partitions, of, "every partition is needed; waiting for the others");
+        // Nothing is read, but the group's assignment is accepted, so that the next rebalance finds this member ready.
+        self.consumer
+            .assign(&TopicPartitionList::new())
+            .map_err(|source| self.group_error("wait for its other partitions", source))?;
+        self.job.progress.waits(format!(
+            "waiting for every partition: the group {group} has given this instance {partitions} of {of}"
+        ));
+        self.withheld = Some(Withheld { share: share.clone(), until });
+        Ok(())
+    }
+
+    /// How many partitions this member needs before it can work.
+    fn partitions_needed(&self) -> Result<usize, Error> {
+        match self.topics.names[..] {
+            [topic] if self.job.consume.needs_every_partition => self.lookup.partitions(topic),
+            _ => Ok(0),
+        }
+    }
+
+    /// Begins to read `share`.
+    fn take_up(&mut self, share: &TopicPartitionList) -> Result<(), Error> {
+        self.read_from_committed(share)?;
+        self.owned = share.clone();
+        Ok(())
+    }
+
+    /// Reads the share that was taken up once more from the committed offsets, at the next turn.
+    pub(super) fn take_up_again(&mut self) {
+        if self.owned.count() > 0 {
+            let share = self.owned.clone();
+            self.let_go();
+            self.assign_next(share);
+        }
+    }
+
+    /// Kafka may only be away: `share` is tried again at the next turn.
+    fn assign_later(&mut self, share: TopicPartitionList, error: Error) -> Result<(), Interrupt> {
+        if !error.may_pass() {
+            return Err(error.into());
+        }
+        self.warn_once("cannot take up its partitions yet", &error);
+        self.assign_next(share);
+        Ok(())
+    }
+
+    /// The next turn takes up `share`, unless the group has shared out the partitions once more by then.
+    fn assign_next(&self, share: TopicPartitionList) {
+        let mut rebalances = self.consumer.context().rebalances();
+        if rebalances.is_empty() {
+            rebalances.push_back(Rebalance::Assign(share));
+        }
+    }
+
+    fn read_from_committed(&mut self, share: &TopicPartitionList) -> Result<(), Error> {
+        let committed = self.committed(share)?;
+        let starts = self.handler.assigned(&committed, &self.lookup)?;
+        let mut list = TopicPartitionList::with_capacity(committed.len());
+        for AssignedPartition { topic, partition, committed } in &committed {
+            let asked = starts.iter().find(|s: &&StartAt| s.topic == *topic && s.partition == *partition);
+            let start = asked.map(|s| s.offset).or(*committed).map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(&self.topics.prefix.on_cluster(topic), *partition, start)
+                .map_err(|source| self.group_error("start at an offset", source))?;
+        }
+        let topics = &self.topics;
+        self.delivery.ledger().assign(
+            committed.iter().filter_map(|c| Some(((topics.index(&c.topic)?, c.partition), c.committed))),
+        );
+        self.resume_all();
+        self.consumer.assign(&list).map_err(|source| self.group_error("take up its partitions", source))?;
+        let owned: Vec<_> = committed.iter().map(|c| format!("{}/{}", c.topic, c.partition)).collect();
+        tracing::info!(group = self.job.consume.group, partitions = owned.join(" "), "assigned");
+        let limitation = self.incomplete_since.map(|_| {
+            let partitions = committed.len();
+            format!("working without every partition: another member of its group has all but {partitions}")
+        });
+        let owned = committed.into_iter().map(|c| ((c.topic, c.partition), c.committed)).collect();
+        self.job.progress.given(owned, limitation);
+        Ok(())
+    }
+
+    fn committed(&self, partitions: &TopicPartitionList) -> Result<Vec<AssignedPartition>, Error> {
+        let list = self
+            .consumer
+            .committed_offsets(partitions.clone(), COMMITTED_WITHIN)
+            .map_err(|source| self.group_error("read its committed offsets", source))?;
+        let offset = |o| if let Offset::Offset(offset) = o { Some(offset) } else { None };
+        Ok(list
+            .elements()
+            .iter()
+            .map(|e| AssignedPartition {
+                topic: self.topics.prefix.in_contract(e.topic()).to_owned(),
+                partition: e.partition(),
+                committed: offset(e.offset()),
+            })
+            .collect())
+    }
+
+    /// A partition of which the handler holds back too much is paused until it holds back half as much.
+    pub(super) fn pause_or_resume(&mut self, received: Option<i32>) {
+        let [topic] = self.topics.names[..] else { return };
+        let list = |partition| one_partition(&self.topics, topic, partition);
+        if let Some(partition) = received
+            && !self.paused.contains(&partition)
+            && self.handler.buffered(partition) > self.job.consume.max_buffered
+            && self.consumer.pause(&list(partition)).is_ok()
+        {
+            self.paused.insert(partition);
+        }
+        let (handler, half) = (&self.handler, self.job.consume.max_buffered / 2);
+        let consumer = &self.consumer;
+        self.paused.retain(|p| handler.buffered(*p) > half || consumer.resume(&list(*p)).is_err());
+    }
+
+    /// A pause outlasts an assignment; what was paused in the last one would never be read in the next.
+    fn resume_all(&mut self) {
+        let [topic] = self.topics.names[..] else { return };
+        for partition in std::mem::take(&mut self.paused) {
+            if let Err(error) = self.consumer.resume(&one_partition(&self.topics, topic, partition)) {
+                tracing::warn!(group = self.job.consume.group, %error, "a paused partition was not resumed");
+            }
+        }
+    }
+
+    fn group_error(&self, attempt: &'static str, source: KafkaError) -> Error {
+        Error::Group { group: self.job.consume.group.clone(), attempt, source: Box::new(source) }
+    }
+}
+
+fn one_partition(topics: &Topics, topic: &str, partition: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(&topics.prefix.on_cluster(topic), partition);
+    list
+}
