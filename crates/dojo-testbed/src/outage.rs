@@ -53,14 +53,11 @@ impl OwnKafka {
     async fn start_as(proxy: Option<&Proxy>) -> Self {
         let advertised = proxy.map(|proxy| proxy.address().to_string());
         let (broker, own_address) = if let Some(jars) = jars() {
-            let options = Options { advertised: advertised.clone(), ..Options::default() };
-            let node = blocking(move || Node::start(&jars, options).expect("Apache Kafka starts")).await;
+            let node = apache(jars, None, advertised.clone()).await;
             let own_address = format!("localhost:{}", node.port());
             (Own::Apache(Some(node)), own_address)
         } else {
-            let advertised = advertised.as_ref().map(|a| a.parse().expect("an address is one"));
-            let broker =
-                Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made");
+            let broker = empty(advertised.as_deref());
             let socket = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
             let address = socket.local_addr().expect("a socket has an address");
             let mut embedded = Embedded { broker, address, serving: None, kept: Some(socket) };
@@ -91,6 +88,22 @@ impl OwnKafka {
         }
     }
 
+    /// Starts another Kafka in its place after a stop or a kill: at the same address, with the dojo's topics and nothing
+    /// else. Only for a Kafka without a proxy.
+    pub async fn start_another(&mut self) {
+        match &mut self.broker {
+            Own::Embedded(embedded) => {
+                embedded.broker = empty(None);
+                embedded.start();
+            }
+            Own::Apache(node) => {
+                let port = node.take().map(|node| node.port());
+                *node = Some(apache(jars().expect("the jars are still there"), port, None).await);
+            }
+        }
+        create_topics(&self.config, TOPICS, 1).await.expect("the topics can be created");
+    }
+
     /// Starts it again after a stop or a kill, with everything that it held. Returns when it answers.
     pub async fn start_again(&mut self) {
         match &mut self.broker {
@@ -100,6 +113,17 @@ impl OwnKafka {
             }
         }
     }
+}
+
+/// An embedded broker that holds nothing.
+fn empty(advertised: Option<&str>) -> Broker {
+    let advertised = advertised.map(|a| a.parse().expect("an address is one"));
+    Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made")
+}
+
+async fn apache(jars: Jars, port: Option<u16>, advertised: Option<String>) -> Node {
+    let options = Options { port, advertised, ..Options::default() };
+    blocking(move || Node::start(&jars, options).expect("Apache Kafka starts")).await
 }
 
 impl Embedded {
