@@ -119,8 +119,8 @@ impl Books {
         self.said.values().map(more).sum()
     }
 
-    /// Customers whose number of suspicious orders is wrong, where `is_suspicious` tells of an order's verdicts.
-    fn wrong_velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
+    /// Orders of each customer, and how many of them are suspicious, as `is_suspicious` tells from an order's verdicts.
+    fn velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
         let mut customers: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for (order, customer) in &self.placed {
             let verdicts: Vec<_> = self.of(order).iter().filter(|said| said.is_verdict()).collect();
@@ -128,6 +128,12 @@ impl Books {
             *placed += 1;
             *suspicious += usize::from(is_suspicious(&verdicts));
         }
+        customers
+    }
+
+    /// The customers whose number of suspicious orders is wrong.
+    fn wrong_velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
+        let mut customers = self.velocity(is_suspicious);
         customers.retain(|_, (placed, suspicious)| *suspicious != placed.saturating_sub(NOT_SUSPICIOUS));
         customers
     }
@@ -150,6 +156,13 @@ pub async fn wrong_verdicts(kafka: &KafkaConfig) -> Option<String> {
         wrong.iter().take(5).collect::<Vec<_>>(),
     );
     (!unjudged.is_empty() || !wrong.is_empty() || books.placed.is_empty()).then_some(told)
+}
+
+/// Orders of each customer and how many of them carry VELOCITY, once every order has a verdict.
+pub async fn velocity(kafka: &KafkaConfig) -> BTreeMap<String, (usize, usize)> {
+    let books = Books::settle(kafka, |books| books.without(Said::is_verdict).len()).await;
+    let customers = books.velocity(|verdicts| verdicts.iter().any(|said| said.velocity));
+    customers.into_iter().map(|(customer, counts)| (customer.to_owned(), counts)).collect()
 }
 
 /// What must be true in the end, and what is counted.

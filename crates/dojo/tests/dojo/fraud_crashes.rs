@@ -5,7 +5,8 @@
 use crate::{accounts::wrong_verdicts, alone::Alone, load::one_of_many, process::kills};
 use dojo_contract::{NewOrder, OrderAction, OrderEvent, Service, topic};
 use dojo_kafka::{
-    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record, consume,
+    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
+    consume,
 };
 use dojo_testbed::{Kafka, PATIENCE, Reader, eventually, own_prefix};
 use futures::{StreamExt as _, stream};
