@@ -127,6 +127,10 @@ impl LogLookup for ColdGroup {
         Ok(PARTITIONS)
     }
 
+    fn read_since(&self, _: &str, _: i64, _: &mut dyn FnMut(&Record<'_>)) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
         Ok(None)
     }

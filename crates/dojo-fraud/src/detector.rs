@@ -12,7 +12,7 @@ use crate::{
     window::{Placed, Windows, is_far_ahead},
 };
 use dojo_contract::{Order, WindowStats};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Where a partition is read from and judged from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +55,25 @@ pub struct Detector<T> {
     merge: Merge<Incoming<T>>,
     windows: Windows,
     starts: BTreeMap<i32, Start>,
+    /// Partition and offset of further records that were judged before.
+    judged: HashSet<(i32, i64)>,
     /// The text of the orders that wait, by partition, in whole KiB an order: nothing for most.
     waiting_kib: BTreeMap<i32, usize>,
 }
 
 impl<T> Default for Detector<T> {
     fn default() -> Self {
-        Self::starting([], 0)
+        Self::starting([], HashSet::new(), 0)
     }
 }
 
 impl<T> Detector<T> {
-    /// A detector that knows nothing yet of the partitions that `starts` names.
-    pub fn starting(starts: impl IntoIterator<Item = Start>, now: i64) -> Self {
+    /// A detector that knows nothing yet of the partitions that `starts` names. `judged` has partition and offset of the
+    /// records that were judged before though they stand at `judge_from` or behind it.
+    pub fn starting(starts: impl IntoIterator<Item = Start>, judged: HashSet<(i32, i64)>, now: i64) -> Self {
         let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
         let merge = Merge::of(starts.keys().copied(), now);
-        Self { merge, windows: Windows::default(), starts, waiting_kib: BTreeMap::new() }
+        Self { merge, windows: Windows::default(), starts, judged, waiting_kib: BTreeMap::new() }
     }
 
     /// A new order arrived at `now`, in milliseconds since 1970.
@@ -123,6 +126,7 @@ impl<T> Detector<T> {
     /// Whether a verdict on the order is due: there was none before the restart.
     fn is_due(&self, order: &Incoming<T>) -> bool {
         self.starts.get(&order.partition).is_none_or(|start| order.offset >= start.judge_from)
+            && !self.judged.contains(&(order.partition, order.offset))
     }
 
     /// How many orders of `partition` wait for their turn. One with long texts, as a stranger may send, counts once more
@@ -136,6 +140,7 @@ impl<T> Detector<T> {
     fn restarted_below(&mut self, partition: i32, offset: i64) {
         if let Some(start) = self.starts.get_mut(&partition).filter(|start| offset < start.read_from) {
             *start = Start { partition, read_from: offset, judge_from: offset };
+            self.judged.retain(|(judged, _)| *judged != partition);
         }
     }
 }
@@ -176,7 +181,8 @@ mod tests {
     }
 
     fn fresh(partitions: i32, now: i64) -> Detector<()> {
-        Detector::starting((0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 }), now)
+        let starts = (0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 });
+        Detector::starting(starts, HashSet::new(), now)
     }
 
     fn drain(detector: &mut Detector<()>, now: i64) -> Vec<Counted<()>> {
@@ -208,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_was_judged_before_fills_the_windows_and_is_not_due() {
-        let mut detector = Detector::starting([Start { partition: 0, read_from: 3, judge_from: 8 }], NOON);
+        let start = Start { partition: 0, read_from: 3, judge_from: 7 };
+        let mut detector = Detector::starting([start], [(0, 7)].into(), NOON);
         for offset in 3..10 {
             detector.arrived(incoming(0, offset, NOON + offset), NOON + 100);
         }
@@ -224,7 +231,7 @@ mod tests {
         // Partition 0 was judged up to its end; the record of partition 1 was placed before that, and was not judged.
         let judged = Start { partition: 0, read_from: 0, judge_from: 5 };
         let behind = Start { partition: 1, read_from: 0, judge_from: 0 };
-        let mut detector = Detector::starting([judged, behind], NOON);
+        let mut detector = Detector::starting([judged, behind], HashSet::new(), NOON);
         detector.arrived(incoming(1, 0, NOON - 1), NOON);
         detector.end(1, NOON);
         for offset in 0..5 {
@@ -237,7 +244,11 @@ mod tests {
 
     #[test]
     fn a_topic_made_anew_is_judged_from_its_start() {
-        let mut detector = Detector::starting([Start { partition: 0, read_from: 90, judge_from: 100 }], NOON);
+        let mut detector = Detector::starting(
+            [Start { partition: 0, read_from: 90, judge_from: 100 }],
+            [(0, 1)].into(),
+            NOON,
+        );
         detector.passed(0, 0, NOON);
         detector.arrived(incoming(0, 1, NOON), NOON);
         assert!(drain(&mut detector, NOON).iter().all(|c| c.window.is_some()));

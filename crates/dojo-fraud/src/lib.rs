@@ -11,20 +11,24 @@
 //! # What may be relied on
 //!
 //! In whatever order `N` orders of one customer arrive that were placed within a minute, the default rule raises
-//! exactly `max(0, N - 5)` VELOCITY alerts, and a replay of the log raises as many. A restart changes no verdict: the
-//! windows are filled again from the log. After a crash the orders that were judged but not yet committed are judged
-//! again; the second verdict is the same, except for orders that had overtaken one another across partitions just
-//! where a threshold is crossed, which the replay puts back into the order of time.
+//! exactly `max(0, N - 5)` VELOCITY alerts, and a replay of the log raises as many. No pattern of crashes changes a
+//! verdict: the windows are filled again from the log, the orders that were judged before are counted before those that
+//! were not, and an order that has its verdict on `audit` isn't judged again (`rebuild.rs`). Under the setting
+//! `guarantee: exactlyOnce` verdicts and offsets are one transaction.
 //!
 //! # One instance at a time
 //!
-//! Orders are keyed by their id, so a customer's orders lie in all partitions, and so do everybody's. Who reads only
-//! some of the partitions counts only some of the orders. Kafka's group makes two instances share the partitions;
-//! each would then see its part, count too little, and miss alerts. So the dojo runs one, which is plenty (see
-//! `benches/pipeline.rs`), and an instance that gets only some of the partitions says so in its log.
+//! Orders are keyed by their id, so a customer's orders lie in all partitions, and so do everybody's. An instance that
+//! reads only some of the partitions counts only some of the orders. Kafka's group makes two instances share the
+//! partitions; each would then see its part, count too little, and miss alerts. So the dojo runs one, which is plenty
+//! (see `benches/pipeline.rs`), and it judges only while it owns every partition:
 //!
-//! To stand by for it, start a second when the first is gone: it has the windows back in well under a second. To
-//! share the work, either let each instance read all partitions to fill its windows and judge only those the group gives
+//! - It is a static member of its group (KIP-345), so its successor of the same id takes over all partitions at once.
+//! - With less than all of them it judges nothing for a session and a margin, since the rest may be held for a member
+//!   that is gone. Then it goes on with what it has, and says so: on `dojo-status`, in its readiness, and with
+//!   `windowStats.partial` in each verdict.
+//!
+//! To share the work, either let each instance read all partitions to fill its windows and judge only those the group gives
 //! it, which divides the rule's work and not the reading; or send orders on to a topic keyed by customer and count
 //! VELOCITY there, with BURST, which is about everybody, left to a single reader of the counts.
 

@@ -4,29 +4,81 @@
 //! partition, two minutes before the earliest record that was not judged: one minute is the longest window, the other
 //! is for orders that stand on the log behind later ones. What lies before the committed offsets is counted and not
 //! judged again.
+//!
+//! A crash may come between a verdict and the commit of its offset. So the service also looks on `audit` which of the
+//! records behind the committed offsets have their verdict, and judges none of them again. That makes it an idempotent
+//! consumer: it recognizes its own work. Judged again, such an order could get another verdict, because orders that had
+//! overtaken one another come back in the order of time.
 
 use crate::{detector::Start, window::WINDOW};
+use dojo_contract::{AuditEvent, Source, topic};
 use dojo_kafka::{AssignedPartition, Error, LogLookup};
+use std::collections::HashSet;
 
 /// How long before the earliest record that was not judged the reading begins, in milliseconds.
 const BEFORE: i64 = 2 * WINDOW;
 
-/// Where to begin in each of `assigned` at `now`, in milliseconds since 1970.
+/// What has to be known to go on where another process, or an earlier assignment, ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rebuild {
+    /// Where to begin in each partition.
+    pub starts: Vec<Start>,
+    /// Partition and offset of the records that have their verdict, though their offsets were not committed.
+    pub judged: HashSet<(i32, i64)>,
+}
+
+/// Looks up what `assigned` needs at `now`, in milliseconds since 1970.
 ///
-/// Fails where the log cannot be asked: to go on with windows that are not full would give wrong verdicts.
-pub fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, now: i64) -> Result<Vec<Start>, Error> {
-    let from = if assigned.iter().all(|p| p.committed.is_none()) {
-        // A cold group reads everything anyway.
-        None
-    } else {
-        // The next order that anybody places is dated from now on, whatever else waits on the log.
-        let mut earliest = now;
-        for AssignedPartition { topic, partition, committed } in assigned {
-            let first = log.timestamp_at(topic, *partition, committed.unwrap_or(0))?;
-            earliest = earliest.min(first.unwrap_or(now));
-        }
-        Some(earliest.saturating_sub(BEFORE).max(0))
+/// # Errors
+/// The log can't be asked: to go on with windows that are not full would give wrong verdicts.
+pub fn rebuild(assigned: &[AssignedPartition], log: &dyn LogLookup, now: i64) -> Result<Rebuild, Error> {
+    let mut earliest = None;
+    for AssignedPartition { topic, partition, committed } in assigned {
+        let first = log.timestamp_at(topic, *partition, committed.unwrap_or(0))?;
+        earliest = earliest.into_iter().chain(first).min();
+    }
+    let judged = match earliest {
+        Some(earliest) => judged(assigned, log, earliest)?,
+        // Everything was judged and committed.
+        None => HashSet::new(),
     };
+    // The next order that anybody places is dated from now on, whatever else waits on the log.
+    Ok(Rebuild { starts: starts(assigned, log, earliest.map_or(now, |earliest| earliest.min(now)))?, judged })
+}
+
+/// The records behind the committed offsets whose verdict is on `audit`. The first of them is dated `earliest`.
+fn judged(
+    assigned: &[AssignedPartition],
+    log: &dyn LogLookup,
+    earliest: i64,
+) -> Result<HashSet<(i32, i64)>, Error> {
+    let mut judged = HashSet::new();
+    let is_behind = |partition, offset| {
+        assigned.iter().any(|p| p.partition == partition && offset >= p.committed.unwrap_or(0))
+    };
+    // A verdict is dated by the clock of this service; the clock of the order may be ahead of it.
+    let is_complete =
+        log.read_since(topic::AUDIT, earliest.saturating_sub(WINDOW).max(0), &mut |record| {
+            let event = record.value.and_then(|value| serde_json::from_slice::<AuditEvent>(value).ok());
+            let Some(event) = event.filter(|event| event.source == Source::FraudService) else { return };
+            if let (Some(partition), Some(offset)) = (event.partition, event.offset)
+                && is_behind(partition, offset)
+            {
+                judged.insert((partition, offset));
+            }
+        })?;
+    if !is_complete {
+        tracing::warn!(
+            "too much on audit to find every verdict given before; some orders may be judged twice"
+        );
+    }
+    Ok(judged)
+}
+
+fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, earliest: i64) -> Result<Vec<Start>, Error> {
+    // A cold group reads everything anyway.
+    let is_cold = assigned.iter().all(|p| p.committed.is_none());
+    let from = (!is_cold).then(|| earliest.saturating_sub(BEFORE).max(0));
     assigned
         .iter()
         .map(|AssignedPartition { topic, partition, committed }| {
@@ -43,15 +95,41 @@ pub fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, now: i64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
+    use dojo_contract::AuditAction;
+    use dojo_kafka::Record;
     use std::collections::BTreeMap;
+    use uuid::Uuid;
 
     const NOW: i64 = 1_800_000_000_000;
     const SECOND: i64 = 1_000;
 
-    /// Timestamps by partition; an offset is an index.
-    struct Log(BTreeMap<i32, Vec<i64>>);
+    /// Timestamps of `orders` by partition, where an offset is an index; and the verdicts on `audit`.
+    struct Log(BTreeMap<i32, Vec<i64>>, Vec<(i64, AuditEvent)>);
 
     impl LogLookup for Log {
+        fn read_since(
+            &self,
+            topic: &str,
+            timestamp: i64,
+            on: &mut dyn FnMut(&Record<'_>),
+        ) -> Result<bool, Error> {
+            assert_eq!(topic, topic::AUDIT);
+            for (n, (time, event)) in (0..).zip(&self.1).filter(|(_, (time, _))| *time >= timestamp) {
+                let value = serde_json::to_vec(event).unwrap();
+                on(&Record {
+                    topic: topic::AUDIT,
+                    partition: 0,
+                    offset: n,
+                    timestamp: Some(*time),
+                    key: None,
+                    value: Some(&value),
+                    headers: Vec::new(),
+                });
+            }
+            Ok(true)
+        }
+
         fn partitions(&self, _: &str) -> Result<usize, Error> {
             Ok(self.0.len())
         }
@@ -68,20 +146,41 @@ mod tests {
     /// One record a second, ten minutes up to now, but none in partition 2 for the last five.
     fn log() -> Log {
         let times = |until: i64| (0..600).map(|n| NOW - (600 - n) * SECOND).filter(|t| *t < until).collect();
-        Log([(0, times(NOW)), (1, times(NOW)), (2, times(NOW - 300 * SECOND))].into())
+        let verdict = |source, partition, offset| {
+            let event =
+                AuditEvent::new(source, AuditAction::FraudCheckPassed, Uuid::nil(), DateTime::UNIX_EPOCH);
+            (NOW - SECOND, AuditEvent { partition: Some(partition), offset: Some(offset), ..event })
+        };
+        let verdicts = vec![
+            verdict(Source::FraudService, 0, 590),
+            verdict(Source::FraudService, 1, 595),
+            verdict(Source::FraudService, 1, 596),
+            verdict(Source::NotificationService, 1, 597),
+            (NOW - 300 * SECOND, verdict(Source::FraudService, 1, 598).1),
+        ];
+        Log([(0, times(NOW)), (1, times(NOW)), (2, times(NOW - 300 * SECOND))].into(), verdicts)
+    }
+
+    fn assigned(committed: [Option<i64>; 3]) -> Vec<AssignedPartition> {
+        let partition = |(partition, committed)| AssignedPartition {
+            topic: topic::ORDERS.to_owned(),
+            partition,
+            committed,
+        };
+        (0..).zip(committed).map(partition).collect()
     }
 
     fn starts_at(committed: [Option<i64>; 3]) -> Vec<(i64, i64)> {
-        let assigned: Vec<_> = (0..)
-            .zip(committed)
-            .map(|(partition, committed)| AssignedPartition {
-                topic: "orders".to_owned(),
-                partition,
-                committed,
-            })
-            .collect();
-        let starts = starts(&assigned, &log(), NOW).unwrap();
+        let starts = rebuild(&assigned(committed), &log(), NOW).unwrap().starts;
         starts.into_iter().map(|s| (s.read_from, s.judge_from)).collect()
+    }
+
+    #[test]
+    fn records_behind_the_committed_offsets_that_have_their_verdict_are_found() {
+        let found = rebuild(&assigned([Some(595), Some(596), Some(300)]), &log(), NOW).unwrap();
+        assert_eq!(found.judged, [(1, 596)].into());
+        let found = rebuild(&assigned([Some(600), Some(600), Some(300)]), &log(), NOW).unwrap();
+        assert_eq!(found.judged, HashSet::new(), "nothing is looked for where all was committed");
     }
 
     #[test]

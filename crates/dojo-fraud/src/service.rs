@@ -6,7 +6,7 @@
 use crate::{
     detector::{Counted, Detector, Incoming},
     read::{Reading, read},
-    rebuild,
+    rebuild::{Rebuild, rebuild},
     tally::Tally,
     verdict,
 };
@@ -92,10 +92,10 @@ impl Handler for Fraud {
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
         let now = Utc::now().timestamp_millis();
-        let starts = rebuild::starts(assigned, log, now)?;
+        let Rebuild { starts, judged } = rebuild(assigned, log, now)?;
         self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
         // What was known belongs to an earlier assignment: its partitions may have been judged elsewhere meanwhile.
-        self.detector = Detector::starting(starts.iter().copied(), now);
+        self.detector = Detector::starting(starts.iter().copied(), judged, now);
         let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
         Ok(assigned
             .iter()

@@ -103,13 +103,18 @@ pub struct StartAt {
     pub offset: i64,
 }
 
-/// Looks into the log beside the stream of records. Every call is bounded by a few seconds.
+/// Looks into the log beside the stream of records. Every call is bounded by some seconds.
 pub trait LogLookup {
     /// How many partitions `topic` has.
     fn partitions(&self, topic: &str) -> Result<usize, Error>;
 
     /// The timestamp (milliseconds since 1970) of the first record at or after `offset`; `None` at the end.
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error>;
+
+    /// Hands `on` every record of `topic` that is dated `timestamp` or later and is there now, partition by partition.
+    /// Returns whether that were all: it gives up after some ten seconds.
+    fn read_since(&self, topic: &str, timestamp: i64, on: &mut dyn FnMut(&Record<'_>))
+    -> Result<bool, Error>;
 
     /// The first offset whose record is dated `timestamp` or later; `None` where there is no such record.
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error>;

@@ -1,6 +1,6 @@
 //! Looks into the log with a consumer of its own, beside the stream of a consumer loop.
 
-use crate::{Error, KafkaConfig, LogLookup, config::create, tail::Context};
+use crate::{Error, KafkaConfig, LogLookup, Record, config::create, tail::Context};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -13,6 +13,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_secs(5);
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// So soon a look-up that waits for Kafka sees a shutdown.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -79,6 +80,38 @@ impl LogLookup for Lookup {
         };
         let _ = consumer.unassign();
         found
+    }
+
+    fn read_since(
+        &self,
+        topic: &str,
+        timestamp: i64,
+        on: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<bool, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let until = Instant::now() + READ_WITHIN;
+        let consumer = self.consumer()?;
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let partitions = i32::try_from(self.partitions(topic)?).unwrap_or(i32::MAX);
+        let mut is_complete = true;
+        for partition in 0..partitions {
+            let Some(start) = self.offset_at(topic, partition, timestamp)? else { continue };
+            at(&on_cluster, partition, Offset::Offset(start))
+                .and_then(|list| consumer.assign(&list))
+                .map_err(fail)?;
+            is_complete &= loop {
+                match consumer.poll(STEP) {
+                    Some(Ok(message)) if message.topic() == on_cluster => {
+                        on(&Record::of(&message, &self.kafka.prefix));
+                    }
+                    Some(Err(KafkaError::PartitionEOF(_))) => break true,
+                    _ if self.shutdown.is_cancelled() || Instant::now() >= until => break false,
+                    _ => {}
+                }
+            };
+            let _ = consumer.unassign();
+        }
+        Ok(is_complete)
     }
 
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {

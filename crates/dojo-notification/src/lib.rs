@@ -12,7 +12,9 @@
 //!
 //! Every event ends in `NOTIFIED` or on `orders-dlq`, and is never lost: its offset is committed when what followed
 //! from it is acknowledged. After a crash, events that were in flight are delivered again, and a retry may be on the
-//! log twice; duplicates are for the receiver to notice, by order id and retry count. Within a partition, events are
+//! log twice; a receiver recognizes a repetition by order id, action and retry count. Under the setting `guarantee:
+//! exactlyOnce` what followed and the offset are one transaction, so that nothing on Kafka comes twice; a message that
+//! went out to a customer before the crash would. Within a partition, events are
 //! delivered in order, but a retry comes after what arrived meanwhile. Instances share the partitions, up to as many
 //! instances as there are partitions.
 

@@ -52,7 +52,7 @@ const PURE: [&str; 14] = [
     "dojo-broker/src/group/rebalance.rs",
     "dojo-fraud/src/detector.rs",
     "dojo-fraud/src/read.rs",
-    "dojo-kafka/src/ledger.rs",
+    "dojo-kafka/src/consume/ledger.rs",
     "dojo-run/src/verdict.rs",
     "dojo-orders/src/projection.rs",
 ];

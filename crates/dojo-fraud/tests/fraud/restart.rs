@@ -2,8 +2,9 @@
 
 use crate::service::{Service, ago, created, has_alert, kafka, order, verdicts};
 use chrono::TimeDelta;
-use dojo_contract::topic;
-use std::collections::BTreeMap;
+use dojo_contract::{AuditAction, AuditEvent, Source, topic};
+use dojo_kafka::Outgoing;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_of_a_flood_changes_no_verdict() {
@@ -66,4 +67,30 @@ async fn what_arrives_while_the_service_is_away_is_judged_as_if_it_had_been_ther
     counts.values_mut().for_each(|counts| counts.sort());
     assert_eq!(counts["Mallory"], (1..=8).collect::<Vec<_>>());
     assert_eq!(counts["Ada"], (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_has_its_verdict_is_counted_and_not_judged_again_though_its_offset_was_not_committed() {
+    let kafka = kafka().await;
+    let mut audit = kafka.read(topic::AUDIT);
+    for n in 0..8 {
+        let order = order("Mallory", ago(TimeDelta::seconds(8 - n)));
+        let place = kafka.send(created(&order)).await;
+        // What a service said of the first three before it crashed.
+        if n < 3 {
+            let now = ago(TimeDelta::zero());
+            let verdict = AuditEvent {
+                partition: Some(place.partition),
+                offset: Some(place.offset),
+                ..AuditEvent::new(Source::FraudService, AuditAction::FraudCheckPassed, order.id, now)
+            };
+            kafka.send(Outgoing::json(topic::AUDIT, order.id.to_string(), &verdict, now).unwrap()).await;
+        }
+    }
+    let service = Service::start(&kafka);
+    let said = verdicts(&mut audit, 8).await;
+    service.stop().await;
+    let counts = said.iter().filter_map(|event| event.window_stats);
+    let counts: BTreeSet<_> = counts.map(|window| window.customer_orders_in_window).collect();
+    assert_eq!(counts, (4..=8).collect());
 }
