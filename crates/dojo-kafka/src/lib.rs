@@ -47,7 +47,7 @@ mod lookup;
 pub use consume::{Consume, ConsumerLoop, consume};
 
 mod tail;
-pub use tail::{From, Tail, Tailed, tail};
+pub use tail::{From, Isolation, LogEnds, Tail, Tailed, tail};
 
 mod topics;
 pub use topics::{Created, create_topics};

@@ -47,15 +47,14 @@ fn at(topic: &str, partition: i32, offset: Offset) -> Result<TopicPartitionList,
     Ok(list)
 }
 
-impl LogLookup for Lookup {
-    fn partitions(&self, topic: &str) -> Result<usize, Error> {
-        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
-        let on_cluster = self.kafka.prefix.on_cluster(topic);
-        let metadata = self.consumer()?.fetch_metadata(Some(&on_cluster), WITHIN).map_err(fail)?;
-        Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
-    }
-
-    fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
+impl Lookup {
+    /// Offset and timestamp of the first record of a partition at `offset` or after it; `None` where there is none.
+    pub(crate) fn record_at(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Option<(i64, Option<i64>)>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
         let on_cluster = self.kafka.prefix.on_cluster(topic);
@@ -66,7 +65,7 @@ impl LogLookup for Lookup {
         let found = loop {
             match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
                 Some(Ok(message)) if message.topic() == on_cluster && message.partition() == partition => {
-                    break Ok(message.timestamp().to_millis());
+                    break Ok(Some((message.offset(), message.timestamp().to_millis())));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break Ok(None),
                 Some(Err(source)) if Instant::now() > until => break Err(fail(source)),
@@ -80,6 +79,19 @@ impl LogLookup for Lookup {
         };
         let _ = consumer.unassign();
         found
+    }
+}
+
+impl LogLookup for Lookup {
+    fn partitions(&self, topic: &str) -> Result<usize, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let metadata = self.consumer()?.fetch_metadata(Some(&on_cluster), WITHIN).map_err(fail)?;
+        Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
+    }
+
+    fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
+        Ok(self.record_at(topic, partition, offset)?.and_then(|(_, timestamp)| timestamp))
     }
 
     fn read_since(

@@ -239,6 +239,11 @@ impl Producer {
         sent.map_err(|(source, _)| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
     }
 
+    /// The id of the cluster, as Kafka last told it; `None` before it has.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.shared.inner().client().fetch_cluster_id(Duration::ZERO)
+    }
+
     /// Whether Kafka is known not to answer at the moment.
     pub fn is_away(&self) -> bool {
         self.shared.connectivity.is_away()
@@ -263,8 +268,8 @@ impl Producer {
         }
     }
 
-    /// The first offset of each partition of `topic`, and the one that the next record will get. Bounded by five
-    /// seconds in all.
+    /// The first offset of each partition of `topic`, and its last stable offset: the first record of an open transaction,
+    /// or else the offset that the next record will get. Bounded by five seconds in all.
     pub async fn watermarks(
         &self,
         topic: &str,

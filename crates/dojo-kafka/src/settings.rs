@@ -1,6 +1,6 @@
 //! Following the topic `dojo-settings`, so that a change holds from the next record on.
 
-use crate::{Error, From, KafkaConfig, Record, Tail, Tailed, tail};
+use crate::{Error, From, Isolation, KafkaConfig, Record, Tail, Tailed, tail};
 use dojo_contract::{Settings, topic};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -69,9 +69,17 @@ impl SettingsFollower {
     ) -> Result<Self, Error> {
         let (sender, mut state) = watch::channel(SettingsSnapshot::default());
         let client_id = format!("{client_id}-settings");
-        let tail = tail(kafka, &client_id, topic::SETTINGS, From::Earliest, shutdown, move |event| {
-            sender.send_if_modified(|state| state.follow(&event));
-        })?;
+        let tail = tail(
+            kafka,
+            &client_id,
+            topic::SETTINGS,
+            From::Earliest,
+            Isolation::ReadCommitted,
+            shutdown,
+            move |event| {
+                sender.send_if_modified(|state| state.follow(&event));
+            },
+        )?;
         let wait = state.wait_for(|state| state.caught_up);
         let caught_up = matches!(tokio::time::timeout(CATCH_UP_WITHIN, wait).await, Ok(Ok(_)));
         if !caught_up {

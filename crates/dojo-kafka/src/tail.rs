@@ -2,7 +2,7 @@
 //!
 //! For projections, which need the whole topic whatever others have read, and for replays. Nothing is committed.
 
-use crate::{Error, KafkaConfig, Record, config::create, producer::log};
+use crate::{Error, KafkaConfig, Prefix, Record, config::create, lookup::Lookup, producer::log};
 use chrono::{DateTime, Utc};
 use rdkafka::{
     ClientContext, Message as _, Offset, TopicPartitionList,
@@ -11,12 +11,22 @@ use rdkafka::{
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const POLL: Duration = Duration::from_millis(50);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// A tail asks at most this often whether its log is still the same one.
+const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// A tail assigns partitions at most this often.
+const ASSIGN_EVERY: Duration = Duration::from_secs(1);
+/// How long a tail of a topic may take in all to say where the topic ends.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +35,31 @@ pub enum From {
     Earliest,
     /// At the next record that arrives.
     Latest,
+    /// So many offsets before the end of each partition, or at its first record.
+    Newest(i64),
     /// At the first record of that time or later.
     Time(DateTime<Utc>),
     /// At these offsets; a partition that is not named begins at its first record.
     Offsets(BTreeMap<i32, i64>),
+}
+
+/// Which records a tail sees, by Kafka's name for it, `isolation.level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Records of committed transactions and records outside of transactions, up to the last stable offset: the first
+    /// record of a transaction that is still open.
+    ReadCommitted,
+    /// Every record, also those of open and aborted transactions, as soon as it is on the log.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    fn level(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
 }
 
 /// What a tail tells, on a thread of its own.
@@ -58,13 +89,60 @@ pub enum Tailed<'a> {
     CaughtUp {
         /// Partition concerned.
         partition: i32,
+        /// The offset that is read next. It lies behind the markers of transactions, which are no records.
+        next: i64,
     },
 }
 
 /// A running tail; dropping it ends the reading.
 #[derive(Debug)]
 pub struct Tail {
+    ends: LogEnds,
     _stop: DropGuard,
+}
+
+impl Tail {
+    /// Asks for the ends of topics as this tail sees them.
+    pub fn ends(&self) -> &LogEnds {
+        &self.ends
+    }
+}
+
+/// Asks for the ends of topics with the connection and the [`Isolation`] of a tail, for as long as that runs. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct LogEnds {
+    consumer: Weak<BaseConsumer<Context>>,
+    prefix: Prefix,
+}
+
+impl std::fmt::Debug for LogEnds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogEnds")
+    }
+}
+
+impl LogEnds {
+    /// The end of each partition of `topic`: of a tail that reads uncommitted, the offset that the next record will
+    /// get; of one that reads committed, the last stable offset. Bounded by five seconds in all.
+    pub async fn of(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
+        let closed = || Error::Closed { topic: topic.to_owned() };
+        let consumer = self.consumer.upgrade().ok_or_else(closed)?;
+        let (on_cluster, topic) = (self.prefix.on_cluster(topic).into_owned(), topic.to_owned());
+        let until = Instant::now() + ENDS_WITHIN;
+        let left = move || until.saturating_duration_since(Instant::now());
+        let ask = move || {
+            let partitions = partitions(&consumer, &on_cluster, left())?;
+            let end = |p| Ok((p, consumer.fetch_watermarks(&on_cluster, p, left())?.1));
+            partitions.into_iter().map(end).collect::<Result<_, KafkaError>>()
+        };
+        match tokio::task::spawn_blocking(ask).await {
+            Ok(ends) => ends.map_err(|source| Error::Read { topic, source: Box::new(source) }),
+            Err(e) => {
+                Err(Error::Thread { what: "reading a topic's ends".to_owned(), message: e.to_string() })
+            }
+        }
+    }
 }
 
 /// Of a consumer that only reads.
@@ -84,57 +162,193 @@ impl ConsumerContext for Context {}
 
 /// Starts reading `topic`, telling `on` on a thread of the tail's own, until `shutdown` or until the answer is
 /// dropped. Waits for the topic and for Kafka as long as it takes.
+///
+/// The tail notices that its log is another one under the same name: at once where the log is shorter than what was read
+/// of it, and after every interruption by the cluster's id and by the record that was read last.
 pub fn tail(
     kafka: &KafkaConfig,
     client_id: &str,
     topic: &str,
     from: From,
+    isolation: Isolation,
     shutdown: &CancellationToken,
-    mut on: impl FnMut(Tailed<'_>) + Send + 'static,
+    on: impl FnMut(Tailed<'_>) + Send + 'static,
 ) -> Result<Tail, Error> {
-    let config = kafka.tail_consumer(client_id);
+    let mut config = kafka.tail_consumer(client_id);
+    config.set("isolation.level", isolation.level());
     let consumer: BaseConsumer<Context> = create("consumer", &config, config.create_with_context(Context))?;
+    let consumer = Arc::new(consumer);
+    let ends = LogEnds { consumer: Arc::downgrade(&consumer), prefix: kafka.prefix.clone() };
     let stop = shutdown.child_token();
-    let stopped = stop.clone();
+    let lookup = Lookup::new(kafka, client_id, stop.clone());
+    let contract_topic = topic.to_owned();
     let (topic, prefix) = (kafka.prefix.on_cluster(topic).into_owned(), kafka.prefix.clone());
     let thread_topic = topic.clone();
-    let read = move || {
-        let Some((starts, ends, gaps)) = start(&consumer, &topic, &from, &stopped) else { return };
-        on(Tailed::Started { starts: &starts, ends: &ends });
-        for Gap { partition, wanted, resumes } in gaps {
-            on(Tailed::Gap { partition, wanted, resumes });
-        }
-        let mut next = starts;
-        while !stopped.is_cancelled() {
-            match consumer.poll(POLL) {
-                None => {}
-                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    let Some(gaps) = go_on(&consumer, &topic, &mut next, &stopped) else { return };
-                    for Gap { partition, wanted, resumes } in gaps {
-                        tracing::warn!(
-                            topic,
-                            partition,
-                            wanted,
-                            resumes,
-                            "the log does not have what comes next"
-                        );
-                        on(Tailed::Gap { partition, wanted, resumes });
-                    }
-                }
-                Some(Ok(message)) => {
-                    next.insert(message.partition(), message.offset().saturating_add(1));
-                    on(Tailed::Record(&Record::of(&message, &prefix)));
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => on(Tailed::CaughtUp { partition }),
-                Some(Err(error)) => tracing::debug!(topic, %error, "tailing"),
-            }
-        }
+    let mut reading = Reading {
+        consumer,
+        topic,
+        contract_topic,
+        prefix,
+        stopped: stop.clone(),
+        on,
+        next: BTreeMap::new(),
+        last: BTreeMap::new(),
+        cluster: None,
+        doubted: None,
+        assigned: Instant::now(),
+        lookup,
     };
     std::thread::Builder::new()
         .name(format!("tail-{thread_topic}"))
-        .spawn(read)
+        .spawn(move || reading.run(&from))
         .map_err(|e| Error::Thread { what: format!("tailing {thread_topic}"), message: e.to_string() })?;
-    Ok(Tail { _stop: stop.drop_guard() })
+    Ok(Tail { ends, _stop: stop.drop_guard() })
+}
+
+/// A record that was read: its offset and its timestamp.
+type Seen = (i64, Option<i64>);
+
+/// A tail at work.
+struct Reading<F> {
+    consumer: Arc<BaseConsumer<Context>>,
+    /// As it is called on the cluster.
+    topic: String,
+    contract_topic: String,
+    prefix: Prefix,
+    stopped: CancellationToken,
+    on: F,
+    next: BTreeMap<i32, i64>,
+    /// The record of each partition that was read last.
+    last: BTreeMap<i32, Seen>,
+    cluster: Option<String>,
+    doubted: Option<Instant>,
+    assigned: Instant,
+    lookup: Lookup,
+}
+
+impl<F: FnMut(Tailed<'_>)> Reading<F> {
+    fn run(&mut self, from: &From) {
+        let consumer = Arc::clone(&self.consumer);
+        let Some((starts, ends, gaps)) = start(&consumer, &self.topic, from, &self.stopped) else { return };
+        self.assigned = Instant::now();
+        self.cluster = consumer.client().fetch_cluster_id(ASK_AGAIN);
+        (self.on)(Tailed::Started { starts: &starts, ends: &ends });
+        self.next = starts;
+        self.tell(gaps);
+        while !self.stopped.is_cancelled() {
+            match consumer.poll(POLL) {
+                None => {}
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                    // Kafka says that an offset is out of range, and librdkafka, told not to choose another by itself,
+                    // has stopped there.
+                    self.go_on(&[]);
+                }
+                Some(Ok(message)) => {
+                    let (partition, offset) = (message.partition(), message.offset());
+                    self.next.insert(partition, offset.saturating_add(1));
+                    self.last.insert(partition, (offset, message.timestamp().to_millis()));
+                    (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
+                Some(Err(error)) => {
+                    tracing::debug!(topic = self.topic, %error, "tailing");
+                    self.doubt();
+                }
+            }
+        }
+    }
+
+    fn end_of(&mut self, partition: i32) {
+        // The consumer's position has passed the markers that it has fetched; a record's offset has not.
+        let position = self.consumer.position().ok().and_then(|positions| {
+            let found = positions.find_partition(&self.topic, partition)?;
+            if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
+        });
+        let next = self.next.entry(partition).or_default();
+        *next = position.map_or(*next, |position| position.max(*next));
+        let next = *next;
+        (self.on)(Tailed::CaughtUp { partition, next });
+    }
+
+    /// The connection was interrupted, so what answers next may hold another log under the same name: one of another
+    /// cluster, or one in which another record stands where the last one was read.
+    fn doubt(&mut self) {
+        if self.doubted.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
+            return;
+        }
+        while !self.stopped.is_cancelled() {
+            match partitions(&self.consumer, &self.topic, ASK_WITHIN) {
+                Ok(_) => break,
+                Err(error) => tracing::debug!(topic = self.topic, %error, "waiting for the topic"),
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+        self.doubted = Some(Instant::now());
+        let cluster = self.consumer.client().fetch_cluster_id(ASK_AGAIN);
+        let moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
+        self.cluster = cluster.or(self.cluster.take());
+        let anew: Vec<_> = if moved {
+            tracing::warn!(topic = self.topic, cluster = self.cluster, "this is another cluster");
+            self.next.keys().copied().collect()
+        } else {
+            self.last.iter().filter(|last| self.is_replaced(*last.0, *last.1)).map(|(p, _)| *p).collect()
+        };
+        if !anew.is_empty() {
+            self.go_on(&anew);
+        }
+    }
+
+    /// Whether another record stands where the last one was read.
+    fn is_replaced(&self, partition: i32, (offset, timestamp): Seen) -> bool {
+        match self.lookup.record_at(&self.contract_topic, partition, offset) {
+            // A record that is gone, as compaction and retention take it, says nothing.
+            Ok(found) => found.is_some_and(|(at, found)| at == offset && found != timestamp),
+            Err(error) => {
+                tracing::debug!(topic = self.topic, %error, "cannot look whether the log goes on; going on");
+                false
+            }
+        }
+    }
+
+    /// Finds where to go on, and goes on there: after what was read of each partition, where the log reaches so far and
+    /// the partition is not among `anew`; else at its first record. Waits for Kafka.
+    fn go_on(&mut self, anew: &[i32]) {
+        while !self.stopped.is_cancelled() {
+            // librdkafka does not survive an assignment that comes before the last one has taken effect.
+            if self.assigned.elapsed() > ASSIGN_EVERY {
+                match self.try_go_on(anew) {
+                    Ok(gaps) => return self.tell(gaps),
+                    Err(error) => tracing::debug!(topic = self.topic, %error, "waiting to go on"),
+                }
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+
+    fn try_go_on(&mut self, anew: &[i32]) -> Result<Vec<Gap>, KafkaError> {
+        let mut gaps = Vec::new();
+        let mut found = self.next.clone();
+        for (partition, offset) in &mut found {
+            let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_WITHIN)?;
+            if anew.contains(partition) || !(low..=high).contains(offset) {
+                gaps.push(Gap { partition: *partition, wanted: *offset, resumes: low });
+                *offset = low;
+            }
+        }
+        assign(&self.consumer, &self.topic, &found)?;
+        self.assigned = Instant::now();
+        self.last.retain(|partition, _| gaps.iter().all(|gap| gap.partition != *partition));
+        self.next = found;
+        Ok(gaps)
+    }
+
+    fn tell(&mut self, gaps: Vec<Gap>) {
+        for Gap { partition, wanted, resumes } in gaps {
+            let topic = &self.topic;
+            tracing::warn!(topic, partition, wanted, resumes, "the log does not have what comes next");
+            (self.on)(Tailed::Gap { partition, wanted, resumes });
+        }
+    }
 }
 
 struct Gap {
@@ -169,19 +383,14 @@ fn start(
 }
 
 fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Result<Start, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(topic), ASK_WITHIN)?;
-    let partitions: Vec<i32> =
-        metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
-    if partitions.is_empty() {
-        let missing = RDKafkaErrorCode::UnknownTopicOrPartition;
-        return Err(KafkaError::MetadataFetch(missing));
-    }
+    let partitions = partitions(consumer, topic, ASK_WITHIN)?;
     let (mut starts, mut ends, mut gaps) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for partition in partitions {
         let (low, high) = consumer.fetch_watermarks(topic, partition, ASK_WITHIN)?;
         let start = match from {
             From::Earliest => low,
             From::Latest => high,
+            From::Newest(records) => high.saturating_sub(*records).max(low),
             From::Time(time) => offset_at(consumer, topic, partition, *time)?.unwrap_or(high),
             From::Offsets(offsets) => {
                 let wanted = offsets.get(&partition).copied().unwrap_or(low);
@@ -211,41 +420,19 @@ fn assign(
     consumer.assign(&list)
 }
 
-/// Kafka says that an offset in `next` is out of range, and librdkafka, told not to choose another by itself, has
-/// stopped there: finds where to go on. `None` when stopped before Kafka answered.
-fn go_on(
+/// The partitions of a topic that is there.
+fn partitions(
     consumer: &BaseConsumer<Context>,
     topic: &str,
-    next: &mut BTreeMap<i32, i64>,
-    stopped: &CancellationToken,
-) -> Option<Vec<Gap>> {
-    while !stopped.is_cancelled() {
-        match try_go_on(consumer, topic, next) {
-            Ok(gaps) => return Some(gaps),
-            Err(error) => tracing::debug!(topic, %error, "waiting to go on"),
-        }
-        std::thread::sleep(ASK_AGAIN);
+    within: Duration,
+) -> Result<Vec<i32>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), within)?;
+    let partitions: Vec<i32> =
+        metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
+    if partitions.is_empty() {
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
-    None
-}
-
-fn try_go_on(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    next: &mut BTreeMap<i32, i64>,
-) -> Result<Vec<Gap>, KafkaError> {
-    let mut gaps = Vec::new();
-    let mut found = next.clone();
-    for (partition, offset) in &mut found {
-        let (low, high) = consumer.fetch_watermarks(topic, *partition, ASK_WITHIN)?;
-        if !(low..=high).contains(offset) {
-            gaps.push(Gap { partition: *partition, wanted: *offset, resumes: low });
-            *offset = low;
-        }
-    }
-    assign(consumer, topic, &found)?;
-    *next = found;
-    Ok(gaps)
+    Ok(partitions)
 }
 
 fn offset_at(

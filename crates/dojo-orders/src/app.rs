@@ -1,8 +1,8 @@
 //! What every handler is given: the model to read, and the few things that write to Kafka.
 
 use crate::{
-    catch_up::Log, config::Config, model::Model, mutations::Mutations, problem::Problem, rules::Rules,
-    settings::ControlPlane, template::Template,
+    catch_up::Log, config::Config, marks::Marks, model::Model, mutations::Mutations, problem::Problem,
+    rules::Rules, settings::ControlPlane, template::Template,
 };
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub(crate) struct App {
     pub(crate) instance: Instance,
     pub(crate) producer: Producer,
     pub(crate) model: Arc<Model>,
+    pub(crate) marks: Arc<Marks>,
     pub(crate) log: Log,
     pub(crate) mutations: Mutations,
     pub(crate) settings: ControlPlane,

@@ -2,16 +2,27 @@
 //!
 //! A task of its own reads each feed from the stream's cursor up to where the hub is, and hands the events over in the
 //! order of their partition; then the stream goes on from the ring. Where the log no longer reaches back to the
-//! cursor, or ends before it because the broker has lost its log, the stream is told of a gap, and reading goes on at
-//! the first record there is.
+//! cursor, or is not the log that the cursor belongs to, the stream is told of a gap, and reading goes on at the first
+//! record there is. A log is another one where its cluster is, where it ends before the cursor, or where another record
+//! stands before the cursor than the one that the cursor's client saw there.
 //!
 //! The tasks are few at a time and the channel to the stream is short. A client that reads slowly keeps one of the few
 //! places; one that takes nothing for [`TAKEN_WITHIN`] loses it. Its stream ends once it has read what was on the way,
 //! and the client resumes from its cursor.
 
-use crate::{cursor::Cursor, feed::Feed, frame::frame, hub::Event, reading};
-use dojo_kafka::{From, KafkaConfig, Producer, Tailed, tail};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use crate::{
+    cursor::{At, Cursor, cluster_name},
+    feed::Feed,
+    frame::frame,
+    hub::Event,
+    reading,
+};
+use dojo_kafka::{From, Isolation, KafkaConfig, Producer, Tailed, tail};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     time::timeout,
@@ -24,6 +35,8 @@ const AT_A_TIME: usize = 16;
 /// So long a client may take nothing while others wait for its place.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// A look at one record of each partition takes milliseconds.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a stream is told while it catches up.
 #[derive(Debug)]
@@ -36,11 +49,11 @@ pub(crate) enum Missed {
         wanted: i64,
         resumes: i64,
     },
-    /// Nothing is left before `next`.
+    /// Nothing is left before that place.
     Until {
         feed: Feed,
         partition: i32,
-        next: i64,
+        at: At,
     },
     /// Everything was told. A channel that ends without this was given up.
     Done,
@@ -72,20 +85,21 @@ impl Log {
         let mut ends = cursor.clone();
         for feed in Feed::ALL.into_iter().filter(|feed| !cursor.names(*feed)) {
             for (partition, (_, high)) in self.watermarks(feed).await {
-                ends.set(feed, partition, high);
+                ends.set(feed, partition, high, None);
             }
         }
         ends
     }
 
     /// Tells what there is between `cursor` and `ring`, the hub's own cursor; `resets` are partitions whose log began
-    /// anew, so that the cursor's offset means nothing. Ends with [`Missed::Done`], or without it where the log cannot be
+    /// anew, so that the cursor's offset means nothing. A cursor that is not `trusted` is held against the log. Ends with [`Missed::Done`], or without it where the log cannot be
     /// read or nobody listens.
     pub(crate) fn catch_up(
         &self,
         cursor: Cursor,
+        trusted: bool,
         ring: Cursor,
-        resets: Vec<(Feed, i32)>,
+        mut resets: Vec<(Feed, i32)>,
     ) -> mpsc::Receiver<Missed> {
         let (missed, listener) = mpsc::channel(BUFFER);
         let log = self.clone();
@@ -93,6 +107,10 @@ impl Log {
             let shutdown = log.shutdown.clone();
             let work = async {
                 let Ok(_permit) = log.at_a_time.acquire().await else { return };
+                if !trusted {
+                    let Some(foreign) = log.foreign(&cursor).await else { return };
+                    resets.extend(foreign);
+                }
                 for feed in Feed::ALL {
                     if log.catch_up_one(feed, &cursor, &ring, &resets, &missed).await.is_none() {
                         return;
@@ -109,6 +127,79 @@ impl Log {
         listener
     }
 
+    /// The partitions in which `cursor` belongs to another log. `None` when it could not be found out.
+    async fn foreign(&self, cursor: &Cursor) -> Option<Vec<(Feed, i32)>> {
+        if let Some(cluster) = cursor.cluster()
+            && *cluster != self.cluster().await
+        {
+            return Some(cursor.iter().map(|(feed, partition, _)| (feed, partition)).collect());
+        }
+        let mut foreign = Vec::new();
+        for feed in Feed::ALL {
+            let marks = self.watermarks(feed).await;
+            let seen = |(partition, (low, high)): (i32, (i64, i64))| {
+                let At { next, before } = cursor.at(feed, partition)?;
+                // Beyond the log's ends the offset itself says that it is another log.
+                before.filter(|_| low < next && next <= high).map(|before| (partition, (next - 1, before)))
+            };
+            let expected: BTreeMap<_, _> = marks.into_iter().filter_map(seen).collect();
+            let gone = cursor.iter().filter(|(of, partition, at)| {
+                *of == feed && at.before.is_some() && !expected.contains_key(partition)
+            });
+            foreign.extend(gone.map(|(feed, partition, _)| (feed, partition)));
+            if !expected.is_empty() {
+                foreign.extend(self.unlike(feed, expected).await?.into_iter().map(|p| (feed, p)));
+            }
+        }
+        Some(foreign)
+    }
+
+    /// The partitions in which another record stands at that offset than one of that timestamp, or none at all. `None`
+    /// when it could not be found out in time.
+    async fn unlike(&self, feed: Feed, expected: BTreeMap<i32, (i64, i64)>) -> Option<BTreeSet<i32>> {
+        let from =
+            From::Offsets(expected.iter().map(|(partition, (offset, _))| (*partition, *offset)).collect());
+        let mut unseen: BTreeSet<_> = expected.keys().copied().collect();
+        let mut unlike = BTreeSet::new();
+        let (done, mut found) = mpsc::channel(1);
+        let isolation = Isolation::ReadCommitted;
+        let look = move |tailed: Tailed<'_>| {
+            let (partition, alike) = match tailed {
+                Tailed::Record(record) => {
+                    let seen = record.timestamp.map(|timestamp| (record.offset, timestamp));
+                    (record.partition, seen.is_some() && seen == expected.get(&record.partition).copied())
+                }
+                Tailed::CaughtUp { partition, .. } | Tailed::Gap { partition, .. } => (partition, false),
+                Tailed::Started { .. } => return,
+            };
+            if unseen.remove(&partition) && !alike {
+                unlike.insert(partition);
+            }
+            if unseen.is_empty() {
+                // Only the first answer is waited for.
+                let _ = done.try_send(unlike.clone());
+            }
+        };
+        let tail = tail(&self.kafka, &self.client_id, feed.topic(), from, isolation, &self.shutdown, look);
+        match tail {
+            Ok(_tail) => timeout(LOOK_WITHIN, found.recv()).await.ok().flatten(),
+            Err(error) => {
+                tracing::warn!(%error, "a stream cannot look into the log");
+                None
+            }
+        }
+    }
+
+    /// Asks until Kafka answers.
+    async fn cluster(&self) -> Arc<str> {
+        loop {
+            if let Some(cluster) = self.producer.cluster_id() {
+                return cluster_name(&cluster);
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
     /// `None` when it was given up.
     async fn catch_up_one(
         &self,
@@ -120,25 +211,25 @@ impl Log {
     ) -> Option<()> {
         let (mut from, mut until) = (BTreeMap::new(), BTreeMap::new());
         for (partition, (low, high)) in self.watermarks(feed).await {
-            let wanted = match cursor.get(feed, partition) {
-                Some(next) => next,
-                // A partition that was added later: all of it is new.
-                None => low,
-            };
+            // A partition that was added later: all of it is new.
+            let at = cursor.at(feed, partition).unwrap_or(At { next: low, before: None });
+            let wanted = at.next;
             let mut next = wanted;
             if !(low..=high).contains(&wanted) || resets.contains(&(feed, partition)) {
                 tell(missed, Missed::Gap { feed, partition, wanted, resumes: low }, TAKEN_WITHIN).await?;
                 next = low;
             }
-            match ring.get(feed, partition).map(|end| end.min(high)) {
-                Some(end) if next < end => {
+            let end = |end: At| if end.next <= high { end } else { At { next: high, before: None } };
+            match ring.at(feed, partition).map(end) {
+                Some(end) if next < end.next => {
                     from.insert(partition, next);
                     until.insert(partition, end);
                 }
                 _ => {
                     // Nothing is missing; the reader of the other partitions begins where it meets nothing of this.
                     from.insert(partition, high);
-                    tell(missed, Missed::Until { feed, partition, next }, TAKEN_WITHIN).await?;
+                    let at = if next == wanted { at } else { At { next, before: None } };
+                    tell(missed, Missed::Until { feed, partition, at }, TAKEN_WITHIN).await?;
                 }
             }
         }
@@ -149,7 +240,7 @@ impl Log {
         &self,
         feed: Feed,
         from: BTreeMap<i32, i64>,
-        mut until: BTreeMap<i32, i64>,
+        mut until: BTreeMap<i32, At>,
         missed: &mpsc::Sender<Missed>,
     ) -> Option<()> {
         enum Read {
@@ -158,26 +249,24 @@ impl Log {
             CaughtUp(i32),
         }
         let (sender, mut read) = mpsc::channel(BUFFER);
-        let started =
-            tail(&self.kafka, &self.client_id, feed.topic(), From::Offsets(from), &self.shutdown, {
-                move |tailed| {
-                    // Where nobody receives any more the tail is about to be stopped.
-                    let _ = match tailed {
-                        Tailed::Record(record) => {
-                            let readable = reading::check(feed, record);
-                            let frame =
-                                frame(feed, record, readable.as_ref().copied().map_err(String::as_str));
-                            let (partition, offset) = (record.partition, record.offset);
-                            sender.blocking_send(Read::Event(Event { feed, partition, offset, frame }))
-                        }
-                        Tailed::CaughtUp { partition } => sender.blocking_send(Read::CaughtUp(partition)),
-                        Tailed::Gap { partition, wanted, resumes } => {
-                            sender.blocking_send(Read::Gap { partition, wanted, resumes })
-                        }
-                        Tailed::Started { .. } => Ok(()),
-                    };
+        let hand_over = move |tailed: Tailed<'_>| {
+            // Where nobody receives any more the tail is about to be stopped.
+            let _ = match tailed {
+                Tailed::Record(record) => {
+                    let readable = reading::check(feed, record);
+                    let frame = frame(feed, record, readable.as_ref().copied().map_err(String::as_str));
+                    sender.blocking_send(Read::Event(Event::of(feed, record, frame)))
                 }
-            });
+                Tailed::CaughtUp { partition, .. } => sender.blocking_send(Read::CaughtUp(partition)),
+                Tailed::Gap { partition, wanted, resumes } => {
+                    sender.blocking_send(Read::Gap { partition, wanted, resumes })
+                }
+                Tailed::Started { .. } => Ok(()),
+            };
+        };
+        let (from, isolation) = (From::Offsets(from), Isolation::ReadCommitted);
+        let started =
+            tail(&self.kafka, &self.client_id, feed.topic(), from, isolation, &self.shutdown, hand_over);
         let _tail = match started {
             Ok(tail) => tail,
             Err(error) => {
@@ -193,20 +282,19 @@ impl Log {
                 Read::Gap { partition, wanted, resumes } => {
                     let Some(end) = until.get(&partition).copied() else { continue };
                     tell(missed, Missed::Gap { feed, partition, wanted, resumes }, TAKEN_WITHIN).await?;
-                    (partition, resumes >= end)
+                    (partition, resumes >= end.next)
                 }
                 Read::Event(event) => {
                     let Some(end) = until.get(&event.partition).copied() else { continue };
                     let (partition, offset) = (event.partition, event.offset);
-                    if offset < end {
+                    if offset < end.next {
                         tell(missed, Missed::Event(event), TAKEN_WITHIN).await?;
                     }
-                    (partition, offset.saturating_add(1) >= end)
+                    (partition, offset.saturating_add(1) >= end.next)
                 }
             };
-            if let (true, Some(next)) = (done, until.get(&partition).copied()) {
-                until.remove(&partition);
-                tell(missed, Missed::Until { feed, partition, next }, TAKEN_WITHIN).await?;
+            if done && let Some(at) = until.remove(&partition) {
+                tell(missed, Missed::Until { feed, partition, at }, TAKEN_WITHIN).await?;
             }
         }
         Some(())

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dojo_contract::topic;
-use dojo_kafka::{Error, From, Tailed, tail};
+use dojo_kafka::{Error, From, Isolation, Tailed, tail};
 use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -70,25 +70,27 @@ async fn read(app: &App, start: i64, end: i64) -> Result<Option<Vec<Letter>>, Er
     let mut page = Some((Page::default(), done));
     let client = format!("{}-dlq", app.config.instance_id);
     let from = From::Offsets(BTreeMap::from([(PARTITION, start)]));
-    let _tail = tail(&app.config.kafka, &client, topic::ORDERS_DLQ, from, &app.shutdown, move |tailed| {
-        let Some((collected, _)) = &mut page else { return };
-        let complete = match tailed {
-            Tailed::Record(record) if record.partition == PARTITION => {
-                if record.offset < end {
-                    let readable = reading::check(crate::feed::Feed::DeadLetters, record);
-                    let readable = readable.as_ref().copied().map_err(String::as_str);
-                    collected.push(record.offset, frame::data(record, readable));
+    let isolation = Isolation::ReadCommitted;
+    let _tail =
+        tail(&app.config.kafka, &client, topic::ORDERS_DLQ, from, isolation, &app.shutdown, move |tailed| {
+            let Some((collected, _)) = &mut page else { return };
+            let complete = match tailed {
+                Tailed::Record(record) if record.partition == PARTITION => {
+                    if record.offset < end {
+                        let readable = reading::check(crate::feed::Feed::DeadLetters, record);
+                        let readable = readable.as_ref().copied().map_err(String::as_str);
+                        collected.push(record.offset, frame::data(record, readable));
+                    }
+                    record.offset.saturating_add(1) >= end
                 }
-                record.offset.saturating_add(1) >= end
+                Tailed::CaughtUp { partition, .. } => partition == PARTITION,
+                _ => false,
+            };
+            if complete && let Some((page, done)) = page.take() {
+                // Nobody waits any more after the time is over.
+                let _ = done.send(page.letters.into());
             }
-            Tailed::CaughtUp { partition } => partition == PARTITION,
-            _ => false,
-        };
-        if complete && let Some((page, done)) = page.take() {
-            // Nobody waits any more after the time is over.
-            let _ = done.send(page.letters.into());
-        }
-    })?;
+        })?;
     Ok(letters.await.ok())
 }
 

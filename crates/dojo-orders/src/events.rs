@@ -1,11 +1,16 @@
 //! `GET /events`: everything that happens, as server-sent events. See [`crate::frame`] for what an event looks like
 //! and [`crate::stream`] for what a stream promises.
+//!
+//! Two kinds of events are no records. `event: gap` says that the log does not go on where the client's cursor is: what
+//! came between is gone, or the cursor belongs to another log ([`crate::cursor`]); the log's first record follows.
+//! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
+//! quiet stream from a dead connection; it has no `id:`.
 
 use crate::{
     app::{App, STREAMS},
     problem::Problem,
     query::Params,
-    stream::{Begin, Stream},
+    stream::{Begin, GREETED_WITHIN, Stream},
 };
 use axum::{
     body::Body,
@@ -14,11 +19,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 use tokio::time::timeout;
-
-/// So long the status of the answer waits for the greeting.
-const GREETED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn events(
     State(app): State<Arc<App>>,

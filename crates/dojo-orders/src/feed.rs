@@ -50,6 +50,11 @@ impl Feed {
         }
     }
 
+    /// Whether its topic keeps only the last record of each key.
+    pub(crate) fn is_compacted(self) -> bool {
+        matches!(self, Self::Settings | Self::Status)
+    }
+
     pub(crate) fn of_letter(letter: char) -> Option<Self> {
         Self::ALL.into_iter().find(|feed| feed.letter() == letter)
     }

@@ -2,10 +2,14 @@
 //!
 //! | topic | read as | changes |
 //! |---|---|---|
-//! | `orders` | tail, from the start | the orders list, then the hub |
+//! | `orders` | tail, from the start, uncommitted | the orders list |
+//! | `orders` | tail, the newest part, committed | the hub, once the orders list has come as far |
 //! | `audit`, `orders-dlq` | consumer group | verdicts and rows of the page, then the hub |
 //! | `dojo-settings` | tail, from now on | the hub |
 //! | `dojo-status` | tail, from a moment ago | instances, then the hub |
+//!
+//! `orders` is read twice. The only records that stand there in transactions are retries, which never change the list; so
+//! the list reads uncommitted, and no order waits behind an open transaction. The streams show what was committed.
 //!
 //! The hub always comes last: whoever has seen an event on a stream finds it in every list, too. An unreadable record is
 //! counted, logged, and shown on the streams; it changes nothing else.
@@ -15,35 +19,38 @@
 //! no longer holds what comes next, because retention has overtaken a reader, the streams are told of the gap.
 
 use crate::{
-    audit_trail::AuditTrail,
     config::Config,
     feed::Feed,
     frame::frame,
     hub::Event,
+    marks::Marks,
     model::Model,
     reading::{self, read},
 };
 use chrono::{TimeDelta, Utc};
-use dojo_contract::{AuditAction, AuditEvent, InstanceStatus, header, topic};
+use dojo_contract::{AuditEvent, InstanceStatus, header, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Instance, LogLookup, Outbox, Position,
-    Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
+    AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Instance, Isolation, LogLookup, Outbox,
+    Position, Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
 /// So many records of a partition are read once more at the start, so that streams can resume from memory and the page
 /// has something to show.
 const WARM: i64 = 500;
+/// The list is rarely behind the streams, and then by milliseconds. A list that is stuck must not hold them up.
+const LIST_WITHIN: Duration = Duration::from_secs(5);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 
 /// Running readers; dropping them ends the tails, the relay ends with its shutdown.
 pub(crate) struct Feeds {
-    pub(crate) tails: [Tail; 3],
+    pub(crate) tails: [Tail; 4],
     pub(crate) relay: ConsumerLoop,
 }
 
@@ -52,30 +59,32 @@ pub(crate) fn follow(
     config: &Config,
     instance: &Instance,
     model: &Arc<Model>,
-    trail: AuditTrail,
+    marks: &Marks,
     producer: Producer,
     progress: Progress,
     shutdown: &CancellationToken,
 ) -> Result<Feeds, Error> {
     let kafka = &config.kafka;
     let client = |what: &str| format!("{}-{what}", config.instance_id);
-    let orders = {
-        let mut reader = OrdersReader::new(Arc::clone(model), trail);
-        tail(kafka, &client("orders"), topic::ORDERS, From::Earliest, shutdown, move |t| reader.tailed(t))?
+    let list = {
+        let mut reader = ListReader::new(Arc::clone(model));
+        let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
+        tail(kafka, &client("orders"), topic::ORDERS, from, isolation, shutdown, move |t| reader.tailed(t))?
     };
-    let settings = {
-        let mut reader = Reader::new(Arc::clone(model), Feed::Settings);
-        tail(kafka, &client("settings-events"), topic::SETTINGS, From::Latest, shutdown, move |t| {
-            reader.tailed(t, |_, _| {});
-        })?
+    marks.follow(list.ends().clone());
+    let show = |feed: Feed, name, from, mut apply: Box<dyn FnMut(&Model, &Record<'_>) + Send>| {
+        let mut reader = Reader::new(Arc::clone(model), feed);
+        let isolation = Isolation::ReadCommitted;
+        tail(kafka, &client(name), feed.topic(), from, isolation, shutdown, move |t| {
+            reader.tailed(t, &mut apply);
+        })
     };
-    let status = {
-        let mut reader = Reader::new(Arc::clone(model), Feed::Status);
-        let since = From::Time(Utc::now() - STATUS_SINCE);
-        tail(kafka, &client("status"), topic::STATUS, since, shutdown, move |t| {
-            reader.tailed(t, follow_status)
-        })?
-    };
+    let mut behind = BehindTheList { given_up: false };
+    let wait = move |model: &Model, record: &Record<'_>| behind.wait(model, record);
+    let orders = show(Feed::Orders, "orders-events", From::Newest(WARM), Box::new(wait))?;
+    let settings = show(Feed::Settings, "settings-events", From::Latest, Box::new(|_, _| {}))?;
+    let since = From::Time(Utc::now() - STATUS_SINCE);
+    let status = show(Feed::Status, "status", since, Box::new(follow_status))?;
     let relay = consume(
         kafka,
         // Streams go on at once after a restart: this member's place waits for it.
@@ -88,18 +97,20 @@ pub(crate) fn follow(
         progress,
         shutdown.clone(),
     )?;
-    Ok(Feeds { tails: [orders, settings, status], relay })
+    Ok(Feeds { tails: [list, orders, settings, status], relay })
 }
 
 /// Shows `record` on the streams.
 fn publish(model: &Model, feed: Feed, record: &Record<'_>, readable: Result<(), &str>) {
     if let Err(why) = readable {
-        model.count_unreadable();
+        // Those of `orders` are counted by the list's reader, which reads all of them.
+        if feed != Feed::Orders {
+            model.count_unreadable();
+        }
         let (topic, partition, offset) = (record.topic, record.partition, record.offset);
         tracing::warn!(topic, partition, offset, why, "unreadable record skipped");
     }
-    let frame = frame(feed, record, readable);
-    model.hub.push(Event { feed, partition: record.partition, offset: record.offset, frame });
+    model.hub.push(Event::of(feed, record, frame(feed, record, readable)));
 }
 
 /// The next offset of each partition, which only a new log can take back.
@@ -122,7 +133,7 @@ impl Expected {
     }
 }
 
-/// Reads a topic of which only what is new matters.
+/// Reads a topic for the streams, from some place on.
 struct Reader {
     model: Arc<Model>,
     feed: Feed,
@@ -134,7 +145,7 @@ impl Reader {
         Self { model, feed, expected: Expected::default() }
     }
 
-    fn tailed(&mut self, tailed: Tailed<'_>, apply: fn(&Model, &Record<'_>)) {
+    fn tailed(&mut self, tailed: Tailed<'_>, apply: &mut dyn FnMut(&Model, &Record<'_>)) {
         match tailed {
             Tailed::Started { starts, .. } => {
                 starts.iter().for_each(|(p, start)| self.model.hub.open(self.feed, *p, *start));
@@ -167,36 +178,47 @@ fn follow_status(model: &Model, record: &Record<'_>) {
     }
 }
 
-/// Reads `orders` from its start into the orders list, and shows its newest part on the streams.
-struct OrdersReader {
+/// Keeps the streams' reader of `orders` behind the list's.
+struct BehindTheList {
+    /// The list did not come in time, and is not waited for until it has come.
+    given_up: bool,
+}
+
+impl BehindTheList {
+    fn wait(&mut self, model: &Model, record: &Record<'_>) {
+        let within = if self.given_up { Duration::ZERO } else { LIST_WITHIN };
+        let passed = model.orders_read.wait_blocking(record.partition, record.offset, within);
+        if !passed && !self.given_up {
+            tracing::warn!("the orders list is behind the streams");
+        }
+        self.given_up = !passed;
+    }
+}
+
+/// Reads `orders` from its start into the orders list.
+struct ListReader {
     model: Arc<Model>,
-    trail: AuditTrail,
     expected: Expected,
-    /// Where the streams' part begins.
-    warm: BTreeMap<i32, i64>,
     /// Partitions that have not been read to their end yet.
     unread: BTreeSet<i32>,
 }
 
-impl OrdersReader {
-    fn new(model: Arc<Model>, trail: AuditTrail) -> Self {
-        Self { model, trail, expected: Expected::default(), warm: BTreeMap::new(), unread: BTreeSet::new() }
+impl ListReader {
+    fn new(model: Arc<Model>) -> Self {
+        Self { model, expected: Expected::default(), unread: BTreeSet::new() }
     }
 
     fn tailed(&mut self, tailed: Tailed<'_>) {
         match tailed {
-            Tailed::Started { starts, ends } => {
+            Tailed::Started { starts, .. } => {
                 for (partition, start) in starts {
-                    let end = ends.get(partition).copied().unwrap_or(*start);
-                    let warm = (end - WARM).max(*start);
-                    self.warm.insert(*partition, warm);
                     self.unread.insert(*partition);
-                    self.model.hub.open(Feed::Orders, *partition, warm);
                     self.model.orders_read.advance(*partition, *start);
                 }
             }
             Tailed::Record(record) => self.record(record),
-            Tailed::CaughtUp { partition } => {
+            Tailed::CaughtUp { partition, next } => {
+                self.model.orders_read.advance(partition, next);
                 self.unread.remove(&partition);
                 if self.unread.is_empty() {
                     self.model.caught_up();
@@ -204,9 +226,7 @@ impl OrdersReader {
             }
             Tailed::Gap { partition, wanted, resumes } => {
                 if resumes < wanted {
-                    self.begin_anew(partition, resumes);
-                } else if self.warm.get(&partition).is_none_or(|warm| *warm <= resumes) {
-                    self.model.hub.reset(Feed::Orders, partition, resumes);
+                    self.model.orders_mut().forget(partition);
                 }
                 self.expected.set(partition, resumes);
                 self.model.orders_read.advance(partition, resumes);
@@ -214,32 +234,17 @@ impl OrdersReader {
         }
     }
 
-    fn begin_anew(&mut self, partition: i32, offset: i64) {
-        self.model.orders_mut().forget(partition);
-        self.warm.remove(&partition);
-        self.model.hub.reset(Feed::Orders, partition, offset);
-    }
-
     fn record(&mut self, record: &Record<'_>) {
         let (partition, offset) = (record.partition, record.offset);
         if self.expected.begins_anew(record) {
-            self.begin_anew(partition, offset);
+            self.model.orders_mut().forget(partition);
         }
-        let event = read(record.value);
-        let readable = match event {
-            Ok(event) => {
-                if header::is_original(&record.headers) {
-                    self.trail.read(&event, partition, offset);
-                    self.model.orders_mut().apply(partition, offset, event);
-                }
-                Ok(())
+        match read(record.value) {
+            Ok(event) if header::is_original(&record.headers) => {
+                self.model.orders_mut().apply(partition, event);
             }
-            Err(why) => Err(why),
-        };
-        if self.warm.get(&partition).is_none_or(|warm| *warm <= offset) {
-            publish(&self.model, Feed::Orders, record, readable.as_ref().copied().map_err(String::as_str));
-        } else if readable.is_err() {
-            self.model.count_unreadable();
+            Ok(_) => {}
+            Err(_) => self.model.count_unreadable(),
         }
         self.model.orders_read.advance(partition, offset.saturating_add(1));
     }
@@ -312,12 +317,7 @@ impl Handler for Relay {
         }
         self.last.insert((feed, partition), (offset, record.timestamp));
         let readable = if feed == Feed::Audit {
-            read::<AuditEvent>(record.value).map(|event| {
-                if event.action == AuditAction::Created {
-                    self.model.orders_mut().audited(event.order_id);
-                }
-                self.model.recent().audit(record, &event);
-            })
+            read::<AuditEvent>(record.value).map(|event| self.model.recent().audit(record, &event))
         } else {
             let event = read(record.value);
             let readable = event.as_ref().map(drop).map_err(Clone::clone);
@@ -327,7 +327,7 @@ impl Handler for Relay {
         if feed == Feed::DeadLetters {
             // Unreadable records belong here: they were logged and counted where they failed.
             let frame = frame(feed, record, readable.as_ref().copied().map_err(String::as_str));
-            self.model.hub.push(Event { feed, partition, offset, frame });
+            self.model.hub.push(Event::of(feed, record, frame));
         } else {
             publish(&self.model, feed, record, readable.as_ref().copied().map_err(String::as_str));
         }

@@ -21,20 +21,29 @@ pub async fn serve_health(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
-    server::serve(listener, routes(readiness, metrics), CONNECTIONS, shutdown).await;
+    server::serve(listener, routes(readiness, metrics, Vec::new), CONNECTIONS, shutdown).await;
 }
 
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(readiness: Readiness, metrics: Metrics) -> Router<S> {
+/// `notices` are what a person should know of a service that is ready.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+    readiness: Readiness,
+    metrics: Metrics,
+    notices: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
+) -> Router<S> {
     Router::new()
         .route("/healthz", get(async || Json(json!({"status": "up"}))))
-        .route("/readyz", get(async move || readyz(&readiness)))
+        .route("/readyz", get(async move || readyz(&readiness, notices())))
         .route("/metrics", get(async move || metrics.into_response()))
 }
 
-fn readyz(readiness: &Readiness) -> Result<Json<Value>, Problem> {
+fn readyz(readiness: &Readiness, notices: Vec<String>) -> Result<Json<Value>, Problem> {
     let causes = readiness.causes();
     if causes.is_empty() {
-        return Ok(Json(json!({"status": "ready"})));
+        let mut ready = json!({"status": "ready"});
+        if !notices.is_empty() {
+            ready["notices"] = json!(notices);
+        }
+        return Ok(Json(ready));
     }
     let detail = causes.iter().map(|(_, cause)| cause.as_str()).collect::<Vec<_>>().join("; ");
     let errors = causes.into_iter().map(|(about, cause)| FieldError::new(about, cause)).collect();

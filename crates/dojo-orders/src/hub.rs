@@ -6,12 +6,16 @@
 //! bytes.
 //!
 //! Beside the events the hub knows, for each partition, from which offset on the ring holds everything, and which
-//! offset comes next.
+//! offset comes next; and of which cluster they are. So it can vouch for a cursor that belongs to the same log.
 
-use crate::{cursor::Cursor, feed::Feed};
+use crate::{
+    cursor::{At, Cursor},
+    feed::Feed,
+};
 use bytes::Bytes;
+use dojo_kafka::Record;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
@@ -22,8 +26,18 @@ pub(crate) struct Event {
     pub(crate) feed: Feed,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    /// In milliseconds since 1970.
+    pub(crate) timestamp: Option<i64>,
     /// See [`crate::frame::frame`].
     pub(crate) frame: Bytes,
+}
+
+impl Event {
+    /// The event that shows `record`.
+    pub(crate) fn of(feed: Feed, record: &Record<'_>, frame: Bytes) -> Self {
+        let Record { partition, offset, timestamp, .. } = *record;
+        Self { feed, partition, offset, timestamp, frame }
+    }
 }
 
 /// How much the ring holds.
@@ -62,8 +76,8 @@ struct Ring {
     end: Cursor,
     /// Counts what makes a place invalid: a partition that was added, a log that begins anew.
     generation: u64,
-    /// Every time a partition's log began anew or lost what was not yet read.
-    resets: Vec<(Feed, i32)>,
+    /// The generation in which a partition's log last began anew or lost what was not yet read.
+    resets: BTreeMap<(Feed, i32), u64>,
 }
 
 /// A stream's place in the ring.
@@ -71,7 +85,6 @@ struct Ring {
 pub(crate) struct Place {
     next: u64,
     generation: u64,
-    resets: usize,
 }
 
 /// What a stream finds at its place.
@@ -93,7 +106,7 @@ impl Hub {
             start: Cursor::default(),
             end: Cursor::default(),
             generation: 0,
-            resets: Vec::new(),
+            resets: BTreeMap::new(),
         };
         Self { ring: Mutex::new(ring), changed: watch::Sender::new(0) }
     }
@@ -114,7 +127,7 @@ impl Hub {
                 Some(_) => {}
                 None => ring.open(feed, partition, offset),
             }
-            ring.end.set(feed, partition, offset.saturating_add(1));
+            ring.end.set(feed, partition, offset.saturating_add(1), event.timestamp);
             ring.bytes += event.frame.len();
             ring.events.push_back(Arc::new(event));
             ring.evict();
@@ -129,11 +142,24 @@ impl Hub {
             ring.first += ring.events.len() as u64;
             ring.events.clear();
             ring.bytes = 0;
-            ring.end.set(feed, partition, next);
+            ring.end.set(feed, partition, next, None);
             ring.start = ring.end.clone();
             ring.generation += 1;
-            ring.resets.push((feed, partition));
+            let generation = ring.generation;
+            ring.resets.insert((feed, partition), generation);
         }
+        self.wake();
+    }
+
+    /// The events come from the cluster of that name. Streams look again where it is another one than before.
+    pub(crate) fn set_cluster(&self, cluster: Arc<str>) {
+        let mut ring = self.ring();
+        if ring.end.cluster() == Some(&cluster) {
+            return;
+        }
+        ring.generation += 1;
+        ring.end.set_cluster(Some(cluster));
+        drop(ring);
         self.wake();
     }
 
@@ -148,16 +174,23 @@ impl Hub {
     }
 
     /// The place from which a stream at `cursor` goes on; `None` where the ring does not reach back so far, or the
-    /// cursor does not name what the ring holds. A cursor that is ahead of the ring is let in only where `checked`
-    /// says that the log reaches so far.
-    pub(crate) fn join(&self, cursor: &Cursor, checked: bool) -> Option<Place> {
+    /// cursor does not name what the ring holds. A cursor that is ahead of the ring, or for which the ring cannot vouch
+    /// that it belongs to this log, is let in only where `checked` says that it was held against the log. From then on
+    /// the cursor names the ring's cluster.
+    pub(crate) fn join(&self, cursor: &mut Cursor, checked: bool) -> Option<Place> {
         let ring = self.ring();
         let all_named = Feed::ALL.into_iter().all(|feed| cursor.names(feed));
-        let reaches_back =
-            ring.start.iter().all(|(feed, p, start)| cursor.get(feed, p).is_some_and(|next| start <= next));
+        let reaches_back = ring
+            .start
+            .iter()
+            .all(|(feed, p, start)| cursor.get(feed, p).is_some_and(|next| start.next <= next));
         let not_ahead =
-            cursor.iter().all(|(feed, p, next)| ring.end.get(feed, p).is_some_and(|end| next <= end));
-        (all_named && reaches_back && (checked || not_ahead)).then(|| ring.place(ring.first))
+            || cursor.iter().all(|(feed, p, at)| ring.end.get(feed, p).is_some_and(|end| at.next <= end));
+        if !all_named || !reaches_back || !checked && !(not_ahead() && ring.vouches_for(cursor)) {
+            return None;
+        }
+        cursor.set_cluster(ring.end.cluster().cloned());
+        Some(ring.place(ring.first))
     }
 
     /// The place of a stream from now on, and its cursor; `None` before all feeds are followed.
@@ -171,7 +204,8 @@ impl Hub {
     pub(crate) fn read(&self, place: &mut Place, max_bytes: usize) -> Found {
         let ring = self.ring();
         if place.generation != ring.generation || place.next < ring.first {
-            return Found::Lost(ring.resets.get(place.resets..).unwrap_or_default().to_vec());
+            let since = ring.resets.iter().filter(|(_, generation)| **generation > place.generation);
+            return Found::Lost(since.map(|(partition, _)| *partition).collect());
         }
         let skip = usize::try_from(place.next - ring.first).unwrap_or(usize::MAX);
         let mut bytes = 0usize;
@@ -207,8 +241,8 @@ impl Hub {
 impl Ring {
     fn open(&mut self, feed: Feed, partition: i32, offset: i64) {
         if self.end.get(feed, partition).is_none() {
-            self.start.set(feed, partition, offset);
-            self.end.set(feed, partition, offset);
+            self.start.set(feed, partition, offset, None);
+            self.end.set(feed, partition, offset, None);
             self.generation += 1;
         }
     }
@@ -218,12 +252,33 @@ impl Ring {
             let Some(event) = self.events.pop_front() else { return };
             self.first += 1;
             self.bytes -= event.frame.len();
-            self.start.set(event.feed, event.partition, event.offset.saturating_add(1));
+            self.start.set(event.feed, event.partition, event.offset.saturating_add(1), event.timestamp);
         }
     }
 
+    /// Whether each record before an offset of `cursor` is known to be the one that the cursor saw there.
+    fn vouches_for(&self, cursor: &Cursor) -> bool {
+        if cursor.cluster().is_some() && cursor.cluster() != self.end.cluster() {
+            return false;
+        }
+        let known = |feed, p, at: At| [self.end.at(feed, p), self.start.at(feed, p)].contains(&Some(at));
+        let seen = cursor.iter().filter(|(_, _, at)| at.before.is_some());
+        let unknown = seen.filter(|(feed, p, at)| !known(*feed, *p, *at));
+        let mut unknown: BTreeMap<_, _> = unknown.map(|(feed, p, at)| ((feed, p), at)).collect();
+        for event in self.events.iter().rev() {
+            if unknown.is_empty() {
+                break;
+            }
+            let at = At { next: event.offset.saturating_add(1), before: event.timestamp };
+            if unknown.get(&(event.feed, event.partition)) == Some(&at) {
+                unknown.remove(&(event.feed, event.partition));
+            }
+        }
+        unknown.is_empty()
+    }
+
     fn place(&self, next: u64) -> Place {
-        Place { next, generation: self.generation, resets: self.resets.len() }
+        Place { next, generation: self.generation }
     }
 }
 
@@ -232,7 +287,8 @@ mod tests {
     use super::*;
 
     fn event(feed: Feed, partition: i32, offset: i64) -> Event {
-        Event { feed, partition, offset, frame: Bytes::from_static(b"0123456789") }
+        let timestamp = Some(1_000 + offset);
+        Event { feed, partition, offset, timestamp, frame: Bytes::from_static(b"0123456789") }
     }
 
     /// A hub that follows one partition of each feed from offset 0, and holds ten events.
@@ -271,13 +327,12 @@ mod tests {
     #[test]
     fn a_slow_stream_is_lost_and_may_join_again_only_where_the_ring_reaches_back() {
         let hub = hub();
-        let (mut place, cursor) = hub.join_now().unwrap();
+        let (mut place, mut cursor) = hub.join_now().unwrap();
         (0..11).for_each(|offset| hub.push(event(Feed::Audit, 0, offset)));
         assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.is_empty()));
-        assert_eq!(hub.join(&cursor, true), None);
-        let mut later = cursor;
-        later.set(Feed::Audit, 0, 1);
-        assert!(hub.join(&later, false).is_some());
+        assert_eq!(hub.join(&mut cursor, true), None);
+        cursor.set(Feed::Audit, 0, 1, Some(1_000));
+        assert!(hub.join(&mut cursor, false).is_some());
     }
 
     #[test]
@@ -301,9 +356,54 @@ mod tests {
     fn a_cursor_ahead_of_the_ring_must_have_been_checked() {
         let hub = hub();
         let mut ahead = hub.end();
-        ahead.set(Feed::Orders, 0, 5);
-        assert_eq!(hub.join(&ahead, false), None);
-        assert!(hub.join(&ahead, true).is_some());
+        ahead.set(Feed::Orders, 0, 5, None);
+        assert_eq!(hub.join(&mut ahead, false), None);
+        assert!(hub.join(&mut ahead, true).is_some());
+    }
+
+    #[test]
+    fn the_ring_vouches_for_a_cursor_of_its_own_log_alone() {
+        let hub = hub();
+        hub.set_cluster("this".into());
+        (0..14).for_each(|offset| hub.push(event(Feed::Audit, 0, offset)));
+        let joins = |next, before, cluster: &str| {
+            let mut cursor = hub.end();
+            cursor.set(Feed::Audit, 0, next, before);
+            cursor.set_cluster((!cluster.is_empty()).then(|| cluster.into()));
+            hub.join(&mut cursor, false).is_some()
+        };
+        for next in [4, 5, 9, 14] {
+            let before = 1_000 + next - 1;
+            assert!(joins(next, Some(before), "this") && joins(next, None, "this"), "{next}");
+            assert!(joins(next, Some(before), ""), "{next}");
+            assert!(!joins(next, Some(before + 1), "this"), "{next}: another record stood there");
+            assert!(!joins(next, Some(before), "other"), "{next}: another cluster");
+        }
+    }
+
+    #[test]
+    fn another_cluster_makes_streams_look_again() {
+        let hub = hub();
+        let (mut place, mut cursor) = hub.join_now().unwrap();
+        hub.set_cluster("new".into());
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.is_empty()));
+        assert!(hub.join(&mut cursor, true).is_some());
+        assert_eq!(cursor.cluster().unwrap().as_ref(), "new");
+        hub.set_cluster("new".into());
+        assert_eq!(offsets(hub.read(&mut hub.join(&mut cursor, true).unwrap(), 100)), [] as [i64; 0]);
+    }
+
+    #[test]
+    fn resets_are_remembered_once_a_partition() {
+        let hub = hub();
+        let (mut place, _) = hub.join_now().unwrap();
+        for _ in 0..1_000 {
+            hub.reset(Feed::Orders, 0, 0);
+        }
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.len() == 1));
+        let (mut place, _) = hub.join_now().unwrap();
+        hub.reset(Feed::Audit, 0, 0);
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets == [(Feed::Audit, 0)]));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //!
 //! Two sides that meet only in Kafka:
 //!
-//! - **Writing**: a request is read and checked (`request.rs`), the change goes to `orders` and `audit`
-//!   (`mutations.rs`), and the answer waits until both are acknowledged and the reading side has seen it (`reached.rs`).
+//! - **Writing**: a request is read and checked (`request.rs`), its audit record goes to `audit` and then the change to
+//!   `orders` (`mutations.rs`), and the answer waits until the reading side has seen the change (`reached.rs`). After a
+//!   crash or an outage an audit record may stand there whose change never came, or twice after a repeated request.
 //! - **Reading**: `feeds.rs` reads topics into the model: the orders list (`projection.rs`), the instances
 //!   (`instances.rs`), the newest rows of the page (`recent.rs`), and the hub (`hub.rs`), from which every stream of
 //!   `GET /events` takes its events (`stream.rs`), or from the log, where the hub no longer has them (`catch_up.rs`).
@@ -25,16 +26,15 @@ mod reading;
 mod feeds;
 mod hub;
 mod instances;
+mod marks;
 mod model;
 mod projection;
 mod reached;
 mod recent;
 
-mod audit_trail;
 mod locks;
 mod mutations;
 mod request;
-mod unsure;
 
 mod catch_up;
 mod stream;

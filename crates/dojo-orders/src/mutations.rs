@@ -1,17 +1,20 @@
-//! Changing orders: to `orders`, then to `audit`, both acknowledged, and seen by this service's own list, before the
-//! client hears of it.
+//! Changing orders: an audit record goes to `audit`; once Kafka has acknowledged it, the change goes to `orders`; and once
+//! this service's own list shows the change, the client gets its answer.
 //!
-//! What can go wrong between is said truthfully. Kafka known to be away: nothing is sent. No acknowledgement in time:
-//! the outcome is unknown, and the list will show it; a record that comes to be on the log after all, out of a network
-//! that stalled, gets its audit record then. The order on the log and its audit record not: the audit record is
-//! sent again until it is ([`crate::audit_trail`]). A change whose turn comes too late, behind others of the same order,
-//! is not made.
+//! The order of the two writes is that of a write-ahead log. A change on `orders` always has its audit record, and that
+//! record stands before everything that other services say about the change. The reverse isn't promised: a crash or an
+//! outage between the two writes leaves an audit record whose change never came, and a client that repeats its request
+//! after that adds a second audit record.
 //!
-//! A mutation runs in a task of its own: a client that goes away does not leave it half done.
+//! An answer says what is known. Kafka is away, or the audit record wasn't acknowledged: nothing was changed. The
+//! change itself wasn't acknowledged: the outcome is unknown, and the list shows it later. A change that waited too long
+//! behind others of the same order isn't made.
+//!
+//! A mutation runs in its own task: a client that goes away doesn't leave it half done.
 
 use crate::{
-    audit_trail::{self, AuditTrail},
     locks::{OrderLock, OrderLocks},
+    marks::Marks,
     model::Model,
     problem::Problem,
     projection::{Creation, Fingerprint},
@@ -49,7 +52,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6b61_666b_6120_4f72_8465_7220_646f_6a6
 pub(crate) struct Mutations {
     pub(crate) producer: Producer,
     pub(crate) model: Arc<Model>,
-    pub(crate) trail: AuditTrail,
+    marks: Arc<Marks>,
     pub(crate) instance_id: String,
     locks: OrderLocks,
     places: Arc<Semaphore>,
@@ -57,9 +60,9 @@ pub(crate) struct Mutations {
 }
 
 impl Mutations {
-    pub(crate) fn new(producer: Producer, model: Arc<Model>, trail: AuditTrail, instance_id: String) -> Self {
+    pub(crate) fn new(producer: Producer, model: Arc<Model>, marks: Arc<Marks>, instance_id: String) -> Self {
         let (locks, places) = (OrderLocks::default(), Arc::new(Semaphore::new(AT_A_TIME)));
-        Self { producer, model, trail, instance_id, locks, places, running: TaskTracker::new() }
+        Self { producer, model, marks, instance_id, locks, places, running: TaskTracker::new() }
     }
 
     /// Creates the order that `asked` asks for; with an `Idempotency-Key`, the same order however often it is asked
@@ -69,7 +72,7 @@ impl Mutations {
         let deadline = Instant::now() + ANSWER_WITHIN;
         self.run(deadline, async move {
             match key {
-                None => this.publish_new(asked, Uuid::now_v7()).await,
+                None => this.publish_new(asked, Uuid::now_v7(), deadline).await,
                 Some(key) => {
                     this.create_once(asked, Uuid::new_v5(&NAMESPACE, key.as_bytes()), deadline).await
                 }
@@ -85,7 +88,7 @@ impl Mutations {
         self.run(deadline, async move {
             let _lock = this.lock(id, deadline).await?;
             let changed = request::changed(&body, &*this.current(id)?).map_err(Problem::invalid)?;
-            this.publish(OrderAction::Updated, changed, Utc::now()).await
+            this.publish(OrderAction::Updated, changed, Utc::now(), deadline).await
         })
         .await
     }
@@ -97,7 +100,7 @@ impl Mutations {
         self.run(deadline, async move {
             let _lock = this.lock(id, deadline).await?;
             let order = Order::clone(&*this.current(id)?);
-            this.publish(OrderAction::Deleted, order, Utc::now()).await.map(drop)
+            this.publish(OrderAction::Deleted, order, Utc::now(), deadline).await.map(drop)
         })
         .await
     }
@@ -166,9 +169,9 @@ impl Mutations {
         self.model.orders().get(id).ok_or_else(|| no_such_order(&id.to_string()))
     }
 
-    async fn publish_new(&self, asked: NewOrder, id: Uuid) -> Result<Order, Problem> {
+    async fn publish_new(&self, asked: NewOrder, id: Uuid, deadline: Instant) -> Result<Order, Problem> {
         let now = Utc::now();
-        self.publish(OrderAction::Created, asked.into_order(id, now), now).await
+        self.publish(OrderAction::Created, asked.into_order(id, now), now, deadline).await
     }
 
     async fn create_once(&self, asked: NewOrder, id: Uuid, deadline: Instant) -> Result<Order, Problem> {
@@ -179,28 +182,25 @@ impl Mutations {
         }
         let Some(creation) = self.creation(id) else {
             self.refuse_unless_wanted(deadline)?;
-            return self.publish_new(asked, id).await;
+            return self.publish_new(asked, id, deadline).await;
         };
         if creation.asked.is_some_and(|first| first != Fingerprint::of(&asked)) {
             let message = "was used before, with another body: send that again, or use another key";
             return Err(Problem::invalid_field("Idempotency-Key", message));
         }
         // What the first request was answered, or should have been: the order as it was created.
-        let order = asked.into_order(id, creation.created_at);
-        self.complete_trail(&order, creation).await?;
-        Ok(order)
+        Ok(asked.into_order(id, creation.created_at))
     }
 
     fn creation(&self, id: Uuid) -> Option<Creation> {
         self.model.orders().creation(id)
     }
 
-    /// Waits until the list has seen what the log holds now. A log that ends in something else than a record, such as a
-    /// transaction's marker, cannot be seen to its end; the bound lets that pass.
+    /// Waits until the list has seen what the log holds now, also behind a transaction that is still open.
     async fn see_the_logs_end(&self) -> Result<(), Problem> {
-        let ends = self.producer.watermarks(topic::ORDERS).await.map_err(|e| not_known(&e))?;
+        let ends = self.marks.ends(topic::ORDERS).await.map_err(|e| not_known(&e))?;
         let all = futures::future::join_all(
-            ends.into_iter().map(|(partition, (_, end))| self.model.orders_read.wait(partition, end - 1)),
+            ends.into_iter().map(|(partition, end)| self.model.orders_read.wait(partition, end - 1)),
         );
         if timeout(SEEN_WITHIN, all).await.is_err() {
             tracing::debug!("the orders list did not come to the log's end in time");
@@ -208,47 +208,31 @@ impl Mutations {
         Ok(())
     }
 
-    /// Sees to it that `audit` tells of an order that is on the log: its process may have died between the two.
-    async fn complete_trail(&self, order: &Order, creation: Creation) -> Result<(), Problem> {
-        if creation.audited {
-            return Ok(());
-        }
-        match self.trail.holds(order.id, creation.created_at).await {
-            Ok(Some(true)) => {}
-            Ok(Some(false)) => {
-                let event = self.audit_event(OrderAction::Created, order, creation.created_at);
-                self.send_audit(&audit_trail::about(event, creation.partition, creation.offset)).await?;
-            }
-            Ok(None) => return Err(outcome_unknown("the topic audit could not be read in time")),
-            Err(error) => return Err(not_known(&error)),
-        }
-        self.model.orders_mut().audited(order.id);
-        Ok(())
-    }
-
-    async fn publish(&self, action: OrderAction, order: Order, at: DateTime<Utc>) -> Result<Order, Problem> {
+    async fn publish(
+        &self,
+        action: OrderAction,
+        order: Order,
+        at: DateTime<Utc>,
+        deadline: Instant,
+    ) -> Result<Order, Problem> {
         let timestamp = time::to_millis(at);
-        let event = OrderEvent { action, order, timestamp };
-        let record = Outgoing::json(topic::ORDERS, event.order.id.to_string(), &event, timestamp)
-            .map_err(Problem::internal)?;
-        let order = event.order;
-        let audit = self.audit_event(action, &order, timestamp);
-        let pending = self.trail.begin(&audit);
-        let delivered = match self.producer.send(record).await {
-            Ok(delivered) => delivered,
-            Err(error) => {
-                if error.is_outcome_unknown() {
-                    pending.unknown(audit);
-                }
-                return Err(not_done(&error));
-            }
+        let key = order.id.to_string();
+        let audit = AuditEvent {
+            instance_id: Some(self.instance_id.clone()),
+            customer_name: Some(order.customer_name.clone()),
+            ..AuditEvent::new(Source::OrderService, action.into(), order.id, timestamp)
         };
-        drop(pending);
-        let audit = audit_trail::about(audit, delivered.partition, delivered.offset);
-        let seen = timeout(SEEN_WITHIN, self.model.orders_read.wait(delivered.partition, delivered.offset));
-        let (audited, seen) = tokio::join!(self.send_audit(&audit), seen);
-        audited?;
-        seen.map_err(|_| {
+        let event = OrderEvent { action, order, timestamp };
+        let record =
+            Outgoing::json(topic::ORDERS, key.as_str(), &event, timestamp).map_err(Problem::internal)?;
+        let audit = Outgoing::json(topic::AUDIT, key, &audit, timestamp).map_err(Problem::internal)?;
+        self.producer.send(audit).await.map_err(|error| nothing_changed(&error))?;
+        // The client may have its answer by now, or Kafka may have gone away.
+        self.refuse_unless_wanted(deadline)?;
+        let delivered = self.producer.send(record).await.map_err(|error| not_done(&error))?;
+        let order = event.order;
+        let seen = self.model.orders_read.wait(delivered.partition, delivered.offset);
+        timeout(SEEN_WITHIN, seen).await.map_err(|_| {
             Problem::unavailable(format!(
                 "the order {} is {}, but the orders list has not shown it yet: look again soon",
                 order.id,
@@ -256,26 +240,6 @@ impl Mutations {
             ))
         })?;
         Ok(order)
-    }
-
-    fn audit_event(&self, action: OrderAction, order: &Order, timestamp: DateTime<Utc>) -> AuditEvent {
-        AuditEvent {
-            instance_id: Some(self.instance_id.clone()),
-            customer_name: Some(order.customer_name.clone()),
-            ..AuditEvent::new(Source::OrderService, action.into(), order.id, timestamp)
-        }
-    }
-
-    async fn send_audit(&self, event: &AuditEvent) -> Result<(), Problem> {
-        let record = audit_trail::record(event).map_err(Problem::internal)?;
-        self.producer.send(record).await.map(drop).map_err(|error| {
-            self.trail.complete(event);
-            tracing::debug!(order = %event.order_id, %error, "no acknowledgement for an audit record");
-            Problem::unavailable(format!(
-                "the order {} is on the log, but its audit record is not acknowledged yet; it is sent until it is",
-                event.order_id
-            ))
-        })
     }
 }
 
@@ -287,7 +251,11 @@ fn not_done(error: &Error) -> Problem {
     if error.is_outcome_unknown() {
         return outcome_unknown(&error.to_string());
     }
-    tracing::warn!(%error, "an order was refused by Kafka");
+    nothing_changed(error)
+}
+
+fn nothing_changed(error: &Error) -> Problem {
+    tracing::debug!(%error, "a change was not made");
     Problem::unavailable(format!("nothing was changed: {error}"))
 }
 
@@ -308,21 +276,18 @@ mod tests {
     use super::*;
     use crate::hub::Capacity;
     use dojo_kafka::KafkaConfig;
-    use tokio_util::sync::{CancellationToken, DropGuard};
 
     /// Of a service whose Kafka is not there.
-    fn mutations() -> (Mutations, DropGuard) {
-        let shutdown = CancellationToken::new();
-        let kafka = KafkaConfig::new("127.0.0.1:1");
-        let producer = Producer::new(&kafka, "test", MESSAGE_TIMEOUT).unwrap();
-        let trail = AuditTrail::start(kafka, producer.clone(), "test", shutdown.clone());
+    fn mutations() -> Mutations {
+        let producer = Producer::new(&KafkaConfig::new("127.0.0.1:1"), "test", MESSAGE_TIMEOUT).unwrap();
         let model = Arc::new(Model::new(Capacity::default()));
-        (Mutations::new(producer, model, trail, "test".to_owned()), shutdown.drop_guard())
+        let marks = Arc::new(Marks::new(producer.clone()));
+        Mutations::new(producer, model, marks, "test".to_owned())
     }
 
     #[tokio::test]
     async fn changes_under_way_are_bounded_in_number() {
-        let (mutations, _stop) = mutations();
+        let mutations = mutations();
         let under_way: Vec<_> = (0..AT_A_TIME).map(|_| mutations.place().unwrap()).collect();
         let refused = mutations.place().unwrap_err();
         assert!(format!("{refused:?}").contains("too many changes"), "{refused:?}");
@@ -332,7 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_whose_turn_comes_too_late_is_not_made() {
-        let (mutations, _stop) = mutations();
+        let mutations = mutations();
 
         let late = mutations.lock(Uuid::nil(), Instant::now()).await.unwrap_err();
         assert!(format!("{late:?}").contains("nothing was changed: its turn"), "{late:?}");

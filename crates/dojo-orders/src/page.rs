@@ -159,6 +159,7 @@ impl Picture {
         instances.sort_by_key(|status| rank(status.service));
         let mut problems: Vec<_> = app.not_ready().into_iter().map(|(_, cause)| cause).collect();
         let ready = problems.is_empty();
+        problems.extend(app.marks.notices());
         let broken = instances.iter().filter(|s| s.is_live(now)).filter_map(|s| s.rule_error.as_ref());
         for error in broken {
             if !problems.contains(error) {

@@ -27,11 +27,8 @@ pub(crate) struct Orders {
 struct Entry {
     created_at: DateTime<Utc>,
     partition: i32,
-    offset: i64,
     /// Of the request that created it; `None` where the log holds no `created`.
     asked: Option<Fingerprint>,
-    /// Whether its `created` is known to be on the topic `audit`.
-    audited: bool,
     /// `None` once deleted.
     order: Option<Arc<Order>>,
 }
@@ -63,11 +60,7 @@ impl Fingerprint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Creation {
     pub(crate) created_at: DateTime<Utc>,
-    /// Of the record that brought the order in.
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
     pub(crate) asked: Option<Fingerprint>,
-    pub(crate) audited: bool,
 }
 
 /// A part of the list.
@@ -81,7 +74,7 @@ pub(crate) struct Page {
 
 impl Orders {
     /// Takes in an original record's event.
-    pub(crate) fn apply(&mut self, partition: i32, offset: i64, event: OrderEvent) {
+    pub(crate) fn apply(&mut self, partition: i32, event: OrderEvent) {
         let OrderEvent { action, order, .. } = event;
         let id = order.id;
         match (action, self.entries.get_mut(&id)) {
@@ -89,7 +82,7 @@ impl Orders {
             (OrderAction::Created, Some(entry)) => entry.asked = Some(Fingerprint::of_created(&order)),
             (OrderAction::Created, None) => {
                 let asked = Some(Fingerprint::of_created(&order));
-                self.insert(partition, offset, asked, order);
+                self.insert(partition, asked, order);
             }
             (OrderAction::Updated, Some(entry)) => {
                 if let Some(current) = &mut entry.order {
@@ -99,24 +92,23 @@ impl Orders {
                     *current = Arc::new(order);
                 }
             }
-            (OrderAction::Updated, None) => self.insert(partition, offset, None, order),
+            (OrderAction::Updated, None) => self.insert(partition, None, order),
             (OrderAction::Deleted, Some(entry)) => {
                 entry.order = None;
                 self.by_age.remove(&(entry.created_at, id));
             }
             (OrderAction::Deleted, None) => {
                 let created_at = order.created_at;
-                let gone = Entry { created_at, partition, offset, asked: None, audited: false, order: None };
+                let gone = Entry { created_at, partition, asked: None, order: None };
                 self.entries.insert(id, gone);
             }
         }
     }
 
-    fn insert(&mut self, partition: i32, offset: i64, asked: Option<Fingerprint>, order: Order) {
+    fn insert(&mut self, partition: i32, asked: Option<Fingerprint>, order: Order) {
         let (id, created_at) = (order.id, order.created_at);
         self.by_age.insert((created_at, id));
-        let order = Some(Arc::new(order));
-        self.entries.insert(id, Entry { created_at, partition, offset, asked, audited: false, order });
+        self.entries.insert(id, Entry { created_at, partition, asked, order: Some(Arc::new(order)) });
     }
 
     /// The log has forgotten this partition and begins anew.
@@ -138,20 +130,8 @@ impl Orders {
 
     /// How an order came to be, also of a deleted one.
     pub(crate) fn creation(&self, id: Uuid) -> Option<Creation> {
-        self.entries.get(&id).map(|entry| Creation {
-            created_at: entry.created_at,
-            partition: entry.partition,
-            offset: entry.offset,
-            asked: entry.asked,
-            audited: entry.audited,
-        })
-    }
-
-    /// The `created` of this order is on the topic `audit`.
-    pub(crate) fn audited(&mut self, id: Uuid) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.audited = true;
-        }
+        let entry = self.entries.get(&id)?;
+        Some(Creation { created_at: entry.created_at, asked: entry.asked })
     }
 
     /// How many orders there are.
@@ -196,9 +176,9 @@ mod tests {
     #[test]
     fn a_deleted_order_stays_deleted_but_is_remembered() {
         let mut orders = Orders::default();
-        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
-        orders.apply(0, 0, event(OrderAction::Deleted, 1, 1));
-        orders.apply(0, 0, event(OrderAction::Updated, 1, 1));
+        orders.apply(0, event(OrderAction::Created, 1, 1));
+        orders.apply(0, event(OrderAction::Deleted, 1, 1));
+        orders.apply(0, event(OrderAction::Updated, 1, 1));
         assert_eq!((orders.get(Uuid::from_u128(1)), orders.len()), (None, 0));
         let creation = orders.creation(Uuid::from_u128(1)).unwrap();
         assert_eq!(creation.asked, Some(Fingerprint::of(&asked())));
@@ -207,10 +187,10 @@ mod tests {
     #[test]
     fn the_first_creation_counts() {
         let mut orders = Orders::default();
-        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
+        orders.apply(0, event(OrderAction::Created, 1, 1));
         let mut again = event(OrderAction::Created, 1, 2);
         again.order.item = "Soup".into();
-        orders.apply(0, 0, again);
+        orders.apply(0, again);
         assert_eq!(orders.get(Uuid::from_u128(1)).unwrap().item, "Pizza");
     }
 
@@ -219,7 +199,7 @@ mod tests {
         let mut orders = Orders::default();
         let mut update = event(OrderAction::Updated, 1, 1);
         update.order.status = OrderStatus::Delivered;
-        orders.apply(0, 0, update);
+        orders.apply(0, update);
         assert_eq!(orders.get(Uuid::from_u128(1)).unwrap().status, OrderStatus::Delivered);
         assert_eq!(orders.creation(Uuid::from_u128(1)).unwrap().asked, None);
     }
@@ -227,10 +207,10 @@ mod tests {
     #[test]
     fn pages_continue_after_an_order_that_was_deleted() {
         let mut orders = Orders::default();
-        (1..=5).for_each(|n| orders.apply(0, 0, event(OrderAction::Created, n, n as i64)));
+        (1..=5).for_each(|n| orders.apply(0, event(OrderAction::Created, n, n as i64)));
         let first = orders.page(2, None).unwrap();
         assert_eq!((ids(&first), first.next), (vec![5, 4], Some(Uuid::from_u128(4))));
-        orders.apply(0, 0, event(OrderAction::Deleted, 4, 4));
+        orders.apply(0, event(OrderAction::Deleted, 4, 4));
         let rest = orders.page(9, first.next).unwrap();
         assert_eq!((ids(&rest), rest.next), (vec![3, 2, 1], None));
         assert_eq!(orders.page(9, Some(Uuid::from_u128(77))), None);
@@ -239,8 +219,8 @@ mod tests {
     #[test]
     fn a_log_that_begins_anew_takes_its_orders_along() {
         let mut orders = Orders::default();
-        orders.apply(0, 0, event(OrderAction::Created, 1, 1));
-        orders.apply(1, 0, event(OrderAction::Created, 2, 2));
+        orders.apply(0, event(OrderAction::Created, 1, 1));
+        orders.apply(1, event(OrderAction::Created, 2, 2));
         orders.forget(0);
         assert_eq!(ids(&orders.page(9, None).unwrap()), [2]);
         assert_eq!(orders.creation(Uuid::from_u128(1)), None);
@@ -253,7 +233,7 @@ mod tests {
         ) {
             let mut orders = Orders::default();
             let mut all: Vec<_> = (1u128..).zip(&seconds).map(|(n, s)| (*s, n)).collect();
-            all.iter().for_each(|(s, n)| orders.apply(0, 0, event(OrderAction::Created, *n, *s)));
+            all.iter().for_each(|(s, n)| orders.apply(0, event(OrderAction::Created, *n, *s)));
             all.sort();
             all.reverse();
             let (mut seen, mut after, mut newer) = (Vec::new(), None, 1_000);
@@ -262,7 +242,7 @@ mod tests {
                 prop_assert!(page.orders.len() <= limit);
                 seen.extend(ids(&page));
                 newer += 1;
-                orders.apply(0, 0, event(OrderAction::Created, newer, 10));
+                orders.apply(0, event(OrderAction::Created, newer, 10));
                 match page.next {
                     None => break,
                     next => after = next,

@@ -3,7 +3,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -11,6 +12,8 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
     partitions: Mutex<HashMap<i32, Partition>>,
+    /// For a thread that waits.
+    advanced: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -37,12 +40,22 @@ impl Reached {
         let _ = woken.await;
     }
 
+    /// Blocks this thread until the record at `offset` has been read, but not longer than `within`; says whether it was.
+    pub(crate) fn wait_blocking(&self, partition: i32, offset: i64, within: Duration) -> bool {
+        let unread = |partitions: &mut HashMap<i32, Partition>| {
+            partitions.get(&partition).is_none_or(|partition| partition.next <= offset)
+        };
+        let waited = self.advanced.wait_timeout_while(self.partitions(), within, unread);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     /// Everything before `next` has been read.
     pub(crate) fn advance(&self, partition: i32, next: i64) {
         let woken = {
             let mut partitions = self.partitions();
             let partition = partitions.entry(partition).or_default();
             partition.next = next;
+            self.advanced.notify_all();
             if partition.waiting.first_key_value().is_none_or(|(offset, _)| *offset >= next) {
                 return;
             }
@@ -77,6 +90,18 @@ mod tests {
         assert!(fourth.as_mut().now_or_never().is_none());
         reached.advance(0, 9);
         assert!(fourth.now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_thread_waits_until_its_record_was_read_but_not_for_ever() {
+        let reached = Reached::default();
+        assert!(!reached.wait_blocking(0, 3, Duration::from_millis(1)));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| reached.wait_blocking(0, 3, Duration::from_secs(60)));
+            (0..=4).for_each(|next| reached.advance(0, next));
+            assert!(waits.join().unwrap());
+        });
+        assert!(reached.wait_blocking(0, 3, Duration::ZERO));
     }
 
     #[tokio::test]

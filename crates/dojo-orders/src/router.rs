@@ -20,6 +20,8 @@ use futures::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
+    let marks = Arc::clone(&app.marks);
+    let notices = move || marks.notices();
     Router::new()
         .route("/", get(page::page))
         .route("/assets/{name}", get(assets::asset))
@@ -32,7 +34,7 @@ pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
         .route("/status", get(status::status))
-        .merge(health::routes(app.config.readiness.clone(), app.config.metrics.clone()))
+        .merge(health::routes(app.config.readiness.clone(), app.config.metrics.clone(), notices))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -6,11 +6,11 @@
 
 use crate::{
     app::{App, LOG_READERS, STREAMS},
-    audit_trail::AuditTrail,
     catch_up::Log,
     config::Config,
     feeds::{self, Feeds},
     hub::Capacity,
+    marks::{self, Marks},
     model::Model,
     mutations::{MESSAGE_TIMEOUT, Mutations},
     origin::OwnNames,
@@ -118,8 +118,8 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
-    let trail = AuditTrail::start(kafka.clone(), producer.clone(), id, serving.clone());
-    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), trail, id.to_owned());
+    let marks = Arc::new(Marks::new(producer.clone()));
+    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), Arc::clone(&marks), id.to_owned());
     let rules = {
         let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
         tokio::task::spawn_blocking(move || Rules::open(&dir, mode, &serving)).await.map_err(Error::Rules)?
@@ -136,14 +136,18 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         config,
         producer,
         model,
+        marks,
         mutations,
         rules,
     })
 }
 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
-    let (trail, producer, progress) = (app.mutations.trail.clone(), app.producer.clone(), app.relay.clone());
-    Ok(feeds::follow(&app.config, &app.instance, &app.model, trail, producer, progress, reading)?)
+    let (producer, progress) = (app.producer.clone(), app.relay.clone());
+    let (config, instance, model) = (&app.config, &app.instance, &app.model);
+    let feeds = feeds::follow(config, instance, model, &app.marks, producer, progress, reading)?;
+    tokio::spawn(marks::watch(Arc::clone(&app.marks), Arc::clone(&app.model.hub), reading.clone()));
+    Ok(feeds)
 }
 
 /// From here on the settings are known, and this instance tells on `dojo-status` what it does.

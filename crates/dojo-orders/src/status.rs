@@ -1,9 +1,12 @@
 //! `GET /status` and `GET /instances`: who is there, who reads what and how far, and what Kafka holds.
 
-use crate::app::App;
+use crate::{
+    app::App,
+    marks::{Mark, WATCHED},
+};
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use dojo_contract::{InstanceStatus, Service, topic};
+use dojo_contract::{InstanceStatus, Service, time, topic};
 use dojo_kafka::Connectivity;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -32,7 +35,6 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
             "count": app.model.orders().len(),
             "caughtUp": app.model.is_caught_up(),
             "unreadableRecords": app.model.unreadable(),
-            "auditRecordsToResend": app.mutations.trail.waiting(),
         },
     }))
 }
@@ -74,20 +76,35 @@ fn groups(instances: &[InstanceStatus], relay_group: &str, now: DateTime<Utc>) -
     groups.into_iter().map(|(group, members)| json!({"group": group, "members": members})).collect()
 }
 
+/// A partition of a topic that is written in transactions, too.
+fn marked(partition: i32, mark: Mark) -> Value {
+    let mut view = json!({
+        "partition": partition,
+        "earliestOffset": mark.earliest,
+        "endOffset": mark.end,
+        "lastStableOffset": mark.stable,
+    });
+    if let Some(since) = mark.still_since {
+        view["stableOffsetStandsStillSince"] = json!(time::format(since));
+    }
+    view
+}
+
 /// Null where Kafka does not tell in time.
 async fn topics(app: &App) -> Value {
     if app.producer.is_away() {
         return Value::Null;
     }
     let one = |name: &'static str| async move {
-        let marks = app.producer.watermarks(name).await.ok()?;
-        let partitions = marks.into_iter().map(|(partition, (earliest, end))| {
-            json!({"partition": partition, "earliestOffset": earliest, "endOffset": end})
-        });
-        Some(Map::from_iter([
-            ("name".to_owned(), json!(name)),
-            ("partitions".to_owned(), partitions.collect()),
-        ]))
+        let partitions: Vec<Value> = if WATCHED.contains(&name) {
+            let marks = app.marks.look(name).await.ok()?;
+            marks.into_iter().map(|(partition, mark)| marked(partition, mark)).collect()
+        } else {
+            let marks = app.producer.watermarks(name).await.ok()?;
+            let partition = |(partition, (earliest, end))| json!({"partition": partition, "earliestOffset": earliest, "endOffset": end});
+            marks.into_iter().map(partition).collect()
+        };
+        Some(Map::from_iter([("name".to_owned(), json!(name)), ("partitions".to_owned(), json!(partitions))]))
     };
     let all = futures::future::join_all(topic::TOPICS.iter().map(|spec| one(spec.name)));
     let told = timeout(TOPICS_WITHIN, all).await.ok();

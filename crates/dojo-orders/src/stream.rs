@@ -19,12 +19,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// So often a quiet stream says that it is alive.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
-const ALIVE: &[u8] = b": alive\n\n";
+/// Heartbeat interval of a quiet stream.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// A named event, since a browser hides comments from the page. Its data is there because a browser drops an event
+/// without data; it has no `id:`, so that it moves no cursor.
+const ALIVE: &[u8] = b"event: heartbeat\ndata: {}\n\n";
 /// Sent as soon as it is known where the stream begins, so that a client sees that it is open: whatever happens after
 /// this is told.
 const GREETING: &[u8] = b": open\nretry: 1000\n\n";
+/// How long the status of an answer waits for the greeting.
+pub(crate) const GREETED_WITHIN: Duration = Duration::from_secs(5);
 /// What is written at once, at most, beside one event that is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -56,13 +60,21 @@ pub(crate) struct Stream {
 enum Phase {
     /// Looks where each log ends that its cursor does not name: what comes behind that is "from now on".
     Now,
-    /// Looks where to go on; `checked`: the log reaches as far as the cursor says.
-    Join {
-        checked: bool,
-        resets: Vec<(Feed, i32)>,
-    },
+    /// Looks where to go on.
+    Join(Join),
     Live(Place),
     CatchUp(mpsc::Receiver<Missed>),
+}
+
+/// What is known of a stream's cursor when it looks where to go on.
+#[derive(Debug, Default)]
+struct Join {
+    /// The log was seen to reach as far as the cursor says.
+    checked: bool,
+    /// The cursor is not a client's word: it was the hub's, or was held against the log.
+    trusted: bool,
+    /// Partitions whose log began anew since.
+    resets: Vec<(Feed, i32)>,
 }
 
 impl Stream {
@@ -73,9 +85,10 @@ impl Stream {
         shutdown: CancellationToken,
         slot: OwnedSemaphorePermit,
     ) -> Self {
-        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        // The first comes after the greeting, for which the status of the answer waits.
+        let mut heartbeat = interval_at(Instant::now() + GREETED_WITHIN + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let join = Phase::Join { checked: false, resets: Vec::new() };
+        let join = Phase::Join(Join::default());
         let (cursor, phase) = match begin {
             Begin::Now => match hub.join_now() {
                 Some((place, cursor)) => (cursor, Phase::Live(place)),
@@ -94,6 +107,7 @@ impl Stream {
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if !self.greeted && !matches!(self.phase, Phase::Now) {
             self.greeted = true;
+            self.heartbeat.reset();
             return Some(Bytes::from_static(GREETING));
         }
         while !self.shutdown.is_cancelled() {
@@ -104,19 +118,21 @@ impl Stream {
                     () = self.shutdown.cancelled() => return None,
                     cursor = self.log.ends(&self.cursor) => {
                         self.cursor = cursor;
-                        self.phase = Phase::Join { checked: false, resets: Vec::new() };
+                        self.phase = Phase::Join(Join::default());
                         self.greeted = true;
                         out.extend_from_slice(GREETING);
                     }
                     _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
                 },
-                Phase::Join { checked, resets } => {
-                    let place = if resets.is_empty() { self.hub.join(&self.cursor, *checked) } else { None };
+                Phase::Join(join) => {
+                    let Join { checked, trusted, resets } = std::mem::take(join);
+                    let place =
+                        if resets.is_empty() { self.hub.join(&mut self.cursor, checked) } else { None };
                     self.phase = match place {
                         Some(place) => Phase::Live(place),
                         None => {
-                            let resets = std::mem::take(resets);
-                            Phase::CatchUp(self.log.catch_up(self.cursor.clone(), self.hub.end(), resets))
+                            let (cursor, ring) = (self.cursor.clone(), self.hub.end());
+                            Phase::CatchUp(self.log.catch_up(cursor, trusted, ring, resets))
                         }
                     };
                     continue;
@@ -127,7 +143,7 @@ impl Stream {
                     self.changes.mark_unchanged();
                     match self.hub.read(place, CHUNK_BYTES) {
                         Found::Lost(resets) => {
-                            self.phase = Phase::Join { checked: false, resets };
+                            self.phase = Phase::Join(Join { checked: false, trusted: true, resets });
                             continue;
                         }
                         Found::Events(events) if !events.is_empty() => {
@@ -152,15 +168,16 @@ impl Stream {
                         None => return None,
                         Some(Missed::Done) => {
                             // Everything up to where the hub was; it may have gone on, and then this begins again.
-                            self.phase = Phase::Join { checked: true, resets: Vec::new() };
+                            self.phase = Phase::Join(Join { checked: true, trusted: true, resets: Vec::new() });
                         }
                         Some(Missed::Event(event)) => write_event(&mut self.cursor, &event, &mut out),
-                        Some(Missed::Until { feed, partition, next }) => {
-                            let next = self.cursor.get(feed, partition).map_or(next, |own| own.max(next));
-                            self.cursor.set(feed, partition, next);
+                        Some(Missed::Until { feed, partition, at }) => {
+                            if self.cursor.get(feed, partition).is_none_or(|own| own < at.next) {
+                                self.cursor.set(feed, partition, at.next, at.before);
+                            }
                         }
                         Some(Missed::Gap { feed, partition, wanted, resumes }) => {
-                            self.cursor.set(feed, partition, resumes);
+                            self.cursor.set(feed, partition, resumes, None);
                             write_gap(&self.cursor, feed, partition, wanted, resumes, &mut out);
                         }
                     },
@@ -178,11 +195,11 @@ impl Stream {
 
 /// Writes an event the stream has not sent yet, and moves its cursor behind it.
 fn write_event(cursor: &mut Cursor, event: &Event, out: &mut Vec<u8>) {
-    let Event { feed, partition, offset, frame } = event;
+    let Event { feed, partition, offset, timestamp, frame } = event;
     if cursor.get(*feed, *partition).is_some_and(|next| *offset < next) {
         return;
     }
-    cursor.set(*feed, *partition, offset.saturating_add(1));
+    cursor.set(*feed, *partition, offset.saturating_add(1), *timestamp);
     write_id(cursor, out);
     out.extend_from_slice(frame);
 }

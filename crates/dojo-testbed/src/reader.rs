@@ -2,7 +2,7 @@
 
 use crate::PATIENCE;
 use dojo_contract::header::Headers;
-use dojo_kafka::{From, KafkaConfig, Tail, Tailed, tail};
+use dojo_kafka::{From, Isolation, KafkaConfig, Tail, Tailed, tail};
 use serde::de::DeserializeOwned;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -74,8 +74,16 @@ impl Reader {
                 sender.send_modify(|records: &mut Vec<Read>| records.push(read));
             }
         };
-        let tail = tail(kafka, "test", topic, From::Earliest, &CancellationToken::new(), push)
-            .expect("the topic can be read");
+        let tail = tail(
+            kafka,
+            "test",
+            topic,
+            From::Earliest,
+            Isolation::ReadCommitted,
+            &CancellationToken::new(),
+            push,
+        )
+        .expect("the topic can be read");
         Self { topic, records, _tail: tail }
     }
 

@@ -4,7 +4,7 @@
 //! isn't ready, and joins again only when the other one has said that it stopped, or has missed three reports.
 
 use super::member::Job;
-use crate::{Error, From, Tailed, tail};
+use crate::{Error, From, Isolation, Tailed, tail};
 use chrono::Utc;
 use dojo_contract::{InstanceState, InstanceStatus, time, topic};
 use std::{
@@ -32,26 +32,27 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     let mut rival = None;
     let client_id = format!("{id}-fenced");
     let since = From::Time(Utc::now() - InstanceStatus::SILENCE);
-    let _tail = tail(kafka, &client_id, topic::STATUS, since, shutdown, move |tailed| {
-        let Tailed::Record(record) = tailed else { return };
-        let status = record.value.and_then(|value| serde_json::from_slice::<InstanceStatus>(value).ok());
-        let Some(status) = status.filter(|status| own.is_rival(status)) else { return };
-        let is_live = status.state != InstanceState::Stopped;
-        *lock(&reported) = is_live.then(Instant::now);
-        let process = (status.pid, status.started_at);
-        if rival != Some(process) {
-            rival = Some(process);
-            let why = format!(
-                "another process is {}: pid {}, started at {}; this one waits until that one ends; \
+    let _tail =
+        tail(kafka, &client_id, topic::STATUS, since, Isolation::ReadCommitted, shutdown, move |tailed| {
+            let Tailed::Record(record) = tailed else { return };
+            let status = record.value.and_then(|value| serde_json::from_slice::<InstanceStatus>(value).ok());
+            let Some(status) = status.filter(|status| own.is_rival(status)) else { return };
+            let is_live = status.state != InstanceState::Stopped;
+            *lock(&reported) = is_live.then(Instant::now);
+            let process = (status.pid, status.started_at);
+            if rival != Some(process) {
+                rival = Some(process);
+                let why = format!(
+                    "another process is {}: pid {}, started at {}; this one waits until that one ends; \
                  give one of them another INSTANCE_ID",
-                status.instance_id,
-                status.pid,
-                time::format(status.started_at),
-            );
-            tracing::warn!("{why}");
-            known.fenced(why);
-        }
-    })?;
+                    status.instance_id,
+                    status.pid,
+                    time::format(status.started_at),
+                );
+                tracing::warn!("{why}");
+                known.fenced(why);
+            }
+        })?;
     let silence = InstanceStatus::SILENCE.to_std().unwrap_or(Duration::from_secs(6));
     while !shutdown.is_cancelled() && lock(&last_report).is_some_and(|last| last.elapsed() < silence) {
         std::thread::sleep(LOOK_EVERY);

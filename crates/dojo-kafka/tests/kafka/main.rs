@@ -10,9 +10,9 @@ use dojo_contract::{
     topic::{self, TOPICS},
 };
 use dojo_kafka::{
-    AssignedPartition, Consume, Error, From, Handler, Instance, KafkaConfig, LogLookup, Observed, Outbox,
-    Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed, consume,
-    create_topics, tail,
+    AssignedPartition, Consume, Error, From, Handler, Instance, Isolation, KafkaConfig, LogLookup, Observed,
+    Outbox, Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed,
+    consume, create_topics, tail,
 };
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
@@ -420,7 +420,7 @@ async fn tailed(kafka: &KafkaConfig, from: From) -> (Vec<(i32, i64)>, Vec<(i32, 
     let told = Arc::new(Mutex::new((Vec::new(), Vec::new(), 0)));
     let tell = Arc::clone(&told);
     let end = CancellationToken::new();
-    let _tail = tail(kafka, "test", topic::ORDERS, from, &end, move |event| {
+    let _tail = tail(kafka, "test", topic::ORDERS, from, Isolation::ReadCommitted, &end, move |event| {
         let mut told = tell.lock().unwrap();
         match event {
             Tailed::Record(record) => told.0.push((record.partition, record.offset)),
@@ -519,15 +519,22 @@ async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_sto
     let kafka = Kafka::start().await;
     let said = Arc::new(Mutex::new(Vec::<InstanceStatus>::new()));
     let keep = Arc::clone(&said);
-    let _tail =
-        tail(&kafka.config, "test", topic::STATUS, From::Earliest, &CancellationToken::new(), move |event| {
+    let _tail = tail(
+        &kafka.config,
+        "test",
+        topic::STATUS,
+        From::Earliest,
+        Isolation::ReadCommitted,
+        &CancellationToken::new(),
+        move |event| {
             if let Tailed::Record(record) = event {
                 let status: InstanceStatus = serde_json::from_slice(record.value.unwrap()).unwrap();
                 assert_eq!(record.key, Some(status.instance_id.as_bytes()));
                 keep.lock().unwrap().push(status);
             }
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     // Who comes second is given its share only when the first has given something up, which takes a heartbeat.
     let first = run(&kafka.config, "g", Copy::default());
     until("the first to have everything", async || first.progress.partitions().len() == 3).await;
@@ -577,16 +584,19 @@ async fn a_tail_that_retention_overtakes_says_what_it_missed() {
     let told = Arc::new(Mutex::new((Vec::new(), Vec::new())));
     let tell = Arc::clone(&told);
     let end = CancellationToken::new();
-    let _tail = tail(&slow, "test", topic::AUDIT, From::Earliest, &end, move |event| match event {
-        Tailed::Record(record) => {
-            tell.lock().unwrap().0.push(record.offset);
-            // Ends at once, and for good, when the other end is dropped.
-            let _ = wait.recv();
-        }
-        Tailed::Gap { wanted, resumes, .. } => tell.lock().unwrap().1.push((wanted, resumes)),
-        Tailed::Started { .. } | Tailed::CaughtUp { .. } => {}
-    })
-    .unwrap();
+    let _tail =
+        tail(&slow, "test", topic::AUDIT, From::Earliest, Isolation::ReadCommitted, &end, move |event| {
+            match event {
+                Tailed::Record(record) => {
+                    tell.lock().unwrap().0.push(record.offset);
+                    // Ends at once, and for good, when the other end is dropped.
+                    let _ = wait.recv();
+                }
+                Tailed::Gap { wanted, resumes, .. } => tell.lock().unwrap().1.push((wanted, resumes)),
+                Tailed::Started { .. } | Tailed::CaughtUp { .. } => {}
+            }
+        })
+        .unwrap();
     until("the first record", async || !told.lock().unwrap().0.is_empty()).await;
     delete_records(&kafka.config, topic::AUDIT, DELETED).await;
     drop(go_on);

@@ -137,6 +137,9 @@ pub async fn answer(response: Response) -> (StatusCode, Value) {
     (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) })
 }
 
+/// What a quiet stream says.
+pub const HEARTBEAT: &str = "event: heartbeat\ndata: {}";
+
 /// A client of server-sent events that takes nothing for granted.
 pub struct Events {
     bytes: BoxStream<'static, Vec<u8>>,
@@ -160,7 +163,7 @@ impl Event {
 
 impl Events {
     /// The next block of lines; `None` at the stream's end.
-    async fn block(&mut self) -> Option<String> {
+    pub async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
                 let rest = self.buffer.split_off(end + 2);
@@ -176,7 +179,7 @@ impl Events {
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
-            if block.starts_with(':') {
+            if block.starts_with(':') || block == HEARTBEAT {
                 continue;
             }
             let lines: Vec<_> = block.split(['\n', '\r']).collect();

@@ -4,6 +4,7 @@
 
 mod fixture;
 
+mod audit;
 mod dead_letters;
 mod idempotency;
 mod kafka_away;

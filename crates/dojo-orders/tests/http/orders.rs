@@ -26,7 +26,7 @@ async fn an_order_is_on_both_topics_and_in_the_list_when_its_answer_comes() {
         (key.as_str(), &audit["action"], &audit["instanceId"]),
         (id, &json!("created"), &json!("order-1"))
     );
-    assert_eq!((&audit["offset"], &audit["timestamp"]), (&json!(0), &event["timestamp"]));
+    assert_eq!((&audit["offset"], &audit["timestamp"]), (&Value::Null, &event["timestamp"]));
     orders.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! What arrives on a topic, and when.
 
-use dojo_kafka::{From, KafkaConfig, Tail, Tailed, tail};
+use dojo_kafka::{From, Isolation, KafkaConfig, Tail, Tailed, tail};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,16 @@ impl Arrivals {
                 is_original: record.headers.is_empty(),
             });
         };
-        let tail = tail(kafka, "arrivals", topic, From::Earliest, &CancellationToken::new(), note).unwrap();
+        let tail = tail(
+            kafka,
+            "arrivals",
+            topic,
+            From::Earliest,
+            Isolation::ReadCommitted,
+            &CancellationToken::new(),
+            note,
+        )
+        .unwrap();
         Self { seen, _tail: tail }
     }
 

@@ -1,0 +1,190 @@
+//! Where the logs end: for readers of everything, and for readers of committed records alone, whom an open transaction
+//! holds back.
+//!
+//! Kafka lets a reader of committed records come as far as the last stable offset: the first record of the oldest
+//! transaction that is still open. A process that dies in the middle of a transaction leaves it open until it comes
+//! back or until the broker aborts the transaction. For that long nobody reads on, which looks like a failure of the readers;
+//! so this service looks once a second, and says which log stands still and since when.
+
+use crate::hub::Hub;
+use chrono::{DateTime, TimeDelta, Utc};
+use dojo_contract::{time, topic};
+use dojo_kafka::{Error, LogEnds, Producer};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The topics that services write to in transactions.
+pub(crate) const WATCHED: [&str; 3] = [topic::ORDERS, topic::AUDIT, topic::ORDERS_DLQ];
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// While the cluster's id is not known yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A transaction takes a tenth of a second. One that takes this long is worth a sentence.
+const WORTH_SAYING: TimeDelta = TimeDelta::seconds(3);
+
+/// The offsets of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) earliest: i64,
+    /// The offset that the next record will get.
+    pub(crate) end: i64,
+    /// The last stable offset.
+    pub(crate) stable: i64,
+    /// Since when the last stable offset has stood below the end, without moving.
+    pub(crate) still_since: Option<DateTime<Utc>>,
+}
+
+/// Asks where the logs end, and remembers since when one stands still.
+pub(crate) struct Marks {
+    producer: Producer,
+    /// Of a reader of everything.
+    ends: OnceLock<LogEnds>,
+    still: Mutex<Still>,
+}
+
+/// Last stable offset of each partition where it is below the end, and when it was first seen there.
+type Still = BTreeMap<(&'static str, i32), (i64, DateTime<Utc>)>;
+
+impl Marks {
+    pub(crate) fn new(producer: Producer) -> Self {
+        Self { producer, ends: OnceLock::new(), still: Mutex::default() }
+    }
+
+    /// From now on `ends` says where the logs end; the tail it comes from reads uncommitted.
+    pub(crate) fn follow(&self, ends: LogEnds) {
+        // Set once, by the start of the service.
+        let _ = self.ends.set(ends);
+    }
+
+    /// The end of each partition, behind everything that is on the log.
+    pub(crate) async fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
+        match self.ends.get() {
+            Some(ends) => ends.of(topic).await,
+            None => Err(Error::Closed { topic: topic.to_owned() }),
+        }
+    }
+
+    /// Asks Kafka for the marks of one of the [`WATCHED`] topics.
+    pub(crate) async fn look(&self, topic: &'static str) -> Result<BTreeMap<i32, Mark>, Error> {
+        let (marks, ends) = tokio::join!(self.producer.watermarks(topic), self.ends(topic));
+        let (marks, ends, now) = (marks?, ends?, Utc::now());
+        let mark = |(partition, (earliest, stable))| {
+            let end = ends.get(&partition).copied().unwrap_or_default().max(stable);
+            let still_since = self.observe(topic, partition, stable, end, now);
+            (partition, Mark { earliest, end, stable, still_since })
+        };
+        Ok(marks.into_iter().map(mark).collect())
+    }
+
+    fn observe(
+        &self,
+        topic: &'static str,
+        partition: i32,
+        stable: i64,
+        end: i64,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let mut still = self.still();
+        if stable >= end {
+            still.remove(&(topic, partition));
+            return None;
+        }
+        let seen = still.entry((topic, partition)).or_insert((stable, now));
+        if seen.0 != stable {
+            *seen = (stable, now);
+        }
+        Some(seen.1)
+    }
+
+    /// A sentence for each topic that has stood still for some time.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let now = Utc::now();
+        let mut topics = BTreeMap::<_, (Vec<String>, DateTime<Utc>)>::new();
+        for ((topic, partition), (_, since)) in self.still().iter() {
+            if now - since >= WORTH_SAYING {
+                let (partitions, first) = topics.entry(*topic).or_insert_with(|| (Vec::new(), *since));
+                partitions.push(partition.to_string());
+                *first = (*first).min(*since);
+            }
+        }
+        let notice = |(topic, (partitions, since)): (&str, (Vec<String>, DateTime<Utc>))| {
+            format!(
+                "a transaction has been open on {topic} (partition {}) since {}: readers of committed records wait until \
+                 it ends or the broker aborts it",
+                partitions.join(", "),
+                time::format(since)
+            )
+        };
+        topics.into_iter().map(notice).collect()
+    }
+
+    fn still(&self) -> MutexGuard<'_, Still> {
+        self.still.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks once a second until `shutdown`, and tells the hub which cluster its events come from.
+pub(crate) async fn watch(marks: Arc<Marks>, hub: Arc<Hub>, shutdown: CancellationToken) {
+    let look = async {
+        loop {
+            let cluster = marks.producer.cluster_id();
+            if let Some(cluster) = &cluster {
+                hub.set_cluster(crate::cursor::cluster_name(cluster));
+            }
+            if !marks.producer.is_away() {
+                for topic in WATCHED {
+                    if let Err(error) = marks.look(topic).await {
+                        tracing::debug!(%error, "cannot see where a log ends");
+                    }
+                }
+            }
+            tokio::time::sleep(if cluster.is_some() { LOOK_EVERY } else { LOOK_AGAIN }).await;
+        }
+    };
+    tokio::select! {
+        () = look => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dojo_kafka::KafkaConfig;
+
+    fn marks() -> Marks {
+        let kafka = KafkaConfig::new("127.0.0.1:1");
+        Marks::new(Producer::new(&kafka, "test", Duration::from_secs(1)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_log_stands_still_while_its_stable_offset_is_below_the_end_and_does_not_move() {
+        let (marks, now) = (marks(), Utc::now());
+        let at = |seconds| now + TimeDelta::seconds(seconds);
+        let see = |seconds, stable, end| marks.observe(topic::AUDIT, 0, stable, end, at(seconds));
+        assert_eq!(see(0, 5, 5), None);
+        assert_eq!(see(1, 5, 7), Some(at(1)));
+        assert_eq!(see(2, 5, 9), Some(at(1)));
+        assert_eq!(see(3, 6, 9), Some(at(3)), "it has moved");
+        assert_eq!(see(4, 9, 9), None);
+        assert_eq!(see(5, 9, 10), Some(at(5)));
+    }
+
+    #[tokio::test]
+    async fn a_short_transaction_is_not_worth_a_sentence() {
+        let marks = marks();
+        marks.observe(topic::ORDERS, 1, 5, 7, Utc::now());
+        assert_eq!(marks.notices(), [] as [String; 0]);
+        let earlier = Utc::now() - WORTH_SAYING;
+        marks.observe(topic::ORDERS, 0, 5, 7, earlier);
+        marks.observe(topic::ORDERS, 2, 5, 7, earlier);
+        let [notice] = &marks.notices()[..] else { panic!("one sentence a topic") };
+        assert!(
+            notice.starts_with("a transaction has been open on orders (partition 0, 2) since "),
+            "{notice}"
+        );
+    }
+}
