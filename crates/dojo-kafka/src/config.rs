@@ -172,16 +172,23 @@ impl KafkaConfig {
     }
 
     pub(crate) fn tail_consumer(&self, client_id: &str) -> ClientConfig {
-        let mut config = self.lookup_consumer(client_id);
-        // Whoever reads a whole topic must know when a part of it was missed.
+        let mut config = self.groupless(client_id);
+        // A reader of a whole topic must know when a part of it was missed.
         config.set("auto.offset.reset", "error");
-        config
+        self.with_properties(config)
     }
 
+    /// A consumer for looks into the log, of which each reads a little and has to see the end soon.
     pub(crate) fn lookup_consumer(&self, client_id: &str) -> ClientConfig {
+        let mut config = self.groupless(client_id);
+        config.set("fetch.wait.max.ms", "5");
+        self.with_properties(config)
+    }
+
+    fn groupless(&self, client_id: &str) -> ClientConfig {
         // librdkafka wants a group id to be a consumer at all. Nothing is subscribed and nothing committed, so no
         // such group ever comes to be.
-        self.with_properties(self.reader(client_id, client_id))
+        self.reader(client_id, client_id)
     }
 
     pub(crate) fn admin(&self) -> ClientConfig {

@@ -275,11 +275,14 @@ impl Delivery for ExactlyOnce {
 
     fn recover(&mut self) -> Result<(), Interrupt> {
         match self.abort() {
-            Err(Interrupt::Repeat(why)) => tracing::debug!(group = self.consume.group, why, "not aborted"),
-            result if self.producer.client().fatal_error().is_none() => return result,
-            _ => {}
+            Err(Interrupt::Fenced) => return Err(Interrupt::Fenced),
+            aborted => match self.producer.client().fatal_error() {
+                None if aborted.is_ok() => return Ok(()),
+                Some((code, _)) if fences(code) => return Err(Interrupt::Fenced),
+                // This producer is of no further use. The next one of its id ends what it left open.
+                _ => {}
+            },
         }
-        self.open = None;
         self.producer = producer(&self.kafka, &self.consume, &self.refused)?;
         self.call("begin again under its transactional id", |producer, within| {
             producer.init_transactions(within)
@@ -295,17 +298,18 @@ fn producer(kafka: &KafkaConfig, consume: &Consume, refused: &Refused) -> Result
 
 /// Whether another producer has taken the transactional id, or another member the name in the group.
 fn is_fenced(error: &KafkaError) -> bool {
-    let code = match error {
-        KafkaError::Transaction(error) => Some(RDKafkaError::code(error)),
-        error => error.rdkafka_error_code(),
-    };
+    match error {
+        KafkaError::Transaction(error) => fences(RDKafkaError::code(error)),
+        error => error.rdkafka_error_code().is_some_and(fences),
+    }
+}
+
+fn fences(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
-        Some(
-            RDKafkaErrorCode::Fenced
-                | RDKafkaErrorCode::ProducerFenced
-                | RDKafkaErrorCode::InvalidProducerEpoch
-                | RDKafkaErrorCode::FencedInstanceId
-        )
+        RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::FencedInstanceId
     )
 }

@@ -132,16 +132,27 @@ impl<H: Handler> Member<H> {
 
     /// Works until shutdown, until another process takes this one's name, or until an error that waiting won't mend.
     pub(super) fn run(mut self) -> Ended<H> {
-        let result = loop {
-            let interrupt = match self.work() {
-                Err(Interrupt::Repeat(why)) => self.repeat(&why).err(),
-                result => result.err(),
-            };
-            match interrupt {
-                None if self.job.shutdown.is_cancelled() => break Ok(()),
-                None | Some(Interrupt::Repeat(_)) => {}
-                Some(Interrupt::Failed(error)) => break Err(error),
-                Some(Interrupt::Fenced) => return Ended::Fenced(self.leave()),
+        let ended = loop {
+            match self.work().or_else(|interrupt| self.repeat(interrupt)) {
+                Ok(()) if self.job.shutdown.is_cancelled() => break Ok(()),
+                Ok(()) => {}
+                Err(interrupt) => break Err(interrupt),
+            }
+        };
+        let result = match ended {
+            Err(Interrupt::Fenced) => return Ended::Fenced(self.leave()),
+            Err(Interrupt::Repeat(_)) => {
+                // Shutdown came before it was taken back.
+                self.delivery.revoke(&self.consumer);
+                Ok(())
+            }
+            Err(Interrupt::Failed(error)) => {
+                self.delivery.finish(&self.consumer);
+                Err(error)
+            }
+            Ok(()) => {
+                self.delivery.finish(&self.consumer);
+                Ok(())
             }
         };
         self.close();
@@ -286,15 +297,24 @@ impl<H: Handler> Member<H> {
         Ok(true)
     }
 
-    /// Takes up once more what the group has given, from the committed offsets.
-    fn repeat(&mut self, why: &str) -> Result<(), Interrupt> {
+    /// Takes back what was done since the last commit, and what the group has given up once more from there.
+    ///
+    /// Nothing is read before that has succeeded: a commit in between would skip what was taken back.
+    fn repeat(&mut self, interrupt: Interrupt) -> Result<(), Interrupt> {
+        let Interrupt::Repeat(mut why) = interrupt else { return Err(interrupt) };
         self.outbox.clear();
-        if self.job.shutdown.is_cancelled() {
-            return Ok(());
+        loop {
+            if self.job.shutdown.is_cancelled() {
+                return Err(Interrupt::Repeat(why));
+            }
+            self.warn_once("reads again from its committed offsets", &why);
+            std::thread::sleep(AGAIN_AFTER);
+            match self.delivery.recover() {
+                Ok(()) => break,
+                Err(Interrupt::Repeat(still)) => why = still,
+                Err(interrupt) => return Err(interrupt),
+            }
         }
-        self.warn_once("reads again from its committed offsets", &why);
-        std::thread::sleep(AGAIN_AFTER);
-        self.delivery.recover()?;
         self.take_up_again();
         Ok(())
     }
@@ -307,8 +327,7 @@ impl<H: Handler> Member<H> {
         self.handler
     }
 
-    fn close(&mut self) {
-        self.delivery.finish(&self.consumer);
+    fn close(&self) {
         self.consumer.context().close();
         if let Err(error) = self.consumer.unassign() {
             tracing::debug!(%error, "giving up partitions at the end");

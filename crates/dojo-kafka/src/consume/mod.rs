@@ -181,16 +181,24 @@ fn refuse_incremental_rebalances(kafka: &KafkaConfig, consume: &Consume) -> Resu
 struct WantedGuarantee {
     instance_id: String,
     settings: Option<watch::Receiver<SettingsSnapshot>>,
+    wanted: Guarantee,
 }
 
 impl WantedGuarantee {
     fn of(consume: &Consume) -> Self {
-        let settings = consume.settings.as_ref().map(SettingsFollower::changes);
-        Self { instance_id: consume.instance.id.clone(), settings }
+        let mut settings = consume.settings.as_ref().map(SettingsFollower::changes);
+        // Looked at for the first time with the first record.
+        settings.iter_mut().for_each(watch::Receiver::mark_changed);
+        Self { instance_id: consume.instance.id.clone(), settings, wanted: Guarantee::default() }
     }
 
-    fn get(&self) -> Guarantee {
-        let settings = self.settings.as_ref().map(|settings| settings.borrow());
-        settings.map_or_else(Guarantee::default, |now| now.settings.guarantee(&self.instance_id))
+    /// Asked before every record, so it looks at the settings only when they have changed.
+    fn get(&mut self) -> Guarantee {
+        if let Some(settings) = &mut self.settings
+            && settings.has_changed().unwrap_or(false)
+        {
+            self.wanted = settings.borrow_and_update().settings.guarantee(&self.instance_id);
+        }
+        self.wanted
     }
 }

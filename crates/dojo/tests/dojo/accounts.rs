@@ -17,6 +17,8 @@ use tokio::time::sleep;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Nothing came for so long at the end: what repeats a record comes sooner after it, once every instance runs.
 const SETTLED: Duration = Duration::from_secs(4);
+/// Orders of which a failing test tells everything that was said.
+const HISTORIES: usize = 4;
 /// Orders of one customer in the last 60 s that are not suspicious.
 const NOT_SUSPICIOUS: usize = 5;
 
@@ -26,6 +28,8 @@ struct Said {
     action: AuditAction,
     retry_count: u32,
     velocity: bool,
+    /// For a person who wonders about it: its offset on `audit`, who said it, of which record, and when.
+    told: String,
 }
 
 impl Said {
@@ -37,6 +41,14 @@ impl Said {
     fn is_end(&self) -> bool {
         matches!(self.action, AuditAction::Notified | AuditAction::Dlq)
     }
+}
+
+/// How much more was said than once each; verdicts repeat each other whatever they say.
+fn repeated_in(said: &[Said], counted: impl Fn(&Said) -> bool) -> usize {
+    let what = |said: &Said| (!said.is_verdict()).then(|| said.action);
+    let all: Vec<_> = said.iter().filter(|s| counted(s)).map(|s| (what(s), s.retry_count)).collect();
+    let is_repeated = |(n, one): (usize, &(Option<AuditAction>, u32))| all[..n].contains(one);
+    all.iter().enumerate().filter(|numbered| is_repeated(*numbered)).count()
 }
 
 /// Everything on the log, taken in record by record.
@@ -94,10 +106,21 @@ impl Books {
 
     fn audit(&mut self, record: &Read) {
         let event: AuditEvent = record.json();
+        let instance = event.instance_id.as_deref().unwrap_or("?");
+        let of = event.partition.zip(event.offset).map(|(partition, offset)| format!("{partition}/{offset}"));
+        let told = format!(
+            "{} {:?} {} by {instance} of {} at {}",
+            record.offset,
+            event.action,
+            event.retry_count.unwrap_or_default(),
+            of.as_deref().unwrap_or("?"),
+            event.timestamp.format("%H:%M:%S%.3f"),
+        );
         self.said.entry(event.order_id.to_string()).or_default().push(Said {
             action: event.action,
             retry_count: event.retry_count.unwrap_or_default(),
             velocity: event.alerts.iter().flatten().any(|alert| alert.kind == "VELOCITY"),
+            told,
         });
     }
 
@@ -112,15 +135,19 @@ impl Books {
 
     /// How much more was said than once each, of what is `counted`: by order and retry count.
     fn repeated(&self, counted: impl Fn(&Said) -> bool) -> usize {
-        let more = |said: &Vec<Said>| {
-            let counts: Vec<_> = said.iter().filter(|s| counted(s)).map(|s| s.retry_count).collect();
-            counts.len() - counts.iter().collect::<BTreeSet<_>>().len()
-        };
-        self.said.values().map(more).sum()
+        self.said.values().map(|said| repeated_in(said, &counted)).sum()
     }
 
-    /// Customers whose number of suspicious orders is wrong, where `is_suspicious` tells of an order's verdicts.
-    fn wrong_velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
+    /// Everything that was said of some of the orders that came to more than one end or verdict.
+    fn repeated_histories(&self) -> Vec<String> {
+        let ends = |said: &[Said]| said.iter().filter(|s| s.is_end()).count();
+        let is_repeated = |said: &&Vec<Said>| ends(said) > 1 || repeated_in(said, |_| true) > 0;
+        let told = |said: &Vec<Said>| said.iter().map(|s| s.told.as_str()).collect::<Vec<_>>().join("\n    ");
+        self.said.values().filter(is_repeated).take(HISTORIES).map(told).collect()
+    }
+
+    /// Orders of each customer, and how many of them are suspicious, as `is_suspicious` tells from an order's verdicts.
+    fn velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
         let mut customers: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for (order, customer) in &self.placed {
             let verdicts: Vec<_> = self.of(order).iter().filter(|said| said.is_verdict()).collect();
@@ -128,6 +155,12 @@ impl Books {
             *placed += 1;
             *suspicious += usize::from(is_suspicious(&verdicts));
         }
+        customers
+    }
+
+    /// The customers whose number of suspicious orders is wrong.
+    fn wrong_velocity(&self, is_suspicious: impl Fn(&[&Said]) -> bool) -> BTreeMap<&str, (usize, usize)> {
+        let mut customers = self.velocity(is_suspicious);
         customers.retain(|_, (placed, suspicious)| *suspicious != placed.saturating_sub(NOT_SUSPICIOUS));
         customers
     }
@@ -150,6 +183,13 @@ pub async fn wrong_verdicts(kafka: &KafkaConfig) -> Option<String> {
         wrong.iter().take(5).collect::<Vec<_>>(),
     );
     (!unjudged.is_empty() || !wrong.is_empty() || books.placed.is_empty()).then_some(told)
+}
+
+/// Orders of each customer and how many of them carry VELOCITY, once every order has a verdict.
+pub async fn velocity(kafka: &KafkaConfig) -> BTreeMap<String, (usize, usize)> {
+    let books = Books::settle(kafka, |books| books.without(Said::is_verdict).len()).await;
+    let customers = books.velocity(|verdicts| verdicts.iter().any(|said| said.velocity));
+    customers.into_iter().map(|(customer, counts)| (customer.to_owned(), counts)).collect()
 }
 
 /// What must be true in the end, and what is counted.
@@ -182,6 +222,8 @@ pub struct Accounts {
     pub ended_twice: usize,
     /// Repeated verdicts on one order.
     pub judged_twice: usize,
+    /// What was said of some of the orders of which something was repeated.
+    repeated: Vec<String>,
 }
 
 impl Accounts {
@@ -233,6 +275,7 @@ impl Accounts {
             ),
             ended_twice: books.placed.keys().filter(|order| ends(order) > 1).count(),
             judged_twice: books.repeated(Said::is_verdict),
+            repeated: books.repeated_histories(),
         }
     }
 
@@ -260,9 +303,14 @@ impl Accounts {
     /// Fails where anything happened twice.
     pub fn nothing_is_repeated(&self) {
         assert!(self.velocity_by_any.is_empty(), "orders and VELOCITY: {:?}", self.velocity_by_any);
+        let histories = self.repeated.join("\n\n    ");
         let repeated = (self.notified_twice, self.retried_twice, self.dead_twice, self.judged_twice);
-        assert_eq!(repeated, (0, (0, 0), (0, 0), 0), "NOTIFIED, RETRY, DLQ and verdicts that came again");
-        assert_eq!(self.ended_twice, 0, "orders that came to two ends");
+        assert_eq!(
+            repeated,
+            (0, (0, 0), (0, 0), 0),
+            "NOTIFIED, RETRY, DLQ and verdicts that came again: {histories}"
+        );
+        assert_eq!(self.ended_twice, 0, "orders that came to two ends: {histories}");
     }
 }
 

@@ -65,11 +65,6 @@ impl Alone {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// The process id.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Returns `host:port` of health and metrics, once the service listens there.
     pub async fn admin(&self) -> String {
         self.address("health and metrics on").await

@@ -214,7 +214,7 @@ fn velocity_counts(events: &Events, orders: &Arrivals) {
 }
 
 /// What every instance has in memory, in KiB. Empty where the system does not tell.
-async fn memory(dojo: &Dojo) -> BTreeMap<String, u64> {
+pub async fn memory(dojo: &Dojo) -> BTreeMap<String, u64> {
     let running = eventually("every instance to run", async || {
         let running = dojo.running().await?;
         if running.len() >= 5 { Ok(running) } else { Err(format!("{running:?}")) }

@@ -3,9 +3,10 @@
 //! Orders go straight to `orders`, at a rate at which every crash leaves some in each partition.
 
 use crate::{accounts::wrong_verdicts, alone::Alone, load::one_of_many, process::kills};
-use dojo_contract::{NewOrder, OrderAction, OrderEvent, topic};
+use dojo_contract::{NewOrder, OrderAction, OrderEvent, Service, topic};
 use dojo_kafka::{
-    Consume, Error, Handler, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record, consume,
+    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
+    consume,
 };
 use dojo_testbed::{Kafka, PATIENCE, Reader, eventually, own_prefix};
 use futures::{StreamExt as _, stream};
@@ -158,7 +159,8 @@ impl Handler for Foreign {
 /// Joins `fraud-group`, stays until `stay` is done, and leaves.
 async fn foreign_member_joins(lane: &Lane, stay: impl Future<Output = ()>) {
     let (progress, leave) = (Progress::default(), CancellationToken::new());
-    let member = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], "foreign");
+    let foreign = Instance::start(Service::Fraud, None);
+    let member = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &foreign);
     let producer = lane.producer.clone();
     let reading = consume(&lane.kafka, member, producer, Foreign, progress.clone(), leave.clone()).unwrap();
     tokio::time::timeout(PATIENCE, progress.assigned()).await.expect("the group takes a member in");

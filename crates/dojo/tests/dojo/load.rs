@@ -110,14 +110,12 @@ impl Load {
 
     /// Waits until so many more orders have been taken.
     pub async fn takes(&self, more: usize) {
-        let taken = || {
-            let answers = self.answers.lock().unwrap();
-            answers.iter().filter(|answer| matches!(answer.told, Told::Created(_))).count()
-        };
-        let wanted = taken() + more;
-        eventually("more orders to be taken", async || {
-            let taken = taken();
-            if taken >= wanted { Ok(()) } else { Err(format!("{taken} of {wanted}")) }
+        let told = || tally(&self.answers.lock().unwrap());
+        let taken = |told: &BTreeMap<_, usize>| told.get("created").copied().unwrap_or_default();
+        let wanted = taken(&told()) + more;
+        eventually(&format!("{wanted} orders to be taken"), async || {
+            let told = told();
+            if taken(&told) >= wanted { Ok(()) } else { Err(told) }
         })
         .await;
     }

@@ -70,7 +70,10 @@ impl Services {
         let status: Value = answer.json().await.map_err(|e| e.to_string())?;
         let topics = status["topics"].as_array().ok_or("no topics")?.iter();
         let partitions = topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten());
-        let is_open = |p: &&Value| p["lastStableOffset"].as_i64() < p["endOffset"].as_i64();
+        let is_open = |p: &&Value| {
+            let stable = p["lastStableOffset"].as_i64();
+            stable.is_some_and(|stable| stable < p["endOffset"].as_i64().unwrap_or_default())
+        };
         Ok(partitions.filter(is_open).cloned().collect())
     }
 
@@ -88,7 +91,7 @@ impl Services {
 
 /// Since when the partition's last stable offset stands still.
 fn stands_still_since(partition: &Value) -> Option<DateTime<Utc>> {
-    let text = partition["stableSince"].as_str()?;
+    let text = partition["stableOffsetStandsStillSince"].as_str()?;
     Some(text.parse().unwrap_or_else(|e| panic!("{text}: {e}")))
 }
 
