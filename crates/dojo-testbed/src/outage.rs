@@ -12,7 +12,10 @@ use dojo_broker::{Broker, Config};
 use dojo_contract::topic::TOPICS;
 use dojo_kafka::{KafkaConfig, create_topics};
 use kafka_node::{Jars, Node, Options};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
 use tokio::{net::TcpSocket, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -50,12 +53,23 @@ impl OwnKafka {
         Self::start_as(Some(proxy)).await
     }
 
+    /// One that keeps everything in a folder; `None` where the suite runs on the embedded broker, which has no disk.
+    pub async fn on_disk(folder: &Path) -> Option<Self> {
+        let options = Options { parent_folder: Some(folder.to_owned()), ..Options::default() };
+        let (broker, address) = apache(jars()?, options).await;
+        Some(Self::with_topics(broker, address).await)
+    }
+
+    async fn with_topics(broker: Own, address: String) -> Self {
+        let config = KafkaConfig::new(address);
+        create_topics(&config, TOPICS, 1).await.expect("the topics can be created");
+        Self { config, broker }
+    }
+
     async fn start_as(proxy: Option<&Proxy>) -> Self {
         let advertised = proxy.map(|proxy| proxy.address().to_string());
         let (broker, own_address) = if let Some(jars) = jars() {
-            let node = apache(jars, None, advertised.clone()).await;
-            let own_address = format!("localhost:{}", node.port());
-            (Own::Apache(Some(node)), own_address)
+            apache(jars, Options { advertised: advertised.clone(), ..Options::default() }).await
         } else {
             let broker = empty(advertised.as_deref());
             let socket = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
@@ -67,9 +81,7 @@ impl OwnKafka {
         if let Some(proxy) = proxy {
             proxy.forward_to(own_address.clone());
         }
-        let config = KafkaConfig::new(advertised.unwrap_or(own_address));
-        create_topics(&config, TOPICS, 1).await.expect("the topics can be created");
-        Self { config, broker }
+        Self::with_topics(broker, advertised.unwrap_or(own_address)).await
     }
 
     /// Stops it as an operator would, keeping what it holds. Returns when it is gone.
@@ -98,7 +110,8 @@ impl OwnKafka {
             }
             Own::Apache(node) => {
                 let port = node.take().map(|node| node.port());
-                *node = Some(apache(jars().expect("the jars are still there"), port, None).await);
+                let options = Options { port, ..Options::default() };
+                self.broker = apache(jars().expect("the jars are still there"), options).await.0;
             }
         }
         create_topics(&self.config, TOPICS, 1).await.expect("the topics can be created");
@@ -121,11 +134,6 @@ fn empty(advertised: Option<&str>) -> Broker {
     Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made")
 }
 
-async fn apache(jars: Jars, port: Option<u16>, advertised: Option<String>) -> Node {
-    let options = Options { port, advertised, ..Options::default() };
-    blocking(move || Node::start(&jars, options).expect("Apache Kafka starts")).await
-}
-
 impl Embedded {
     fn start(&mut self) {
         let Some(socket) = self.kept.take() else { return };
@@ -144,6 +152,13 @@ impl Embedded {
         task.await.expect("the broker ends");
         self.kept = Some(hold(self.address).expect("its port stays ours"));
     }
+}
+
+/// A node of Apache Kafka, and where it listens.
+async fn apache(jars: Jars, options: Options) -> (Own, String) {
+    let node = blocking(move || Node::start(&jars, options).expect("Apache Kafka starts")).await;
+    let address = format!("localhost:{}", node.port());
+    (Own::Apache(Some(node)), address)
 }
 
 /// What a node of Apache Kafka is started from, where the suite runs on Apache Kafka. Without Java, tests of Kafka being away

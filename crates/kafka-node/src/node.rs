@@ -59,6 +59,8 @@ pub struct Options {
     pub advertised: Option<String>,
     /// Broker configs beside or instead of ours, such as `group.initial.rebalance.delay.ms`.
     pub configs: Vec<(String, String)>,
+    /// Where the node's folder is made; where the system has its temporary files, if none is given.
+    pub parent_folder: Option<PathBuf>,
     /// What the JVM may use for its heap, in MiB; 384 where none is given.
     pub heap_mib: Option<u32>,
 }
@@ -81,10 +83,11 @@ impl Node {
     /// # Errors
     /// [`Error::Ended`] and [`Error::Silent`] with the end of the node's log; [`Error::Port`], [`Error::File`].
     pub fn start(jars: &Jars, options: Options) -> Result<Self, Error> {
+        let parent = options.parent_folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
             .prefix("kafka-node-")
-            .tempdir()
-            .map_err(Error::file("a folder for Kafka"))?;
+            .tempdir_in(&parent)
+            .map_err(Error::file(parent))?;
         copy_folder(&jars.formatted(), &folder.path().join("logs"))?;
         let mut node = Self {
             jars: jars.clone(),
