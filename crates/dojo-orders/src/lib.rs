@@ -12,6 +12,9 @@
 //!   (`instances.rs`), the newest rows of the page (`recent.rs`), and the hub (`hub.rs`), from which every stream of
 //!   `GET /events` takes its events (`stream.rs`), or from the log, where the hub no longer has them (`catch_up.rs`).
 //!
+//! What stands in the way of either is said: `marks.rs` knows since when an open transaction holds readers back, and a
+//! cursor (`cursor.rs`) knows which log it belongs to, so that nobody goes on in the middle of another one.
+//!
 //! What a client may rely on is in each route's module; `router.rs` says which is which. A refusal is always a problem
 //! document (`problem.rs`).
 

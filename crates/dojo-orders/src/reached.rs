@@ -3,8 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
 
@@ -12,8 +11,6 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
     partitions: Mutex<HashMap<i32, Partition>>,
-    /// For a thread that waits.
-    advanced: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +37,9 @@ impl Reached {
         let _ = woken.await;
     }
 
-    /// Blocks this thread until the record at `offset` has been read, but not longer than `within`; says whether it was.
-    pub(crate) fn wait_blocking(&self, partition: i32, offset: i64, within: Duration) -> bool {
-        let unread = |partitions: &mut HashMap<i32, Partition>| {
-            partitions.get(&partition).is_none_or(|partition| partition.next <= offset)
-        };
-        let waited = self.advanced.wait_timeout_while(self.partitions(), within, unread);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    /// Whether the record at `offset` has been read.
+    pub(crate) fn has_passed(&self, partition: i32, offset: i64) -> bool {
+        self.partitions().get(&partition).is_some_and(|partition| partition.next > offset)
     }
 
     /// Everything before `next` has been read.
@@ -55,7 +48,6 @@ impl Reached {
             let mut partitions = self.partitions();
             let partition = partitions.entry(partition).or_default();
             partition.next = next;
-            self.advanced.notify_all();
             if partition.waiting.first_key_value().is_none_or(|(offset, _)| *offset >= next) {
                 return;
             }
@@ -92,22 +84,11 @@ mod tests {
         assert!(fourth.now_or_never().is_some());
     }
 
-    #[test]
-    fn a_thread_waits_until_its_record_was_read_but_not_for_ever() {
-        let reached = Reached::default();
-        assert!(!reached.wait_blocking(0, 3, Duration::from_millis(1)));
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| reached.wait_blocking(0, 3, Duration::from_secs(60)));
-            (0..=4).for_each(|next| reached.advance(0, next));
-            assert!(waits.join().unwrap());
-        });
-        assert!(reached.wait_blocking(0, 3, Duration::ZERO));
-    }
-
     #[tokio::test]
     async fn what_was_read_before_is_not_waited_for() {
         let reached = Reached::default();
         reached.advance(2, 5);
+        assert!(reached.has_passed(2, 4) && !reached.has_passed(2, 5) && !reached.has_passed(1, 0));
         assert!(reached.wait(2, 4).now_or_never().is_some());
         assert!(reached.wait(2, 5).now_or_never().is_none());
     }

@@ -1,7 +1,7 @@
 //! What a person sees, in a real browser. A screenshot is kept below `target/screenshots`.
 
 use crate::process::{Start, free_port, workspace};
-use dojo_testbed::PATIENCE;
+use dojo_testbed::{PATIENCE, eventually};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 use std::{
@@ -119,4 +119,30 @@ async fn an_order_placed_on_the_page_gets_its_verdict_there() {
     let folder = workspace().join("target/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("first-order.png"), screenshot).unwrap();
+}
+
+#[tokio::test]
+async fn the_guarantee_is_changed_on_the_page_for_all_and_for_one_instance() {
+    let Some(browser) = Browser::start().await else { return };
+    let dojo = Start::new().ready().await;
+    browser.client.goto(&dojo.url).await.unwrap();
+    browser.wait_for("#stream[data-state=live]").await;
+    let own = "[data-instance=notification-1] .guarantee select";
+    for (select, chosen) in [("#guarantee", "exactlyOnce"), (own, "atLeastOnce")] {
+        browser.wait_for(select).await.select_by_value(chosen).await.unwrap();
+    }
+    eventually("both to be in force", async || {
+        let settings = dojo.get("/settings").await;
+        let all = settings["guarantee"]["value"] == "exactlyOnce";
+        let one = settings["instances"]["notification-1"]["guarantee"]["value"] == "atLeastOnce";
+        if all && one { Ok(()) } else { Err(settings) }
+    })
+    .await;
+    let source = "#guarantee-source";
+    eventually("the page to say where it comes from", async || match browser.text_of(source).await {
+        text if text == "topic" => Ok(()),
+        text => Err(text),
+    })
+    .await;
+    assert_eq!(browser.text_of("#notified-twice").await, "0");
 }
