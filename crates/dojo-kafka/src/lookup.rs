@@ -1,6 +1,6 @@
 //! Looks into the log with a consumer of its own, beside the stream of a consumer loop.
 
-use crate::{Error, KafkaConfig, LogLookup, Record, config::create, tail::Context};
+use crate::{Error, Isolation, KafkaConfig, LogLookup, Record, config::create, tail::Context};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -21,21 +21,33 @@ const STEP: Duration = Duration::from_secs(1);
 pub(crate) struct Lookup {
     kafka: KafkaConfig,
     client_id: String,
+    isolation: Isolation,
     shutdown: CancellationToken,
     consumer: OnceLock<BaseConsumer<Context>>,
 }
 
 impl Lookup {
+    /// A look at committed records.
     pub(crate) fn new(kafka: &KafkaConfig, client_id: &str, shutdown: CancellationToken) -> Self {
+        Self::reading(Isolation::ReadCommitted, kafka, client_id, shutdown)
+    }
+
+    pub(crate) fn reading(
+        isolation: Isolation,
+        kafka: &KafkaConfig,
+        client_id: &str,
+        shutdown: CancellationToken,
+    ) -> Self {
         let client_id = format!("{client_id}-lookup");
-        Self { kafka: kafka.clone(), client_id, shutdown, consumer: OnceLock::new() }
+        Self { kafka: kafka.clone(), client_id, isolation, shutdown, consumer: OnceLock::new() }
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<Context>, Error> {
         if let Some(consumer) = self.consumer.get() {
             return Ok(consumer);
         }
-        let config = self.kafka.lookup_consumer(&self.client_id);
+        let mut config = self.kafka.lookup_consumer(&self.client_id);
+        config.set("isolation.level", self.isolation.level());
         let consumer = create("consumer", &config, config.create_with_context(Context))?;
         Ok(self.consumer.get_or_init(|| consumer))
     }
@@ -54,6 +66,7 @@ impl Lookup {
         topic: &str,
         partition: i32,
         offset: i64,
+        within: Duration,
     ) -> Result<Option<(i64, Option<i64>)>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
@@ -61,7 +74,7 @@ impl Lookup {
         at(&on_cluster, partition, Offset::Offset(offset))
             .and_then(|list| consumer.assign(&list))
             .map_err(fail)?;
-        let until = Instant::now() + WITHIN;
+        let until = Instant::now() + within;
         let found = loop {
             match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
                 Some(Ok(message)) if message.topic() == on_cluster && message.partition() == partition => {
@@ -91,7 +104,7 @@ impl LogLookup for Lookup {
     }
 
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error> {
-        Ok(self.record_at(topic, partition, offset)?.and_then(|(_, timestamp)| timestamp))
+        Ok(self.record_at(topic, partition, offset, WITHIN)?.and_then(|(_, timestamp)| timestamp))
     }
 
     fn read_since(

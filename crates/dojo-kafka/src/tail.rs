@@ -21,8 +21,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const POLL: Duration = Duration::from_millis(50);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// A tail asks at most this often whether its log is still the same one.
-const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// How long a tail may look whether its log is still the same one; a tail that can't find out goes on.
+const CHECKED_WITHIN: Duration = Duration::from_secs(2);
 /// A tail assigns partitions at most this often.
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 /// How long a tail of a topic may take in all to say where the topic ends.
@@ -54,7 +54,7 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    fn level(self) -> &'static str {
+    pub(crate) fn level(self) -> &'static str {
         match self {
             Self::ReadCommitted => "read_committed",
             Self::ReadUncommitted => "read_uncommitted",
@@ -180,7 +180,7 @@ pub fn tail(
     let consumer = Arc::new(consumer);
     let ends = LogEnds { consumer: Arc::downgrade(&consumer), prefix: kafka.prefix.clone() };
     let stop = shutdown.child_token();
-    let lookup = Lookup::new(kafka, client_id, stop.clone());
+    let lookup = Lookup::reading(isolation, kafka, client_id, stop.clone());
     let contract_topic = topic.to_owned();
     let (topic, prefix) = (kafka.prefix.on_cluster(topic).into_owned(), kafka.prefix.clone());
     let thread_topic = topic.clone();
@@ -194,7 +194,7 @@ pub fn tail(
         next: BTreeMap::new(),
         last: BTreeMap::new(),
         cluster: None,
-        doubted: None,
+        was_interrupted: false,
         assigned: Instant::now(),
         lookup,
     };
@@ -221,7 +221,8 @@ struct Reading<F> {
     /// The record of each partition that was read last.
     last: BTreeMap<i32, Seen>,
     cluster: Option<String>,
-    doubted: Option<Instant>,
+    /// The connection was lost since the last record or end of a partition, so what answers next may be another log.
+    was_interrupted: bool,
     assigned: Instant,
     lookup: Lookup,
 }
@@ -243,16 +244,18 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                     // has stopped there.
                     self.go_on(&[]);
                 }
+                Some(Ok(_)) if self.is_another_log() => {}
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
                     self.next.insert(partition, offset.saturating_add(1));
                     self.last.insert(partition, (offset, message.timestamp().to_millis()));
                     (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
                 }
+                Some(Err(KafkaError::PartitionEOF(_))) if self.is_another_log() => {}
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
                 Some(Err(error)) => {
                     tracing::debug!(topic = self.topic, %error, "tailing");
-                    self.doubt();
+                    self.was_interrupted = true;
                 }
             }
         }
@@ -270,37 +273,39 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         (self.on)(Tailed::CaughtUp { partition, next });
     }
 
-    /// The connection was interrupted, so what answers next may hold another log under the same name: one of another
-    /// cluster, or one in which another record stands where the last one was read.
-    fn doubt(&mut self) {
-        if self.doubted.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
-            return;
+    /// Checks, once after each interruption, whether the log that answers now is the one that was read before. It is
+    /// another one on another cluster, or where another record stands at the offset that was read last; reading then goes
+    /// on at its start.
+    fn is_another_log(&mut self) -> bool {
+        if !std::mem::take(&mut self.was_interrupted) {
+            return false;
         }
-        while !self.stopped.is_cancelled() {
-            match partitions(&self.consumer, &self.topic, ASK_WITHIN) {
-                Ok(_) => break,
-                Err(error) => tracing::debug!(topic = self.topic, %error, "waiting for the topic"),
-            }
-            std::thread::sleep(ASK_AGAIN);
+        let until = Instant::now() + CHECKED_WITHIN;
+        let left = || until.saturating_duration_since(Instant::now());
+        // Asking for the partitions also brings the name of the cluster up to date.
+        if let Err(error) = partitions(&self.consumer, &self.topic, left()) {
+            tracing::debug!(topic = self.topic, %error, "cannot look whether the log goes on; going on");
         }
-        self.doubted = Some(Instant::now());
-        let cluster = self.consumer.client().fetch_cluster_id(ASK_AGAIN);
-        let moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
+        let cluster = self.consumer.client().fetch_cluster_id(Duration::ZERO);
+        let has_moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
         self.cluster = cluster.or(self.cluster.take());
-        let anew: Vec<_> = if moved {
+        let anew: Vec<_> = if has_moved {
             tracing::warn!(topic = self.topic, cluster = self.cluster, "this is another cluster");
             self.next.keys().copied().collect()
         } else {
-            self.last.iter().filter(|last| self.is_replaced(*last.0, *last.1)).map(|(p, _)| *p).collect()
+            let last = self.last.iter();
+            last.filter(|(p, seen)| self.is_replaced(**p, **seen, left())).map(|(p, _)| *p).collect()
         };
-        if !anew.is_empty() {
-            self.go_on(&anew);
+        if anew.is_empty() {
+            return false;
         }
+        self.go_on(&anew);
+        true
     }
 
     /// Whether another record stands where the last one was read.
-    fn is_replaced(&self, partition: i32, (offset, timestamp): Seen) -> bool {
-        match self.lookup.record_at(&self.contract_topic, partition, offset) {
+    fn is_replaced(&self, partition: i32, (offset, timestamp): Seen, within: Duration) -> bool {
+        match self.lookup.record_at(&self.contract_topic, partition, offset, within) {
             // A record that is gone, as compaction and retention take it, says nothing.
             Ok(found) => found.is_some_and(|(at, found)| at == offset && found != timestamp),
             Err(error) => {

@@ -85,7 +85,7 @@ fn marked(partition: i32, mark: Mark) -> Value {
         "lastStableOffset": mark.stable,
     });
     if let Some(since) = mark.still_since {
-        view["stableOffsetStandsStillSince"] = json!(time::format(since));
+        view["stableSince"] = json!(time::format(since));
     }
     view
 }

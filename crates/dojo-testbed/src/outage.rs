@@ -71,9 +71,7 @@ impl OwnKafka {
         let (broker, own_address) = if let Some(jars) = jars() {
             apache(jars, Options { advertised: advertised.clone(), ..Options::default() }).await
         } else {
-            let advertised = advertised.as_ref().map(|a| a.parse().expect("an address is one"));
-            let broker =
-                Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made");
+            let broker = empty(advertised.as_deref());
             let socket = hold(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
             let address = socket.local_addr().expect("a socket has an address");
             let mut embedded = Embedded { broker, address, serving: None, kept: Some(socket) };
@@ -102,6 +100,23 @@ impl OwnKafka {
         }
     }
 
+    /// Starts another Kafka in its place after a stop or a kill: at the same address, with the dojo's topics and nothing
+    /// else. Only for a Kafka without a proxy.
+    pub async fn start_another(&mut self) {
+        match &mut self.broker {
+            Own::Embedded(embedded) => {
+                embedded.broker = empty(None);
+                embedded.start();
+            }
+            Own::Apache(node) => {
+                let port = node.take().map(|node| node.port());
+                let options = Options { port, ..Options::default() };
+                self.broker = apache(jars().expect("the jars are still there"), options).await.0;
+            }
+        }
+        create_topics(&self.config, TOPICS, 1).await.expect("the topics can be created");
+    }
+
     /// Starts it again after a stop or a kill, with everything that it held. Returns when it answers.
     pub async fn start_again(&mut self) {
         match &mut self.broker {
@@ -111,6 +126,12 @@ impl OwnKafka {
             }
         }
     }
+}
+
+/// An embedded broker that holds nothing.
+fn empty(advertised: Option<&str>) -> Broker {
+    let advertised = advertised.map(|a| a.parse().expect("an address is one"));
+    Broker::new(Config { advertised, ..Config::default() }).expect("a broker can be made")
 }
 
 impl Embedded {

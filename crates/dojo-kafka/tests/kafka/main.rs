@@ -3,6 +3,7 @@
 
 mod guarantees;
 mod members;
+mod tail;
 
 use chrono::Utc;
 use dojo_contract::{

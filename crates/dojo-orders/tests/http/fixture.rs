@@ -119,8 +119,7 @@ impl Orders {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let bytes = response.bytes_stream().map(|chunk| chunk.unwrap().to_vec()).boxed();
-        let mut events = Events { bytes, buffer: Vec::new() };
+        let mut events = Events::of(response);
         let greeting = events.block().await.expect("a stream greets at once");
         assert!(greeting.starts_with(":"), "{greeting}");
         events
@@ -162,6 +161,11 @@ impl Event {
 }
 
 impl Events {
+    pub fn of(response: Response) -> Self {
+        let bytes = response.bytes_stream().map(|chunk| chunk.unwrap().to_vec()).boxed();
+        Self { bytes, buffer: Vec::new() }
+    }
+
     /// The next block of lines; `None` at the stream's end.
     pub async fn block(&mut self) -> Option<String> {
         loop {

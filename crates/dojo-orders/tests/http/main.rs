@@ -8,6 +8,7 @@ mod audit;
 mod dead_letters;
 mod idempotency;
 mod kafka_away;
+mod logs;
 mod orders;
 mod page;
 mod refusals;
