@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -97,22 +97,15 @@ pub enum Tailed<'a> {
 /// A running tail; dropping it ends the reading.
 #[derive(Debug)]
 pub struct Tail {
-    ends: LogEnds,
     _stop: DropGuard,
 }
 
-impl Tail {
-    /// Asks for the ends of topics as this tail sees them.
-    pub fn ends(&self) -> &LogEnds {
-        &self.ends
-    }
-}
-
-/// Asks for the ends of topics with the connection and the [`Isolation`] of a tail, for as long as that runs. Cheap to
-/// clone.
+/// Asks where topics end, as readers of an [`Isolation`] see it. Cheap to clone.
+///
+/// On a connection of its own: on that of a tail, each question would wait for a fetch that waits for records.
 #[derive(Clone)]
 pub struct LogEnds {
-    consumer: Weak<BaseConsumer<Context>>,
+    consumer: Arc<BaseConsumer<Context>>,
     prefix: Prefix,
 }
 
@@ -123,11 +116,16 @@ impl std::fmt::Debug for LogEnds {
 }
 
 impl LogEnds {
-    /// The end of each partition of `topic`: of a tail that reads uncommitted, the offset that the next record will
-    /// get; of one that reads committed, the last stable offset. Bounded by five seconds in all.
+    /// A client for `kafka`.
+    pub fn new(kafka: &KafkaConfig, client_id: &str, isolation: Isolation) -> Result<Self, Error> {
+        let consumer = Arc::new(reader(kafka, client_id, isolation)?);
+        Ok(Self { consumer, prefix: kafka.prefix.clone() })
+    }
+
+    /// The end of each partition of `topic`: for readers of everything, the offset that the next record will get; for
+    /// readers of committed records, the last stable offset. Bounded by five seconds in all.
     pub async fn of(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
-        let closed = || Error::Closed { topic: topic.to_owned() };
-        let consumer = self.consumer.upgrade().ok_or_else(closed)?;
+        let consumer = Arc::clone(&self.consumer);
         let (on_cluster, topic) = (self.prefix.on_cluster(topic).into_owned(), topic.to_owned());
         let until = Instant::now() + ENDS_WITHIN;
         let left = move || until.saturating_duration_since(Instant::now());
@@ -174,11 +172,7 @@ pub fn tail(
     shutdown: &CancellationToken,
     on: impl FnMut(Tailed<'_>) + Send + 'static,
 ) -> Result<Tail, Error> {
-    let mut config = kafka.tail_consumer(client_id);
-    config.set("isolation.level", isolation.level());
-    let consumer: BaseConsumer<Context> = create("consumer", &config, config.create_with_context(Context))?;
-    let consumer = Arc::new(consumer);
-    let ends = LogEnds { consumer: Arc::downgrade(&consumer), prefix: kafka.prefix.clone() };
+    let consumer = Arc::new(reader(kafka, client_id, isolation)?);
     let stop = shutdown.child_token();
     let lookup = Lookup::reading(isolation, kafka, client_id, stop.clone());
     let contract_topic = topic.to_owned();
@@ -202,7 +196,17 @@ pub fn tail(
         .name(format!("tail-{thread_topic}"))
         .spawn(move || reading.run(&from))
         .map_err(|e| Error::Thread { what: format!("tailing {thread_topic}"), message: e.to_string() })?;
-    Ok(Tail { ends, _stop: stop.drop_guard() })
+    Ok(Tail { _stop: stop.drop_guard() })
+}
+
+fn reader(
+    kafka: &KafkaConfig,
+    client_id: &str,
+    isolation: Isolation,
+) -> Result<BaseConsumer<Context>, Error> {
+    let mut config = kafka.tail_consumer(client_id);
+    config.set("isolation.level", isolation.level());
+    create("consumer", &config, config.create_with_context(Context))
 }
 
 /// A record that was read: its offset and its timestamp.

@@ -4,7 +4,11 @@
 
 const MOST_ROWS = 200;
 const MOST_VERDICTS = 5000;
+const MOST_DELIVERIES = 20000;
+const MOST_RETRY_COUNTS = 16;
 const SILENT_AFTER_MS = 6000;
+// A quiet stream says every three seconds that it is alive.
+const STREAM_SILENT_AFTER_MS = 10000;
 
 const byId = (id) => document.getElementById(id);
 const clone = (id) => byId(id).content.firstElementChild.cloneNode(true);
@@ -95,10 +99,11 @@ const apply = {
     const row = clone("audit-row");
     row.dataset.orderId = event.orderId;
     prepend(lists.audit, fill(row, {
-      action: event.action + attemptOf(event), customer: event.customerName, by, at: event.timestamp,
+      action: event.action + attemptOf(event) + partial(event), customer: event.customerName, by, at: event.timestamp,
     }));
     if (event.action === "FRAUD_ALERT") alert(event);
     judge(event);
+    countDelivery(event);
   },
 
   dlq(event) {
@@ -117,16 +122,19 @@ const apply = {
 
   settings(event) {
     if (event.unreadable) return;
-    const name = /^(?:instances\.(.+)\.)?failRate$/.exec(event.key ?? "");
+    const name = /^(?:instances\.(.+)\.)?(failRate|guarantee)$/.exec(event.key ?? "");
     if (!name) return;
-    if (name[1] === undefined) {
-      setRateOfAll(event.value);
+    const [, instance, setting] = name;
+    const own = setting === "failRate" ? ownRates : ownGuarantees;
+    if (instance === undefined) {
+      setOfAll(setting === "failRate" ? all : guaranteeOfAll, event.value);
     } else if (event.value === null) {
-      ownRates.delete(name[1]);
+      own.delete(instance);
     } else {
-      ownRates.set(name[1], event.value);
+      own.set(instance, event.value);
     }
     showRates();
+    showGuarantees();
   },
 
   status(event) {
@@ -136,6 +144,8 @@ const apply = {
     const live = event.state !== "stopped";
     row.dataset.live = String(live);
     row.querySelector(".rate").hidden = event.service !== "notification" || !live;
+    row.querySelector(".guarantee").hidden = !["notification", "fraud"].includes(event.service) || !live;
+    row.dataset.limitation = live && event.limitation ? `${event.instanceId}: ${event.limitation}` : "";
     fill(row, { id: event.instanceId, state: event.state, rule: event.ruleVersion });
     field(row, "rule").dataset.error = live ? event.ruleError ?? "" : "";
     showBanner();
@@ -151,24 +161,52 @@ function alert(event) {
   field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
   prepend(lists.alerts, fill(row, {
     alerts: alerts.map((a) => a.type).join(", "), customer: event.customerName, at: event.timestamp,
-    reason: alerts.map((a) => a.reason).join("; "),
+    reason: alerts.map((a) => a.reason).join("; ") + partial(event),
   }));
 }
 
+// A verdict for which orders were missing in the counts.
+const partial = (event) => (event.windowStats?.partial ? " (partial)" : "");
 const attemptOf = (event) => (event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "");
 
 function judge(event) {
   const verdict = {};
   switch (event.action) {
     case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + attemptOf(event); break;
-    case "FRAUD_CHECK_PASSED": verdict.fraud = "passed"; break;
-    case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", "); break;
+    case "FRAUD_CHECK_PASSED": verdict.fraud = "passed" + partial(event); break;
+    case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", ") + partial(event); break;
     case "RULE_ERROR": if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR"; break;
   }
   verdicts.set(event.orderId, { ...verdicts.get(event.orderId), ...verdict });
   if (verdicts.size > MOST_VERDICTS) verdicts.delete(verdicts.keys().next().value);
   const row = orderRows.get(event.orderId);
   if (row) fill(row, verdict);
+}
+
+// Orders that were notified twice. How often an order was notified, by retry count; each change of it is notified once.
+const deliveries = new Map();
+
+function countDelivery(event) {
+  const isChange = ["created", "updated", "deleted", "REDRIVEN"].includes(event.action);
+  if (!isChange && event.action !== "NOTIFIED") return;
+  let delivery = deliveries.get(event.orderId);
+  if (!delivery) {
+    delivery = { changes: 0, notified: new Map(), counted: false };
+    deliveries.set(event.orderId, delivery);
+    if (deliveries.size > MOST_DELIVERIES) deliveries.delete(deliveries.keys().next().value);
+  }
+  if (isChange) {
+    delivery.changes += 1;
+    return;
+  }
+  const retry = event.retryCount ?? 0;
+  if (delivery.notified.size >= MOST_RETRY_COUNTS && !delivery.notified.has(retry)) return;
+  const times = (delivery.notified.get(retry) ?? 0) + 1;
+  delivery.notified.set(retry, times);
+  if (times > Math.max(1, delivery.changes) && !delivery.counted) {
+    delivery.counted = true;
+    byId("notified-twice").textContent = String(Number(byId("notified-twice").textContent) + 1);
+  }
 }
 
 // What an event changes beside a row of its own, when so many follow it that the row would not stay.
@@ -180,6 +218,7 @@ const applyToOthers = {
     if (event.unreadable) return;
     if (event.action === "FRAUD_ALERT") alert(event);
     judge(event);
+    countDelivery(event);
   },
   dlq() {},
   settings: apply.settings,
@@ -202,6 +241,7 @@ function instanceRow(id, service) {
     row = clone("instance-card");
     row.dataset.instance = id;
     row.querySelector(".rate").dataset.rate = id;
+    row.querySelector(".guarantee").dataset.guarantee = id;
     instanceRows.set(id, row);
     row.dataset.service = service;
     const after = [...instances.children].find((other) => rank(other.dataset) > rank(row.dataset));
@@ -212,6 +252,7 @@ function instanceRow(id, service) {
       instanceRows.delete(gone[0]);
     }
     showRates();
+    showGuarantees();
   }
   return row;
 }
@@ -236,6 +277,7 @@ setInterval(() => {
     const silent = performance.now() - row.heard > SILENT_AFTER_MS;
     if (row.dataset.live !== "true" || !silent || !streamIsLive) continue;
     row.dataset.live = "false";
+    row.dataset.limitation = "";
     field(row, "rule").dataset.error = "";
     fill(row, { state: "silent" });
     showPartitions(row, []);
@@ -251,9 +293,23 @@ for (const [id, row] of instanceRows) {
   if (!follow.hidden) ownRates.set(id, field(row, "effective_rate").textContent);
 }
 
-function setRateOfAll(value) {
-  all.dataset.value = value ?? all.dataset.fallback;
-  all.dataset.source = value === null ? all.dataset.fallbackSource : "topic";
+const guaranteeOfAll = document.querySelector('.guarantee[data-guarantee=""]');
+guaranteeOfAll.dataset.value = byId("guarantee").value;
+const ownGuarantees = new Map();
+for (const [id, row] of instanceRows) {
+  const own = row.querySelector(".guarantee select").value;
+  if (own !== "") ownGuarantees.set(id, own);
+}
+
+function setOfAll(form, value) {
+  form.dataset.value = value ?? form.dataset.fallback;
+  form.dataset.source = value === null ? form.dataset.fallbackSource : "topic";
+}
+
+function showGuarantees() {
+  byId("guarantee-source").textContent = guaranteeOfAll.dataset.source;
+  byId("guarantee").value = guaranteeOfAll.dataset.value;
+  for (const [id, row] of instanceRows) row.querySelector(".guarantee select").value = ownGuarantees.get(id) ?? "";
 }
 
 function showRates() {
@@ -280,17 +336,20 @@ async function patch(change) {
   const waiting = answer.body?.waitingFor;
   said.textContent = !answer.ok ? answer.detail
     : waiting ? `not yet applied by ${waiting.join(", ")}` : "";
-  if (!answer.ok) showRates();
+  if (!answer.ok) {
+    showRates();
+    showGuarantees();
+  }
 }
 
-function changeRate(form, value) {
-  const id = form.dataset.rate;
-  patch(id === "" ? { failRate: value } : { instances: { [id]: { failRate: value } } });
-}
+const change = (id, setting) => patch(id === "" ? setting : { instances: { [id]: setting } });
+const changeRate = (form, value) => change(form.dataset.rate, { failRate: value });
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form.rate");
   if (form) changeRate(form, Number(event.target.value));
+  const guarantee = event.target.closest("form.guarantee");
+  if (guarantee) change(guarantee.dataset.guarantee, { guarantee: event.target.value || null });
 });
 document.addEventListener("click", (event) => {
   if (event.target.matches("[data-follow]")) changeRate(event.target.closest("form.rate"), null);
@@ -383,10 +442,17 @@ function streamState(state, text) {
   byId("stream").textContent = text;
 }
 
+// When anything was last heard on the stream. A connection that is cut off without a word looks like a quiet one.
+let lastHeard = 0;
+let source = null;
+
 function connect() {
-  const source = new EventSource(`/events?after=${encodeURIComponent(cursor)}`);
+  lastHeard = performance.now();
+  source = new EventSource(`/events?after=${encodeURIComponent(cursor)}`);
+  source.addEventListener("heartbeat", heard);
   for (const type of Object.keys(apply)) {
     source.addEventListener(type, (event) => {
+      heard();
       cursor = event.lastEventId;
       counted += 1;
       const waiting = pending.get(type);
@@ -398,15 +464,33 @@ function connect() {
   // What the log no longer holds cannot be told: begin with a new picture.
   source.addEventListener("gap", reload);
   source.onopen = () => {
-    streamState("live", "live");
+    heard();
     for (const row of instanceRows.values()) row.heard = performance.now();
   };
   source.onerror = () => {
-    streamState("away", "stream interrupted, reconnecting");
-    look();
+    interrupted();
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
   };
 }
+
+function heard() {
+  lastHeard = performance.now();
+  if (!streamIsLive) streamState("live", "live");
+}
+
+function interrupted() {
+  streamState("away", "stream interrupted, reconnecting");
+  look();
+}
+
+setInterval(() => {
+  // One that was closed has its own timer.
+  if (source.readyState === EventSource.CLOSED) return;
+  if (performance.now() - lastHeard < STREAM_SILENT_AFTER_MS) return;
+  source.close();
+  interrupted();
+  connect();
+}, 1000);
 
 function reload() {
   const last = Number(sessionStorage.getItem("reloaded") ?? 0);
@@ -423,16 +507,18 @@ async function look() {
   try {
     const response = await fetch("/readyz", { cache: "no-store" });
     if (response.ok && document.body.dataset.ready !== "true") return reload();
-    causes = response.ok ? [] : (await response.json()).errors.map((e) => e.message);
+    const answer = await response.json();
+    causes = response.ok ? answer.notices ?? [] : answer.errors.map((e) => e.message);
   } catch {
     causes = ["the order service does not answer"];
   }
   showBanner();
 }
 
-// What this service lacks, and which rule was saved broken.
+// What this service lacks, which log stands still, what an instance can't do, and which rule was saved broken.
 function showBanner() {
   const errors = [...instances.querySelectorAll("[data-error]")].map((rule) => rule.dataset.error);
+  for (const row of instanceRows.values()) errors.push(row.dataset.limitation ?? "");
   const shown = [...new Set([...causes, ...errors])].filter((text) => text !== "");
   const banner = byId("banner");
   if (banner.shown === shown.join("\n")) return;

@@ -23,7 +23,6 @@ use crate::{
     feed::Feed,
     frame::frame,
     hub::Event,
-    marks::Marks,
     model::Model,
     reading::{self, read},
 };
@@ -59,7 +58,6 @@ pub(crate) fn follow(
     config: &Config,
     instance: &Instance,
     model: &Arc<Model>,
-    marks: &Marks,
     producer: Producer,
     progress: Progress,
     shutdown: &CancellationToken,
@@ -71,7 +69,6 @@ pub(crate) fn follow(
         let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
         tail(kafka, &client("orders"), topic::ORDERS, from, isolation, shutdown, move |t| reader.tailed(t))?
     };
-    marks.follow(list.ends().clone());
     let show = |feed: Feed, name, from, mut apply: Box<dyn FnMut(&Model, &Record<'_>) + Send>| {
         let mut reader = Reader::new(Arc::clone(model), feed);
         let isolation = Isolation::ReadCommitted;

@@ -9,10 +9,10 @@
 use crate::hub::Hub;
 use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::{time, topic};
-use dojo_kafka::{Error, LogEnds, Producer};
+use dojo_kafka::{Error, Isolation, KafkaConfig, LogEnds, Producer};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,8 @@ pub(crate) struct Mark {
 /// Asks where the logs end, and remembers since when one stands still.
 pub(crate) struct Marks {
     producer: Producer,
-    /// Of a reader of everything.
-    ends: OnceLock<LogEnds>,
+    /// For readers of everything.
+    ends: LogEnds,
     still: Mutex<Still>,
 }
 
@@ -49,22 +49,14 @@ pub(crate) struct Marks {
 type Still = BTreeMap<(&'static str, i32), (i64, DateTime<Utc>)>;
 
 impl Marks {
-    pub(crate) fn new(producer: Producer) -> Self {
-        Self { producer, ends: OnceLock::new(), still: Mutex::default() }
-    }
-
-    /// From now on `ends` says where the logs end; the tail it comes from reads uncommitted.
-    pub(crate) fn follow(&self, ends: LogEnds) {
-        // Set once, by the start of the service.
-        let _ = self.ends.set(ends);
+    pub(crate) fn new(kafka: &KafkaConfig, producer: Producer, instance: &str) -> Result<Self, Error> {
+        let ends = LogEnds::new(kafka, &format!("{instance}-ends"), Isolation::ReadUncommitted)?;
+        Ok(Self { producer, ends, still: Mutex::default() })
     }
 
     /// The end of each partition, behind everything that is on the log.
     pub(crate) async fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
-        match self.ends.get() {
-            Some(ends) => ends.of(topic).await,
-            None => Err(Error::Closed { topic: topic.to_owned() }),
-        }
+        self.ends.of(topic).await
     }
 
     /// Asks Kafka for the marks of one of the [`WATCHED`] topics.
@@ -153,11 +145,11 @@ pub(crate) async fn watch(marks: Arc<Marks>, hub: Arc<Hub>, shutdown: Cancellati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dojo_kafka::KafkaConfig;
 
     fn marks() -> Marks {
         let kafka = KafkaConfig::new("127.0.0.1:1");
-        Marks::new(Producer::new(&kafka, "test", Duration::from_secs(1)).unwrap())
+        let producer = Producer::new(&kafka, "test", Duration::from_secs(1)).unwrap();
+        Marks::new(&kafka, producer, "test").unwrap()
     }
 
     #[tokio::test]

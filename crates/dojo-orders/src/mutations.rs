@@ -279,9 +279,10 @@ mod tests {
 
     /// Of a service whose Kafka is not there.
     fn mutations() -> Mutations {
-        let producer = Producer::new(&KafkaConfig::new("127.0.0.1:1"), "test", MESSAGE_TIMEOUT).unwrap();
+        let kafka = KafkaConfig::new("127.0.0.1:1");
+        let producer = Producer::new(&kafka, "test", MESSAGE_TIMEOUT).unwrap();
         let model = Arc::new(Model::new(Capacity::default()));
-        let marks = Arc::new(Marks::new(producer.clone()));
+        let marks = Arc::new(Marks::new(&kafka, producer.clone(), "test").unwrap());
         Mutations::new(producer, model, marks, "test".to_owned())
     }
 

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     feed::Feed,
     problem::Problem,
-    recent::{DeadLetter, Row, Verdict},
+    recent::{DeadLetter, Row, Verdict, partial},
 };
 use axum::{
     extract::State,
@@ -58,6 +58,8 @@ struct Picture {
     alerts: Vec<AuditRow>,
     dead_letters: Vec<DeadLetterRow>,
     fail_rate: Value,
+    guarantee: Value,
+    notified_twice: u64,
     instances: Vec<InstanceCard>,
 }
 
@@ -123,6 +125,11 @@ struct InstanceCard {
     /// The fail rate of its own, where it has one.
     own_rate: String,
     effective_rate: String,
+    /// Whether a guarantee of its own can be set for it.
+    guarantees: bool,
+    /// The guarantee of its own, where it has one.
+    own_guarantee: String,
+    limitation: String,
 }
 
 #[derive(Serialize)]
@@ -151,6 +158,7 @@ impl Picture {
             .filter(|row| seen(Feed::DeadLetters, row.partition, row.offset))
             .map(|row| DeadLetterRow::of(&row.what))
             .collect();
+        let notified_twice = recent.notified_twice();
         drop(recent);
         let settings = app.settings.get().map(|follower| follower.settings()).unwrap_or_default();
         let defaults = app.config.defaults();
@@ -160,10 +168,11 @@ impl Picture {
         let mut problems: Vec<_> = app.not_ready().into_iter().map(|(_, cause)| cause).collect();
         let ready = problems.is_empty();
         problems.extend(app.marks.notices());
-        let broken = instances.iter().filter(|s| s.is_live(now)).filter_map(|s| s.rule_error.as_ref());
-        for error in broken {
-            if !problems.contains(error) {
-                problems.push(error.clone());
+        for status in instances.iter().filter(|status| status.is_live(now)) {
+            for problem in status.rule_error.iter().cloned().chain(limitation(status)) {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
             }
         }
         Self {
@@ -179,6 +188,8 @@ impl Picture {
             alerts,
             dead_letters,
             fail_rate: Value::of(&settings, Setting::FailRate, &defaults),
+            guarantee: Value::of(&settings, Setting::Guarantee, &defaults),
+            notified_twice,
             instances: instances.iter().map(|s| InstanceCard::of(s, &settings, &defaults, now)).collect(),
         }
     }
@@ -212,13 +223,16 @@ impl AuditRow {
             short: short(&order_id),
             order_id,
             at: time::format(event.timestamp),
-            action: wire_name(&event.action),
+            action: wire_name(&event.action) + partial(event),
             customer: event.customer_name.clone().unwrap_or_default(),
             by: event.instance_id.clone().unwrap_or_else(|| wire_name(&event.source)),
             retry: event.retry_count.filter(|count| *count > 0),
             alerts: join(alerts.iter().map(|alert| alert.kind.as_str()).collect(), ", "),
             severity: alerts.iter().map(|a| a.severity).max().map(|s| wire_name(&s)).unwrap_or_default(),
-            reason: if reasons.is_empty() { event.reason.clone().unwrap_or_default() } else { reasons },
+            reason: match reasons.is_empty() {
+                true => event.reason.clone().unwrap_or_default(),
+                false => reasons + partial(event),
+            },
         }
     }
 }
@@ -257,7 +271,9 @@ impl Value {
 impl InstanceCard {
     fn of(status: &InstanceStatus, settings: &Settings, defaults: &Defaults, now: DateTime<Utc>) -> Self {
         let id = status.instance_id.clone();
-        let own = settings.get(&SettingName::for_instance(id.as_str(), Setting::FailRate));
+        let own = |setting| {
+            settings.get(&SettingName::for_instance(id.as_str(), setting)).map(shown).unwrap_or_default()
+        };
         let live = status.is_live(now);
         let state = if live || status.state == InstanceState::Stopped {
             wire_name(&status.state)
@@ -276,11 +292,19 @@ impl InstanceCard {
             rule: status.rule_version.clone().unwrap_or_default(),
             rule_error: status.rule_error.clone().filter(|_| live).unwrap_or_default(),
             delivers: status.service == Service::Notification,
-            own_rate: own.map(shown).unwrap_or_default(),
+            own_rate: own(Setting::FailRate),
             effective_rate: digits(settings.fail_rate(&id, defaults)),
+            guarantees: matches!(status.service, Service::Notification | Service::Fraud),
+            own_guarantee: own(Setting::Guarantee),
+            limitation: if live { limitation(status).unwrap_or_default() } else { String::new() },
             id,
         }
     }
+}
+
+/// What keeps an instance from all of its work, and which one; the script says it alike.
+fn limitation(status: &InstanceStatus) -> Option<String> {
+    status.limitation.as_ref().map(|limitation| format!("{}: {limitation}", status.instance_id))
 }
 
 /// Those that one can do something about come first; the script sorts alike.
@@ -339,6 +363,8 @@ mod tests {
             alerts: Vec::new(),
             dead_letters: Vec::new(),
             fail_rate: Value::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
+            guarantee: Value::of(&Settings::default(), Setting::Guarantee, &Defaults::default()),
+            notified_twice: 0,
             instances: Vec::new(),
         }
     }

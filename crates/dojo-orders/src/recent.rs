@@ -3,13 +3,15 @@
 
 use dojo_contract::{AuditAction, AuditEvent, DlqEvent, FraudAlert, Source, header};
 use dojo_kafka::Record;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use uuid::Uuid;
 
 const AUDIT_ROWS: usize = 100;
 const ALERT_ROWS: usize = 50;
 const DEAD_LETTER_ROWS: usize = 50;
 const VERDICTS: usize = 5_000;
+/// Orders of which it is remembered how often they were notified: those of the last minute or more.
+const DELIVERIES: usize = 20_000;
 const MAX_CHARS: usize = 200;
 const MAX_ALERTS: usize = 10;
 
@@ -53,11 +55,69 @@ pub(crate) struct Recent {
     verdicts: HashMap<Uuid, Verdict>,
     /// The ids in `verdicts`, oldest first.
     judged: VecDeque<Uuid>,
+    deliveries: Deliveries,
+}
+
+/// Counts the orders of which somebody was notified twice, which is what at-least-once delivery may do after a crash.
+#[derive(Debug, Default)]
+struct Deliveries {
+    orders: HashMap<Uuid, Delivery>,
+    /// The ids in `orders`, oldest first.
+    seen: VecDeque<Uuid>,
+    /// Orders that were notified twice.
+    twice: u64,
+}
+
+#[derive(Debug, Default)]
+struct Delivery {
+    /// How often the order was created, changed, deleted or sent back: each of these is notified.
+    changes: u32,
+    /// Retry count and how often `NOTIFIED` came with it.
+    notified: BTreeMap<u32, u32>,
+    /// It is counted among those that were notified twice.
+    is_counted: bool,
+}
+
+/// More retry counts than this of one order are not told apart.
+const RETRY_COUNTS: usize = 16;
+
+impl Deliveries {
+    fn audit(&mut self, event: &AuditEvent) {
+        let is_change = match event.action {
+            AuditAction::Created | AuditAction::Updated | AuditAction::Deleted | AuditAction::Redriven => true,
+            AuditAction::Notified => false,
+            _ => return,
+        };
+        if !self.orders.contains_key(&event.order_id) {
+            self.seen.push_back(event.order_id);
+            if self.seen.len() > DELIVERIES
+                && let Some(oldest) = self.seen.pop_front()
+            {
+                self.orders.remove(&oldest);
+            }
+        }
+        let delivery = self.orders.entry(event.order_id).or_default();
+        if is_change {
+            delivery.changes += 1;
+            return;
+        }
+        let retry = event.retry_count.unwrap_or(0);
+        if delivery.notified.len() >= RETRY_COUNTS && !delivery.notified.contains_key(&retry) {
+            return;
+        }
+        let times = delivery.notified.entry(retry).or_default();
+        *times += 1;
+        if *times > delivery.changes.max(1) && !delivery.is_counted {
+            delivery.is_counted = true;
+            self.twice += 1;
+        }
+    }
 }
 
 impl Recent {
     pub(crate) fn audit(&mut self, record: &Record<'_>, event: &AuditEvent) {
         self.judge(event);
+        self.deliveries.audit(event);
         let row = Row { partition: record.partition, offset: record.offset, what: shortened(event) };
         if event.action == AuditAction::FraudAlert {
             push(&mut self.alerts, row.clone(), ALERT_ROWS);
@@ -99,14 +159,19 @@ impl Recent {
         self.verdicts.get(&id).cloned().unwrap_or_default()
     }
 
+    /// How many orders were notified twice since this service started, as far as is remembered.
+    pub(crate) fn notified_twice(&self) -> u64 {
+        self.deliveries.twice
+    }
+
     fn judge(&mut self, event: &AuditEvent) {
         let (delivery, fraud) = match (event.action, event.source) {
             (AuditAction::Notified, _) => (Some("NOTIFIED".to_owned()), None),
             (AuditAction::Retry, _) => (Some(format!("RETRY {}", event.retry_count.unwrap_or(1))), None),
             (AuditAction::Dlq, _) => (Some("DLQ".to_owned()), None),
             (AuditAction::Dropped, _) => (Some("DROPPED".to_owned()), None),
-            (AuditAction::FraudCheckPassed, _) => (None, Some("passed".to_owned())),
-            (AuditAction::FraudAlert, _) => (None, Some(alert_types(event))),
+            (AuditAction::FraudCheckPassed, _) => (None, Some(format!("passed{}", partial(event)))),
+            (AuditAction::FraudAlert, _) => (None, Some(alert_types(event) + partial(event))),
             (AuditAction::RuleError, Source::FraudService) => (None, Some("RULE_ERROR".to_owned())),
             _ => return,
         };
@@ -122,6 +187,11 @@ impl Recent {
         verdict.delivery = delivery.or(verdict.delivery.take());
         verdict.fraud = fraud.or(verdict.fraud.take());
     }
+}
+
+/// Follows a verdict for which orders were missing in the counts.
+pub(crate) fn partial(event: &AuditEvent) -> &'static str {
+    if event.window_stats.is_some_and(|stats| stats.partial) { " (partial)" } else { "" }
 }
 
 fn alert_types(event: &AuditEvent) -> String {
@@ -162,7 +232,7 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
     use chrono::DateTime;
-    use dojo_contract::{Severity, topic};
+    use dojo_contract::{Severity, WindowStats, topic};
 
     fn record(offset: i64) -> Record<'static> {
         Record {
@@ -202,15 +272,48 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_verdict_says_so() {
+        let mut recent = Recent::default();
+        let stats = WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1, partial: true };
+        let passed = AuditEvent { window_stats: Some(stats), ..event(AuditAction::FraudCheckPassed, 1) };
+        recent.audit(&record(0), &passed);
+        assert_eq!(recent.verdict(Uuid::from_u128(1)).fraud.as_deref(), Some("passed (partial)"));
+    }
+
+    #[test]
+    fn an_order_that_is_notified_twice_is_counted_once() {
+        let mut recent = Recent::default();
+        let mut say = |action, id, retry: u32| {
+            recent.audit(&record(0), &AuditEvent { retry_count: Some(retry), ..event(action, id) });
+            recent.notified_twice()
+        };
+        assert_eq!(say(AuditAction::Created, 1, 0), 0);
+        assert_eq!(say(AuditAction::Notified, 1, 0), 0);
+        assert_eq!(say(AuditAction::Notified, 1, 1), 0, "another attempt");
+        assert_eq!(say(AuditAction::Notified, 1, 0), 1);
+        assert_eq!(say(AuditAction::Notified, 1, 0), 1);
+        // An order is notified of each of its changes.
+        say(AuditAction::Created, 2, 0);
+        say(AuditAction::Notified, 2, 0);
+        say(AuditAction::Updated, 2, 0);
+        assert_eq!(say(AuditAction::Notified, 2, 0), 1);
+        assert_eq!(say(AuditAction::Notified, 2, 0), 2);
+        // What happened before the service started is not known.
+        assert_eq!(say(AuditAction::Notified, 3, 0), 2);
+        assert_eq!(say(AuditAction::Notified, 3, 0), 3);
+    }
+
+    #[test]
     fn what_is_kept_is_bounded() {
         let mut recent = Recent::default();
-        for n in 0..VERDICTS as i64 + 50 {
+        for n in 0..DELIVERIES as i64 + 50 {
             recent.audit(&record(n), &event(AuditAction::Notified, n as u128));
         }
         assert_eq!(
             (recent.audit.len(), recent.verdicts.len(), recent.judged.len()),
             (AUDIT_ROWS, VERDICTS, VERDICTS)
         );
+        assert_eq!((recent.deliveries.orders.len(), recent.deliveries.seen.len()), (DELIVERIES, DELIVERIES));
         assert_eq!(recent.verdict(Uuid::from_u128(0)), Verdict::default());
     }
 }

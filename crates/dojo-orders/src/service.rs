@@ -118,7 +118,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
-    let marks = Arc::new(Marks::new(producer.clone()));
+    let marks = Arc::new(Marks::new(&kafka, producer.clone(), id)?);
     let mutations = Mutations::new(producer.clone(), Arc::clone(&model), Arc::clone(&marks), id.to_owned());
     let rules = {
         let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
@@ -145,7 +145,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
 fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
     let (producer, progress) = (app.producer.clone(), app.relay.clone());
     let (config, instance, model) = (&app.config, &app.instance, &app.model);
-    let feeds = feeds::follow(config, instance, model, &app.marks, producer, progress, reading)?;
+    let feeds = feeds::follow(config, instance, model, producer, progress, reading)?;
     tokio::spawn(marks::watch(Arc::clone(&app.marks), Arc::clone(&app.model.hub), reading.clone()));
     Ok(feeds)
 }

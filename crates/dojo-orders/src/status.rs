@@ -35,6 +35,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
             "count": app.model.orders().len(),
             "caughtUp": app.model.is_caught_up(),
             "unreadableRecords": app.model.unreadable(),
+            "notifiedTwice": app.model.recent().notified_twice(),
         },
     }))
 }

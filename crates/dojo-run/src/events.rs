@@ -3,7 +3,7 @@
 //! The stream is open before the first order is sent, so nothing can be missed at its start. When it breaks it is
 //! resumed after the last event's id, for a bounded time. Where the server says that it cannot resume without a hole
 //! (`event: gap`), or there was no id to resume from, the run ends: a count that may be wrong is worth nothing.
-//! Events that are none of the contract's are passed over, as every reader of the topics does.
+//! Heartbeats, which have no id, and events that the contract doesn't know are passed over.
 
 use crate::{
     RunError,
@@ -68,7 +68,7 @@ async fn listen(
             Some(Ok(event)) => {
                 if event.event == "gap" && concerns_orders(&event.data) {
                     return Err(RunError::EventsMissed(
-                        "the log no longer reaches back to where the stream broke",
+                        "the log no longer reaches back to where the stream broke, or is another log",
                     ));
                 }
                 take_in(&event, watched);

@@ -2,7 +2,7 @@
 
 use super::{admin, order, producer};
 use dojo_contract::topic::{self, TOPICS};
-use dojo_kafka::{From, Isolation, KafkaConfig, Outgoing, Tail, Tailed, create_topics, tail};
+use dojo_kafka::{From, Isolation, KafkaConfig, LogEnds, Outgoing, Tail, Tailed, create_topics, tail};
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
 use rdkafka::{
     ClientConfig,
@@ -26,7 +26,8 @@ struct Told {
 
 struct Follower {
     told: Arc<Mutex<Told>>,
-    tail: Tail,
+    ends: LogEnds,
+    _tail: Tail,
 }
 
 impl Follower {
@@ -46,7 +47,8 @@ impl Follower {
                 Tailed::Started { .. } => {}
             }
         });
-        Self { told, tail: tail.unwrap() }
+        let ends = LogEnds::new(kafka, "test", isolation).unwrap();
+        Self { told, ends, _tail: tail.unwrap() }
     }
 
     fn told(&self) -> Told {
@@ -58,7 +60,7 @@ impl Follower {
     }
 
     async fn end(&self) -> i64 {
-        self.tail.ends().of(topic::AUDIT).await.unwrap()[&0]
+        self.ends.of(topic::AUDIT).await.unwrap()[&0]
     }
 
     /// Waits until the last record was read that has this key.

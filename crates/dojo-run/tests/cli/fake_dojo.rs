@@ -262,7 +262,10 @@ async fn events(State(dojo): State<Arc<Shared>>, headers: HeaderMap) -> Response
                 grown.borrow_and_update();
                 let next = dojo.state.lock().unwrap().log.get(at).cloned();
                 match next {
-                    Some(event) => return Some((event, (at + 1, grown))),
+                    // A quiet stream says in between that it is alive.
+                    Some(event) => {
+                        return Some((format!("event: heartbeat\ndata: {{}}\n\n{event}"), (at + 1, grown)));
+                    }
                     None => grown.changed().await.ok()?,
                 }
             }
