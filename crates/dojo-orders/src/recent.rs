@@ -84,7 +84,9 @@ const RETRY_COUNTS: usize = 16;
 impl Deliveries {
     fn audit(&mut self, event: &AuditEvent) {
         let is_change = match event.action {
-            AuditAction::Created | AuditAction::Updated | AuditAction::Deleted | AuditAction::Redriven => true,
+            AuditAction::Created | AuditAction::Updated | AuditAction::Deleted | AuditAction::Redriven => {
+                true
+            }
             AuditAction::Notified => false,
             _ => return,
         };
