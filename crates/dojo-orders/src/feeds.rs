@@ -48,6 +48,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 
+/// What a record changes before it is shown on the streams.
+type Apply = Box<dyn FnMut(&Model, &Record<'_>) + Send>;
+
 /// Running readers; dropping them ends the tails, the relay ends with its shutdown.
 pub(crate) struct Feeds {
     pub(crate) tails: [Tail; 4],
@@ -70,7 +73,7 @@ pub(crate) fn follow(
         let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
         tail(kafka, &client("orders"), topic::ORDERS, from, isolation, shutdown, move |t| reader.tailed(t))?
     };
-    let show = |feed: Feed, name, from, mut apply: Box<dyn FnMut(&Model, &Record<'_>) + Send>| {
+    let show = |feed: Feed, name, from, mut apply: Apply| {
         let mut reader = Reader::new(Arc::clone(model), feed);
         let isolation = Isolation::ReadCommitted;
         tail(kafka, &client(name), feed.topic(), from, isolation, shutdown, move |t| {

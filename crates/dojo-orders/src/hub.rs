@@ -186,7 +186,8 @@ impl Hub {
             .all(|(feed, p, start)| cursor.get(feed, p).is_some_and(|next| start.next <= next));
         let not_ahead =
             || cursor.iter().all(|(feed, p, at)| ring.end.get(feed, p).is_some_and(|end| at.next <= end));
-        if !all_named || !reaches_back || !checked && !(not_ahead() && ring.vouches_for(cursor)) {
+        let belongs = checked || not_ahead() && ring.vouches_for(cursor);
+        if !(all_named && reaches_back && belongs) {
             return None;
         }
         cursor.set_cluster(ring.end.cluster().cloned());

@@ -301,8 +301,14 @@ pub(crate) fn properties(
         ("transaction.state.log.replication.factor", "1"),
         ("transaction.state.log.min.isr", "1"),
         ("transaction.state.log.num.partitions", "1"),
-        // A transaction that timed out ends within a second of that, not within ten.
-        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
+        // A node that is killed and started again is registered as its own predecessor until that one's session ends: for
+        // three seconds, not nine. Until then it leads every partition, and nobody can reach it.
+        ("broker.session.timeout.ms", "3000"),
+        ("broker.heartbeat.interval.ms", "500"),
+        // A transaction that timed out ends within three seconds of that, not within ten. It must not be sooner after a start
+        // than the session above: the coordinator could then not reach itself, would take the partitions for deleted, and
+        // forget a transaction that stays open in them for ever.
+        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "3000"),
         ("share.coordinator.state.topic.replication.factor", "1"),
         ("share.coordinator.state.topic.min.isr", "1"),
         ("share.coordinator.state.topic.num.partitions", "1"),

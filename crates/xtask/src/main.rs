@@ -27,11 +27,17 @@ enum Task {
     /// Everything that must be green: format, lints, docs, all tests and scenarios on the embedded broker, and those
     /// that use a Kafka on Apache Kafka, too; KAFKA_BROKERS names one, else it starts its own
     Test,
-    /// The tests that use a Kafka again and again on both brokers, and a table of what failed
+    /// Many kills and restarts on both brokers; then the tests that use a Kafka again and again, and a table of what failed
     Soak {
-        /// How often
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        /// How often all tests run; 0 leaves it at the kills and restarts
+        #[arg(long, default_value_t = 20)]
         times: u32,
+        /// How many kills a test spreads over what it kills
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        kills: u32,
+        /// How often Kafka restarts
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        restarts: u32,
     },
     /// The figures: start, memory, latency, and throughput beside a counterpart
     Bench,
@@ -57,7 +63,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Xtask::parse().task {
         Task::Test => test(),
-        Task::Soak { times } => soak(times),
+        Task::Soak { times, kills, restarts } => soak(times, kills, restarts),
         Task::Bench => bench(),
         Task::Kafka { port } => kafka::play(port),
         Task::Compose { parts } => compose::compose(&parts),
@@ -93,9 +99,11 @@ fn test() -> Result<()> {
     })
 }
 
-fn soak(times: u32) -> Result<()> {
+fn soak(times: u32, kills: u32, restarts: u32) -> Result<()> {
     let tools = step("tools that the tests drive", tools::find_or_install)?;
-    soak::soak(times, &tools)
+    let faults = soak::faults(kills, restarts, &tools);
+    soak::soak(times, &tools)?;
+    faults
 }
 
 fn bench() -> Result<()> {

@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: the tests that use a Kafka again and again, on both brokers, to find what fails one time in twenty.
+//! `cargo xtask soak`: on both brokers, more kills and restarts than the test command makes; and the tests that use a Kafka
+//! again and again, to find what fails one time in twenty.
 
 use crate::{
     kafka::{self, Source},
@@ -23,6 +24,28 @@ struct Found {
     failed: Vec<String>,
     /// It ended before it had said what it found, or without any test.
     broken: bool,
+}
+
+/// The tests that kill and restart, and those that the test command leaves out because they take long.
+const FAULTS: [&str; 4] = ["kills::", "fraud_crashes::", "returns::", "disk_full::"];
+
+/// Runs the tests of faults with so many kills and restarts on each broker; their tables go to our output.
+pub(crate) fn faults(kills: u32, restarts: u32, environment: &[(&'static str, String)]) -> Result<()> {
+    let source = kafka::Source::find()?;
+    let run = |broker: &str, on: &dyn Fn(Cargo) -> Cargo| {
+        let cargo = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast", "--test", "dojo", "--"])
+            .args(["--include-ignored", "--nocapture", "--test-threads=1"])
+            .args(FAULTS)
+            .envs(environment)
+            .env("DOJO_KILLS", kills.to_string())
+            .env("DOJO_RESTARTS", restarts.to_string());
+        step(&format!("faults, {broker}"), || on(cargo).run())
+    };
+    let embedded = run("embedded", &suite::embedded);
+    let Some(source) = source else { return embedded };
+    let apache = source.start()?;
+    let on_apache = run("Apache Kafka", &|cargo| suite::on(&apache, cargo));
+    embedded.and(on_apache)
 }
 
 /// Runs the tests `times` times on each broker; the output of a run that failed is kept below `target/soak`.

@@ -36,7 +36,7 @@ async fn fraud(on: On) -> f64 {
 }
 
 /// Fills `orders` with the last minutes' events, a millisecond between them.
-async fn filled(brokers: &str) -> Producer {
+pub async fn filled(brokers: &str) -> Producer {
     let producer = Producer::new(&KafkaConfig::new(brokers), "filler", Duration::from_secs(30)).unwrap();
     let first = chrono::Utc::now() - chrono::TimeDelta::milliseconds(EVENTS);
     let mut sending = FuturesUnordered::new();
@@ -63,7 +63,7 @@ async fn filled(brokers: &str) -> Producer {
 }
 
 /// Records a second that arrive on `audit`, from the first to the last.
-async fn rate(producer: &Producer) -> f64 {
+pub async fn rate(producer: &Producer) -> f64 {
     let begun = Instant::now();
     let mut first = None;
     loop {

@@ -1,4 +1,4 @@
-//! From sending a POST to its verdict on SSE, in a whole dojo at a fixed rate.
+//! From sending a POST to its answer, its verdict and its NOTIFIED on SSE, in a whole dojo at a fixed rate.
 
 use crate::{
     broker::On,
@@ -36,16 +36,19 @@ pub async fn measure(on: On) {
 pub async fn at(url: &str, aim: &str) {
     let client = reqwest::Client::new();
     let stream = client.get(format!("{url}/events")).send().await.unwrap().bytes_stream().eventsource();
-    let verdicts: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let seen = Arc::clone(&verdicts);
+    let (verdicts, notified) = (Moments::default(), Moments::default());
+    let (judges, delivers) = (Arc::clone(&verdicts), Arc::clone(&notified));
     let reading = tokio::spawn(async move {
         tokio::pin!(stream);
         while let Some(Ok(event)) = stream.next().await {
             let now = Instant::now();
             let data: Value = serde_json::from_str(&event.data).unwrap();
-            if data["source"] == "fraud-service" {
-                seen.lock().unwrap().insert(data["orderId"].as_str().unwrap().to_owned(), now);
-            }
+            let seen = match (data["source"].as_str(), data["action"].as_str()) {
+                (Some("fraud-service"), _) => &judges,
+                (_, Some("NOTIFIED")) => &delivers,
+                _ => continue,
+            };
+            seen.lock().unwrap().insert(data["orderId"].as_str().unwrap().to_owned(), now);
         }
     });
     let begun = Instant::now();
@@ -65,24 +68,34 @@ pub async fn at(url: &str, aim: &str) {
             })
         })
         .collect();
-    let (mut answered, mut judged) = (histogram(), histogram());
+    let (mut answered, mut judged, mut delivered) = (histogram(), histogram(), histogram());
     for post in posts {
         let (n, id, sent, answer) = post.await.unwrap();
-        let verdict = loop {
-            if let Some(at) = verdicts.lock().unwrap().get(&id) {
-                break *at;
-            }
-            assert!(sent.elapsed() < Duration::from_secs(60), "no verdict on order {n}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
+        let (verdict, notice) = (moment(&verdicts, &id, sent).await, moment(&notified, &id, sent).await);
         if n >= WARM_UP {
             answered.record(micros(answer)).unwrap();
-            judged.record(micros(verdict.saturating_duration_since(sent))).unwrap();
+            judged.record(micros(verdict)).unwrap();
+            delivered.record(micros(notice)).unwrap();
         }
     }
     reading.abort();
     println!("latency at {PER_SECOND} orders/s: POST to 201 {}", percentiles(&answered));
     println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim {aim})", percentiles(&judged));
+    println!("latency at {PER_SECOND} orders/s: POST to NOTIFIED on SSE {}", percentiles(&delivered));
+}
+
+/// When something was seen of an order.
+type Moments = Arc<Mutex<HashMap<String, Instant>>>;
+
+/// Waits until something is seen of an order; how long that was after it was sent.
+async fn moment(moments: &Moments, order: &str, sent: Instant) -> Duration {
+    loop {
+        if let Some(at) = moments.lock().unwrap().get(order) {
+            return at.saturating_duration_since(sent);
+        }
+        assert!(sent.elapsed() < Duration::from_secs(60), "nothing was seen of order {order}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn histogram() -> Histogram<u64> {

@@ -15,9 +15,11 @@ mod processes;
 
 mod bare;
 mod fraud;
+mod guarantee;
 mod latency;
 mod load;
 mod posts;
+mod restart;
 mod start;
 
 use broker::On;
@@ -49,5 +51,11 @@ async fn main() {
     }
     if wanted("fraud") {
         fraud::measure(on).await;
+    }
+    if wanted("guarantee") {
+        guarantee::measure(on).await;
+    }
+    if wanted("restart") {
+        restart::measure(on).await;
     }
 }

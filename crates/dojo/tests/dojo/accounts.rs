@@ -45,7 +45,7 @@ impl Said {
 
 /// How much more was said than once each; verdicts repeat each other whatever they say.
 fn repeated_in(said: &[Said], counted: impl Fn(&Said) -> bool) -> usize {
-    let what = |said: &Said| (!said.is_verdict()).then(|| said.action);
+    let what = |said: &Said| (!said.is_verdict()).then_some(said.action);
     let all: Vec<_> = said.iter().filter(|s| counted(s)).map(|s| (what(s), s.retry_count)).collect();
     let is_repeated = |(n, one): (usize, &(Option<AuditAction>, u32))| all[..n].contains(one);
     all.iter().enumerate().filter(|numbered| is_repeated(*numbered)).count()

@@ -76,7 +76,8 @@ impl Start {
     /// On `kafka`, whose address is given by `flag`.
     fn on(kafka: KafkaConfig, flag: &str) -> Self {
         let mut command = Command::new(DOJO);
-        let passed = |name: &str| matches!(name, "PATH" | "HOME") || name.starts_with("KAFKA_CONFIG_");
+        let passed =
+            |name: &str| matches!(name, "PATH" | "HOME" | "RUST_LOG") || name.starts_with("KAFKA_CONFIG_");
         command.env_clear().envs(std::env::vars().filter(|(name, _)| passed(name)));
         command.args(["--fail-rate", "0", flag, &kafka.brokers, "--kafka-prefix", &kafka.prefix.to_string()]);
         Self { command, kafka, rules: true }
@@ -184,7 +185,11 @@ impl Drop for Dojo {
         if std::thread::panicking() {
             let log = self.log.lock().unwrap();
             eprintln!("-- the dojo's log, last lines");
-            log.iter().skip(log.len().saturating_sub(80)).for_each(|line| eprintln!("{line}"));
+            log.iter()
+                .skip(log.len().saturating_sub(
+                    std::env::var("DOJO_LOG_LINES").map_or(80, |lines| lines.parse().unwrap()),
+                ))
+                .for_each(|line| eprintln!("{line}"));
         }
     }
 }

@@ -91,7 +91,7 @@ impl Services {
 
 /// Since when the partition's last stable offset stands still.
 fn stands_still_since(partition: &Value) -> Option<DateTime<Utc>> {
-    let text = partition["stableOffsetStandsStillSince"].as_str()?;
+    let text = partition["stableSince"].as_str()?;
     Some(text.parse().unwrap_or_else(|e| panic!("{text}: {e}")))
 }
 
