@@ -21,6 +21,7 @@ use std::{
 const TIMES: usize = 5;
 const PER_SECOND: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
+const LIVED: Duration = Duration::from_millis(2_500);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const INSTANCES: usize = 5;
 
@@ -96,8 +97,8 @@ impl Dojo {
             if partitions.is_empty() {
                 continue;
             }
-            // What it does is under way then, and what it did before is seen.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // The supervisor starts one that lived for so long again at once.
+            tokio::time::sleep(LIVED).await;
             let pid = killed["pid"].to_string();
             assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
             return (Instant::now(), partitions);

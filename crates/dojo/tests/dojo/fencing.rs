@@ -47,6 +47,16 @@ async fn of_two_dojos_with_the_same_names_the_newer_works_until_it_ends() {
     let olders = older.services();
     let newer = Start::at(&older.kafka).ready().await;
     let newers = newer.services();
+    // The reports of both stand under the same names; the newer ones work once the newest reports are theirs.
+    eventually("the newer processes to run", async || {
+        let running = newer.running().await?;
+        let runs = |instance: &str| {
+            let pid = newers.get(instance).copied().map(u64::from);
+            running.iter().any(|(id, running)| id == instance && Some(*running) == pid)
+        };
+        if STATIC_MEMBERS.into_iter().all(runs) { Ok(()) } else { Err(format!("{running:?}")) }
+    })
+    .await;
     works(&newer).await;
     says_who_has_its_place(&older, &newers).await;
     let pid = newers["order-1"].to_string();

@@ -41,6 +41,8 @@ pub enum Told {
     Created(String),
     /// 503: nothing was changed.
     Refused,
+    /// 503: nothing was changed, since the audit record, which comes first, was not acknowledged in time.
+    Unaudited,
     /// 503: nobody knows.
     Unknown,
     /// 503: it is on the log, but something after that is late.
@@ -135,6 +137,7 @@ pub fn tally(answers: &[Answer]) -> BTreeMap<&'static str, usize> {
         let name = match answer.told {
             Told::Created(_) => "created",
             Told::Refused => "refused",
+            Told::Unaudited => "unaudited",
             Told::Unknown => "unknown",
             Told::Incomplete => "incomplete",
             Told::CutOff => "cut off",
@@ -186,6 +189,9 @@ async fn understood(response: reqwest::Response) -> Told {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     match (status.as_u16(), body["detail"].as_str(), body["id"].as_str()) {
         (201, _, Some(id)) => Told::Created(id.to_owned()),
+        (503, Some(detail), _) if again && detail.starts_with("nothing was changed: Kafka did not ack") => {
+            Told::Unaudited
+        }
         (503, Some(detail), _) if again && detail.starts_with("nothing was changed") => Told::Refused,
         (503, Some(detail), _) if again && detail.starts_with("the outcome is unknown") => Told::Unknown,
         (503, Some(detail), _) if again && detail.starts_with("the order ") => Told::Incomplete,
