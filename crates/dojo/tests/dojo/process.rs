@@ -185,11 +185,7 @@ impl Drop for Dojo {
         if std::thread::panicking() {
             let log = self.log.lock().unwrap();
             eprintln!("-- the dojo's log, last lines");
-            log.iter()
-                .skip(log.len().saturating_sub(
-                    std::env::var("DOJO_LOG_LINES").map_or(80, |lines| lines.parse().unwrap()),
-                ))
-                .for_each(|line| eprintln!("{line}"));
+            log.iter().skip(log.len().saturating_sub(80)).for_each(|line| eprintln!("{line}"));
         }
     }
 }
