@@ -146,8 +146,8 @@ impl ExactlyOnce {
         loop {
             match call(&self.producer, CALL) {
                 Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && Instant::now() < until && !self.shutdown.is_cancelled() =>
+                Err(error)
+                    if is_retriable(&error) && Instant::now() < until && !self.shutdown.is_cancelled() =>
                 {
                     std::thread::sleep(AGAIN_AFTER);
                 }
@@ -283,15 +283,12 @@ impl Delivery for ExactlyOnce {
     }
 
     fn recover(&mut self) -> Result<(), Interrupt> {
-        match self.abort() {
-            Err(Interrupt::Fenced) => return Err(Interrupt::Fenced),
-            aborted => match self.producer.client().fatal_error() {
-                None if aborted.is_ok() => return Ok(()),
-                Some((code, _)) if fences(code) => return Err(Interrupt::Fenced),
-                // This producer is of no further use. The next one of its id ends what it left open.
-                _ => {}
-            },
+        if self.producer.client().fatal_error().is_some_and(|(code, _)| fences(code)) {
+            return Err(Interrupt::Fenced);
         }
+        // A producer with a call that failed can be of no further use without saying so. The next one of its transactional
+        // id ends what it left open.
+        self.open = None;
         self.producer = producer(&self.kafka, &self.consume, &self.refused)?;
         self.call("begin again under its transactional id", |producer, within| {
             producer.init_transactions(within)
@@ -303,6 +300,15 @@ fn producer(kafka: &KafkaConfig, consume: &Consume, refused: &Refused) -> Result
     let config = kafka.transactional_producer(&consume.instance);
     let context = Context { refused: Arc::clone(refused) };
     create("transactional producer", &config, config.create_with_context(context))
+}
+
+/// Whether the same call may succeed later; a commit also waits for its records to be acknowledged.
+fn is_retriable(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => error.is_retriable(),
+        KafkaError::Flush(code) => *code == RDKafkaErrorCode::OperationTimedOut,
+        _ => false,
+    }
 }
 
 /// Whether another producer has taken the transactional id, or another member the name in the group.
