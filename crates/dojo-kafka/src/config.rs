@@ -123,12 +123,17 @@ impl KafkaConfig {
         config
     }
 
-    pub(crate) fn producer(&self, client_id: &str, message_timeout: Duration, linger_ms: u8) -> ClientConfig {
+    pub(crate) fn producer(
+        &self,
+        client_id: &str,
+        message_timeout: Duration,
+        linger_ms: &str,
+    ) -> ClientConfig {
         let mut config = self.client(client_id);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            .set("linger.ms", linger_ms.to_string())
+            .set("linger.ms", linger_ms)
             .set("message.timeout.ms", message_timeout.as_millis().to_string())
             .set("message.max.bytes", dojo_contract::topic::DLQ_MAX_MESSAGE_BYTES.to_string())
             .set("queue.buffering.max.kbytes", "65536")
@@ -138,7 +143,7 @@ impl KafkaConfig {
 
     /// A producer whose transactions are those of `instance`, whichever process it is: the next one fences the last.
     pub(crate) fn transactional_producer(&self, instance: &Instance) -> ClientConfig {
-        let mut config = self.producer(&format!("{}-transactions", instance.id), TRANSACTION_TIMEOUT, 0);
+        let mut config = self.producer(&format!("{}-transactions", instance.id), TRANSACTION_TIMEOUT, "0");
         let id = format!("{}.{}", instance.service.name(), instance.id);
         config
             .set("transactional.id", self.prefix.on_cluster(&id))
@@ -261,7 +266,7 @@ mod tests {
             properties: vec![("linger.ms".into(), "20".into())],
             ..KafkaConfig::new("localhost:1")
         };
-        assert_eq!(kafka.producer("test", Duration::from_secs(1), 0).get("linger.ms"), Some("20"));
+        assert_eq!(kafka.producer("test", Duration::from_secs(1), "0").get("linger.ms"), Some("20"));
     }
 
     #[test]

@@ -176,20 +176,20 @@ impl Producer {
     /// A record that is not acknowledged within `message_timeout` is given up, so that nothing arrives long after its
     /// sender was told that it failed.
     pub fn new(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
-        Self::with_linger(kafka, client_id, message_timeout, 0)
+        Self::with_linger(kafka, client_id, message_timeout, "0")
     }
 
-    /// The same, but a record waits a millisecond for others to share its request: for many senders that each
+    /// The same, but a record waits half a millisecond for others to share its request: for many senders that each
     /// await their own record. Without it each would get a request of its own, and they would queue for them.
     pub fn batching(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
-        Self::with_linger(kafka, client_id, message_timeout, 1)
+        Self::with_linger(kafka, client_id, message_timeout, "0.5")
     }
 
     fn with_linger(
         kafka: &KafkaConfig,
         client_id: &str,
         message_timeout: Duration,
-        linger_ms: u8,
+        linger_ms: &str,
     ) -> Result<Self, Error> {
         let config = kafka.producer(client_id, message_timeout, linger_ms);
         let connectivity = Arc::new(Watched::default());

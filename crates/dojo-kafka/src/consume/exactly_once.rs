@@ -104,6 +104,7 @@ pub(super) struct ExactlyOnce {
     producer: Inner,
     ledger: Mutex<Ledger>,
     open: Option<Open>,
+    last_commit: Instant,
     refused: Refused,
     shutdown: CancellationToken,
 }
@@ -125,6 +126,7 @@ impl ExactlyOnce {
             producer: producer(kafka, consume, &refused)?,
             ledger: Mutex::default(),
             open: None,
+            last_commit: Instant::now(),
             refused,
             shutdown: shutdown.clone(),
         };
@@ -214,7 +216,15 @@ impl ExactlyOnce {
         }
         self.call("commit its transaction", |producer, within| producer.commit_transaction(within))?;
         self.open = None;
+        self.last_commit = Instant::now();
         Ok(())
+    }
+
+    /// Whether something is to be committed as soon as no record waits. Offsets alone, as behind markers and records that
+    /// nothing follows from, wait for the next transaction for a while: one of their own would hold it up.
+    fn is_worth_committing(&self) -> bool {
+        self.open.is_some()
+            || self.last_commit.elapsed() >= TRANSACTION_LASTS && self.ledger().is_committable()
     }
 
     fn abort(&mut self) -> Result<(), Interrupt> {
@@ -251,12 +261,11 @@ impl Delivery for ExactlyOnce {
             self.commit(consumer)?;
         }
         // With something to commit, the loop comes back as soon as no record waits.
-        let waits = self.open.is_none() && !self.ledger().is_committable();
-        Ok(Some(if waits { super::POLL } else { Duration::ZERO }))
+        Ok(Some(if self.is_worth_committing() { Duration::ZERO } else { super::POLL }))
     }
 
     fn idle(&mut self, consumer: &Consumer) -> Result<(), Interrupt> {
-        self.commit(consumer)
+        if self.is_worth_committing() { self.commit(consumer) } else { Ok(()) }
     }
 
     fn revoke(&mut self, _: &Consumer) {

@@ -94,6 +94,8 @@ pub(super) struct Member<H> {
     pub(super) withheld: Option<Withheld>,
     /// Since when this member has had less than every partition.
     pub(super) incomplete_since: Option<Instant>,
+    /// When partitions were last assigned to the consumer.
+    pub(super) last_assigned: Instant,
     /// How long to wait for the other partitions.
     pub(super) withhold_for: Duration,
     pub(super) paused: BTreeSet<i32>,
@@ -122,6 +124,7 @@ impl<H: Handler> Member<H> {
             owned: TopicPartitionList::new(),
             withheld: None,
             incomplete_since: None,
+            last_assigned: Instant::now(),
             paused: BTreeSet::new(),
             outbox: Outbox::new(),
             last_note: Instant::now(),

@@ -11,6 +11,9 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
 /// this margin, in which the group notices and shares it out.
 pub(super) const MARGIN: Duration = Duration::from_secs(4);
 
+/// librdkafka ends the process when the same partitions are assigned again before the last assignment has taken effect.
+const ASSIGN_EVERY: Duration = Duration::from_secs(1);
+
 /// A share of the partitions that isn't taken up before `until`.
 pub(super) struct Withheld {
     share: TopicPartitionList,
@@ -109,6 +112,7 @@ impl<H: Handler> Member<H> {
     /// Reads the share that was taken up once more from the committed offsets, at the next turn.
     pub(super) fn take_up_again(&mut self) {
         if self.owned.count() > 0 {
+            std::thread::sleep(ASSIGN_EVERY.saturating_sub(self.last_assigned.elapsed()));
             let share = self.owned.clone();
             self.let_go();
             self.assign_next(share);
@@ -149,6 +153,7 @@ impl<H: Handler> Member<H> {
         );
         self.resume_all();
         self.consumer.assign(&list).map_err(|source| self.group_error("take up its partitions", source))?;
+        self.last_assigned = Instant::now();
         let owned: Vec<_> = committed.iter().map(|c| format!("{}/{}", c.topic, c.partition)).collect();
         tracing::info!(group = self.job.consume.group, partitions = owned.join(" "), "assigned");
         let limitation = self.incomplete_since.map(|_| {

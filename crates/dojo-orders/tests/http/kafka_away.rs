@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 async fn while_kafka_is_away_orders_are_refused_at_once_and_afterwards_taken_again() {
     let mut kafka = OwnKafka::start().await;
     let orders = Orders::start(&kafka.config).await;
-    let before = orders.place("Ada").await;
     let mut events = orders.events("").await;
+    let before = orders.place("Ada").await;
+    assert_eq!(events.next_of("order").await.data["order"], before);
     kafka.stop().await;
     until("the service knows", async || orders.get("/readyz").await.0 == 503).await;
     let asked = Instant::now();

@@ -6,7 +6,10 @@ use reqwest::Method;
 async fn the_first_picture_shows_the_orders_and_where_its_stream_goes_on() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
+    let mut events = orders.events("").await;
     let order = orders.place("<img src=x onerror=alert(1)>").await;
+    // The list shows an order a moment before the streams do, and the cursor is the streams'.
+    assert_eq!(events.next_of("order").await.data["order"], order);
     let id = order["id"].as_str().unwrap();
     let page = orders.request(Method::GET, "/").send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
