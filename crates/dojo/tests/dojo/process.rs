@@ -285,14 +285,15 @@ impl Dojo {
 
     /// Kills `instance` without a goodbye; answers its old process id.
     pub async fn kill(&self, instance: &str) -> u64 {
-        let pid = eventually("the instance to run", async || {
+        eventually("the instance to run and be killed", async || {
             let running = self.running().await?;
             let found = running.iter().find(|(id, _)| id == instance).map(|(_, pid)| *pid);
-            found.ok_or_else(|| format!("{running:?}"))
+            let pid = found.ok_or_else(|| format!("{running:?}"))?;
+            // A process that has just been killed still counts as running until its successor reports.
+            let kill = Command::new("kill").args(["-9", &pid.to_string()]).output().unwrap();
+            if kill.status.success() { Ok(pid) } else { Err(format!("{kill:?}")) }
         })
-        .await;
-        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-        pid
+        .await
     }
 
     /// Places an order, whatever it takes: a machine under load may answer that it is not in the list yet, and then the same
