@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use dojo_testbed::{OwnKafka, PATIENCE, eventually};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -21,7 +21,7 @@ const PER_SECOND: u64 = 60;
 /// From when Kafka answers again.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 /// How long Kafka is away: no longer than its restart takes, long enough to be noticed, longer than a session, and longer
-/// than a transaction.
+/// than a transaction may last.
 const AWAY: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(12)];
 /// What each service reads as a member of its group.
@@ -120,8 +120,6 @@ fn seconds(took: Duration) -> String {
 async fn every_reader_has_its_partitions_again_after_each_of_many_restarts_of_kafka() {
     let mut kafka = OwnKafka::start().await;
     let dojo = Start::at(&kafka.config).ready().await;
-    // Transactions are what may stay open, and hold every reader up.
-    dojo.patch_settings(&json!({"guarantee": "exactlyOnce"})).await;
     let events = dojo.events().await;
     let load = Load::of_many(&dojo.url, PER_SECOND);
     let _busy = Busy::start();
