@@ -120,6 +120,7 @@ fn seconds(took: Duration) -> String {
 async fn every_reader_has_its_partitions_again_after_each_of_many_restarts_of_kafka() {
     let mut kafka = OwnKafka::start().await;
     let dojo = Start::at(&kafka.config).ready().await;
+    // At least once: under exactly once, a single node that stops can forget the end of a transaction (see the README).
     let events = dojo.events().await;
     let load = Load::of_many(&dojo.url, PER_SECOND);
     let _busy = Busy::start();
