@@ -60,7 +60,7 @@ fn at(topic: &str, partition: i32, offset: Offset) -> Result<TopicPartitionList,
 }
 
 impl Lookup {
-    /// Offset and timestamp of the first record of a partition at `offset` or after it; `None` where there is none.
+    /// Returns offset and timestamp of the first record of a partition at `offset` or after it, if there is one.
     pub(crate) fn record_at(
         &self,
         topic: &str,

@@ -30,7 +30,7 @@ struct State {
     is_fenced: bool,
     /// The guarantee in force.
     guarantee: Option<Guarantee>,
-    /// The offset of the settings topic up to which the loop goes by the settings.
+    /// The offset of the settings topic up to which the loop has applied the settings.
     applied: i64,
     listener: Option<Arc<Notify>>,
 }
@@ -87,7 +87,7 @@ impl Progress {
         self.state().is_fenced
     }
 
-    /// The offset of the settings topic up to which the loop goes by the settings. `offset` is where they were read to,
+    /// The offset of the settings topic up to which the loop has applied the settings. `offset` is where they were read to,
     /// and `wanted` the guarantee that they ask for, which comes into force a little later.
     pub fn applied(&self, wanted: Guarantee, offset: i64) -> i64 {
         let mut state = self.state();

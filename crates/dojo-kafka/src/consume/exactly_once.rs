@@ -161,7 +161,7 @@ impl ExactlyOnce {
         }
     }
 
-    /// The open transaction; begins one where there is none.
+    /// Returns the open transaction, after beginning one if necessary.
     fn open(&mut self) -> Result<&mut Open, Interrupt> {
         if self.open.is_none() {
             self.call("begin a transaction", |producer, _| producer.begin_transaction())?;

@@ -322,7 +322,7 @@ impl<H: Handler> Member<H> {
         Ok(())
     }
 
-    /// Gives everything up at once; what was under way is repeated by whoever reads these partitions next.
+    /// Gives everything up at once. The next owner of these partitions repeats what was under way.
     fn leave(mut self) -> H {
         self.consumer.context().close();
         self.handler.revoked();

@@ -51,7 +51,7 @@ pub struct Consume {
     /// Whether the handler can work only with every partition of its topic. A share is then not taken up for a session
     /// and a margin, in case the rest is held for a member that is gone.
     pub needs_every_partition: bool,
-    /// Where the guarantee comes from; at least once, where there is none.
+    /// The settings that choose the guarantee; `None` means at least once.
     pub settings: Option<SettingsFollower>,
     /// Sends that may be unacknowledged at a time, at least once.
     pub max_in_flight: usize,

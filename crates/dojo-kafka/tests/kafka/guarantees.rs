@@ -12,7 +12,7 @@ use dojo_testbed::{Kafka, OwnKafka, PATIENCE, until};
 use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
-/// A loop that goes by the settings.
+/// A loop whose guarantee follows the settings.
 struct Switchable {
     copy: Copy,
     progress: Progress,
