@@ -112,7 +112,7 @@ pub trait LogLookup {
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error>;
 
     /// Hands `on` every record of `topic` that is dated `timestamp` or later and is there now, partition by partition.
-    /// Returns whether that were all: it gives up after some ten seconds.
+    /// Gives up after ten seconds. Returns whether `on` got all of them.
     fn read_since(&self, topic: &str, timestamp: i64, on: &mut dyn FnMut(&Record<'_>))
     -> Result<bool, Error>;
 

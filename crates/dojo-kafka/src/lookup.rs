@@ -5,8 +5,11 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
+    message::BorrowedMessage,
+    types::RDKafkaErrorCode,
 };
 use std::{
+    ops::ControlFlow,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -68,30 +71,55 @@ impl Lookup {
         offset: i64,
         within: Duration,
     ) -> Result<Option<(i64, Option<i64>)>, Error> {
+        let mut found = None;
+        let is_complete = self.scan(topic, partition, offset, Instant::now() + within, &mut |message| {
+            found = Some((message.offset(), message.timestamp().to_millis()));
+            ControlFlow::Break(())
+        })?;
+        if is_complete {
+            return Ok(found);
+        }
+        let late = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+        Err(Error::Read { topic: topic.to_owned(), source: Box::new(late) })
+    }
+
+    /// Hands the records of a partition from `offset` on to `on`, until that breaks or the partition ends. Returns `false`
+    /// if neither happened by `until`.
+    fn scan(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        until: Instant,
+        on: &mut dyn FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let consumer = self.consumer()?;
         let on_cluster = self.kafka.prefix.on_cluster(topic);
         at(&on_cluster, partition, Offset::Offset(offset))
             .and_then(|list| consumer.assign(&list))
             .map_err(fail)?;
-        let until = Instant::now() + within;
-        let found = loop {
-            match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
+        let is_complete = loop {
+            let flow = match consumer.poll(until.saturating_duration_since(Instant::now()).min(STEP)) {
                 Some(Ok(message)) if message.topic() == on_cluster && message.partition() == partition => {
-                    break Ok(Some((message.offset(), message.timestamp().to_millis())));
+                    on(&message)
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(None),
-                Some(Err(source)) if Instant::now() > until => break Err(fail(source)),
-                None if Instant::now() >= until => {
-                    let late = rdkafka::types::RDKafkaErrorCode::OperationTimedOut;
-                    break Err(fail(KafkaError::MessageConsumption(late)));
-                }
-                _ if self.shutdown.is_cancelled() => break Err(fail(KafkaError::Canceled)),
-                _ => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => ControlFlow::Break(()),
+                Some(Err(source)) if Instant::now() >= until => break Err(fail(source)),
+                _ => ControlFlow::Continue(()),
+            };
+            if flow.is_break() {
+                break Ok(true);
+            }
+            if self.shutdown.is_cancelled() {
+                break Err(fail(KafkaError::Canceled));
+            }
+            if Instant::now() >= until {
+                break Ok(false);
             }
         };
         let _ = consumer.unassign();
-        found
+        is_complete
     }
 }
 
@@ -113,28 +141,15 @@ impl LogLookup for Lookup {
         timestamp: i64,
         on: &mut dyn FnMut(&Record<'_>),
     ) -> Result<bool, Error> {
-        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let until = Instant::now() + READ_WITHIN;
-        let consumer = self.consumer()?;
-        let on_cluster = self.kafka.prefix.on_cluster(topic);
         let partitions = i32::try_from(self.partitions(topic)?).unwrap_or(i32::MAX);
         let mut is_complete = true;
         for partition in 0..partitions {
             let Some(start) = self.offset_at(topic, partition, timestamp)? else { continue };
-            at(&on_cluster, partition, Offset::Offset(start))
-                .and_then(|list| consumer.assign(&list))
-                .map_err(fail)?;
-            is_complete &= loop {
-                match consumer.poll(STEP) {
-                    Some(Ok(message)) if message.topic() == on_cluster => {
-                        on(&Record::of(&message, &self.kafka.prefix));
-                    }
-                    Some(Err(KafkaError::PartitionEOF(_))) => break true,
-                    _ if self.shutdown.is_cancelled() || Instant::now() >= until => break false,
-                    _ => {}
-                }
-            };
-            let _ = consumer.unassign();
+            is_complete &= self.scan(topic, partition, start, until, &mut |message| {
+                on(&Record::of(message, &self.kafka.prefix));
+                ControlFlow::Continue(())
+            })?;
         }
         Ok(is_complete)
     }

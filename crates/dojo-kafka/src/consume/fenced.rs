@@ -2,6 +2,10 @@
 //!
 //! Joining again at once would fence the other in turn, and so on without end. So this process stays up, reports why it
 //! isn't ready, and joins again only when the other one has said that it stopped, or has missed three reports.
+//!
+//! A process reports before it joins, so where the reports name no other process, there is none: a member can be fenced
+//! by itself, when its broker was killed and a heartbeat from before arrives after it has joined again. It joins again at
+//! once.
 
 use super::member::Job;
 use crate::{Error, From, Isolation, Tailed, tail};
@@ -25,7 +29,7 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     );
     tracing::warn!("{unknown}");
     progress.fenced(unknown);
-    // `None` once it has said that it stopped.
+    // `None` once the other process has said that it stopped, or was never there.
     let last_report = Arc::new(Mutex::new(Some(Instant::now())));
     let (own, reported) = (instance.clone(), Arc::clone(&last_report));
     let known = progress.clone();
@@ -34,7 +38,11 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     let since = From::Time(Utc::now() - InstanceStatus::SILENCE);
     let _tail =
         tail(kafka, &client_id, topic::STATUS, since, Isolation::ReadCommitted, shutdown, move |tailed| {
-            let Tailed::Record(record) = tailed else { return };
+            let record = match tailed {
+                Tailed::Record(record) => record,
+                Tailed::CaughtUp { .. } if rival.is_none() => return *lock(&reported) = None,
+                _ => return,
+            };
             let status = record.value.and_then(|value| serde_json::from_slice::<InstanceStatus>(value).ok());
             let Some(status) = status.filter(|status| own.is_rival(status)) else { return };
             let is_live = status.state != InstanceState::Stopped;

@@ -1,13 +1,16 @@
 //! Static members, two processes of one name, and members that need every partition.
 
 use super::{Copy, order, producer, run, somebody};
-use dojo_contract::{InstanceState, Service, topic};
+use dojo_contract::{InstanceState, InstanceStatus, Service, topic};
 use dojo_kafka::{
     AssignedPartition, Consume, ConsumerLoop, Error, Handler, Instance, KafkaConfig, LogLookup, Observed,
     Outbox, Position, Progress, Record, Reporter, StartAt, consume,
 };
 use dojo_testbed::{Kafka, PATIENCE, until};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +83,30 @@ async fn the_newer_of_two_of_one_name_works_and_the_older_says_why_not_until_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_name_no_process_reports_under_joins_again_without_waiting() {
+    let kafka = Kafka::start().await;
+    let member = Member::start(&kafka.config, "fraud-1").await;
+    member.owns_everything().await;
+    let silent = Instance::start(Service::Fraud, Some("fraud-1".to_owned()));
+    let work = Consume { is_static: true, ..Consume::new("g", &[topic::ORDERS], &silent) };
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let producer = producer(&kafka.config);
+    let intruder =
+        consume(&kafka.config, work, producer, Copy::default(), progress.clone(), stop.clone()).unwrap();
+    until("the member to lose its place", async || member.progress.is_fenced()).await;
+    let lost = Instant::now();
+    until("the member to take its place again", async || !member.progress.is_fenced()).await;
+    assert!(
+        lost.elapsed() < InstanceStatus::SILENCE.to_std().unwrap(),
+        "it waited for a process that isn't there"
+    );
+    member.owns_everything().await;
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, intruder.join()).await.unwrap().unwrap();
+    member.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_static_member_leaves_its_place_to_its_successor() {
     let kafka = Kafka::start().await;
     let first = Member::start(&kafka.config, "fraud-1").await;
@@ -97,9 +124,7 @@ async fn a_stopped_static_member_leaves_its_place_to_its_successor() {
     other.end().await;
     let said = status
         .until(|reports| {
-            reports.last().is_some_and(|last| {
-                last.json::<dojo_contract::InstanceStatus>().state == InstanceState::Stopped
-            })
+            reports.last().is_some_and(|last| last.json::<InstanceStatus>().state == InstanceState::Stopped)
         })
         .await;
     assert!(!said.is_empty());
