@@ -1,9 +1,15 @@
-//! What every handler is given: the model to read, and the few things that write to Kafka.
+//! What every handler is given: the read models, and the writers.
 
 use crate::{
-    catch_up::Log, config::Config, marks::Marks, model::Model, mutations::Mutations, problem::Problem,
-    rules::Rules, settings::ControlPlane, template::Template,
+    config::Config,
+    event_stream::catch_up::Log,
+    log::stable_offsets::StableOffsets,
+    page::template::Template,
+    read_models::ReadModels,
+    rule_files::RuleFiles,
+    write::{orders::OrderWriter, settings::SettingsWriter},
 };
+use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,12 +24,12 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) instance: Instance,
     pub(crate) producer: Producer,
-    pub(crate) model: Arc<Model>,
-    pub(crate) marks: Arc<Marks>,
+    pub(crate) models: Arc<ReadModels>,
+    pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: Log,
-    pub(crate) mutations: Mutations,
-    pub(crate) settings: ControlPlane,
-    pub(crate) rules: Rules,
+    pub(crate) orders: OrderWriter,
+    pub(crate) settings: SettingsWriter,
+    pub(crate) rules: RuleFiles,
     pub(crate) template: Template,
     /// Of the reader of `audit` and `orders-dlq`.
     pub(crate) relay: Progress,
@@ -33,7 +39,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Fails at once where Kafka is known to be away.
+    /// Refuses a request at once while Kafka is known to be away.
     pub(crate) fn refuse_while_away(&self) -> Result<(), Problem> {
         if !self.producer.is_away() {
             return Ok(());
@@ -41,25 +47,26 @@ impl App {
         Err(Problem::unavailable(self.producer.connectivity().borrow().to_string()))
     }
 
-    /// What keeps this service from doing all of its work: each cause with what it is about. Empty: it is ready.
+    /// What keeps this service from doing all of its work: each obstacle with what it is about. Empty: it is ready.
     pub(crate) fn not_ready(&self) -> Vec<(&'static str, String)> {
-        let mut causes = Vec::new();
+        let mut obstacles = Vec::new();
         let connectivity = self.producer.connectivity().borrow().clone();
         if connectivity != Connectivity::Up {
-            causes.push(("kafka", connectivity.to_string()));
+            obstacles.push(("kafka", connectivity.to_string()));
         }
-        if !self.model.is_caught_up() {
-            causes.push(("orders", "the orders are still being read from Kafka".to_owned()));
+        if !self.models.is_caught_up() {
+            obstacles.push(("orders", "the orders are still being read from Kafka".to_owned()));
         }
         if let Some(why) = self.relay.limitation() {
-            causes.push(("events", why));
+            obstacles.push(("events", why));
         } else if self.relay.partitions().is_empty() {
             let group = self.config.relay_group();
-            causes.push(("events", format!("the group {group} has given this instance nothing to read yet")));
+            obstacles
+                .push(("events", format!("the group {group} has given this instance nothing to read yet")));
         }
-        if self.settings.get().is_none() {
-            causes.push(("settings", "the settings are still being read from Kafka".to_owned()));
+        if self.settings.follower().is_none() {
+            obstacles.push(("settings", "the settings are still being read from Kafka".to_owned()));
         }
-        causes
+        obstacles
     }
 }

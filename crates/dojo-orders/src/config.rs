@@ -1,7 +1,8 @@
-//! What the order service is told at its start.
+//! Configuration of the order service.
 
-use crate::metrics::Metrics;
+use crate::read_models::order_list;
 use dojo_contract::{Defaults, topic};
+use dojo_http::{HostPattern, Metrics};
 use dojo_kafka::{KafkaConfig, Readiness};
 use dojo_rules::WatchMode;
 use rust_decimal::Decimal;
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 
 /// The instance that follows `audit` and the dead letters in the group of that name; a further replica has its own.
 const FIRST_INSTANCE: &str = "order-1";
+
+/// Some 5 GiB.
+const MAX_ORDERS_KEPT: usize = 10_000_000;
 
 /// Configuration of the order service.
 #[derive(clap::Args, Clone, Debug)]
@@ -42,10 +46,14 @@ pub struct Config {
     #[arg(long, env = "TEMPLATES_DIR", value_name = "FOLDER")]
     pub templates_dir: Option<PathBuf>,
 
-    /// Further names under which browsers and clients reach this service, separated by commas. localhost and the
-    /// address it listens on need not be named
+    /// Further names under which browsers and clients reach this service, separated by commas; `*.name` allows all names
+    /// below one. localhost and the address it listens on need not be named
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
-    pub allowed_hosts: Vec<String>,
+    pub allowed_hosts: Vec<HostPattern>,
+
+    /// Newest orders that are kept in memory and listed; older ones stay on the topic `orders` alone
+    #[arg(long, env = "ORDERS_KEPT", value_name = "NUMBER", default_value_t = order_list::KEPT, value_parser = parse_orders_kept)]
+    pub orders_kept: usize,
 
     /// The broker is the one built into the dojo: the page says what that means
     #[arg(long, hide = true)]
@@ -73,6 +81,11 @@ impl Config {
             other => format!("{}-{other}", topic::SSE_RELAY_GROUP),
         }
     }
+}
+
+fn parse_orders_kept(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX_ORDERS_KEPT).contains(number));
+    number.ok_or_else(|| format!("give a whole number from 1 to {MAX_ORDERS_KEPT}"))
 }
 
 fn parse_rate(text: &str) -> Result<Decimal, String> {

@@ -1,69 +1,34 @@
 //! The order service: REST API, projection of the `orders` log, server-sent events, control plane, and the page.
 //!
-//! It writes what clients ask for to Kafka, and shows what Kafka holds; it has no state of its own. So it can be killed
-//! at any time: a restart reads the log and shows the same orders.
+//! The service writes what clients ask for to Kafka, and shows what Kafka holds; it has no state of its own. So it can be
+//! killed at any time: a restart reads the log and shows the same orders.
 //!
-//! Two sides that meet only in Kafka:
+//! - **`api`** is the HTTP API, a file for each resource. `api/mod.rs` says which request goes where. What a client may rely
+//!   on is in each resource's file. A refusal is always a problem document.
+//! - **`write`** is the write path. A request's audit record goes to `audit`, then the change to `orders`
+//!   (`write/orders.rs`); settings go to `dojo-settings`. It reads the read models, to check a change and to wait until
+//!   it is visible, and changes them only through Kafka.
+//! - **`read_models`** is what the service knows: the orders list, the instances, the newest rows of the page.
+//!   `read_models/followers.rs` says who reads which topic. Nothing else changes them, and they write nothing to Kafka.
+//! - **`event_stream`** is `GET /events`: the hub with the newest events, the cursor that knows which log it belongs to, a
+//!   client's stream, and how a stream catches up from the log.
+//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
+//!   open transaction has held readers back.
+//! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
-//! - **Writing**: a request is read and checked (`request.rs`), its audit record goes to `audit` and then the change to
-//!   `orders` (`mutations.rs`), and the answer waits until the reading side has seen the change (`reached.rs`). After a
-//!   crash or an outage an audit record may stand there whose change never came, or twice after a repeated request.
-//! - **Reading**: `feeds.rs` reads topics into the model: the orders list (`projection.rs`), the instances
-//!   (`instances.rs`), the newest rows of the page (`recent.rs`), and the hub (`hub.rs`), from which every stream of
-//!   `GET /events` takes its events (`stream.rs`), or from the log, where the hub no longer has them (`catch_up.rs`).
-//!
-//! What stands in the way of either is said: `marks.rs` knows since when an open transaction holds readers back, and a
-//! cursor (`cursor.rs`) knows which log it belongs to, so that nobody goes on in the middle of another one.
-//!
-//! What a client may rely on is in each route's module; `router.rs` says which is which. A refusal is always a problem
-//! document (`problem.rs`).
+//! `service.rs` starts and stops it all, within bounds.
 
 mod config;
 pub use config::Config;
 
-mod cursor;
-mod feed;
-mod frame;
-mod reading;
-
-mod feeds;
-mod hub;
-mod instances;
-mod marks;
-mod model;
-mod projection;
-mod reached;
-mod recent;
-
-mod locks;
-mod mutations;
-mod request;
-
-mod catch_up;
-mod stream;
-
+mod api;
 mod app;
-mod body;
-mod origin;
-mod problem;
-mod query;
-mod router;
-mod server;
-mod stall;
-
-mod assets;
-mod dead_letters;
-mod events;
-mod health;
-mod metrics;
-pub use health::serve_health;
-pub use metrics::Metrics;
-mod orders;
+mod event_stream;
+mod log;
 mod page;
-mod rules;
-mod settings;
-mod status;
-mod template;
+mod read_models;
+mod rule_files;
+mod write;
 
 mod service;
 pub use service::{Error, run};

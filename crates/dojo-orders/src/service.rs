@@ -5,23 +5,25 @@
 //! `dojo-status`; each within a bound.
 
 use crate::{
+    api,
     app::{App, LOG_READERS, STREAMS},
-    catch_up::Log,
     config::Config,
-    feeds::{self, Feeds},
-    hub::Capacity,
-    marks::{self, Marks},
-    model::Model,
-    mutations::{MESSAGE_TIMEOUT, Mutations},
-    origin::OwnNames,
-    router::router,
-    rules::Rules,
-    server,
-    settings::ControlPlane,
-    template::Template,
+    event_stream::catch_up::Log,
+    log::stable_offsets::{self, StableOffsets},
+    page::template::Template,
+    read_models::{ReadModels, followers},
+    rule_files::RuleFiles,
+    write::{
+        orders::{MESSAGE_TIMEOUT, OrderWriter},
+        settings::SettingsWriter,
+    },
 };
 use dojo_contract::Service;
-use dojo_kafka::{Instance, Observed, Producer, Progress, Reporter, SettingsFollower, notify_on_change};
+use dojo_http::{AllowedHosts, Health};
+use dojo_kafka::{
+    ConsumerLoop, Instance, Observed, Producer, Progress, Reporter, SettingsFollower, Tail, consume,
+    notify_on_change,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -30,6 +32,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Connections to the API at a time; one asks for one thing at a time.
+const CONNECTIONS: usize = 2_048;
+/// Changes at a time: those of every connection, and as many whose clients have gone away.
+const CHANGES: usize = 2 * CONNECTIONS;
 const READERS_END_WITHIN: Duration = Duration::from_secs(5);
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -55,9 +61,15 @@ pub enum Error {
 /// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
 /// ended the HTTP server.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
-    let own_names =
-        OwnNames::new(listener.local_addr().map_err(Error::Listener)?.ip(), &config.allowed_hosts);
-    let serve = |app, serving| server::serve(listener, router(app, own_names), server::CONNECTIONS, serving);
+    let address = listener.local_addr().map_err(Error::Listener)?.ip();
+    let hosts = AllowedHosts::new(address, config.allowed_hosts.clone());
+    let serve = |app: Arc<App>, serving| {
+        let (readiness, offsets) = (app.config.readiness.clone(), Arc::clone(&app.offsets));
+        let health = Health::new(move || readiness.causes(), app.config.metrics.clone())
+            .with_notices(move || offsets.notices());
+        let router = dojo_http::finish(api::routes(app, health), Some(hosts));
+        dojo_http::serve(listener, router, CONNECTIONS, serving)
+    };
     run_with(config, serve, shutdown).await
 }
 
@@ -83,7 +95,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
         serve.await;
     });
 
-    let Feeds { relay, tails } = start_reading(&app, &reading)?;
+    let (relay, tails) = start_reading(&app, &reading)?;
     let mut relay = std::pin::pin!(relay.join());
     let changed = Arc::new(Notify::new());
     app.relay.on_change(Arc::clone(&changed));
@@ -101,7 +113,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
 
     serving.cancel();
     let ended = ended.and(server.await.map_err(Error::Server));
-    app.mutations.drain().await;
+    app.orders.drain().await;
     drop(tails);
     reading.cancel();
     if ended.is_ok() && timeout(READERS_END_WITHIN, relay).await.is_err() {
@@ -116,18 +128,20 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
 
 async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
     let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
-    let model = Arc::new(Model::new(Capacity::default()));
+    let models = Arc::new(ReadModels::new(config.orders_kept));
     let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
-    let marks = Arc::new(Marks::new(&kafka, producer.clone(), id)?);
-    let mutations = Mutations::new(producer.clone(), Arc::clone(&model), Arc::clone(&marks), id.to_owned());
+    let offsets = Arc::new(StableOffsets::new(&kafka, producer.clone(), id)?);
+    let orders =
+        OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
     let rules = {
         let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
-        tokio::task::spawn_blocking(move || Rules::open(&dir, mode, &serving)).await.map_err(Error::Rules)?
+        let open = move || RuleFiles::open(&dir, mode, &serving);
+        tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
     Ok(App {
         log: Log::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.templates_dir.as_deref())?,
-        settings: ControlPlane::default(),
+        settings: SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()),
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         log_readers: Semaphore::new(LOG_READERS),
@@ -135,19 +149,22 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         instance: Instance::start(Service::Order, Some(id.to_owned())),
         config,
         producer,
-        model,
-        marks,
-        mutations,
+        models,
+        offsets,
+        orders,
         rules,
     })
 }
 
-fn start_reading(app: &App, reading: &CancellationToken) -> Result<Feeds, Error> {
+fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop, [Tail; 4]), Error> {
+    let App { config, instance, models, .. } = app;
+    let tails = followers::start_tails(config, models, reading)?;
+    let (work, relay) = followers::relay(config, instance, models);
+    // The relay sends nothing; its loop takes a producer like every other one.
     let (producer, progress) = (app.producer.clone(), app.relay.clone());
-    let (config, instance, model) = (&app.config, &app.instance, &app.model);
-    let feeds = feeds::follow(config, instance, model, producer, progress, reading)?;
-    tokio::spawn(marks::watch(Arc::clone(&app.marks), Arc::clone(&app.model.hub), reading.clone()));
-    Ok(feeds)
+    let relay = consume(&config.kafka, work, producer, relay, progress, reading.clone())?;
+    tokio::spawn(stable_offsets::watch(Arc::clone(&app.offsets), Arc::clone(&models.hub), reading.clone()));
+    Ok((relay, tails))
 }
 
 /// From here on the settings are known, and this instance tells on `dojo-status` what it does.
@@ -193,9 +210,10 @@ mod tests {
             rules_watch: "poll".parse().unwrap(),
             templates_dir: None,
             allowed_hosts: Vec::new(),
+            orders_kept: 1_000,
             embedded_broker: false,
             readiness: readiness.clone(),
-            metrics: crate::Metrics::default(),
+            metrics: dojo_http::Metrics::default(),
         };
         let serve = |_, _| async { panic!("a defect, as the test wants it") };
         let ran = timeout(Duration::from_secs(60), run_with(config, serve, CancellationToken::new())).await;

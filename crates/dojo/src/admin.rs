@@ -3,8 +3,8 @@
 //! the same code.
 
 use crate::{Misconfigured, cli};
+use dojo_http::{Health, Metrics, serve_health};
 use dojo_kafka::Readiness;
-use dojo_orders::Metrics;
 use std::future::pending;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,8 +27,9 @@ pub(crate) async fn start(
             ))
         })?;
         tracing::info!("health and metrics on http://{}", listener.local_addr()?);
-        let serve = dojo_orders::serve_health(listener, readiness.clone(), metrics, shutdown.clone());
-        served = Some(tokio::spawn(serve));
+        let readiness = readiness.clone();
+        let health = Health::new(move || readiness.causes(), metrics);
+        served = Some(tokio::spawn(serve_health(listener, health, shutdown.clone())));
     }
     Ok(async {
         if let Some(served) = served

@@ -4,7 +4,7 @@
 //! and says what each number means.
 
 use anyhow::Context as _;
-use dojo_orders::Metrics;
+use dojo_http::Metrics;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::time::Duration;

@@ -9,7 +9,8 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     let listener = listen(&order.listen).await?;
     tracing::info!("page and API on http://{}", listener.local_addr()?);
     let mut config = order.config;
-    config.allowed_hosts.push(order.listen.host);
+    // The address that it listens on need not be named.
+    config.allowed_hosts.extend(order.listen.host.parse().ok());
     config.metrics = metrics::record()?;
     let admin = admin::start(&order.admin, &config.readiness, config.metrics.clone(), &shutdown).await?;
     until_end(dojo_orders::run(config, listener, shutdown.clone()), admin, shutdown).await

@@ -7,12 +7,13 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 const SERVICES: [&str; 4] = ["dojo-orders", "dojo-notification", "dojo-fraud", "dojo-audit"];
 
 /// Each crate, and which of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("dojo-contract", &[]),
     ("dojo-kafka", &["dojo-contract"]),
     ("dojo-broker", &[]),
     ("dojo-rules", &[]),
-    ("dojo-orders", &["dojo-contract", "dojo-kafka", "dojo-rules"]),
+    ("dojo-http", &[]),
+    ("dojo-orders", &["dojo-contract", "dojo-http", "dojo-kafka", "dojo-rules"]),
     ("dojo-notification", &["dojo-contract", "dojo-kafka", "dojo-rules"]),
     ("dojo-fraud", &["dojo-contract", "dojo-kafka", "dojo-rules"]),
     ("dojo-audit", &["dojo-contract", "dojo-kafka"]),
@@ -23,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "dojo-broker",
             "dojo-contract",
             "dojo-fraud",
+            "dojo-http",
             "dojo-kafka",
             "dojo-notification",
             "dojo-orders",
@@ -54,7 +56,7 @@ const PURE: [&str; 14] = [
     "dojo-fraud/src/read.rs",
     "dojo-kafka/src/consume/ledger.rs",
     "dojo-run/src/verdict.rs",
-    "dojo-orders/src/projection.rs",
+    "dojo-orders/src/read_models/order_list.rs",
 ];
 
 const IMPURE: [&str; 10] = [

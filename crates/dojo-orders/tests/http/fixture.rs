@@ -48,7 +48,7 @@ impl Orders {
         let rules = tempfile::tempdir().unwrap();
         let config = Config {
             readiness: dojo_kafka::Readiness::default(),
-            metrics: dojo_orders::Metrics::default(),
+            metrics: dojo_http::Metrics::default(),
             templates_dir: None,
             kafka: kafka.clone(),
             instance_id: "order-1".into(),
@@ -56,7 +56,8 @@ impl Orders {
             max_retries: None,
             rules_dir: rules.path().to_owned(),
             rules_watch: "poll".parse().unwrap(),
-            allowed_hosts: vec!["dojo.test".into()],
+            allowed_hosts: vec!["dojo.test".parse().unwrap()],
+            orders_kept: 1_000,
             embedded_broker: true,
         };
         let stop = CancellationToken::new();

@@ -1,0 +1,85 @@
+//! `GET /events`: everything that happens, as server-sent events. See [`crate::event_stream::frame`] for what an event looks like
+//! and [`crate::event_stream::stream`] for what a stream promises.
+//!
+//! Two kinds of events are no records. `event: gap` says that the log does not go on where the client's cursor is: what
+//! came between is gone, or the cursor belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
+//! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
+//! quiet stream from a dead connection; it has no `id:`.
+
+use crate::{
+    app::{App, STREAMS},
+    event_stream::{
+        cursor::NoCursor,
+        stream::{Begin, GREETED_WITHIN, Stream},
+    },
+};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use dojo_http::{Problem, Query};
+use futures::stream;
+use serde::Deserialize;
+use std::{convert::Infallible, sync::Arc};
+use tokio::time::timeout;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    after: Option<String>,
+    from: Option<String>,
+}
+
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, Problem> {
+    let begin = begin(&headers, query)?;
+    let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+        Problem::unavailable(format!("there are {STREAMS} streams already: close one, or come again"))
+    })?;
+    let mut stream =
+        Stream::new(Arc::clone(&app.models.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
+    // The answer waits for the stream's greeting, so that a client misses nothing that happens once it has the status.
+    // While Kafka is away nobody knows where "now" is; the greeting then comes later than the status.
+    let first = timeout(GREETED_WITHIN, stream.next()).await.unwrap_or_default();
+    let chunks = stream::unfold((first, stream), |(first, mut stream)| async move {
+        let chunk = match first {
+            Some(chunk) => chunk,
+            None => stream.next().await?,
+        };
+        Some((Ok::<_, Infallible>(chunk), (None, stream)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // Proxies such as nginx would otherwise collect events before they pass them on.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+/// A browser that reconnects sends `Last-Event-ID` and asks for the same address as the first time, so the header is
+/// the newer word.
+fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
+    let last = headers.get("last-event-id").filter(|id| !id.is_empty());
+    if let Some(id) = last {
+        let cursor = id.to_str().ok().and_then(|id| id.parse().ok());
+        return cursor.map(Begin::After).ok_or_else(|| no_cursor("Last-Event-ID"));
+    }
+    if let Some(cursor) = query.after.filter(|cursor| !cursor.is_empty()) {
+        return cursor.parse().map(Begin::After).map_err(|_| no_cursor("after"));
+    }
+    match query.from.as_deref() {
+        None => Ok(Begin::Now),
+        Some("earliest") => Ok(Begin::Earliest),
+        Some(_) => Err(Problem::invalid_field("from", "give `earliest`, or leave it out to start now")),
+    }
+}
+
+fn no_cursor(field: &str) -> Problem {
+    Problem::invalid_field(field, NoCursor.to_string())
+}

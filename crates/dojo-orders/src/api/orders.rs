@@ -1,0 +1,155 @@
+//! `/orders`: create, list, look at, change, delete.
+
+use crate::{
+    api::{links::link_next, write_problem::ProblemOf as _},
+    app::App,
+};
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use dojo_http::{JsonBody, Problem, Query, number};
+use serde::Deserialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Orders on one page of the list where `limit` doesn't say.
+const LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+const MAX_KEY_LEN: usize = 255;
+/// Says on the list how many orders are older than those that the service keeps.
+const OLDER_ORDERS: HeaderName = HeaderName::from_static("older-orders");
+
+const LOOK_AT: &str = "GET /orders shows what the log holds. A request with an Idempotency-Key can be repeated without being \
+                       done twice";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let order = app.orders.create(&body, idempotency_key(&headers)?).await.problem(LOOK_AT)?;
+    let location = [(header::LOCATION, format!("/orders/{}", order.id))];
+    Ok((StatusCode::CREATED, location, Json(order)).into_response())
+}
+
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Query(ListQuery { limit, after }): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
+    let after_id = after.as_deref().map(|after| after.parse::<Uuid>().map_err(|_| no_such_place(after)));
+    let after_id = after_id.transpose()?;
+    refuse_unless_read(&app)?;
+    let (page, older) = {
+        let orders = app.models.orders();
+        (orders.page(limit, after_id), orders.older())
+    };
+    let page = page.ok_or_else(|| no_such_place(after.as_deref().unwrap_or_default()))?;
+    let orders: Vec<_> = page.orders.iter().map(|order| &**order).collect();
+    let mut response = Json(orders).into_response();
+    response.headers_mut().insert(OLDER_ORDERS, HeaderValue::from(older));
+    if let Some(next) = page.next {
+        link_next(&mut response, &format!("/orders?limit={limit}&after={next}"));
+    }
+    Ok(response)
+}
+
+pub(crate) async fn get(State(app): State<Arc<App>>, id: OrderPath) -> Result<Response, Problem> {
+    let id = order_id(id)?;
+    refuse_unless_read(&app)?;
+    let order = app.models.orders().get(id).map_err(|missing| Problem::not_found(missing.to_string()))?;
+    Ok(Json(&*order).into_response())
+}
+
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    id: OrderPath,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let order = app.orders.change(order_id(id)?, body).await.problem(LOOK_AT)?;
+    Ok(Json(order).into_response())
+}
+
+pub(crate) async fn delete(State(app): State<Arc<App>>, id: OrderPath) -> Result<StatusCode, Problem> {
+    app.orders.delete(order_id(id)?).await.problem(LOOK_AT)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An order id as it came.
+pub(crate) type OrderPath = Result<Path<String>, PathRejection>;
+
+/// A text that isn't an id names no order: 404.
+fn order_id(path: OrderPath) -> Result<Uuid, Problem> {
+    let Path(id) = path.map_err(|_| Problem::not_found("there is no order of that name"))?;
+    id.parse().map_err(|_| {
+        let shown: String = id.chars().take(MAX_KEY_LEN).collect();
+        Problem::not_found(format!("there is no order {shown}"))
+    })
+}
+
+fn no_such_place(after: &str) -> Problem {
+    let shown: String = after.chars().take(MAX_KEY_LEN).collect();
+    Problem::invalid_field(
+        "after",
+        format!("is {shown:?}: give the id of an order, such as the last of a page"),
+    )
+}
+
+/// A list that is still being read would show orders as missing.
+fn refuse_unless_read(app: &App) -> Result<(), Problem> {
+    if app.models.is_caught_up() {
+        return Ok(());
+    }
+    Err(Problem::unavailable("the orders are still being read from Kafka"))
+}
+
+/// The key under which this request may be repeated
+/// (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>).
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let wrong = || {
+        let message = format!("give one key of 1 to {MAX_KEY_LEN} visible ASCII characters, such as a UUID");
+        Problem::invalid_field("Idempotency-Key", message)
+    };
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => {
+            let visible = |b: u8| b.is_ascii_graphic();
+            let key = key.to_str().ok().filter(|key| key.bytes().all(visible)).ok_or_else(wrong)?;
+            if (1..=MAX_KEY_LEN).contains(&key.len()) { Ok(Some(key.to_owned())) } else { Err(wrong()) }
+        }
+        (Some(_), Some(_)) => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_visible_word() {
+        let key = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("idempotency-key", HeaderValue::from_str(value).unwrap());
+            }
+            idempotency_key(&headers)
+        };
+        assert_eq!(key(&[]).unwrap(), None);
+        assert_eq!(key(&["\"a-1\""]).unwrap().as_deref(), Some("\"a-1\""));
+        let long = "x".repeat(256);
+        for wrong in [&[""][..], &["a b"], &["a", "b"], &["ä"], &[&long]] {
+            assert!(key(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Turns the write path's errors into problem documents.
+
+use crate::write::WriteError;
+use dojo_contract::FieldError;
+use dojo_http::Problem;
+
+/// A result of the write path as the API answers it.
+pub(crate) trait ProblemOf<T> {
+    /// `look_at` says where a client sees what became of a change whose outcome is unknown.
+    fn problem(self, look_at: &str) -> Result<T, Problem>;
+}
+
+impl<T> ProblemOf<T> for Result<T, WriteError> {
+    fn problem(self, look_at: &str) -> Result<T, Problem> {
+        self.map_err(|error| match error {
+            WriteError::Invalid(errors) => {
+                Problem::invalid(errors.into_iter().map(|FieldError { field, message }| (field, message)))
+            }
+            WriteError::NoSuchOrder(_) => Problem::not_found(error.to_string()),
+            WriteError::KeyReused => Problem::invalid_field(
+                "Idempotency-Key",
+                "was used before, with another body: send that again, or use another key",
+            ),
+            WriteError::OutcomeUnknown(_) => Problem::unavailable(format!("{error}: {look_at}")),
+            WriteError::Defect(what) => Problem::internal(what),
+            WriteError::NotReady(_)
+            | WriteError::Busy
+            | WriteError::TooLate
+            | WriteError::NotSent(_)
+            | WriteError::NotVisibleYet { .. } => Problem::unavailable(error.to_string()),
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! One client's stream of server-sent events: exactly once each, in the order of their partition, from a cursor on.
+//!
+//! The stream owns its cursor. It drops whatever lies before it and moves it with every event, so that the `id:` of an
+//! event always says: everything before this was sent. Whether an event comes from the ring or from the log makes no
+//! difference to that; a stream goes back and forth between the two as it must.
+
+use crate::{
+    event_stream::{
+        catch_up::{Log, Missed},
+        cursor::Cursor,
+        hub::{Event, Found, Hub, Place},
+    },
+    log::stream_topic::StreamTopic,
+};
+use bytes::Bytes;
+use serde_json::json;
+use std::{io::Write as _, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Heartbeat interval of a quiet stream.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// A named event, since a browser hides comments from the page. Its data is there because a browser drops an event
+/// without data; it has no `id:`, so that it moves no cursor.
+const ALIVE: &[u8] = b"event: heartbeat\ndata: {}\n\n";
+/// Sent as soon as it is known where the stream begins, so that a client sees that it is open: whatever happens after
+/// this is told.
+const GREETING: &[u8] = b": open\nretry: 1000\n\n";
+/// How long the status of an answer waits for the greeting.
+pub(crate) const GREETED_WITHIN: Duration = Duration::from_secs(5);
+/// What is written at once, at most, beside one event that is larger.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Where a stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// With the next event.
+    Now,
+    /// With the first event there is.
+    Earliest,
+    /// After this cursor.
+    After(Cursor),
+}
+
+/// A stream, as long as its client is there.
+pub(crate) struct Stream {
+    hub: Arc<Hub>,
+    log: Log,
+    cursor: Cursor,
+    phase: Phase,
+    greeted: bool,
+    changes: watch::Receiver<u64>,
+    heartbeat: Interval,
+    shutdown: CancellationToken,
+    /// Streams are counted; this one as long as it lives.
+    _slot: OwnedSemaphorePermit,
+}
+
+enum Phase {
+    /// Looks where each log ends that its cursor does not name: what comes behind that is "from now on".
+    Now,
+    /// Looks where to go on.
+    Join(Join),
+    Live(Place),
+    CatchUp(mpsc::Receiver<Missed>),
+}
+
+/// What is known of a stream's cursor when it looks where to go on.
+#[derive(Debug, Default)]
+struct Join {
+    /// The log was seen to reach as far as the cursor says.
+    checked: bool,
+    /// The cursor is not a client's word: it was the hub's, or was held against the log.
+    trusted: bool,
+    /// Partitions whose log began anew since.
+    resets: Vec<(StreamTopic, i32)>,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        log: Log,
+        begin: Begin,
+        shutdown: CancellationToken,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        // The first comes after the greeting, for which the status of the answer waits.
+        let mut heartbeat = interval_at(Instant::now() + GREETED_WITHIN + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let join = Phase::Join(Join::default());
+        let (cursor, phase) = match begin {
+            Begin::Now => match hub.join_now() {
+                Some((place, cursor)) => (cursor, Phase::Live(place)),
+                // Kafka has not told the hub everything yet.
+                None => (Cursor::default(), Phase::Now),
+            },
+            Begin::Earliest => (Cursor::earliest(), join),
+            Begin::After(cursor) if StreamTopic::ALL.into_iter().all(|topic| cursor.names(topic)) => {
+                (cursor, join)
+            }
+            Begin::After(cursor) => (cursor, Phase::Now),
+        };
+        let changes = hub.changes();
+        Self { hub, log, cursor, phase, greeted: false, changes, heartbeat, shutdown, _slot: slot }
+    }
+
+    /// The next piece of the response; `None` when the stream ends.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        if !self.greeted && !matches!(self.phase, Phase::Now) {
+            self.greeted = true;
+            self.heartbeat.reset();
+            return Some(Bytes::from_static(GREETING));
+        }
+        while !self.shutdown.is_cancelled() {
+            let mut out = Vec::new();
+            match &mut self.phase {
+                Phase::Now => tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => return None,
+                    cursor = self.log.ends(&self.cursor) => {
+                        self.cursor = cursor;
+                        self.phase = Phase::Join(Join::default());
+                        self.greeted = true;
+                        out.extend_from_slice(GREETING);
+                    }
+                    _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
+                },
+                Phase::Join(join) => {
+                    let Join { checked, trusted, resets } = std::mem::take(join);
+                    let place =
+                        if resets.is_empty() { self.hub.join(&mut self.cursor, checked) } else { None };
+                    self.phase = match place {
+                        Some(place) => Phase::Live(place),
+                        None => {
+                            let (cursor, ring) = (self.cursor.clone(), self.hub.end());
+                            Phase::CatchUp(self.log.catch_up(cursor, trusted, ring, resets))
+                        }
+                    };
+                    continue;
+                }
+                Phase::Live(place) => {
+                    // Whoever else is ready comes first, so that what a burst brings meanwhile is one write, not many.
+                    tokio::task::yield_now().await;
+                    self.changes.mark_unchanged();
+                    match self.hub.read(place, CHUNK_BYTES) {
+                        Found::Lost(resets) => {
+                            self.phase = Phase::Join(Join { checked: false, trusted: true, resets });
+                            continue;
+                        }
+                        Found::Events(events) if !events.is_empty() => {
+                            events.iter().for_each(|event| write_event(&mut self.cursor, event, &mut out));
+                            if out.is_empty() {
+                                continue;
+                            }
+                        }
+                        Found::Events(_) => tokio::select! {
+                            biased;
+                            () = self.shutdown.cancelled() => return None,
+                            changed = self.changes.changed() => changed.ok()?,
+                            _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
+                        },
+                    }
+                }
+                Phase::CatchUp(missed) => tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => return None,
+                    missed = missed.recv() => match missed {
+                        // Given up half way: the client comes again, with the cursor of what it has.
+                        None => return None,
+                        Some(Missed::Done) => {
+                            // Everything up to where the hub was; it may have gone on, and then this begins again.
+                            self.phase = Phase::Join(Join { checked: true, trusted: true, resets: Vec::new() });
+                        }
+                        Some(Missed::Event(event)) => write_event(&mut self.cursor, &event, &mut out),
+                        Some(Missed::Until { topic, partition, at }) => {
+                            if self.cursor.get(topic, partition).is_none_or(|own| own < at.next) {
+                                self.cursor.set(topic, partition, at.next, at.before);
+                            }
+                        }
+                        Some(Missed::Gap { topic, partition, wanted, resumes }) => {
+                            self.cursor.set(topic, partition, resumes, None);
+                            write_gap(&self.cursor, topic, partition, wanted, resumes, &mut out);
+                        }
+                    },
+                    _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
+                },
+            }
+            if !out.is_empty() {
+                self.heartbeat.reset();
+                return Some(out.into());
+            }
+        }
+        None
+    }
+}
+
+/// Writes an event the stream has not sent yet, and moves its cursor behind it.
+fn write_event(cursor: &mut Cursor, event: &Event, out: &mut Vec<u8>) {
+    let Event { topic, partition, offset, timestamp, frame } = event;
+    if cursor.get(*topic, *partition).is_some_and(|next| *offset < next) {
+        return;
+    }
+    cursor.set(*topic, *partition, offset.saturating_add(1), *timestamp);
+    write_id(cursor, out);
+    out.extend_from_slice(frame);
+}
+
+fn write_gap(
+    cursor: &Cursor,
+    topic: StreamTopic,
+    partition: i32,
+    wanted: i64,
+    resumes: i64,
+    out: &mut Vec<u8>,
+) {
+    let data = json!({"topic": topic.name(), "partition": partition, "wanted": wanted, "resumes": resumes});
+    write_id(cursor, out);
+    out.extend_from_slice(format!("event: gap\ndata: {data}\n\n").as_bytes());
+}
+
+fn write_id(cursor: &Cursor, out: &mut Vec<u8>) {
+    // Writing into memory does not fail.
+    let _ = writeln!(out, "id: {cursor}");
+}

@@ -1,0 +1,406 @@
+//! `GET /`: the page's first picture, from the same model that the API answers from, and the cursor from which its
+//! script goes on: no gap between the two, and nothing twice.
+//!
+//! The markup of every row is in the template alone; the script clones it. Everything that a person or a record said is
+//! escaped here and set as text there.
+
+pub(crate) mod assets;
+pub(crate) mod template;
+
+use crate::{
+    app::App,
+    log::stream_topic::StreamTopic,
+    read_models::page_rows::{DeadLetter, Row, Verdict, partial},
+};
+use axum::{
+    extract::State,
+    http::header,
+    response::{Html, IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use dojo_contract::{
+    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, SettingValue,
+    Settings, time,
+};
+use dojo_http::Problem;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Orders in the first picture; the script lets the list grow to its own `MOST_ROWS`.
+const ORDERS: usize = 100;
+/// So many characters of an id tell the orders of one workshop apart.
+const SHORT_ID: usize = 8;
+
+pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    // A file is read.
+    let filled = tokio::task::spawn_blocking(move || {
+        app.template.fill(|why| {
+            let mut picture = Picture::of(&app);
+            picture.problems.extend(why);
+            picture
+        })
+    });
+    let html = filled.await.map_err(|panicked| Problem::internal(panicked.to_string()))?;
+    let html = html.map_err(|error| Problem::internal(format!("{error:#}")))?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response())
+}
+
+/// Everything on the page at one moment, as texts.
+#[derive(Serialize)]
+struct Picture {
+    cursor: String,
+    ready: bool,
+    instance_id: String,
+    embedded: bool,
+    brokers: String,
+    prefix: String,
+    problems: Vec<String>,
+    orders: Vec<OrderRow>,
+    audit: Vec<AuditRow>,
+    alerts: Vec<AuditRow>,
+    dead_letters: Vec<DeadLetterRow>,
+    fail_rate: Value,
+    guarantee: Value,
+    notified_twice: u64,
+    instances: Vec<InstanceCard>,
+}
+
+#[derive(Serialize)]
+struct OrderRow {
+    id: String,
+    short: String,
+    customer: String,
+    item: String,
+    quantity: i64,
+    price: String,
+    status: &'static str,
+    at: String,
+    delivery: String,
+    fraud: String,
+}
+
+#[derive(Serialize)]
+struct AuditRow {
+    order_id: String,
+    short: String,
+    at: String,
+    action: String,
+    customer: String,
+    by: String,
+    retry: Option<u32>,
+    alerts: String,
+    severity: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct DeadLetterRow {
+    order_id: String,
+    short: String,
+    at: String,
+    what: String,
+    reason: String,
+    by: String,
+    original: String,
+}
+
+/// A setting in force, and what would hold without the topic's word.
+#[derive(Serialize)]
+struct Value {
+    value: String,
+    source: String,
+    fallback: String,
+    fallback_source: String,
+}
+
+#[derive(Serialize)]
+struct InstanceCard {
+    id: String,
+    service: &'static str,
+    state: String,
+    live: bool,
+    partitions: Vec<PartitionTag>,
+    rule: String,
+    rule_error: String,
+    /// Whether a fail rate of its own can be set for it.
+    delivers: bool,
+    /// The fail rate of its own, where it has one.
+    own_rate: String,
+    effective_rate: String,
+    /// Whether a guarantee of its own can be set for it.
+    guarantees: bool,
+    /// The guarantee of its own, where it has one.
+    own_guarantee: String,
+    limitation: String,
+}
+
+#[derive(Serialize)]
+struct PartitionTag {
+    name: String,
+    lag: String,
+}
+
+impl Picture {
+    fn of(app: &App) -> Self {
+        // The cursor first: what comes after it the stream will bring, and the script recognizes an order that it
+        // already has.
+        let cursor = app.models.hub.end();
+        let orders = app.models.orders().page(ORDERS, None).map(|page| page.orders).unwrap_or_default();
+        let rows = app.models.page_rows();
+        let orders = orders.iter().map(|order| OrderRow::of(order, rows.verdict(order.id))).collect();
+        let seen = |topic, partition, offset| cursor.get(topic, partition).is_some_and(|next| offset < next);
+        let audit_rows = |of: &std::collections::VecDeque<Row<AuditEvent>>| {
+            let rows = of.iter().filter(|row| seen(StreamTopic::Audit, row.partition, row.offset));
+            rows.map(|row| AuditRow::of(&row.what)).collect()
+        };
+        let (audit, alerts) = (audit_rows(&rows.audit), audit_rows(&rows.alerts));
+        let dead_letters = rows
+            .dead_letters
+            .iter()
+            .filter(|row| seen(StreamTopic::DeadLetters, row.partition, row.offset))
+            .map(|row| DeadLetterRow::of(&row.what))
+            .collect();
+        let notified_twice = rows.notified_twice();
+        drop(rows);
+        let settings = app.settings.follower().map(|follower| follower.settings()).unwrap_or_default();
+        let defaults = app.config.defaults();
+        let now = Utc::now();
+        let mut instances = app.models.instances.all();
+        instances.sort_by_key(|status| rank(status.service));
+        let mut problems: Vec<_> = app.not_ready().into_iter().map(|(_, cause)| cause).collect();
+        let ready = problems.is_empty();
+        problems.extend(app.offsets.notices());
+        for status in instances.iter().filter(|status| status.is_live(now)) {
+            for problem in status.rule_error.iter().cloned().chain(limitation(status)) {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+        Self {
+            cursor: cursor.to_string(),
+            ready,
+            instance_id: app.config.instance_id.clone(),
+            embedded: app.config.embedded_broker,
+            brokers: app.config.kafka.brokers.clone(),
+            prefix: app.config.kafka.prefix.to_string(),
+            problems,
+            orders,
+            audit,
+            alerts,
+            dead_letters,
+            fail_rate: Value::of(&settings, Setting::FailRate, &defaults),
+            guarantee: Value::of(&settings, Setting::Guarantee, &defaults),
+            notified_twice,
+            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, &defaults, now)).collect(),
+        }
+    }
+}
+
+impl OrderRow {
+    fn of(order: &Order, verdict: Verdict) -> Self {
+        let id = order.id.to_string();
+        Self {
+            short: short(&id),
+            id,
+            customer: order.customer_name.clone(),
+            item: order.item.clone(),
+            quantity: order.quantity,
+            price: format!("{:.2}", order.price),
+            status: order.status.name(),
+            at: time::format(order.created_at),
+            delivery: verdict.delivery.unwrap_or_default(),
+            fraud: verdict.fraud.unwrap_or_default(),
+        }
+    }
+}
+
+impl AuditRow {
+    fn of(event: &AuditEvent) -> Self {
+        let order_id = event.order_id.to_string();
+        let alerts = event.alerts.as_deref().unwrap_or_default();
+        let join = |texts: Vec<&str>, separator: &str| texts.join(separator);
+        let reasons = join(alerts.iter().map(|alert| alert.reason.as_str()).collect(), "; ");
+        Self {
+            short: short(&order_id),
+            order_id,
+            at: time::format(event.timestamp),
+            action: wire_name(&event.action) + partial(event),
+            customer: event.customer_name.clone().unwrap_or_default(),
+            by: event.instance_id.clone().unwrap_or_else(|| wire_name(&event.source)),
+            retry: event.retry_count.filter(|count| *count > 0),
+            alerts: join(alerts.iter().map(|alert| alert.kind.as_str()).collect(), ", "),
+            severity: alerts.iter().map(|a| a.severity).max().map(|s| wire_name(&s)).unwrap_or_default(),
+            reason: match reasons.is_empty() {
+                true => event.reason.clone().unwrap_or_default(),
+                false => reasons + partial(event),
+            },
+        }
+    }
+}
+
+impl DeadLetterRow {
+    fn of(letter: &DeadLetter) -> Self {
+        let what = match (&letter.customer_name, &letter.item) {
+            (Some(customer), Some(item)) => format!("{customer} · {item}"),
+            _ => "unreadable record".to_owned(),
+        };
+        Self {
+            short: short(&letter.key),
+            order_id: letter.key.clone(),
+            at: letter.timestamp.and_then(time::from_kafka).map(time::format).unwrap_or_default(),
+            what,
+            reason: letter.reason.clone(),
+            by: letter.instance_id.clone().unwrap_or_default(),
+            original: letter.original.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Value {
+    fn of(settings: &Settings, setting: Setting, defaults: &Defaults) -> Self {
+        let (value, source) = settings.for_all(setting, defaults);
+        let (fallback, fallback_source) = Settings::default().for_all(setting, defaults);
+        Self {
+            value: shown(value),
+            source: wire_name(&source),
+            fallback: shown(fallback),
+            fallback_source: wire_name(&fallback_source),
+        }
+    }
+}
+
+impl InstanceCard {
+    fn of(status: &InstanceStatus, settings: &Settings, defaults: &Defaults, now: DateTime<Utc>) -> Self {
+        let id = status.instance_id.clone();
+        let own = |setting| {
+            settings.get(&SettingName::for_instance(id.as_str(), setting)).map(shown).unwrap_or_default()
+        };
+        let live = status.is_live(now);
+        let state = if live || status.state == InstanceState::Stopped {
+            wire_name(&status.state)
+        } else {
+            "silent".to_owned()
+        };
+        let partitions = status.partitions.iter().map(|p| PartitionTag {
+            name: format!("{} {}", p.topic, p.partition),
+            lag: if p.lag < 0 { "?".to_owned() } else { p.lag.to_string() },
+        });
+        Self {
+            service: status.service.name(),
+            state,
+            live,
+            partitions: if live { partitions.collect() } else { Vec::new() },
+            rule: status.rule_version.clone().unwrap_or_default(),
+            rule_error: status.rule_error.clone().filter(|_| live).unwrap_or_default(),
+            delivers: status.service == Service::Notification,
+            own_rate: own(Setting::FailRate),
+            effective_rate: digits(settings.fail_rate(&id, defaults)),
+            guarantees: matches!(status.service, Service::Notification | Service::Fraud),
+            own_guarantee: own(Setting::Guarantee),
+            limitation: if live { limitation(status).unwrap_or_default() } else { String::new() },
+            id,
+        }
+    }
+}
+
+/// What keeps an instance from all of its work, and which one; the script says it alike.
+fn limitation(status: &InstanceStatus) -> Option<String> {
+    status.limitation.as_ref().map(|limitation| format!("{}: {limitation}", status.instance_id))
+}
+
+/// Those that one can do something about come first; the script sorts alike.
+fn rank(service: Service) -> u8 {
+    match service {
+        Service::Notification => 0,
+        Service::Fraud => 1,
+        Service::Audit => 2,
+        Service::Order => 3,
+    }
+}
+
+/// The end of an id: ids of version 7 begin with the time, so their ends differ.
+fn short(id: &str) -> String {
+    let skip = id.chars().count().saturating_sub(SHORT_ID);
+    id.chars().skip(skip).collect()
+}
+
+/// A setting's value as a person reads it.
+fn shown(value: SettingValue) -> String {
+    match value {
+        SettingValue::Number(number) => digits(number),
+        SettingValue::Guarantee(guarantee) => guarantee.name().to_owned(),
+    }
+}
+
+fn digits(number: Decimal) -> String {
+    number.normalize().to_string()
+}
+
+/// The name that a variant has in JSON.
+fn wire_name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use template::Template;
+    use uuid::Uuid;
+
+    fn picture(order: OrderRow) -> Picture {
+        Picture {
+            cursor: "o1-a2".into(),
+            ready: true,
+            instance_id: "order-1".into(),
+            embedded: true,
+            brokers: "localhost:9092".into(),
+            prefix: "class-7.".into(),
+            problems: Vec::new(),
+            orders: vec![order],
+            audit: Vec::new(),
+            alerts: Vec::new(),
+            dead_letters: Vec::new(),
+            fail_rate: Value::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
+            guarantee: Value::of(&Settings::default(), Setting::Guarantee, &Defaults::default()),
+            notified_twice: 0,
+            instances: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn markup_in_a_name_is_shown_as_text() {
+        let order = Order {
+            id: Uuid::nil(),
+            customer_name: "<script>alert(1)</script>\" onload='x'".into(),
+            item: "</li><b>".into(),
+            quantity: 1,
+            price: Decimal::new(15, 1),
+            status: dojo_contract::OrderStatus::Created,
+            created_at: DateTime::UNIX_EPOCH,
+        };
+        let html =
+            Template::new(None).unwrap().fill(|_| picture(OrderRow::of(&order, Verdict::default()))).unwrap();
+        assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("1.50"), "{html}");
+        assert!(!html.contains("<script>alert") && !html.contains("</li><b>"));
+        assert!(!html.contains("None") && !html.contains("True"), "a value that HTML does not know");
+    }
+
+    #[test]
+    fn the_page_keeps_to_its_own_security_policy() {
+        let source = include_str!("../../templates/page.html");
+        assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"));
+        assert!(!source.contains("//cdn") && !source.contains("https://"));
+        assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
+        let script = include_str!("../../assets/app.js");
+        assert!(
+            !script.contains("innerHTML")
+                && !script.contains("insertAdjacentHTML")
+                && !script.contains("eval(")
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! What this service knows, all of it from Kafka: the read side. [`followers`] reads topics into the models; every other part
+//! of the service can only read them. Nothing here writes to Kafka.
+
+pub(crate) mod applied_offsets;
+mod deliveries;
+pub(crate) mod instances;
+pub(crate) mod order_list;
+pub(crate) mod page_rows;
+
+pub(crate) mod followers;
+
+use crate::event_stream::hub::{Capacity, Hub};
+use applied_offsets::AppliedOffsets;
+use instances::Instances;
+use order_list::OrderList;
+use page_rows::PageRows;
+use parking_lot::{Mutex, RwLock};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+/// All read models.
+#[derive(Debug)]
+pub(crate) struct ReadModels {
+    /// The newest events, for the streams.
+    pub(crate) hub: Arc<Hub>,
+    /// How far the orders list has come on `orders`.
+    pub(crate) applied_orders: AppliedOffsets,
+    pub(crate) instances: Instances,
+    orders: RwLock<OrderList>,
+    page_rows: Mutex<PageRows>,
+    is_caught_up: AtomicBool,
+    unreadable: AtomicU64,
+}
+
+impl Default for ReadModels {
+    fn default() -> Self {
+        Self::new(order_list::KEPT)
+    }
+}
+
+impl ReadModels {
+    /// Empty models, of which the orders list keeps the newest `orders_kept` orders.
+    pub(crate) fn new(orders_kept: usize) -> Self {
+        Self {
+            hub: Arc::new(Hub::new(Capacity::default())),
+            applied_orders: AppliedOffsets::default(),
+            instances: Instances::default(),
+            orders: RwLock::new(OrderList::new(orders_kept)),
+            page_rows: Mutex::default(),
+            is_caught_up: AtomicBool::new(false),
+            unreadable: AtomicU64::new(0),
+        }
+    }
+
+    /// The orders list, locked for reading.
+    pub(crate) fn orders(&self) -> impl Deref<Target = OrderList> {
+        self.orders.read()
+    }
+
+    /// The newest rows of the page, locked.
+    pub(crate) fn page_rows(&self) -> impl Deref<Target = PageRows> {
+        self.page_rows.lock()
+    }
+
+    /// Whether the orders list has once been everything that the log held.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.is_caught_up.load(Ordering::Acquire)
+    }
+
+    fn caught_up(&self) {
+        if !self.is_caught_up.swap(true, Ordering::AcqRel) {
+            tracing::info!(orders = self.orders().len(), "the orders list is up to date");
+        }
+    }
+
+    /// How many unreadable records were met on any topic.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    fn count_unreadable(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,51 @@
+//! Why a change was not made, or isn't known to be made. Each variant is something that a client does something else about.
+
+use crate::read_models::order_list::NoSuchOrder;
+use dojo_contract::{FieldError, OrderAction};
+use uuid::Uuid;
+
+/// The outcome of a change that is not a plain success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// These fields of the request are wrong.
+    #[error("{} fields are wrong", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// The order doesn't exist, was deleted, or is older than the orders that the service keeps.
+    #[error(transparent)]
+    NoSuchOrder(#[from] NoSuchOrder),
+    /// The idempotency key belongs to another request.
+    #[error("the key was used before, with another body: send that again, or use another key")]
+    KeyReused,
+    /// Kafka is away, or the read models are not up to date yet. Nothing was sent.
+    #[error("nothing was changed: {0}")]
+    NotReady(String),
+    /// Too many changes are under way. Nothing was sent.
+    #[error("nothing was changed: too many changes are under way")]
+    Busy,
+    /// The change waited too long for its turn. Nothing was sent.
+    #[error("nothing was changed: its turn did not come within 5 s")]
+    TooLate,
+    /// Kafka refused the change, or it was never sent.
+    #[error("nothing was changed: {0}")]
+    NotSent(#[source] dojo_kafka::Error),
+    /// The change may or may not have been made.
+    #[error("the outcome is unknown ({0})")]
+    OutcomeUnknown(String),
+    /// The change was made, but the orders list doesn't show it yet.
+    #[error("the order {id} is {}, but the orders list has not shown it yet: look again soon", action.name())]
+    NotVisibleYet {
+        /// The order.
+        id: Uuid,
+        /// What was done with it.
+        action: OrderAction,
+    },
+    /// A defect of this service.
+    #[error("{0}")]
+    Defect(String),
+}
+
+impl From<Vec<FieldError>> for WriteError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Invalid(errors)
+    }
+}

@@ -1,0 +1,93 @@
+//! Changes to settings. They go to the compacted topic `dojo-settings`, from where every instance applies them and reports
+//! that on `dojo-status`; a change is done once all live instances have.
+
+use crate::{read_models::ReadModels, write::WriteError};
+use chrono::Utc;
+use dojo_contract::{SettingsPatch, topic};
+use dojo_kafka::{Outgoing, Producer, SettingsFollower};
+use futures::future::try_join_all;
+use serde_json::Value;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout, timeout_at},
+};
+
+/// How long live instances may take to apply a change.
+const APPLIED_WITHIN: Duration = Duration::from_secs(2);
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Knows and changes the settings.
+pub(crate) struct SettingsWriter {
+    producer: Producer,
+    models: Arc<ReadModels>,
+    instance_id: String,
+    follower: OnceLock<SettingsFollower>,
+    /// A patch is relative to the settings in force, so patches are applied one after the other.
+    turn: Mutex<()>,
+}
+
+impl SettingsWriter {
+    pub(crate) fn new(producer: Producer, models: Arc<ReadModels>, instance_id: String) -> Self {
+        Self { producer, models, instance_id, follower: OnceLock::new(), turn: Mutex::default() }
+    }
+
+    /// From now on the settings are known.
+    pub(crate) fn follow(&self, follower: SettingsFollower) {
+        // Set once, by the start of the service.
+        let _ = self.follower.set(follower);
+    }
+
+    /// The settings; `None` until they were read from Kafka.
+    pub(crate) fn follower(&self) -> Option<&SettingsFollower> {
+        self.follower.get()
+    }
+
+    /// Applies `patch`, a JSON Merge Patch (RFC 7396). Returns the live instances that have not applied it in time.
+    pub(crate) async fn patch(&self, patch: &Value) -> Result<Vec<String>, WriteError> {
+        if self.producer.is_away() {
+            return Err(WriteError::NotReady(self.producer.connectivity().borrow().to_string()));
+        }
+        let unread = || WriteError::NotReady("the settings are still being read from Kafka".to_owned());
+        let follower = self.follower().ok_or_else(unread)?;
+        let _turn = timeout(TURN_WITHIN, self.turn.lock()).await.map_err(|_| WriteError::TooLate)?;
+        let patch = SettingsPatch::parse(patch, &follower.settings())?;
+        let sends = patch.records.into_iter().map(|(name, value)| {
+            self.producer.send(Outgoing {
+                topic: topic::SETTINGS,
+                key: Some(name.to_string().into_bytes()),
+                value: value.map(String::into_bytes),
+                headers: Vec::new(),
+                timestamp: None,
+            })
+        });
+        let unknown = |error: dojo_kafka::Error| WriteError::OutcomeUnknown(error.to_string());
+        let delivered = try_join_all(sends).await.map_err(unknown)?;
+        let offset = delivered.iter().map(|d| d.offset + 1).max().unwrap_or_default();
+        Ok(self.wait_until_applied(follower, offset).await)
+    }
+
+    /// Waits until every live instance, this one first, has applied what stands before `offset`; returns the rest.
+    async fn wait_until_applied(&self, follower: &SettingsFollower, offset: i64) -> Vec<String> {
+        let until = Instant::now() + APPLIED_WITHIN;
+        let mut own = follower.changes();
+        if timeout_at(until, own.wait_for(|settings| settings.offset >= offset)).await.is_err() {
+            return vec![self.instance_id.clone()];
+        }
+        let mut changes = self.models.instances.changes();
+        loop {
+            changes.mark_unchanged();
+            let behind = self.models.instances.behind(offset, Utc::now());
+            if behind.is_empty() {
+                return behind;
+            }
+            if timeout_at(until, changes.changed()).await.is_err() {
+                // One may have fallen silent meanwhile.
+                return self.models.instances.behind(offset, Utc::now());
+            }
+        }
+    }
+}
