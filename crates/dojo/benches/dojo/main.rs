@@ -14,6 +14,7 @@ mod broker;
 mod processes;
 
 mod bare;
+mod cold_start;
 mod fraud;
 mod guarantee;
 mod latency;
@@ -54,6 +55,9 @@ async fn main() {
     }
     if wanted("guarantee") {
         guarantee::measure(on).await;
+    }
+    if wanted("cold-start") {
+        cold_start::measure(on).await;
     }
     if wanted("restart") {
         restart::measure(on).await;

@@ -3,7 +3,7 @@
 use crate::{
     broker::On,
     load::posts_per_second,
-    processes::{Process, answers, free_port, listening},
+    processes::{PATIENCE, Process, answers, free_port, listening},
 };
 
 pub async fn measure(on: On) {
@@ -32,6 +32,6 @@ async fn service(on: On, connections: u64) -> f64 {
     let (_broker, brokers) = on.broker().await;
     let port = free_port();
     let _service = Process::dojo(&["order", "--kafka-brokers", &brokers, "--port", &port.to_string()]);
-    answers(&format!("http://localhost:{port}/readyz")).await;
+    answers(&format!("http://localhost:{port}/readyz"), PATIENCE).await;
     posts_per_second(port, connections).await
 }

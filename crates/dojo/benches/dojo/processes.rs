@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends when dropped.
 pub struct Process(Child);
@@ -32,6 +32,13 @@ impl Process {
     fn start(command: &mut Command) -> Self {
         let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(quiet.spawn().unwrap())
+    }
+
+    /// The most memory that the process had so far.
+    pub fn peak_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
     /// The program itself, with its own log silenced.
@@ -67,13 +74,13 @@ pub async fn listening(port: u16) {
 }
 
 /// Waits until `url` answers 200.
-pub async fn answers(url: &str) {
+pub async fn answers(url: &str, patience: Duration) {
     let (client, begun) = (reqwest::Client::new(), Instant::now());
     loop {
         if client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{url} does not answer");
+        assert!(begun.elapsed() < patience, "{url} does not answer");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

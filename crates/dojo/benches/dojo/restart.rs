@@ -63,7 +63,7 @@ impl Dojo {
             }
         });
         let url = format!("http://localhost:{port}");
-        answers(&format!("{url}/readyz")).await;
+        answers(&format!("{url}/readyz"), PATIENCE).await;
         let (orders, events) = (Arc::default(), Arc::default());
         tokio::spawn(place(url.clone(), Arc::clone(&orders)));
         tokio::spawn(follow(url.clone(), Arc::clone(&events)));
