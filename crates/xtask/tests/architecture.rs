@@ -72,6 +72,26 @@ const IMPURE: [&str; 10] = [
     "std::net",
 ];
 
+/// What a folder must not know, and the invariant behind it.
+const UNKNOWN_TO: [(&str, &[&str], &str); 4] = [
+    (
+        "dojo-orders/src/write",
+        &["axum", "dojo_http", "hyper", "crate::api", "crate::page"],
+        "the write path knows no HTTP",
+    ),
+    (
+        "dojo-orders/src/read_models",
+        &["Producer", "Outgoing", "crate::write", "crate::api", "axum", "dojo_http"],
+        "the read models write nothing to Kafka, and no request changes them",
+    ),
+    (
+        "dojo-orders/src/event_stream",
+        &["Outgoing", "crate::read_models", "crate::write", "crate::api", "axum", "dojo_http"],
+        "the streams show what Kafka delivered",
+    ),
+    ("dojo-http/src", &["dojo_", "rdkafka"], "the HTTP server knows nothing of ours"),
+];
+
 fn crates() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -141,8 +161,7 @@ fn a_folder_is_called_as_its_crate() {
     }
 }
 
-#[test]
-fn what_decides_is_pure() {
+fn sources_below(place: &str) -> Vec<std::path::PathBuf> {
     fn sources(path: &Path, found: &mut Vec<std::path::PathBuf>) {
         if path.is_dir() {
             std::fs::read_dir(path).unwrap().for_each(|entry| sources(&entry.unwrap().path(), found));
@@ -153,23 +172,32 @@ fn what_decides_is_pure() {
             }
         }
     }
-    for place in PURE {
-        let mut files = Vec::new();
-        let path = crates().join(place);
-        assert!(path.exists(), "{place} is gone: name what decides there now");
-        sources(&path, &mut files);
-        for file in files {
-            let text = std::fs::read_to_string(&file).unwrap();
-            let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
-            for line in code.filter(|line| !line.trim_start().starts_with("//")) {
-                let impure = IMPURE.iter().find(|word| line.contains(**word));
-                assert!(
-                    impure.is_none(),
-                    "{} must not know {}: {line}",
-                    file.display(),
-                    impure.unwrap_or(&"")
-                );
+    let mut files = Vec::new();
+    let path = crates().join(place);
+    assert!(path.exists(), "{place} is gone: name the place that this is about now");
+    sources(&path, &mut files);
+    files
+}
+
+/// Fails if a file below `place` names one of `words` outside comments and unit tests.
+fn assert_unknown(place: &str, words: &[&str], why: &str) {
+    for file in sources_below(place) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        for line in code.filter(|line| !line.trim_start().starts_with("//")) {
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                panic!("{why}, but {} names {word}: {line}", file.display());
             }
         }
     }
+}
+
+#[test]
+fn what_decides_is_pure() {
+    PURE.iter().for_each(|place| assert_unknown(place, &IMPURE, "what decides is pure"));
+}
+
+#[test]
+fn a_folder_does_not_know_what_its_invariant_forbids() {
+    UNKNOWN_TO.iter().for_each(|(place, words, why)| assert_unknown(place, words, why));
 }

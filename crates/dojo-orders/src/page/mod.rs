@@ -57,6 +57,8 @@ struct Picture {
     prefix: String,
     problems: Vec<String>,
     orders: Vec<OrderRow>,
+    /// Orders that are older than the list.
+    older: u64,
     audit: Vec<AuditRow>,
     alerts: Vec<AuditRow>,
     dead_letters: Vec<DeadLetterRow>,
@@ -146,7 +148,10 @@ impl Picture {
         // The cursor first: what comes after it the stream will bring, and the script recognizes an order that it
         // already has.
         let cursor = app.models.hub.end();
-        let orders = app.models.orders().page(ORDERS, None).map(|page| page.orders).unwrap_or_default();
+        let (orders, older) = {
+            let list = app.models.orders();
+            (list.page(ORDERS, None).map(|page| page.orders).unwrap_or_default(), list.older())
+        };
         let rows = app.models.page_rows();
         let orders = orders.iter().map(|order| OrderRow::of(order, rows.verdict(order.id))).collect();
         let seen = |topic, partition, offset| cursor.get(topic, partition).is_some_and(|next| offset < next);
@@ -187,6 +192,7 @@ impl Picture {
             prefix: app.config.kafka.prefix.to_string(),
             problems,
             orders,
+            older,
             audit,
             alerts,
             dead_letters,
@@ -362,6 +368,7 @@ mod tests {
             prefix: "class-7.".into(),
             problems: Vec::new(),
             orders: vec![order],
+            older: 0,
             audit: Vec::new(),
             alerts: Vec::new(),
             dead_letters: Vec::new(),

@@ -43,6 +43,11 @@ impl Orders {
 
     /// The service, as soon as it listens.
     pub async fn start_cold(kafka: &KafkaConfig) -> Self {
+        Self::start_keeping(kafka, 1_000).await
+    }
+
+    /// The service with an orders list of that length, as soon as it listens.
+    pub async fn start_keeping(kafka: &KafkaConfig, orders_kept: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
@@ -57,7 +62,7 @@ impl Orders {
             rules_dir: rules.path().to_owned(),
             rules_watch: "poll".parse().unwrap(),
             allowed_hosts: vec!["dojo.test".parse().unwrap()],
-            orders_kept: 1_000,
+            orders_kept,
             embedded_broker: true,
         };
         let stop = CancellationToken::new();

@@ -9,6 +9,7 @@ mod dead_letters;
 mod idempotency;
 mod kafka_away;
 mod logs;
+mod older_orders;
 mod orders;
 mod page;
 mod refusals;

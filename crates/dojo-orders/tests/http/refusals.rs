@@ -78,6 +78,36 @@ async fn a_body_of_the_wrong_type_or_size_is_refused() {
 }
 
 #[tokio::test]
+async fn unknown_and_repeated_query_parameters_are_refused_by_name() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
+    for (path, named) in [
+        ("/orders?limt=5", "`limt`"),
+        ("/orders?limit=5&limit=6", "`limit`"),
+        ("/dlq?after=5", "`after`"),
+        ("/events?form=earliest", "`form`"),
+    ] {
+        let (status, problem) = orders.get(path).await;
+        assert_problem(status, &problem, 400, path);
+        assert!(problem["detail"].as_str().unwrap().contains(named), "{path}: {problem}");
+    }
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_that_stands_twice_is_refused_by_name() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
+    let body = r#"{"customerName": "Ada", "item": "Pizza", "quantity": 1, "price": 1, "quantity": 500}"#;
+    let request = orders.request(Method::POST, "/orders").header("content-type", "application/json");
+    let (status, problem) = answer(request.body(body).send().await.unwrap()).await;
+    assert_problem(status, &problem, 400, "twice");
+    assert_eq!(problem["errors"][0]["field"], "quantity");
+    assert_eq!(orders.get("/orders").await.1.as_array().unwrap().len(), 0);
+    orders.stop().await;
+}
+
+#[tokio::test]
 async fn paths_and_methods_that_are_not_there_are_problems_too() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
