@@ -69,12 +69,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What holds where the settings say nothing.
+    /// The values of settings that are not on the settings topic.
     pub(crate) fn defaults(&self) -> Defaults {
         Defaults { fail_rate: self.fail_rate, max_retries: self.max_retries }
     }
 
-    /// Each replica hears everything, so each further one has a group of its own.
+    /// The group of this replica. Each replica reads everything, so each has its own group.
     pub(crate) fn relay_group(&self) -> String {
         match self.instance_id.as_str() {
             FIRST_INSTANCE => topic::SSE_RELAY_GROUP.to_owned(),

@@ -1,7 +1,7 @@
 //! The order service from start to end.
 //!
-//! The listener is served from the first moment, also while Kafka is not there: until then requests are answered 503
-//! with the reason. At the end requests under way are answered first, then the readers stop, then the last word goes to
+//! The listener is served from the first moment, also while Kafka isn't there: until then requests are answered 503
+//! with the reason. At the end requests under way are answered first, then the readers stop, then the last report goes to
 //! `dojo-status`; each within a bound.
 
 use crate::{
@@ -39,7 +39,7 @@ const CHANGES: usize = 2 * CONNECTIONS;
 const READERS_END_WITHIN: Duration = Duration::from_secs(5);
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Why the order service cannot start, or go on.
+/// Why the order service can't start, or go on.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Error {
@@ -78,7 +78,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    // Whatever ends `run` ends everything it started.
+    // The end of `run` ends everything that it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
     let readiness = config.readiness.clone();
@@ -86,8 +86,8 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     let of = Arc::downgrade(&app);
     let gone = || vec![("end", "the service has ended".to_owned())];
     readiness.is(move || of.upgrade().map_or_else(gone, |app| app.not_ready()));
-    // Cancelled by the server's end, whatever ends it: nobody listens any more, and a service that went on would still be
-    // called ready at `ADMIN_LISTEN`.
+    // Cancelled when the server ends, for whatever reason. A service that went on without it would still be called ready at
+    // `ADMIN_LISTEN`.
     let unserved = CancellationToken::new();
     let (serve, leaves) = (serve(Arc::clone(&app), serving.clone()), unserved.clone().drop_guard());
     let server = tokio::spawn(async move {
@@ -167,7 +167,7 @@ fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop
     Ok((relay, tails))
 }
 
-/// From here on the settings are known, and this instance tells on `dojo-status` what it does.
+/// Reads the settings, and starts to report on `dojo-status` what this instance does.
 async fn start_reporting(
     app: &Arc<App>,
     changed: Arc<Notify>,

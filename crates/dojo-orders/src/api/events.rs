@@ -9,7 +9,7 @@
 use crate::{
     app::{App, STREAMS},
     event_stream::{
-        cursor::NoCursor,
+        cursor::InvalidCursor,
         stream::{Begin, GREETED_WITHIN, Stream},
     },
 };
@@ -44,7 +44,7 @@ pub(crate) async fn events(
     let mut stream =
         Stream::new(Arc::clone(&app.models.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
     // The answer waits for the stream's greeting, so that a client misses nothing that happens once it has the status.
-    // While Kafka is away nobody knows where "now" is; the greeting then comes later than the status.
+    // While Kafka is away it isn't known where "now" is; then the greeting comes later than the status.
     let first = timeout(GREETED_WITHIN, stream.next()).await.unwrap_or_default();
     let chunks = stream::unfold((first, stream), |(first, mut stream)| async move {
         let chunk = match first {
@@ -68,10 +68,10 @@ fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
     let last = headers.get("last-event-id").filter(|id| !id.is_empty());
     if let Some(id) = last {
         let cursor = id.to_str().ok().and_then(|id| id.parse().ok());
-        return cursor.map(Begin::After).ok_or_else(|| no_cursor("Last-Event-ID"));
+        return cursor.map(Begin::After).ok_or_else(|| invalid_cursor("Last-Event-ID"));
     }
     if let Some(cursor) = query.after.filter(|cursor| !cursor.is_empty()) {
-        return cursor.parse().map(Begin::After).map_err(|_| no_cursor("after"));
+        return cursor.parse().map(Begin::After).map_err(|_| invalid_cursor("after"));
     }
     match query.from.as_deref() {
         None => Ok(Begin::Now),
@@ -80,6 +80,6 @@ fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
     }
 }
 
-fn no_cursor(field: &str) -> Problem {
-    Problem::invalid_field(field, NoCursor.to_string())
+fn invalid_cursor(field: &str) -> Problem {
+    Problem::invalid_field(field, InvalidCursor.to_string())
 }

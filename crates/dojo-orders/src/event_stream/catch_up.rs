@@ -1,14 +1,13 @@
 //! Catching up from the log: what a stream missed and the hub's ring no longer holds.
 //!
-//! A task of its own reads each topic from the stream's cursor up to where the hub is, and hands the events over in the
-//! order of their partition; then the stream goes on from the ring. Where the log no longer reaches back to the
-//! cursor, or is not the log that the cursor belongs to, the stream is told of a gap, and reading goes on at the first
-//! record there is. A log is another one where its cluster is, where it ends before the cursor, or where another record
-//! stands before the cursor than the one that the cursor's client saw there.
+//! A task reads each topic from the stream's cursor up to where the hub is, and hands the events over in the order of their
+//! partition; then the stream goes on from the ring. If the log no longer reaches back to the cursor, or isn't the log that
+//! the cursor belongs to, the stream reports a gap, and reading goes on at the log's first record. A log is another one if
+//! its cluster is another one, if it ends before the cursor, or if the record before the cursor isn't the one that the
+//! cursor's client saw there.
 //!
-//! The tasks are few at a time and the channel to the stream is short. A client that reads slowly keeps one of the few
-//! places; one that takes nothing for [`TAKEN_WITHIN`] loses it. Its stream ends once it has read what was on the way,
-//! and the client resumes from its cursor.
+//! The number of tasks is bounded, and the channel to a stream is short. A client that reads slowly keeps its place among
+//! them; a client that takes nothing for [`TAKEN_WITHIN`] loses it. Its stream ends, and the client resumes from its cursor.
 
 use crate::{
     event_stream::{
@@ -30,37 +29,37 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Events on their way to one stream; an event can have 2 MiB.
+/// Events on their way to one stream. An event can have 2 MiB.
 const BUFFER: usize = 8;
 const AT_A_TIME: usize = 16;
-/// So long a client may take nothing while others wait for its place.
+/// How long a client may take nothing while others wait for its place.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// A look at one record of each partition takes milliseconds.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a stream is told while it catches up.
+/// What a stream gets while it catches up.
 #[derive(Debug)]
 pub(crate) enum Missed {
     Event(Event),
-    /// Records before `resumes` are not to be had: `wanted` is gone, or was never there.
+    /// The log doesn't have `wanted`; it goes on at `resumes`.
     Gap {
         topic: StreamTopic,
         partition: i32,
         wanted: i64,
         resumes: i64,
     },
-    /// Nothing is left before that place.
+    /// Everything before that place was sent.
     Until {
         topic: StreamTopic,
         partition: i32,
         at: At,
     },
-    /// Everything was told. A channel that ends without this was given up.
+    /// Everything was sent. A channel that ends without this was given up.
     Done,
 }
 
-/// What reading the log takes.
+/// Reads the log for streams.
 #[derive(Clone)]
 pub(crate) struct Log {
     kafka: KafkaConfig,
@@ -81,7 +80,7 @@ impl Log {
         Self { kafka, producer, client_id, at_a_time: Arc::new(Semaphore::new(AT_A_TIME)), shutdown }
     }
 
-    /// `cursor`, with the end of each topic's log that it does not name. Asks until Kafka answers.
+    /// Returns `cursor` with the log's end for each topic that it lacks. Asks until Kafka answers.
     pub(crate) async fn ends(&self, cursor: &Cursor) -> Cursor {
         let mut ends = cursor.clone();
         for topic in StreamTopic::ALL.into_iter().filter(|topic| !cursor.names(*topic)) {
@@ -92,9 +91,9 @@ impl Log {
         ends
     }
 
-    /// Tells what there is between `cursor` and `ring`, the hub's own cursor; `resets` are partitions whose log began
-    /// anew, so that the cursor's offset means nothing. A cursor that is not `trusted` is held against the log. Ends with [`Missed::Done`], or without it where the log cannot be
-    /// read or nobody listens.
+    /// Sends the events between `cursor` and `ring`, the hub's own cursor. `resets` are partitions whose log started over, so
+    /// that the cursor's offset means nothing. A cursor that isn't `trusted` is compared with the log. Ends with
+    /// [`Missed::Done`], or without it if the log can't be read or the stream is gone.
     pub(crate) fn catch_up(
         &self,
         cursor: Cursor,
@@ -117,7 +116,7 @@ impl Log {
                         return;
                     }
                 }
-                let _ = tell(&missed, Missed::Done, TAKEN_WITHIN).await;
+                let _ = send(&missed, Missed::Done, TAKEN_WITHIN).await;
             };
             tokio::select! {
                 () = work => {}
@@ -128,7 +127,7 @@ impl Log {
         listener
     }
 
-    /// The partitions in which `cursor` belongs to another log. `None` when it could not be found out.
+    /// Returns the partitions in which `cursor` belongs to another log; `None` if the log can't be read.
     async fn foreign(&self, cursor: &Cursor) -> Option<Vec<(StreamTopic, i32)>> {
         if let Some(cluster) = cursor.cluster()
             && *cluster != self.cluster().await
@@ -155,8 +154,8 @@ impl Log {
         Some(foreign)
     }
 
-    /// The partitions in which another record stands at that offset than one of that timestamp, or none at all. `None`
-    /// when it could not be found out in time.
+    /// Returns the partitions whose record at the expected offset is missing or has another timestamp; `None` if the log can't
+    /// be read in time.
     async fn unlike(&self, topic: StreamTopic, expected: BTreeMap<i32, (i64, i64)>) -> Option<BTreeSet<i32>> {
         let from =
             From::Offsets(expected.iter().map(|(partition, (offset, _))| (*partition, *offset)).collect());
@@ -177,7 +176,7 @@ impl Log {
                 unlike.insert(partition);
             }
             if unseen.is_empty() {
-                // Only the first answer is waited for.
+                // The caller waits for the first answer alone.
                 let _ = done.try_send(unlike.clone());
             }
         };
@@ -201,7 +200,7 @@ impl Log {
         }
     }
 
-    /// `None` when it was given up.
+    /// Returns `None` if it was given up.
     async fn catch_up_one(
         &self,
         topic: StreamTopic,
@@ -212,12 +211,12 @@ impl Log {
     ) -> Option<()> {
         let (mut from, mut until) = (BTreeMap::new(), BTreeMap::new());
         for (partition, (low, high)) in self.watermarks(topic).await {
-            // A partition that was added later: all of it is new.
+            // All records of a partition that was added later are new.
             let at = cursor.at(topic, partition).unwrap_or(At { next: low, before: None });
             let wanted = at.next;
             let mut next = wanted;
             if !(low..=high).contains(&wanted) || resets.contains(&(topic, partition)) {
-                tell(missed, Missed::Gap { topic, partition, wanted, resumes: low }, TAKEN_WITHIN).await?;
+                send(missed, Missed::Gap { topic, partition, wanted, resumes: low }, TAKEN_WITHIN).await?;
                 next = low;
             }
             let end = |end: At| if end.next <= high { end } else { At { next: high, before: None } };
@@ -227,10 +226,10 @@ impl Log {
                     until.insert(partition, end);
                 }
                 _ => {
-                    // Nothing is missing; the reader of the other partitions begins where it meets nothing of this.
+                    // Nothing is missing; the reader of the other partitions begins at this one's end.
                     from.insert(partition, high);
                     let at = if next == wanted { at } else { At { next, before: None } };
-                    tell(missed, Missed::Until { topic, partition, at }, TAKEN_WITHIN).await?;
+                    send(missed, Missed::Until { topic, partition, at }, TAKEN_WITHIN).await?;
                 }
             }
         }
@@ -251,7 +250,7 @@ impl Log {
         }
         let (sender, mut read) = mpsc::channel(BUFFER);
         let hand_over = move |tailed: Tailed<'_>| {
-            // Where nobody receives any more the tail is about to be stopped.
+            // If the receiver is gone, the tail is about to be stopped.
             let _ = match tailed {
                 Tailed::Record(record) => {
                     let frame = frame(topic, record, why_unreadable(topic, record).as_deref());
@@ -281,26 +280,26 @@ impl Log {
                 // Retention was faster than this client.
                 Read::Gap { partition, wanted, resumes } => {
                     let Some(end) = until.get(&partition).copied() else { continue };
-                    tell(missed, Missed::Gap { topic, partition, wanted, resumes }, TAKEN_WITHIN).await?;
+                    send(missed, Missed::Gap { topic, partition, wanted, resumes }, TAKEN_WITHIN).await?;
                     (partition, resumes >= end.next)
                 }
                 Read::Event(event) => {
                     let Some(end) = until.get(&event.partition).copied() else { continue };
                     let (partition, offset) = (event.partition, event.offset);
                     if offset < end.next {
-                        tell(missed, Missed::Event(event), TAKEN_WITHIN).await?;
+                        send(missed, Missed::Event(event), TAKEN_WITHIN).await?;
                     }
                     (partition, offset.saturating_add(1) >= end.next)
                 }
             };
             if done && let Some(at) = until.remove(&partition) {
-                tell(missed, Missed::Until { topic, partition, at }, TAKEN_WITHIN).await?;
+                send(missed, Missed::Until { topic, partition, at }, TAKEN_WITHIN).await?;
             }
         }
         Some(())
     }
 
-    /// Asks until Kafka answers: a stream has nothing better to do than to wait, and its heartbeat goes on.
+    /// Asks until Kafka answers: a stream has nothing else to do, and its heartbeat goes on.
     async fn watermarks(&self, topic: StreamTopic) -> BTreeMap<i32, (i64, i64)> {
         loop {
             match self.producer.watermarks(topic.name()).await {
@@ -313,12 +312,12 @@ impl Log {
     }
 }
 
-/// Hands over what the client takes `within` that time; `None` where it does not, or has gone.
-async fn tell(missed: &mpsc::Sender<Missed>, what: Missed, within: Duration) -> Option<()> {
+/// Sends `what`; returns `None` if the client doesn't take it `within` that time, or is gone.
+async fn send(missed: &mpsc::Sender<Missed>, what: Missed, within: Duration) -> Option<()> {
     match timeout(within, missed.send(what)).await {
         Ok(sent) => sent.ok(),
         Err(_) => {
-            tracing::debug!("a client that reads nothing loses its place");
+            tracing::debug!("a client takes nothing and loses its place");
             None
         }
     }
@@ -332,11 +331,11 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up() {
         let (missed, mut listener) = mpsc::channel(1);
         let soon = Duration::from_millis(20);
-        assert_eq!(tell(&missed, Missed::Done, soon).await, Some(()));
-        assert_eq!(tell(&missed, Missed::Done, soon).await, None);
+        assert_eq!(send(&missed, Missed::Done, soon).await, Some(()));
+        assert_eq!(send(&missed, Missed::Done, soon).await, None);
         assert!(matches!(listener.recv().await, Some(Missed::Done)));
-        assert_eq!(tell(&missed, Missed::Done, soon).await, Some(()));
+        assert_eq!(send(&missed, Missed::Done, soon).await, Some(()));
         drop(listener);
-        assert_eq!(tell(&missed, Missed::Done, Duration::from_secs(60)).await, None);
+        assert_eq!(send(&missed, Missed::Done, Duration::from_secs(60)).await, None);
     }
 }

@@ -1,4 +1,4 @@
-//! A cursor: how far a stream is in every partition of every topic, and of which log, small enough for an SSE `id:`.
+//! A cursor: how far a stream is in every partition of every topic, and in which log. It is small enough for an SSE `id:`.
 //!
 //! As text, `k3f29c01d-o12~18f3a.5.7-a93~18f3b-d0-s3-t812`: `k` and the id of the cluster; then a letter for each topic and
 //! the next offset of partition 0, 1, 2, with nothing between the dots where a partition is not known. After `~` stands
@@ -12,11 +12,11 @@
 use crate::log::stream_topic::StreamTopic;
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-/// Longer texts are no cursors of ours: a hundred partitions with the largest offsets fit.
+/// A longer text isn't a cursor: a hundred partitions with the largest offsets fit.
 const MAX_LEN: usize = 4_096;
 /// Before the id of the cluster; no topic has this letter.
 const CLUSTER: char = 'k';
-/// So many characters of a cluster's id tell two clusters apart.
+/// This many characters of a cluster's id tell two clusters apart.
 const CLUSTER_CHARS: usize = 12;
 
 /// A place in a partition.
@@ -61,7 +61,7 @@ impl Cursor {
         self.next.get(&topic)?.get(index).copied().flatten()
     }
 
-    /// Whether anything is known of a topic.
+    /// Whether the cursor has a topic.
     pub(crate) fn names(&self, topic: StreamTopic) -> bool {
         self.next.contains_key(&topic)
     }
@@ -118,19 +118,19 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A text that is no cursor.
+/// A text that isn't a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is no cursor of this service: give the `id` of an event as it was received")]
-pub(crate) struct NoCursor;
+#[error("isn't a cursor of this service: give the `id` of an event as it was received")]
+pub(crate) struct InvalidCursor;
 
 impl FromStr for Cursor {
-    type Err = NoCursor;
+    type Err = InvalidCursor;
 
     /// The empty text is the cursor that knows nothing: everything from now on.
-    fn from_str(text: &str) -> Result<Self, NoCursor> {
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let mut cursor = Self::default();
         if text.len() > MAX_LEN {
-            return Err(NoCursor);
+            return Err(InvalidCursor);
         }
         for part in text.split('-').filter(|_| !text.is_empty()) {
             let mut chars = part.chars();
@@ -138,23 +138,23 @@ impl FromStr for Cursor {
                 let fits = (1..=CLUSTER_CHARS).contains(&cluster.len());
                 let first = cursor == Self::default();
                 if !fits || !first || !cluster.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                    return Err(NoCursor);
+                    return Err(InvalidCursor);
                 }
                 cursor.cluster = Some(cluster.into());
                 continue;
             }
-            let topic = chars.next().and_then(StreamTopic::of_letter).ok_or(NoCursor)?;
+            let topic = chars.next().and_then(StreamTopic::of_letter).ok_or(InvalidCursor)?;
             let partitions: Vec<_> = chars.as_str().split('.').map(at).collect::<Result<_, _>>()?;
             let timed = partitions.iter().flatten().any(|at| at.before.is_some());
             if topic.is_compacted() && timed || cursor.next.insert(topic, partitions).is_some() {
-                return Err(NoCursor);
+                return Err(InvalidCursor);
             }
         }
         Ok(cursor)
     }
 }
 
-fn at(text: &str) -> Result<Option<At>, NoCursor> {
+fn at(text: &str) -> Result<Option<At>, InvalidCursor> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -165,10 +165,10 @@ fn at(text: &str) -> Result<Option<At>, NoCursor> {
     Ok(Some(At { next: number(next, 10)?, before }))
 }
 
-fn number(text: &str, radix: u32) -> Result<i64, NoCursor> {
+fn number(text: &str, radix: u32) -> Result<i64, InvalidCursor> {
     // `from_str_radix` would take a sign and capital letters.
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
-    if digits { i64::from_str_radix(text, radix).map_err(|_| NoCursor) } else { Err(NoCursor) }
+    if digits { i64::from_str_radix(text, radix).map_err(|_| InvalidCursor) } else { Err(InvalidCursor) }
 }
 
 #[cfg(test)]
@@ -220,7 +220,7 @@ mod tests {
             "o1\n",
             &"o1.".repeat(2000),
         ] {
-            assert_eq!(text.parse::<Cursor>(), Err(NoCursor), "{text:?}");
+            assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor), "{text:?}");
         }
     }
 

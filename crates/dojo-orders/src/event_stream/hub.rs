@@ -1,12 +1,12 @@
 //! The hub: the newest events of all feeds in one ring, from which every stream reads at its own pace.
 //!
 //! There is one copy of an event, however many streams there are, and no queue for each: a stream knows its place in
-//! the ring and takes what is behind it when its client can. So a slow client costs nothing; one that is so slow that
-//! the ring has moved on reads what it missed from the log ([`crate::event_stream::catch_up`]). The ring is bounded in number and in
+//! the ring and reads on when its client can. So a slow client costs nothing. A client that is so slow that the ring has
+//! moved on reads what it missed from the log ([`crate::event_stream::catch_up`]). The ring is bounded in number and in
 //! bytes.
 //!
-//! Beside the events the hub knows, for each partition, from which offset on the ring holds everything, and which
-//! offset comes next; and of which cluster they are. So it can vouch for a cursor that belongs to the same log.
+//! The hub also knows, for each partition, from which offset on the ring holds everything, and which offset comes next;
+//! and which cluster the events come from. So it can vouch for a cursor that belongs to the same log.
 
 use crate::{
     event_stream::cursor::{At, Cursor},
@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// An event as it goes to every stream.
+/// An event as every stream sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) topic: StreamTopic,
@@ -69,15 +69,15 @@ struct Ring {
     capacity: Capacity,
     events: VecDeque<Arc<Event>>,
     bytes: usize,
-    /// How many events have left the ring: the place of the first that is in it.
+    /// How many events have left the ring: the place of the first one in it.
     first: u64,
-    /// From where on the ring holds everything.
+    /// The ring holds everything from here on. One offset a partition.
     start: Cursor,
-    /// What comes next.
+    /// The next offsets.
     end: Cursor,
-    /// Counts what makes a place invalid: a partition that was added, a log that begins anew.
+    /// Counts what makes a place invalid: a new partition, or a log that starts over.
     generation: u64,
-    /// The generation in which a partition's log last began anew or lost what was not yet read.
+    /// The generation in which a partition's log last started over, or lost records before they were read. One a partition.
     resets: BTreeMap<(StreamTopic, i32), u64>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Place {
 pub(crate) enum Found {
     /// The next events, in order; none where nothing new has come.
     Events(Vec<Arc<Event>>),
-    /// The ring cannot go on from there. These partitions' logs were reset since.
+    /// The ring can't go on from there. The logs of these partitions were reset meanwhile.
     Lost(Vec<(StreamTopic, i32)>),
 }
 
@@ -112,13 +112,13 @@ impl Hub {
         Self { ring: Mutex::new(ring), changed: watch::Sender::new(0) }
     }
 
-    /// A partition will be followed from `offset` on. Says nothing new where it already is.
+    /// Follows a partition from `offset` on. Does nothing if it is followed already.
     pub(crate) fn open(&self, topic: StreamTopic, partition: i32, offset: i64) {
         self.ring().open(topic, partition, offset);
         self.wake();
     }
 
-    /// The next event of a partition. One that was pushed before is left out.
+    /// Appends the next event of a partition. An event that was pushed before is ignored.
     pub(crate) fn push(&self, event: Event) {
         {
             let mut ring = self.ring();
@@ -136,7 +136,7 @@ impl Hub {
         self.wake();
     }
 
-    /// The log of a partition does not go on where it ended: `next` is the next offset all the same.
+    /// Resets a partition whose log doesn't go on where it ended: `next` is its next offset.
     pub(crate) fn reset(&self, topic: StreamTopic, partition: i32, next: i64) {
         {
             let mut ring = self.ring();
@@ -152,7 +152,7 @@ impl Hub {
         self.wake();
     }
 
-    /// The events come from the cluster of that name. Streams look again where it is another one than before.
+    /// Sets the cluster that the events come from. If it has changed, every stream checks its cursor again.
     pub(crate) fn set_cluster(&self, cluster: Arc<str>) {
         let mut ring = self.ring();
         if ring.end.cluster() == Some(&cluster) {
@@ -174,10 +174,9 @@ impl Hub {
         self.ring().end.get(topic, partition)
     }
 
-    /// The place from which a stream at `cursor` goes on; `None` where the ring does not reach back so far, or the
-    /// cursor does not name what the ring holds. A cursor that is ahead of the ring, or for which the ring cannot vouch
-    /// that it belongs to this log, is let in only where `checked` says that it was held against the log. From then on
-    /// the cursor names the ring's cluster.
+    /// Returns the place from which a stream at `cursor` goes on; `None` if the ring doesn't reach back that far, or the
+    /// cursor lacks a topic. If the cursor is ahead of the ring, or the ring can't vouch that it belongs to this log, it joins
+    /// only if `checked` says that it was compared with the log. From then on the cursor names the ring's cluster.
     pub(crate) fn join(&self, cursor: &mut Cursor, checked: bool) -> Option<Place> {
         let ring = self.ring();
         let all_named = StreamTopic::ALL.into_iter().all(|topic| cursor.names(topic));
@@ -202,7 +201,7 @@ impl Hub {
         all_named.then(|| (ring.place(ring.first + ring.events.len() as u64), ring.end.clone()))
     }
 
-    /// Up to `max_bytes` of events (but at least one) from `place` on, which moves behind them.
+    /// Reads up to `max_bytes` of events (but at least one) from `place` on, and moves it behind them.
     pub(crate) fn read(&self, place: &mut Place, max_bytes: usize) -> Found {
         let ring = self.ring();
         if place.generation != ring.generation || place.next < ring.first {
@@ -226,7 +225,7 @@ impl Hub {
         Found::Events(events)
     }
 
-    /// Wakes after every change.
+    /// Notifies after every change.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -258,7 +257,7 @@ impl Ring {
         }
     }
 
-    /// Whether each record before an offset of `cursor` is known to be the one that the cursor saw there.
+    /// Whether the record before each offset of `cursor` is known to be the one that the cursor's client saw there.
     fn vouches_for(&self, cursor: &Cursor) -> bool {
         if cursor.cluster().is_some() && cursor.cluster() != self.end.cluster() {
             return false;

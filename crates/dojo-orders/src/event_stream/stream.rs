@@ -1,8 +1,8 @@
-//! One client's stream of server-sent events: exactly once each, in the order of their partition, from a cursor on.
+//! One client's stream of server-sent events: each event once, in the order of its partition, from a cursor on.
 //!
-//! The stream owns its cursor. It drops whatever lies before it and moves it with every event, so that the `id:` of an
-//! event always says: everything before this was sent. Whether an event comes from the ring or from the log makes no
-//! difference to that; a stream goes back and forth between the two as it must.
+//! The stream owns its cursor. It skips events before the cursor and moves the cursor with every event, so the `id:` of an
+//! event always says that everything before it was sent. A stream reads from the ring while it can, and from the log when it
+//! must; its client sees no difference.
 
 use crate::{
     event_stream::{
@@ -23,15 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Heartbeat interval of a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// A named event, since a browser hides comments from the page. Its data is there because a browser drops an event
-/// without data; it has no `id:`, so that it moves no cursor.
+/// A named event, because a browser hides comments from the page. It has data, because a browser drops an event without
+/// data; it has no `id:`, so that it moves no cursor.
 const ALIVE: &[u8] = b"event: heartbeat\ndata: {}\n\n";
-/// Sent as soon as it is known where the stream begins, so that a client sees that it is open: whatever happens after
-/// this is told.
+/// Sent once it is known where the stream begins: everything that happens after this will be on the stream.
 const GREETING: &[u8] = b": open\nretry: 1000\n\n";
 /// How long the status of an answer waits for the greeting.
 pub(crate) const GREETED_WITHIN: Duration = Duration::from_secs(5);
-/// What is written at once, at most, beside one event that is larger.
+/// The most that is written at once, unless one event is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Where a stream begins.
@@ -55,12 +54,12 @@ pub(crate) struct Stream {
     changes: watch::Receiver<u64>,
     heartbeat: Interval,
     shutdown: CancellationToken,
-    /// Streams are counted; this one as long as it lives.
+    /// The stream's place among the bounded number of streams.
     _slot: OwnedSemaphorePermit,
 }
 
 enum Phase {
-    /// Looks where each log ends that its cursor does not name: what comes behind that is "from now on".
+    /// Looks where the logs end that its cursor lacks: what comes after that is "from now on".
     Now,
     /// Looks where to go on.
     Join(Join),
@@ -68,14 +67,14 @@ enum Phase {
     CatchUp(mpsc::Receiver<Missed>),
 }
 
-/// What is known of a stream's cursor when it looks where to go on.
+/// What is known of the cursor of a stream that looks where to go on.
 #[derive(Debug, Default)]
 struct Join {
     /// The log was seen to reach as far as the cursor says.
     checked: bool,
-    /// The cursor is not a client's word: it was the hub's, or was held against the log.
+    /// The cursor didn't come from the client alone: it was the hub's, or was compared with the log.
     trusted: bool,
-    /// Partitions whose log began anew since.
+    /// Partitions whose log started over meanwhile.
     resets: Vec<(StreamTopic, i32)>,
 }
 
@@ -94,7 +93,7 @@ impl Stream {
         let (cursor, phase) = match begin {
             Begin::Now => match hub.join_now() {
                 Some((place, cursor)) => (cursor, Phase::Live(place)),
-                // Kafka has not told the hub everything yet.
+                // The hub doesn't follow every topic yet.
                 None => (Cursor::default(), Phase::Now),
             },
             Begin::Earliest => (Cursor::earliest(), join),
@@ -142,7 +141,7 @@ impl Stream {
                     continue;
                 }
                 Phase::Live(place) => {
-                    // Whoever else is ready comes first, so that what a burst brings meanwhile is one write, not many.
+                    // Other tasks go first, so that a burst of events becomes one write, not many.
                     tokio::task::yield_now().await;
                     self.changes.mark_unchanged();
                     match self.hub.read(place, CHUNK_BYTES) {
@@ -168,10 +167,10 @@ impl Stream {
                     biased;
                     () = self.shutdown.cancelled() => return None,
                     missed = missed.recv() => match missed {
-                        // Given up half way: the client comes again, with the cursor of what it has.
+                        // Given up half way: the client reconnects with its cursor.
                         None => return None,
                         Some(Missed::Done) => {
-                            // Everything up to where the hub was; it may have gone on, and then this begins again.
+                            // The stream is where the hub was. The hub may have moved on; then this starts again.
                             self.phase = Phase::Join(Join { checked: true, trusted: true, resets: Vec::new() });
                         }
                         Some(Missed::Event(event)) => write_event(&mut self.cursor, &event, &mut out),

@@ -111,7 +111,7 @@ impl StableOffsets {
     }
 }
 
-/// Looks once a second until `shutdown`, and tells the hub which cluster its events come from.
+/// Looks once a second until `shutdown`, and names to the hub the cluster that its events come from.
 pub(crate) async fn watch(offsets: Arc<StableOffsets>, hub: Arc<Hub>, shutdown: CancellationToken) {
     let look = async {
         loop {

@@ -1,4 +1,4 @@
-//! The orders as the log tells them: a fold of the topic `orders`, with nothing else in it.
+//! The orders list: a fold of the topic `orders`, with nothing else in it.
 //!
 //! The list is read from the log's start at every start of the service, so a restart shows the same orders. Only original
 //! records change it; a retry or a redrive is the same event again. The first `created` of an id counts, a deleted
@@ -45,7 +45,7 @@ struct Entry {
     order: Option<Arc<Order>>,
 }
 
-/// Stands for the content of a request to create an order, so that a repeated one can be told from a different one.
+/// A hash of a request to create an order, which tells a repeated request from a different one.
 /// Only compared within one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u64);
