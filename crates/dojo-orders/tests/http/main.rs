@@ -12,5 +12,6 @@ mod logs;
 mod orders;
 mod page;
 mod refusals;
+mod rules;
 mod settings;
 mod stream;

@@ -25,7 +25,7 @@ fn a_misspelled_property_is_named_with_those_that_exist() {
     let error = judge("let a = 1;\nif order.totl > 100.0 { [] } else { [] }").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "fraud.rhai:2:10: `order` has no `totl`: it has id, customerName, item, quantity, price, total, status"
+        "fraud.rhai:2:10: `order` has no `totl`; it has id, customerName, item, quantity, price, total, status"
     );
 }
 

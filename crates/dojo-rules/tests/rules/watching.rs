@@ -253,9 +253,9 @@ fn what_is_no_text_is_refused() {
     fs::write(dojo.file(), b"[]\n// caf\xe9\n").unwrap();
     dojo.until_the_error_says("fraud.rhai:2: the text is not UTF-8");
     fs::write(dojo.file(), vec![b' '; 300 * 1024]).unwrap();
-    dojo.until_the_error_says("the file has more than the 262144 bytes");
+    dojo.until_the_error_says("the file is larger than the 262144 bytes allowed");
     fs::write(dojo.file(), "").unwrap();
-    dojo.until_the_error_says("there is no statement in this file");
+    dojo.until_the_error_says("the file has no statement");
     fs::remove_file(dojo.file()).unwrap();
     fs::create_dir(dojo.file()).unwrap();
     dojo.until_the_error_says("the file cannot be read: it is not a regular file");
@@ -308,5 +308,5 @@ fn ways_to_watch_have_names() {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
     let error = "never".parse::<WatchMode>().unwrap_err();
-    assert_eq!(error.to_string(), "`never` is no way to watch rules: write auto, native or poll");
+    assert_eq!(error.to_string(), "`never` is not a watch mode; use auto, native or poll");
 }
