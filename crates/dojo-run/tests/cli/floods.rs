@@ -62,6 +62,6 @@ async fn something_else_at_the_port_is_told_apart() {
     let other = axum::Router::new().fallback(|| async { "hello" });
     let serving = tokio::spawn(async move { axum::serve(listener, other).await });
     let ended = play(&url, &[ORDER]).await.expect(exit::COULD_NOT_RUN);
-    assert!(ended.stdout.contains("is something else at the target's port?"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("is another program at the target's port?"), "{}", ended.stdout);
     serving.abort();
 }
