@@ -44,6 +44,7 @@ pub struct Start {
     command: Command,
     kafka: KafkaConfig,
     rules: bool,
+    stdout_lines: usize,
 }
 
 impl Start {
@@ -80,7 +81,7 @@ impl Start {
             |name: &str| matches!(name, "PATH" | "HOME" | "RUST_LOG") || name.starts_with("KAFKA_CONFIG_");
         command.env_clear().envs(std::env::vars().filter(|(name, _)| passed(name)));
         command.args(["--fail-rate", "0", flag, &kafka.brokers, "--kafka-prefix", &kafka.prefix.to_string()]);
-        Self { command, kafka, rules: true }
+        Self { command, kafka, rules: true, stdout_lines: usize::MAX }
     }
 
     /// With an argument more.
@@ -92,6 +93,12 @@ impl Start {
     /// Without a rules folder.
     pub fn without_rules(mut self) -> Self {
         self.rules = false;
+        self
+    }
+
+    /// With a reader of standard output that closes it after `lines` lines, as `head` does.
+    pub fn with_stdout_closed_after(mut self, lines: usize) -> Self {
+        self.stdout_lines = lines;
         self
     }
 
@@ -120,7 +127,7 @@ impl Start {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
+        let stdout = head(child.stdout.take().unwrap(), self.stdout_lines);
         let log = lines(child.stderr.take().unwrap());
         let stdin = child.stdin.take();
         Dojo {
@@ -148,14 +155,24 @@ pub type Lines = Arc<Mutex<Vec<String>>>;
 
 /// Reads lines to their end, on a thread, so that their writer is never held up.
 pub fn lines(from: impl Read + Send + 'static) -> Lines {
+    head(from, usize::MAX)
+}
+
+/// Reads at most `most` lines, on a thread, and then closes `from`.
+fn head(from: impl Read + Send + 'static, most: usize) -> Lines {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
+        for line in BufReader::new(from).lines().map_while(Result::ok).take(most) {
             keep.lock().unwrap().push(line);
         }
     });
     kept
+}
+
+/// Sends a process a signal, such as `-STOP`.
+pub fn send_signal(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// A running dojo; ends when dropped.
@@ -218,6 +235,20 @@ impl Dojo {
         let begun = Instant::now();
         tokio::task::spawn_blocking(move || drop(self)).await.unwrap();
         begun.elapsed()
+    }
+
+    /// Sends the supervisor a signal, such as `-INT`.
+    pub fn signal(&self, signal: &str) {
+        send_signal(signal, self.child.id());
+    }
+
+    /// Waits until the supervisor has ended by itself, and returns its exit code.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        eventually("the dojo to end", async || match self.child.try_wait().unwrap() {
+            Some(status) => Ok(status.code()),
+            None => Err("it still runs"),
+        })
+        .await
     }
 
     /// The audit service's lines so far.
