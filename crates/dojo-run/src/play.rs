@@ -279,9 +279,9 @@ mod tests {
     use dojo_contract::AuditAction;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// Orders that are claimed and notified, one after another, while the expectation is judged.
-    const ORDERS: u128 = 3;
+    /// How often the orders are claimed and notified, one after another, while the expectation is judged.
     const ROUNDS: usize = 2_000;
+    const ORDERS: u128 = 3;
 
     #[test]
     fn the_tally_and_the_examples_of_a_finding_are_of_one_moment() {
@@ -294,7 +294,7 @@ mod tests {
         let (stop, done) = (CancellationToken::new(), AtomicBool::new(false));
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
+                for _ in 0..ROUNDS {
                     watched.send_modify(|watched| watched.ledger = Ledger::new(ANSWER_WITHIN));
                     for order in 1..=ORDERS {
                         watched.send_modify(|watched| {
@@ -304,6 +304,7 @@ mod tests {
                         });
                     }
                 }
+                done.store(true, Ordering::Relaxed);
             });
             let (mut audience, mut findings) = (|_: Progress<'_>| {}, Vec::new());
             let mut stage = Stage {
@@ -314,18 +315,11 @@ mod tests {
                 stop: &stop,
                 findings: &mut findings,
             };
-            let compared = futures::executor::block_on(async {
-                for _ in 0..ROUNDS {
-                    let finding = stage.expect(1, expectation).await.unwrap();
-                    let counted = (finding.tally.orders, finding.tally.seen);
-                    if finding.examples.len() != counted.0 || finding.examples.len() as u64 != counted.1 {
-                        return Err(finding);
-                    }
-                }
-                Ok(())
-            });
-            done.store(true, Ordering::Relaxed);
-            assert!(compared.is_ok(), "{compared:?}");
+            while !done.load(Ordering::Relaxed) {
+                let finding = futures::executor::block_on(stage.expect(1, expectation)).unwrap();
+                assert_eq!(finding.examples.len(), finding.tally.orders, "{finding:?}");
+                assert_eq!(finding.examples.len() as u64, finding.tally.seen, "{finding:?}");
+            }
         });
     }
 

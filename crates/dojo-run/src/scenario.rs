@@ -15,8 +15,7 @@
 //!
 //! Parsing takes three passes over the same text. The first (`position::survey`) refuses what no scenario may contain:
 //! members given twice, and aliases that expand too far. The second (serde) reads the types; each number, duration and text
-//! checks itself, so that an error has its own position. The third (`check`) checks what takes more than one position to
-//! know.
+//! checks itself, so that an error has its own position. The third (`check`) checks the scenario as a whole.
 
 mod error;
 pub use error::{ParseError, Position};

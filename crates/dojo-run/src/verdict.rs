@@ -99,6 +99,7 @@ impl<'a> Judge<'a> {
         Self { expectation, customer }
     }
 
+    /// Counts what has been seen so far.
     fn tally(&self, orders: &[OwnOrder]) -> Tally {
         let mut tally = Tally::default();
         for order in self.in_question(orders) {
@@ -122,7 +123,7 @@ impl<'a> Judge<'a> {
     /// Returns whether the expectation is met; `None` if that needs more time.
     fn decide(&self, tally: Tally, time_is_up: bool) -> Option<bool> {
         if tally.orders == 0 {
-            // No order at all meets no expectation: most likely the customer is misspelled.
+            // Without an order, no expectation is met: most likely the customer is misspelled.
             return Some(false);
         }
         let fits = match self.expectation.count {

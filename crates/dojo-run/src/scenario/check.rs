@@ -1,5 +1,4 @@
-//! Checks what takes more than one position of a scenario to know: the contract's limits, and whether the steps make sense
-//! together.
+//! Checks a scenario as a whole: the contract's limits, and whether the steps make sense together.
 
 use super::{
     Text,
