@@ -41,14 +41,25 @@ async fn one_ctrl_c_kills_a_frozen_service_after_its_time_and_ends_the_dojo_in_o
     all_end(&[frozen]).await;
 }
 
-#[tokio::test]
-async fn a_reader_of_standard_output_that_goes_away_ends_the_dojo_quietly() {
-    let mut dojo = Start::new().with_stdout_closed_after(1).ready().await;
+/// Places an order, which has three audit lines or more, where the reader has closed standard output after one. Returns
+/// the dojo after its end.
+async fn ended_after_an_order(start: Start) -> Dojo {
+    let mut dojo = start.ready().await;
     let services: Vec<u32> = dojo.services().into_values().collect();
-    // An order has three audit lines or more, of which the reader takes one.
     dojo.placed("Ada", "1").await;
     assert_eq!(dojo.exit_code().await, Some(141), "as if SIGPIPE had ended it");
     all_end(&services).await;
     assert_eq!(dojo.stdout().len(), 1);
+    dojo
+}
+
+#[tokio::test]
+async fn a_reader_of_standard_output_that_goes_away_ends_the_dojo_quietly() {
+    let dojo = ended_after_an_order(Start::new().head()).await;
     assert!(!dojo.log().contains("restarting it"), "{}", dojo.log());
+}
+
+#[tokio::test]
+async fn a_reader_of_all_output_that_goes_away_ends_the_dojo_in_the_same_way() {
+    ended_after_an_order(Start::new().head().head_of_log()).await;
 }

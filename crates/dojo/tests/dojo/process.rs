@@ -45,6 +45,7 @@ pub struct Start {
     kafka: KafkaConfig,
     rules: bool,
     stdout_lines: usize,
+    log_lines: usize,
 }
 
 impl Start {
@@ -81,7 +82,7 @@ impl Start {
             |name: &str| matches!(name, "PATH" | "HOME" | "RUST_LOG") || name.starts_with("KAFKA_CONFIG_");
         command.env_clear().envs(std::env::vars().filter(|(name, _)| passed(name)));
         command.args(["--fail-rate", "0", flag, &kafka.brokers, "--kafka-prefix", &kafka.prefix.to_string()]);
-        Self { command, kafka, rules: true, stdout_lines: usize::MAX }
+        Self { command, kafka, rules: true, stdout_lines: usize::MAX, log_lines: usize::MAX }
     }
 
     /// With an argument more.
@@ -96,9 +97,15 @@ impl Start {
         self
     }
 
-    /// With a reader of standard output that closes it after `lines` lines, as `head` does.
-    pub fn with_stdout_closed_after(mut self, lines: usize) -> Self {
-        self.stdout_lines = lines;
+    /// With a reader of standard output that closes it after one line, as `head -1` does.
+    pub fn head(mut self) -> Self {
+        self.stdout_lines = 1;
+        self
+    }
+
+    /// With a reader of standard error that closes it after one line.
+    pub fn head_of_log(mut self) -> Self {
+        self.log_lines = 1;
         self
     }
 
@@ -128,7 +135,7 @@ impl Start {
             .stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
         let stdout = head(child.stdout.take().unwrap(), self.stdout_lines);
-        let log = lines(child.stderr.take().unwrap());
+        let log = head(child.stderr.take().unwrap(), self.log_lines);
         let stdin = child.stdin.take();
         Dojo {
             child,
