@@ -4,13 +4,29 @@
 use crate::fixture::Orders;
 use dojo_testbed::Kafka;
 use serde_json::Value;
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Opens and closes a pipe's other end when dropped, so that a reader that waits for it can't hold up the failed test.
+struct ReleasedReader(PathBuf);
+
+impl Drop for ReleasedReader {
+    fn drop(&mut self) {
+        let _ = fs::File::options().read(true).write(true).open(&self.0);
+    }
+}
 
 /// Puts something in place of `fraud.rhai`; then `GET /rules/fraud` shows `reason` and no source.
 async fn shows_no_source(put: impl FnOnce(&Path), reason: &str) {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
-    put(&orders.rules.path().join("fraud.rhai"));
+    let path = orders.rules.path().join("fraud.rhai");
+    put(&path);
+    let _released = ReleasedReader(path);
     let (status, rule) = orders.get("/rules/fraud").await;
     assert_eq!(status, 200, "{rule}");
     assert!(rule["error"].as_str().unwrap().contains(reason), "{rule}");
