@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-/// Exit code of a [`Misconfigured`] service: `EX_CONFIG` of sysexits.h.
+/// Exit code after [`Misconfigured`]: `EX_CONFIG` of sysexits.h. The supervisor doesn't restart such a service.
 pub(crate) const MISCONFIGURED: u8 = 78;
 /// Exit code after [`OutputClosed`]: what a shell reports for a program that SIGPIPE ended.
 pub(crate) const OUTPUT_CLOSED: u8 = 141;

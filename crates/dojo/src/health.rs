@@ -20,7 +20,7 @@ pub(crate) async fn ask(health: cli::Health) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Splits `HOST:PORT`; an IPv6 address stands in brackets.
+/// Splits `HOST:PORT`; an IPv6 address is in brackets.
 fn parse(listen: &str) -> Result<(&str, u16), Misconfigured> {
     let parts = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     let (host, port) = parts.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What counts, and what does not.
+//! Expectations, and the events that they count.
 
 use crate::{
     command::{ORDER, Written, play, scenario},

@@ -1,4 +1,4 @@
-//! The event stream breaks: what can be resumed is, what cannot be counted is not.
+//! A broken event stream is resumed, or ends the run if events may be missing.
 
 use crate::{
     command::{ORDER, play},

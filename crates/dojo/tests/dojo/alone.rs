@@ -1,4 +1,4 @@
-//! One service in its own process, without a supervisor: what ends stays ended.
+//! One service in its own process, without a supervisor that would restart it.
 
 use crate::process::{DOJO, Lines, lines, send_signal, workspace};
 use dojo_kafka::KafkaConfig;
