@@ -39,9 +39,12 @@ pub enum Error {
     /// Kafka, the client of it, or the output.
     #[error("audit cannot go on: {0}")]
     Kafka(#[from] dojo_kafka::Error),
+    /// The reader of the lines has gone.
+    #[error("nobody reads the audit lines any more")]
+    OutputClosed,
 }
 
-/// Prints lines on standard output until `shutdown`, or until nobody reads them any more.
+/// Prints lines on standard output until `shutdown`.
 ///
 /// # Errors
 /// See [`run_with`].
@@ -49,12 +52,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     run_with(config, std::io::stdout(), shutdown).await
 }
 
-/// Writes lines to `lines` until `shutdown`, or until nobody reads them any more; then commits and closes its consumer,
-/// within seconds. A reader that does not read holds the lines up, and nothing else.
+/// Writes lines to `lines` until `shutdown`, or until their reader has gone; then commits and closes its consumer, within
+/// seconds. A reader that is slow delays the lines, and nothing else.
 ///
 /// # Errors
-/// A line cannot be written, or Kafka refuses for good what the service cannot do without. Kafka being away is waited
-/// out.
+/// [`Error::OutputClosed`] if the reader has gone. Otherwise a line can't be written, or Kafka refuses something that the
+/// service can't do without. While Kafka is away, the service waits.
 pub async fn run_with(
     config: Config,
     lines: impl Write + Send + 'static,
@@ -68,5 +71,9 @@ pub async fn run_with(
     let work = Consume { is_static: true, ..Consume::new(topic::AUDIT_GROUP, &[topic::AUDIT], &instance) };
     let until = shutdown.child_token();
     let handler = service::Audit::new(lines, until.clone());
-    Ok(service.run(work, handler, RuleStatus::default, until).await?)
+    service.run(work, handler, RuleStatus::default, until.clone()).await?;
+    if until.is_cancelled() && !shutdown.is_cancelled() {
+        return Err(Error::OutputClosed);
+    }
+    Ok(())
 }

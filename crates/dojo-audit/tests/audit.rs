@@ -118,7 +118,8 @@ async fn nobody_reading_the_lines_ends_the_service_and_loses_none() {
     drop(lines);
     kafka.send(audit_event(2)).await;
     kafka.send(audit_event(3)).await;
-    timeout(PATIENCE, ended).await.expect("an end in time").unwrap().expect("no error");
+    let ended = timeout(PATIENCE, ended).await.expect("an end in time").unwrap();
+    assert!(matches!(ended, Err(dojo_audit::Error::OutputClosed)), "{ended:?}");
 
     let mut service = Service::start(&kafka);
     assert_eq!((order_of(&service.line().await), order_of(&service.line().await)), (2, 3));

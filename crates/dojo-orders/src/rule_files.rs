@@ -2,13 +2,12 @@
 //! `dojo-status` what they see.
 
 use dojo_contract::Service;
-use dojo_rules::{FraudRule, LiveRule, NotificationRule, Rule, WatchMode};
-use std::path::{Path, PathBuf};
+use dojo_rules::{EditedFile, FraudRule, LiveRule, NotificationRule, Rule, WatchMode};
+use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 /// The files of all rules.
 pub(crate) struct RuleFiles {
-    pub(crate) dir: PathBuf,
     fraud: LiveRule<FraudRule>,
     notification: LiveRule<NotificationRule>,
 }
@@ -17,7 +16,7 @@ pub(crate) struct RuleFiles {
 pub(crate) struct RuleFile {
     pub(crate) name: &'static str,
     pub(crate) service: Service,
-    pub(crate) file: &'static str,
+    pub(crate) file: EditedFile,
     pub(crate) built_in_source: &'static str,
     pub(crate) version: String,
     pub(crate) built_in: bool,
@@ -28,7 +27,6 @@ impl RuleFiles {
     /// Reads the files once; call it where a file may be read.
     pub(crate) fn open(dir: &Path, mode: WatchMode, shutdown: &CancellationToken) -> Self {
         Self {
-            dir: dir.to_owned(),
             fraud: LiveRule::open(dir, mode, shutdown.clone()),
             notification: LiveRule::open(dir, mode, shutdown.clone()),
         }
@@ -44,7 +42,7 @@ fn seen<R: Rule>(rule: &LiveRule<R>, service: Service) -> RuleFile {
     RuleFile {
         name: service.name(),
         service,
-        file: R::FILE,
+        file: rule.file().clone(),
         built_in_source: R::BUILT_IN,
         version: version.version.clone(),
         built_in: version.built_in,

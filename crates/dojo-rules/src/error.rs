@@ -1,43 +1,43 @@
-//! What can be wrong with a rule, said so that whoever wrote it can mend it: where, what, and how.
+//! The errors of a rule. Each tells the rule's author where the mistake is, what it is, and how to correct it.
 
 use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 use std::fmt;
 
-/// A rule that cannot be compiled, or that failed on an order.
+/// The error of a rule that can't be compiled, or that failed on an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", Place { file, line: *line, column: *column })]
 pub struct RuleError {
-    /// What sort of mistake it is.
+    /// The kind of mistake.
     pub kind: RuleErrorKind,
-    /// The file, as whoever compiled the rule called it.
+    /// The file's name, as the caller gave it.
     pub file: String,
-    /// The line, from 1, where one is to blame.
+    /// The line, from 1, if the mistake has one.
     pub line: Option<usize>,
     /// The character in the line, from 1.
     pub column: Option<usize>,
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to correct it.
     pub message: String,
 }
 
-/// The sorts of mistakes.
+/// The kinds of mistakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleErrorKind {
-    /// The source is not a text that could be compiled: too long, empty, not UTF-8, not readable.
+    /// The source can't be compiled: it is too long, empty, not UTF-8 or not readable.
     Source,
-    /// It is not a program.
+    /// The source isn't a valid script.
     Syntax,
-    /// A name that does not exist: a property, a variable, a function.
+    /// A property, variable or function doesn't exist.
     Name,
-    /// It went wrong while it ran.
+    /// The script failed while it ran.
     Evaluation,
-    /// It ran into a limit of the sandbox.
+    /// The script reached a limit of the sandbox.
     Limit,
-    /// It ran, but its value is not one that this rule can have.
+    /// The script returned a value that this rule can't have.
     Value,
 }
 
 impl RuleError {
-    /// An error that no single line is to blame for.
+    /// An error about the script as a whole.
     pub(crate) fn whole(kind: RuleErrorKind, file: &str, message: impl Into<String>) -> Self {
         Self { kind, file: file.to_owned(), line: None, column: None, message: message.into() }
     }
@@ -51,7 +51,7 @@ impl RuleError {
         Self { line: position.line(), column: position.position(), ..Self::whole(kind, file, message) }
     }
 
-    /// Says that the order at hand was ours, lest somebody look for it on Kafka.
+    /// Adds that the order was a sample, so that nobody looks for it on Kafka.
     pub(crate) fn on_a_sample(mut self) -> Self {
         self.message.push_str(" (seen when the rule was tried on a sample order)");
         self
@@ -62,7 +62,7 @@ impl RuleError {
             ParseErrorType::VariableUndefined(name) => (RuleErrorKind::Name, unknown_variable(name)),
             ParseErrorType::ExprTooDeep => (
                 RuleErrorKind::Limit,
-                "the code is nested too deep: split it into several statements or functions".to_owned(),
+                "the code is nested too deeply; split it into several statements or functions".to_owned(),
             ),
             ParseErrorType::TooManyFunctions => (RuleErrorKind::Limit, "too many functions".to_owned()),
             other @ ParseErrorType::LiteralTooLarge(..) => {
@@ -70,7 +70,7 @@ impl RuleError {
             }
             ParseErrorType::Reserved(word) => (
                 RuleErrorKind::Syntax,
-                format!("`{word}` is not allowed here: it is reserved, or switched off in rules"),
+                format!("`{word}` is not allowed here, because it is reserved or disabled in rules"),
             ),
             other => (RuleErrorKind::Syntax, sentence(&other.to_string())),
         };
@@ -82,23 +82,21 @@ impl RuleError {
         let mut error = innermost(error);
         let position = error.take_position();
         let (kind, message) = match &error {
-            EvalAltResult::ErrorTooManyOperations(_) => (
-                Limit,
-                "the rule does not come to an end: it took too many steps; is there an endless loop?"
-                    .to_owned(),
-            ),
+            EvalAltResult::ErrorTooManyOperations(_) => {
+                (Limit, "the rule took too many steps; does it have an endless loop?".to_owned())
+            }
             EvalAltResult::ErrorTerminated(why, _) => (Limit, format!("the rule was stopped: {why}")),
             EvalAltResult::ErrorStackOverflow(_) => (
                 Limit,
-                "functions call one another too deep: is there one that calls itself without end?".to_owned(),
+                "function calls are nested too deeply; does a function call itself without end?".to_owned(),
             ),
             EvalAltResult::ErrorDataTooLarge(what, _) => {
-                (Limit, format!("a value grew too large: {}", sentence(what)))
+                (Limit, format!("a value became too large: {}", sentence(what)))
             }
             EvalAltResult::ErrorTooManyVariables(_) => (Limit, "too many variables".to_owned()),
             EvalAltResult::ErrorVariableNotFound(name, _) => (Name, unknown_variable(name)),
             EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-                (Name, format!("there is no function `{signature}`: check its name and what it is given"))
+                (Name, format!("there is no function `{signature}`; check its name and its arguments"))
             }
             EvalAltResult::ErrorArithmetic(message, _) => (Evaluation, sentence(message)),
             EvalAltResult::ErrorRuntime(value, _) => (Evaluation, format!("the rule threw: {value}")),
@@ -110,11 +108,11 @@ impl RuleError {
 
 fn unknown_variable(name: &str) -> String {
     format!(
-        "there is no variable `{name}` here; a function sees its own parameters, and a const as `global::NAME`"
+        "there is no variable `{name}` here; a function sees only its parameters, and a const as `global::NAME`"
     )
 }
 
-/// The error itself, from within the functions that it came out of: its position is the one to look at.
+/// Returns the error from the innermost function call, whose position is the one to look at.
 fn innermost(mut error: EvalAltResult) -> EvalAltResult {
     while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = error {
         error = *inner;
@@ -122,13 +120,13 @@ fn innermost(mut error: EvalAltResult) -> EvalAltResult {
     error
 }
 
-/// rhai starts its messages with a capital; ours do not, as they follow a colon.
+/// Puts a message of rhai into lower case at its start, because it follows a colon.
 fn sentence(message: &str) -> String {
     let mut rest = message.chars();
     rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
-/// `file:line:column`, as far as it is known, in the form that editors and terminals make a link of.
+/// `file:line:column`, as far as known, in the form that editors and terminals turn into a link.
 struct Place<'a> {
     file: &'a str,
     line: Option<usize>,

@@ -1,7 +1,7 @@
-//! What a rule is told and what it decides: plain values, so that whoever asks needs to know nothing about rules, and
-//! a rule nothing about events.
+//! The facts that a rule gets and the decisions that it returns: plain values, so that a caller needs to know nothing about
+//! rules, and a rule nothing about events.
 //!
-//! The services make the facts from what travels on Kafka, and turn the decisions into events.
+//! The services make the facts from the records on Kafka, and turn the decisions into events.
 
 use rust_decimal::Decimal;
 use std::fmt;
@@ -35,7 +35,7 @@ pub struct WindowFacts {
     pub global_orders_in_window: u64,
 }
 
-/// One attempt to tell a customer about an order, as a rule sees it under the name `delivery`.
+/// An attempt to notify a customer about an order, as a rule sees it under the name `delivery`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFacts {
     /// What happened to the order: `created`, `updated` or `deleted`.
@@ -48,13 +48,13 @@ pub struct DeliveryFacts {
     pub instance_id: String,
 }
 
-/// Something a fraud rule finds suspicious.
+/// A suspicion of the fraud rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// Which pattern it is, for example `VELOCITY`; a rule may invent its own. Never empty, at most
-    /// [`Alert::MAX_KIND`] characters.
+    /// The type of fraud, such as `VELOCITY` or one of the rule's own. Not empty, and at most [`Alert::MAX_KIND`]
+    /// characters.
     pub kind: String,
-    /// Why, for a human; at most [`Alert::MAX_REASON`] characters.
+    /// The reason, for a person; at most [`Alert::MAX_REASON`] characters.
     pub reason: String,
     /// How bad.
     pub severity: Severity,
@@ -109,19 +109,19 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What became of one attempt to tell a customer.
+/// The result of an attempt to notify a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The customer knows.
+    /// The customer was notified.
     Delivered,
     /// The attempt failed.
     Failed {
-        /// Why, in the rule's words; at most [`Delivery::MAX_REASON`] characters.
+        /// The reason, in the rule's words; at most [`Delivery::MAX_REASON`] characters.
         reason: String,
     },
 }
 
 impl Delivery {
-    /// Longest reason, in characters; the rest of a longer one is cut.
+    /// Longest reason, in characters; a longer one is cut.
     pub const MAX_REASON: usize = 1_000;
 }

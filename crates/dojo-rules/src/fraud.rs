@@ -1,7 +1,7 @@
 //! The fraud rule: an order and its window in, alerts out.
 //!
-//! The script's value is an array of what `alert(type, severity, reason)` made; an empty one means that nothing looks
-//! wrong. Nothing in it is random, so that a replay of the log gives the same verdicts.
+//! The script returns an array of alerts, each made with `alert(type, severity, reason)`; an empty array means that the
+//! order passed. Nothing is random, so a replay of the log gives the same verdicts.
 
 use crate::{
     Alert, OrderFacts, Rule, RuleError, RuleErrorKind, Severity, WindowFacts, sandbox,
@@ -11,7 +11,7 @@ use crate::{
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
 use rust_decimal::Decimal;
 
-/// Most alerts of one order: more would not fit into one event on Kafka.
+/// Most alerts of one order. More would not fit into one event on Kafka.
 const MAX_ALERTS: usize = 32;
 
 /// The compiled `fraud.rhai`.
@@ -39,10 +39,10 @@ impl Rule for FraudRule {
 }
 
 impl FraudRule {
-    /// Judges an order: no alert means that it passed.
+    /// Judges an order. No alert means that it passed.
     ///
     /// # Errors
-    /// The rule failed on this order, or its value is not an array of alerts.
+    /// The rule failed on this order, or returned something other than an array of alerts.
     pub fn judge(&self, order: &OrderFacts, window: &WindowFacts) -> Result<Vec<Alert>, RuleError> {
         self.evaluate(order, window, false)
     }
@@ -64,18 +64,18 @@ impl FraudRule {
         let wrong = |message| self.script.error(RuleErrorKind::Value, message);
         let elements = value.try_cast_result::<Array>().map_err(|value| {
             wrong(format!(
-                "the rule's value is {}, not an array of alerts: let the last line be the array, without a semicolon",
+                "the rule returned {}, not an array of alerts; make the last line the array, without a semicolon",
                 vocabulary::describe(&value)
             ))
         })?;
         if elements.len() > MAX_ALERTS {
-            return Err(wrong(format!("{} alerts for one order: the most are {MAX_ALERTS}", elements.len())));
+            return Err(wrong(format!("{} alerts for one order; the most are {MAX_ALERTS}", elements.len())));
         }
         let mut alerts = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
             alerts.push(element.try_cast_result::<Alert>().map_err(|element| {
                 wrong(format!(
-                    "element {index} of the rule's array is {}, not an alert: make it with alert(type, severity, reason)",
+                    "element {index} of the rule's array is {}, not an alert; make it with alert(type, severity, reason)",
                     vocabulary::describe(&element)
                 ))
             })?);
@@ -100,7 +100,7 @@ fn alert(
     let refuse = |message: String| Err(sandbox::refusal(message));
     let Some(severity) = Severity::from_name(&severity) else {
         return refuse(format!(
-            "alert(type, severity, reason): the severity is \"{severity}\": write \"HIGH\", \"MEDIUM\" or \"LOW\""
+            "alert(type, severity, reason): the severity is \"{severity}\"; write \"HIGH\", \"MEDIUM\" or \"LOW\""
         ));
     };
     let kind = kind.trim();
@@ -110,7 +110,7 @@ fn alert(
             Alert::MAX_KIND
         ));
     }
-    // A text of no more bytes has no more characters, and is nearly every one.
+    // Most reasons have fewer bytes than the limit, so their characters needn't be counted.
     let reason = match reason.len() {
         ..=Alert::MAX_REASON => reason.as_str().to_owned(),
         _ => reason.chars().take(Alert::MAX_REASON).collect(),
@@ -118,7 +118,7 @@ fn alert(
     Ok(Alert { kind: kind.to_owned(), reason, severity })
 }
 
-/// A quiet order and a wild one: between them every threshold a rule may have is likely to be crossed once.
+/// An ordinary order and an extreme one, between which lies almost every threshold of a rule.
 fn samples() -> [(OrderFacts, WindowFacts); 2] {
     let order = |quantity: i64, price: Decimal| OrderFacts {
         id: "00000000-0000-4000-8000-000000000000".to_owned(),

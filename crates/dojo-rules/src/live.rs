@@ -1,30 +1,31 @@
-//! A rule in step with its file: the newest version that works, and why the file is not in force where it is not.
+//! A rule that follows its file: the newest version that works, and the error of a file that doesn't.
 //!
-//! A thread of its own watches the file (see [`crate::WatchMode`]), compiles what was saved, and swaps the version as a
-//! whole: a reader has one or the other, never a mixture. A broken file changes only the error.
+//! A thread watches the file (see [`crate::WatchMode`]), compiles it when it is saved, and swaps the version as a whole, so
+//! that a reader gets the old version or the new one, never a mixture. A broken file changes only the error.
 
 use crate::{
-    Rule, RuleError, WatchMode,
-    snapshot::Snapshot,
-    watch::{self, Look},
+    Rule, RuleError, RuleErrorKind, WatchMode,
+    edited_file::{EditedFile, FileError, Reading, utf8_text},
+    sandbox::MAX_SOURCE,
+    watch::{self, Subscriber},
 };
 use metrics::counter;
 use sha2::{Digest, Sha256};
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Weak},
 };
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
-/// A rule that works, and which one it is.
+/// A rule that works, and its version.
 #[derive(Debug)]
 pub struct Version<R> {
     /// The rule.
     pub rule: R,
     /// The first 8 hexadecimal digits of the SHA-256 of its source.
     pub version: String,
-    /// Whether it is the copy in the program, because there has been no working file yet.
+    /// Whether the rule is the copy in the program, because there has been no working file yet.
     pub built_in: bool,
 }
 
@@ -38,17 +39,17 @@ fn version(source: &str) -> String {
     Sha256::digest(source).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What holds at one moment.
+/// The state of a rule at one moment.
 #[derive(Debug)]
 pub struct InForce<R> {
-    /// The version that decides.
+    /// The version in force.
     pub version: Arc<Version<R>>,
-    /// Why the file as it stands is not that version; `None` when it is.
+    /// Why the file isn't in force; `None` if it is.
     pub error: Option<String>,
 }
 
-/// A rule that follows its file. A clone is another handle to the same one; the watching ends with the last of them, or
-/// with the shutdown.
+/// A rule that follows its file. A clone is another handle to the same rule; watching ends with the last handle, or with
+/// the shutdown.
 #[derive(Debug)]
 pub struct LiveRule<R: Rule> {
     shared: Arc<Shared<R>>,
@@ -62,52 +63,57 @@ impl<R: Rule> Clone for LiveRule<R> {
 
 #[derive(Debug)]
 struct Shared<R> {
-    path: PathBuf,
+    file: EditedFile,
     in_force: channel::Sender<InForce<R>>,
 }
 
 impl<R: Rule> LiveRule<R> {
-    /// Reads `dir`/[`Rule::FILE`] and follows it until `shutdown`. Never fails: where the folder or the file is missing
-    /// or broken, the built-in rule is in force and [`LiveRule::error`] says why, until a working file appears.
+    /// Reads `dir`/[`Rule::FILE`] and follows it until `shutdown`. Never fails: while the folder or the file is missing or
+    /// broken, the built-in rule is in force and [`LiveRule::error`] says why.
     ///
-    /// Reads the file once before it returns; may be called on any thread.
+    /// Blocks the thread to read the file once.
     pub fn open(dir: &Path, mode: WatchMode, shutdown: CancellationToken) -> Self {
-        let path = dir.join(R::FILE);
+        let file = EditedFile::new(dir.join(R::FILE), MAX_SOURCE);
         let built_in = Arc::new(Version::new(R::built_in(), R::BUILT_IN, true));
         let (in_force, _) = channel::channel(InForce { version: built_in, error: None });
-        let shared = Arc::new(Shared { path: path.clone(), in_force });
+        let shared = Arc::new(Shared { file: file.clone(), in_force });
 
-        let first = Snapshot::take(&path);
+        let first = file.read();
         shared.apply(&first);
         let follower = Follower { rule: Arc::downgrade(&shared) };
-        if let Err(error) = watch::spawn(path, mode, first, shutdown, follower) {
-            tracing::error!(file = %shared.path.display(), %error, "cannot start the thread that watches this rule: \
-                what is saved now takes effect at the next start");
+        if let Err(error) = watch::spawn(file, mode, first, shutdown, follower) {
+            tracing::error!(file = %shared.file.path().display(), %error, "cannot start the thread that watches this \
+                rule; changes take effect at the next start");
         }
         Self { shared }
     }
 
-    /// The version in force. Cheap enough to ask for every event; keep the answer no longer than that.
+    /// Returns the version in force. Cheap enough for every event; don't keep it for longer than one.
     pub fn current(&self) -> Arc<Version<R>> {
         Arc::clone(&self.shared.in_force.borrow().version)
     }
 
-    /// Why the file as it stands is not in force, as `rules/fraud.rhai:12:8: …`; `None` when it is.
+    /// Returns why the file isn't in force, as `rules/fraud.rhai:12:8: …`; `None` if it is.
     pub fn error(&self) -> Option<String> {
         self.shared.in_force.borrow().error.clone()
     }
 
-    /// Wakes whenever the version or the error changes.
+    /// Returns the file, for callers who show its text.
+    pub fn file(&self) -> &EditedFile {
+        &self.shared.file
+    }
+
+    /// Returns a receiver that wakes when the version or the error changes.
     pub fn changes(&self) -> channel::Receiver<InForce<R>> {
         self.shared.in_force.subscribe()
     }
 }
 
 impl<R: Rule> Shared<R> {
-    /// Makes what was found the rule in force, or says why not; answers whether it is in force.
-    fn apply(&self, found: &Snapshot) -> bool {
-        let file = self.path.display().to_string();
-        let compiled = found.source(&file).and_then(|source| Ok((R::compile(&file, source)?, source)));
+    /// Puts the rule of a reading in force, or keeps its error. Returns whether the rule is in force.
+    fn apply(&self, reading: &Reading) -> bool {
+        let file = self.file.path().display().to_string();
+        let compiled = source(reading, &file).and_then(|source| Ok((R::compile(&file, source)?, source)));
         match compiled {
             Ok((rule, source)) => {
                 self.reload(&file, Version::new(rule, source, false));
@@ -133,26 +139,34 @@ impl<R: Rule> Shared<R> {
             } else {
                 format!("the last good version ({version}) stays in force")
             };
-            let said = format!("{error}; {stays}");
-            tracing::warn!("{said}");
-            in_force.error = Some(said);
+            let message = format!("{error}; {stays}");
+            tracing::warn!("{message}");
+            in_force.error = Some(message);
         });
     }
 }
 
-/// The watching thread's end of a rule: it must not keep alive what nobody uses any more.
+/// The source in a reading of `file`.
+fn source<'a>(reading: &'a Reading, file: &str) -> Result<&'a str, RuleError> {
+    reading.as_deref().map_err(FileError::clone).and_then(utf8_text).map_err(|error| {
+        let line = if let FileError::NotUtf8(line) = error { Some(line) } else { None };
+        RuleError { line, ..RuleError::whole(RuleErrorKind::Source, file, error.to_string()) }
+    })
+}
+
+/// The watching thread's handle to a rule. It is weak, so that the thread doesn't keep an unused rule alive.
 struct Follower<R> {
     rule: Weak<Shared<R>>,
 }
 
-impl<R: Rule> Look for Follower<R> {
-    fn is_wanted(&self) -> bool {
+impl<R: Rule> Subscriber for Follower<R> {
+    fn is_subscribed(&self) -> bool {
         self.rule.strong_count() > 0
     }
 
-    fn changed(&mut self, found: &Snapshot) {
+    fn changed(&mut self, reading: &Reading) {
         if let Some(rule) = self.rule.upgrade() {
-            let outcome = if rule.apply(found) { "applied" } else { "refused" };
+            let outcome = if rule.apply(reading) { "applied" } else { "refused" };
             let name = R::FILE.trim_end_matches(".rhai");
             counter!("dojo_rule_reloads_total", "rule" => name, "outcome" => outcome).increment(1);
         }

@@ -1,19 +1,19 @@
-//! Finds names that do not exist before the script runs, also in branches that no sample order takes.
+//! Finds unknown names before the script runs, even in branches that no sample order takes.
 //!
-//! rhai looks names of properties and functions up only when it comes to them. A typo in a rarely taken branch would
-//! wait for the first order that takes it; so the syntax tree is walked once, at save.
+//! rhai looks up a property or a function only when it evaluates it, so a typo in a rare branch would show with the first
+//! order that takes the branch. Therefore the syntax tree is checked once, when the rule is saved.
 //!
-//! What it cannot know it lets pass: a value may have any type, so a property is only checked directly on a fact
-//! (`order.totl`), and a function by its name and number of arguments.
+//! A value may have any type, so the check covers only properties of a fact itself (`order.totl`), and functions by name
+//! and number of arguments.
 
 use crate::vocabulary;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position};
 use std::collections::HashSet;
 
-/// Functions that are part of the language: no package registers them.
+/// Functions of the language itself, which no package registers.
 const KEYWORDS: [&str; 8] = ["print", "debug", "type_of", "Fn", "call", "curry", "is_def_var", "is_def_fn"];
 
-/// A name that does not exist.
+/// An unknown name.
 pub(crate) struct Unknown {
     pub position: Position,
     pub message: String,
@@ -22,7 +22,7 @@ pub(crate) struct Unknown {
 /// Checks every property of a fact and every function that the script names.
 ///
 /// # Errors
-/// The first name that does not exist.
+/// The first unknown name.
 pub(crate) fn check(engine: &Engine, ast: &AST, facts: &[&str]) -> Result<(), Unknown> {
     let functions = Functions::of(engine, ast);
     first(ast, |expression| match expression {
@@ -37,7 +37,7 @@ pub(crate) fn check(engine: &Engine, ast: &AST, facts: &[&str]) -> Result<(), Un
         let (fact, position) = fact(expression, facts)?;
         Some(Unknown {
             position,
-            message: format!("a function sees only its own parameters: pass `{fact}` to it as an argument"),
+            message: format!("a function sees only its parameters; pass `{fact}` to it as an argument"),
         })
     })
 }
@@ -53,8 +53,8 @@ fn first(ast: &AST, mut look: impl FnMut(&Expr) -> Option<Unknown>) -> Result<()
     found.map_or(Ok(()), Err)
 }
 
-/// The name of the fact that this expression is. A variable of the script's own with the same name has an index into
-/// the stack; a fact comes from outside and has none.
+/// Returns the name of a fact that is the expression. A variable of the script with the same name has an index into the
+/// stack; a fact comes from outside and has none.
 fn fact<'a>(expression: &'a Expr, facts: &[&str]) -> Option<(&'a str, Position)> {
     let Expr::Variable(variable, _, position) = expression else { return None };
     let (index, name, namespace, _) = &**variable;
@@ -74,7 +74,7 @@ fn misspelled_property(owner: &Expr, chain: &Expr, facts: &[&str]) -> Option<Unk
     if known.contains(&name.as_str()) {
         return None;
     }
-    let message = format!("`{fact}` has no `{name}`: it has {}", known.join(", "));
+    let message = format!("`{fact}` has no `{name}`; it has {}", known.join(", "));
     Some(Unknown { position: *position, message })
 }
 
@@ -84,11 +84,11 @@ fn unknown_function(call: &FnCallExpr, position: Position) -> Unknown {
         several => format!("{several} arguments"),
     };
     let message =
-        format!("there is no function `{}` with {arguments}: check its name and what it is given", call.name);
+        format!("there is no function `{}` with {arguments}; check its name and its arguments", call.name);
     Unknown { position, message }
 }
 
-/// Every function in reach, by name and number of parameters.
+/// Every function that the script can call, by name and number of parameters.
 struct Functions(HashSet<(String, usize)>);
 
 impl Functions {
@@ -104,7 +104,7 @@ impl Functions {
         Self(native.chain(own).collect())
     }
 
-    /// Whether a call can find a function; `receivers` is 1 for a method call, whose receiver may be the first
+    /// Returns whether the function of a call exists. `receivers` is 1 for a method call, whose receiver may be the first
     /// parameter or `this`.
     fn has(&self, call: &FnCallExpr, receivers: usize) -> bool {
         let name = call.name.as_str();

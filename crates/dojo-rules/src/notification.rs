@@ -1,8 +1,8 @@
-//! The notification rule: an order and one attempt to tell its customer in, delivered or failed out.
+//! The notification rule: an order and an attempt to notify its customer in, delivered or failed out.
 //!
-//! A script that throws is a failed delivery, with what it throws as the reason; one that comes to its end is a
-//! delivered message, whatever its value. `random()` is a function of the caller's seed, so that the same attempt can
-//! be judged again with the same outcome.
+//! A script that throws means a failed delivery, with the thrown value as the reason. A script that runs to its end means
+//! a delivered message, whatever value it returns. `random()` depends only on the caller's seed, so the same attempt always
+//! has the same outcome.
 
 use crate::{
     Delivery, DeliveryFacts, OrderFacts, Rule, RuleError,
@@ -38,10 +38,10 @@ impl Rule for NotificationRule {
 }
 
 impl NotificationRule {
-    /// Decides one attempt. The same arguments give the same outcome: `seed` is all the chance there is.
+    /// Decides an attempt. The same arguments give the same outcome, because `random()` depends only on `seed`.
     ///
     /// # Errors
-    /// The rule failed in another way than by `throw`.
+    /// The rule failed for another reason than `throw`.
     pub fn deliver(
         &self,
         order: &OrderFacts,
@@ -72,7 +72,10 @@ impl NotificationRule {
     }
 }
 
-/// What the script threw, also from within a function; any other error as it was.
+/// Returns the value that the script threw, in a function or outside.
+///
+/// # Errors
+/// Any other error, unchanged.
 fn thrown(error: EvalAltResult) -> Result<Dynamic, Box<EvalAltResult>> {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => Ok(value),
@@ -87,7 +90,7 @@ fn reason(thrown: &Dynamic) -> String {
     if text.trim().is_empty() { "the rule gave no reason".to_owned() } else { text }
 }
 
-/// Attempts that never fail by chance, always do, and something between.
+/// Attempts with a fail rate of 0, 0.3 and 1.
 fn samples() -> [(OrderFacts, DeliveryFacts); 3] {
     let order = OrderFacts {
         id: "00000000-0000-4000-8000-000000000000".to_owned(),

@@ -1,10 +1,11 @@
-//! The sandbox: what a script cannot do, and how much of what it can.
+//! The sandbox: the limits of a script.
 //!
-//! Rules are edited by people who learn, in front of a room. Whatever they write, the service has to go on: so an
-//! evaluation ends after a bounded number of steps and a bounded time, its values stay small, and nothing in reach of a
-//! script touches files, clocks, threads or other scripts. What is not registered cannot be called, so rhai's standard
-//! package is not used whole: it has `sleep`, for one.
+//! Rules are edited by people who are learning, in front of a room, and the service has to survive whatever they write. So
+//! an evaluation ends after a bounded number of steps and a bounded time, its values stay small, and a script can't reach
+//! files, clocks, threads or other scripts. A script can call only registered functions, so rhai's standard package isn't
+//! registered as a whole: it contains `sleep`, for example.
 
+use parking_lot::Mutex;
 use rhai::{
     AST, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Scope,
     packages::{
@@ -16,45 +17,44 @@ use rust_decimal::Decimal;
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 /// Longest source, in bytes.
 pub(crate) const MAX_SOURCE: usize = 256 * 1024;
-/// Most steps of one evaluation: far more than a sensible rule takes, and over within some ten milliseconds.
+/// Most steps of one evaluation: far more than a sensible rule takes, and done within about ten milliseconds.
 const MAX_OPERATIONS: u64 = 100_000;
-/// Longest time of one evaluation, for steps that are slow one by one.
+/// Longest time of one evaluation, for scripts whose single steps are slow.
 const MAX_TIME: Duration = Duration::from_millis(50);
-/// Steps without a look at the clock, and steps from one look to the next after that. A rule with fewer never looks,
-/// so that neither load nor time can change what it decides.
+/// Number of steps before the clock is first read, and between later readings. For a rule with fewer steps the clock is
+/// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
-/// Deepest calls of functions, and deepest nesting of code outside and inside of them: what a thread's usual stack of
-/// 2 MiB bears even in a debug build.
+/// Deepest nesting of function calls, of code outside functions and of code inside them: what fits a thread's usual stack
+/// of 2 MiB even in a debug build.
 const MAX_CALLS: usize = 8;
 const MAX_DEPTH: usize = 32;
 const MAX_DEPTH_IN_FUNCTION: usize = 24;
 const MAX_FUNCTIONS: usize = 64;
 const MAX_VARIABLES: usize = 128;
-/// Longest text, in bytes; largest array and map, in elements, nested ones counted together. Small, because a single
-/// step may need the square of it, in memory (`replace`) or time (`dedup`).
+/// Longest text, in bytes; largest array and map, in elements, with nested ones. The limits are small, because a single step
+/// may need the square of them in memory (`replace`) or time (`dedup`).
 const MAX_TEXT: usize = 4_096;
 const MAX_ELEMENTS: usize = 256;
-/// Most functions that are remembered for the next evaluation; a sensible rule calls some dozens.
+/// Most functions that are remembered for the next evaluation. A sensible rule calls a few dozen.
 const MAX_KNOWN_CALLS: usize = 1_024;
 
-/// Why an evaluation did not come to its end.
+/// Why an evaluation stopped early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The script threw, failed, or ran into a limit.
+    /// The script threw, failed, or reached a limit.
     Error(Box<EvalAltResult>),
-    /// rhai, or a library beneath it, panicked.
+    /// rhai, or a library below it, panicked.
     Panicked,
 }
 
-/// An engine with the limits above and the parts of rhai's library that only compute. `print` and `debug` go to the
-/// log, under the name `file`.
+/// Returns an engine with the limits above and the parts of rhai's library that only compute. `print` and `debug` write to
+/// the log, under the name `file`.
 pub(crate) fn engine(file: &str) -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
@@ -74,7 +74,7 @@ pub(crate) fn engine(file: &str) -> Engine {
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_optimization_level(OptimizationLevel::None)
-        // Strings shared between evaluations would be behind a lock, and outlive them.
+        // Interned strings would be behind a lock, and outlive the evaluation.
         .set_max_strings_interned(0)
         .set_max_modules(0)
         .set_max_operations(MAX_OPERATIONS)
@@ -86,10 +86,10 @@ pub(crate) fn engine(file: &str) -> Engine {
         .set_max_array_size(MAX_ELEMENTS)
         .set_max_map_size(MAX_ELEMENTS);
 
-    // rhai catches the panic of a comparison that contradicts itself, but prints it, and drops its other errors.
+    // rhai catches the panic of an inconsistent comparison, but prints it, and drops the comparison's other errors.
     for sort in ["sort", "sort_by"] {
         engine.register_fn(sort, |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
-            Err(refusal("a rule cannot sort by a comparison of its own: use sort() without one"))
+            Err(refusal("a rule cannot sort with its own comparison; use sort() without one"))
         });
     }
 
@@ -115,31 +115,31 @@ pub(crate) fn engine(file: &str) -> Engine {
     engine
 }
 
-/// Which functions the calls of one script mean, as far as its evaluations have found out. To look a function up takes
-/// longer than most functions do, and the answer never changes, as neither engine nor script does.
+/// The functions that the calls of one script refer to, as far as its evaluations have looked them up. Looking up a function
+/// takes longer than running most functions, and the result never changes, because engine and script don't.
 ///
-/// Use one with one engine and one script only.
+/// Use it with one engine and one script only.
 #[derive(Debug, Default)]
 pub(crate) struct KnownCalls(Mutex<Caches>);
 
 impl KnownCalls {
-    /// What is known; nothing where another thread has it, which then finds out for itself.
+    /// Takes the known functions. While another thread has them, none are known.
     fn take(&self) -> Caches {
         self.0.try_lock().map(|mut known| std::mem::take(&mut *known)).unwrap_or_default()
     }
 
     fn put_back(&self, mut known: Caches) {
-        // A script can make up names as it goes, and what is known must not grow without end.
+        // A script can make up names while it runs, so the memory needs a bound.
         if known.fn_resolution_caches_len() == 1
             && known.fn_resolution_cache_mut().dict.len() <= MAX_KNOWN_CALLS
-            && let Ok(mut place) = self.0.try_lock()
+            && let Some(mut place) = self.0.try_lock()
         {
             *place = known;
         }
     }
 }
 
-/// Runs a script to its end or to a limit. `seed` is where [`random`] starts; a `trial` prints nothing.
+/// Runs a script to its end or to a limit. [`random`] starts at `seed`; a `trial` prints nothing.
 pub(crate) fn run(
     engine: &Engine,
     ast: &AST,
@@ -155,10 +155,10 @@ pub(crate) fn run(
     value.map_err(Stop::Error)
 }
 
-/// What [`Engine::eval_ast_with_scope`] does, but with a memory for calls that outlives the evaluation.
+/// Does the same as [`Engine::eval_ast_with_scope`], but with a cache of functions that outlives the evaluation.
 #[expect(
     deprecated,
-    reason = "the only way to bring such a memory; without it an evaluation takes twice as long"
+    reason = "the only way to pass such a cache; without it an evaluation takes twice as long"
 )]
 fn evaluate(
     engine: &Engine,
@@ -171,26 +171,25 @@ fn evaluate(
     engine.eval_statements_raw(&mut global, known, scope, ast.statements())
 }
 
-/// What a function of ours raises: an arithmetic error in name, because rhai's variant for messages is the one that a
-/// script's `throw` makes, and a throw is no mistake.
+/// Returns the error of a registered function. It is an arithmetic error, because rhai's variant for messages is also that
+/// of a script's `throw`, which isn't a mistake.
 pub(crate) fn refusal(message: impl Into<String>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorArithmetic(message.into(), Position::NONE).into()
 }
 
-/// Runs what rhai does with a stranger's source, and survives its panics. None is known; but an interpreter is large,
-/// and the orders of a whole room must not stop for one of them. Nothing half-done remains, as all that an engine keeps
-/// is constant.
+/// Runs a part of rhai and returns `None` if it panics. No panic is known, but an interpreter is large, and one rule must
+/// not stop the orders of a whole room. A panic leaves no broken state, because an engine keeps only constants.
 pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// What belongs to one evaluation alone. The engine is shared by all threads and hands nothing of ours to the functions
-/// it calls, so it lies beside it, in the thread; an evaluation never leaves its thread.
+/// The state of one evaluation. All threads share the engine, and it passes no state to the functions that it calls. So the
+/// state is kept in the thread, which an evaluation never leaves.
 #[derive(Clone, Copy)]
 struct Turn {
     random: u64,
     trial: bool,
-    /// The first look at the clock.
+    /// The time of the first reading of the clock.
     started: Option<Instant>,
 }
 
@@ -198,7 +197,7 @@ thread_local! {
     static TURN: Cell<Turn> = const { Cell::new(Turn { random: 0, trial: false, started: None }) };
 }
 
-/// Ends the turn, also when the evaluation panicked.
+/// Restores the state before the evaluation, even if it panicked.
 struct EndOfTurn(Turn);
 
 impl Drop for EndOfTurn {
@@ -216,7 +215,7 @@ impl Turn {
         TURN.get()
     }
 
-    /// Starts the clock, or says why the evaluation must end now.
+    /// Starts the clock, or returns why the evaluation must end now.
     fn overdue() -> Option<Dynamic> {
         let mut turn = TURN.get();
         let Some(started) = turn.started else {
@@ -225,13 +224,13 @@ impl Turn {
             return None;
         };
         (started.elapsed() > MAX_TIME).then(|| {
-            format!("it took longer than {} ms; is there an endless loop?", MAX_TIME.as_millis()).into()
+            format!("it took longer than {} ms; does it have an endless loop?", MAX_TIME.as_millis()).into()
         })
     }
 }
 
-/// The next number of this evaluation, from 0 up to, not including, 1, with 18 places: a function of the seed and of
-/// how often it was called. The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// Returns the next random number of this evaluation: at least 0, less than 1, with 18 decimals. It depends only on the seed
+/// and on the number of calls. The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", 2014).
 pub(crate) fn random() -> Decimal {
     const PLACES: u32 = 18;
@@ -242,7 +241,7 @@ pub(crate) fn random() -> Decimal {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^= bits >> 31;
-    // The bits are a fraction of 2^64; the same fraction of 10^18 is less than 10^18, and so fits.
+    // The bits are a fraction of 2^64. The same fraction of 10^18 fits an i64.
     let scaled = (u128::from(bits) * 10_u128.pow(PLACES)) >> 64;
     Decimal::new(i64::try_from(scaled).unwrap_or(0), PLACES)
 }
@@ -262,7 +261,7 @@ mod tests {
     }
 
     fn known(calls: &KnownCalls) -> usize {
-        calls.0.lock().unwrap().fn_resolution_cache_mut().dict.len()
+        calls.0.lock().fn_resolution_cache_mut().dict.len()
     }
 
     #[test]
@@ -292,7 +291,7 @@ mod tests {
         for round in 0..50_i64 {
             let mut scope = Scope::new();
             scope.push("from", round * 50);
-            // Whether it is stopped for its time does not matter.
+            // It doesn't matter whether the time limit stops it.
             let _ = run(&engine, &ast, &calls, scope, 0, false);
             most = most.max(known(&calls));
         }

@@ -1,8 +1,8 @@
-//! A script that may run: source in, a checked and optimised program out, with the engine that runs it.
+//! A compiled script: source in, a checked and optimised syntax tree out, with the engine that runs it.
 //!
-//! All that can be prepared is prepared here, because a program runs once an event: the engine with its functions, the
-//! syntax tree with the script's constants already in place of their names. Which functions it calls shows when it runs, and
-//! is remembered.
+//! The script runs once per event, so everything that can be prepared is prepared here: the engine with its functions, and
+//! the syntax tree with constants in place of their names. The functions that it calls are looked up when it runs, and
+//! remembered.
 
 use crate::{
     RuleError, RuleErrorKind, names,
@@ -25,7 +25,7 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    /// Compiles `source` for a scope that will hold the constants `facts`, with what `teach` registers.
+    /// Compiles `source` for a scope with the constants `facts`, and an engine to which `teach` adds functions.
     pub fn compile(
         file: &str,
         source: &str,
@@ -36,7 +36,7 @@ impl Script {
             return Err(RuleError::whole(
                 RuleErrorKind::Source,
                 file,
-                format!("the source has {} bytes; a rule may have {MAX_SOURCE}", source.len()),
+                format!("the source has {} bytes; the most are {MAX_SOURCE}", source.len()),
             ));
         }
         let mut engine = sandbox::engine(file);
@@ -45,30 +45,35 @@ impl Script {
             Err(RuleError::whole(
                 RuleErrorKind::Syntax,
                 file,
-                "rhai could not cope with this source and panicked: write it in another way",
+                "rhai panicked on this source; write it in another way",
             ))
         })?;
         Ok(Self { file: file.to_owned(), engine, ast, calls: KnownCalls::default() })
     }
 
-    /// Runs the script; every way to stop early is an error.
+    /// Runs the script.
+    ///
+    /// # Errors
+    /// The script stopped early.
     pub fn run(&self, scope: Scope, seed: u64, trial: bool) -> Result<Dynamic, RuleError> {
         self.evaluate(scope, seed, trial).map_err(|stop| self.stopped(stop))
     }
 
-    /// Runs the script, for callers to whom some ways to stop early mean something.
+    /// Runs the script, for callers that handle some early stops themselves.
+    ///
+    /// # Errors
+    /// The script stopped early.
     pub fn evaluate(&self, scope: Scope, seed: u64, trial: bool) -> Result<Dynamic, Stop> {
         sandbox::run(&self.engine, &self.ast, &self.calls, scope, seed, trial)
     }
 
-    /// The error that an early stop is.
+    /// Returns the error of an early stop.
     pub fn stopped(&self, stop: Stop) -> RuleError {
         match stop {
             Stop::Error(error) => RuleError::evaluating(&self.file, *error),
-            Stop::Panicked => self.error(
-                RuleErrorKind::Evaluation,
-                "rhai could not cope with this rule and panicked: write it in another way",
-            ),
+            Stop::Panicked => {
+                self.error(RuleErrorKind::Evaluation, "rhai panicked on this rule; write it in another way")
+            }
         }
     }
 
@@ -79,18 +84,18 @@ impl Script {
 }
 
 fn parse(engine: &Engine, file: &str, source: &str, facts: &[&'static str]) -> Result<AST, RuleError> {
-    // Not as constants: their values of now would be built into the program.
+    // As variables, because the values of constants would become a part of the syntax tree.
     let mut scope = Scope::new();
     for &fact in facts {
         scope.push(fact, ());
     }
     let ast = engine.compile_with_scope(&scope, source).map_err(|error| RuleError::parsing(file, &error))?;
-    // An editor that is half way through saving leaves an empty file, which would else be a rule that allows everything.
+    // An editor may leave an empty file for a moment, which would be a rule that allows everything.
     if ast.statements().is_empty() {
         return Err(RuleError::whole(
             RuleErrorKind::Source,
             file,
-            "there is no statement in this file: write at least one, if only `();`",
+            "the file has no statement; write at least one, such as `();`",
         ));
     }
     names::check(engine, &ast, facts)

@@ -1,23 +1,23 @@
-//! The words a rule may use for its facts: one table for each, from which rhai's getters, the check for misspelled
-//! names and the printed form are all made.
+//! The names that a rule uses for its facts. Each kind of fact has one table, for rhai's getters, the check for misspelled
+//! names, and the printed form.
 //!
-//! The names are those of the JSON events, so that a participant who has read one knows them all.
+//! The names are those of the JSON events, so that a participant who has read an event knows them.
 
-use crate::{DeliveryFacts, OrderFacts, WindowFacts};
+use crate::{Alert, DeliveryFacts, OrderFacts, WindowFacts};
 use rhai::{Dynamic, Engine, INT};
 use std::{fmt, sync::Arc};
 
-/// A property's name, and how to read it off the facts.
+/// A property's name, and the function that reads it from the facts.
 type Property<F> = (&'static str, fn(&F) -> Dynamic);
 
-/// A constant that rules see, and its properties.
+/// A constant in every rule, and its properties.
 pub(crate) struct Noun<F: 'static> {
-    /// The constant's name in a script, also the name of its type in messages.
+    /// The constant's name in a script, and the name of its type in messages.
     pub name: &'static str,
     pub properties: &'static [Property<F>],
 }
 
-/// Facts in the hands of a script. Cheap to clone, however often a script copies them.
+/// Facts as a value of a script, which are cheap to clone however often the script copies them.
 struct Fact<F>(Arc<F>);
 
 impl<F> Clone for Fact<F> {
@@ -27,7 +27,7 @@ impl<F> Clone for Fact<F> {
 }
 
 impl<F: Clone + Send + Sync> Noun<F> {
-    /// The value to put into a script's scope.
+    /// Returns the value for a script's scope.
     pub fn value(&self, facts: &F) -> Dynamic {
         Dynamic::from(Fact(Arc::new(facts.clone())))
     }
@@ -68,7 +68,7 @@ fn count(number: u64) -> Dynamic {
     INT::try_from(number).unwrap_or(INT::MAX).into()
 }
 
-/// Teaches an engine a noun: its type, a getter a property, and how it prints.
+/// Registers a noun with an engine: its type, a getter for each property, and its printed form.
 pub(crate) fn register<F: Send + Sync>(engine: &mut Engine, noun: &'static Noun<F>) {
     engine.register_type_with_name::<Fact<F>>(noun.name);
     for &(property, get) in noun.properties {
@@ -79,7 +79,7 @@ pub(crate) fn register<F: Send + Sync>(engine: &mut Engine, noun: &'static Noun<
         .register_fn("to_debug", move |fact: &mut Fact<F>| Printed::<F>(&fact.0, noun).to_string());
 }
 
-/// The properties of the constant named `noun`, or `None` where that is not one of ours.
+/// Returns the properties of the constant named `noun`, or `None` if it isn't a fact.
 pub(crate) fn properties(noun: &str) -> Option<Vec<&'static str>> {
     fn names<F>(noun: &Noun<F>) -> Vec<&'static str> {
         noun.properties.iter().map(|&(name, _)| name).collect()
@@ -112,7 +112,7 @@ impl<F> fmt::Display for Printed<'_, F> {
     }
 }
 
-/// What a value is, for a sentence: `a text`, `nothing`, `an array`.
+/// Describes a value in a sentence: `a text`, `nothing`, `an array`.
 pub(crate) fn describe(value: &Dynamic) -> &'static str {
     match () {
         () if value.is_unit() => "nothing",
@@ -124,7 +124,7 @@ pub(crate) fn describe(value: &Dynamic) -> &'static str {
         () if value.is_array() => "an array",
         () if value.is_map() => "a map",
         () if value.is_fnptr() => "a function",
-        () if value.is::<crate::Alert>() => "a single alert",
+        () if value.is::<Alert>() => "a single alert",
         () => "something else",
     }
 }

@@ -1,11 +1,11 @@
-//! Notices that a file has changed, whatever way it was saved and wherever it lies.
+//! Watches a file for changes, however it is saved and on whichever file system it is.
 //!
-//! The folder is watched, not the file: most editors write a new file and rename it over the old one, and a watch on
-//! the file would stay with the old. The folder itself may come late, go and come back. And some file systems (network
-//! shares, containers' mounts) give no events at all, so unless told otherwise the file is also read four times a
-//! second: a few kilobytes, compared byte by byte, because neither time nor length tells two quick saves apart.
+//! The folder is watched, not the file: most editors write a new file and rename it over the old one, and a watch on the
+//! file would stay with the old one. The folder itself may be created late, removed and created again. Some file systems
+//! (network shares, containers' mounts) send no events at all, so by default the file is also read four times a second: a
+//! few kilobytes, compared byte by byte, because neither time nor length distinguishes two quick saves.
 
-use crate::snapshot::Snapshot;
+use crate::edited_file::{EditedFile, Reading};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind, event::AccessMode};
 use std::{
     fmt, fs, io,
@@ -21,23 +21,18 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often the file is read where no event says to, and how soon the thread notices that it is to end.
+/// How often the file is read without an event, and how soon the thread notices its shutdown.
 const PERIOD: Duration = Duration::from_millis(250);
-/// How long a file must stay the same before it counts as saved: an editor that writes in place leaves it empty, or cut
-/// off, for a moment.
-const SETTLE: Duration = Duration::from_millis(40);
-/// How often a file that keeps changing is read again before it has to wait for the next look.
-const PATIENCE: usize = 4;
 
 /// How a rule's file is watched. As text (`RULES_WATCH`): `auto`, `native`, `poll`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum WatchMode {
-    /// By events and by reading it: right everywhere, and the default.
+    /// By events and by reading it regularly: works everywhere, and is the default.
     #[default]
     Auto,
-    /// By events alone, where the file is never to be read without a reason.
+    /// By events alone, so that the file isn't read without a change.
     Native,
-    /// By reading it alone, where events are missing or too few watches are left.
+    /// By reading it regularly, for systems without events or with too few watches left.
     Poll,
 }
 
@@ -45,7 +40,7 @@ impl WatchMode {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Native, Self::Poll];
 
-    /// As the environment writes it.
+    /// The mode's name in `RULES_WATCH`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -61,9 +56,9 @@ impl fmt::Display for WatchMode {
     }
 }
 
-/// A text that names no [`WatchMode`].
+/// A text that isn't the name of a [`WatchMode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no way to watch rules: write auto, native or poll")]
+#[error("`{0}` is not a watch mode; use auto, native or poll")]
 pub struct UnknownWatchMode(String);
 
 impl FromStr for WatchMode {
@@ -77,84 +72,69 @@ impl FromStr for WatchMode {
     }
 }
 
-/// Whoever wants to know.
-pub(crate) trait Look: Send + 'static {
-    /// Whether there is still somebody; the watching ends when there is not.
-    fn is_wanted(&self) -> bool;
-    /// The file has changed, and this is what it has come to.
-    fn changed(&mut self, found: &Snapshot);
+/// Receives the changes of a watched file.
+pub(crate) trait Subscriber: Send + 'static {
+    /// Returns whether changes are still wanted; the thread ends when they aren't.
+    fn is_subscribed(&self) -> bool;
+    /// Takes the reading after a change.
+    fn changed(&mut self, reading: &Reading);
 }
 
-/// Starts a thread that tells `look` of every change after `seen`, until `shutdown`.
+/// Starts a thread that passes every change after `known` to `subscriber`, until `shutdown`.
 ///
 /// # Errors
-/// The system gives no more threads.
+/// The system can't start another thread.
 pub(crate) fn spawn(
-    path: PathBuf,
+    file: EditedFile,
     mode: WatchMode,
-    seen: Snapshot,
+    known: Reading,
     shutdown: CancellationToken,
-    look: impl Look,
+    subscriber: impl Subscriber,
 ) -> io::Result<()> {
     thread::Builder::new()
         .name("rule-watch".to_owned())
-        .spawn(move || follow(&path, mode, seen, &shutdown, look))?;
+        .spawn(move || follow(&file, mode, known, &shutdown, subscriber))?;
     Ok(())
 }
 
 fn follow(
-    path: &Path,
+    file: &EditedFile,
     mode: WatchMode,
-    mut seen: Snapshot,
+    mut known: Reading,
     shutdown: &CancellationToken,
-    mut look: impl Look,
+    mut subscriber: impl Subscriber,
 ) {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = file.path().parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut events = Events::new(dir);
-    while !shutdown.is_cancelled() && look.is_wanted() {
-        // What happened before the watch began gave no event, so its beginning is a reason to look, too.
+    while !shutdown.is_cancelled() && subscriber.is_subscribed() {
+        // A change before the watch began sent no event, so a new watch is a reason to read the file, too.
         let attached = mode != WatchMode::Poll && events.attach();
         let woken = attached || events.wait(PERIOD);
         if (woken || mode != WatchMode::Native)
-            && let Some(found) = settled(&seen, || Snapshot::take(path))
+            && let Some(reading) = file.settled(&known)
+            && reading != known
         {
-            look.changed(&found);
-            seen = found;
+            subscriber.changed(&reading);
+            known = reading;
         }
     }
 }
 
-/// What the file has come to, if that is not `seen` and it has stopped changing.
-fn settled(seen: &Snapshot, mut take: impl FnMut() -> Snapshot) -> Option<Snapshot> {
-    let mut found = take();
-    for _ in 0..PATIENCE {
-        if found == *seen {
-            return None;
-        }
-        thread::sleep(SETTLE);
-        let again = take();
-        if again == found {
-            return Some(found);
-        }
-        found = again;
-    }
-    None
-}
-
-/// The system's events about one folder, for as long as it is the same folder.
+/// The file system's events about one folder, for as long as it is the same folder.
 struct Events {
     dir: PathBuf,
     watched: Option<(RecommendedWatcher, Identity)>,
-    /// Set by an event that concerns the folder itself: the watch may have died with it.
+    /// Set by an event about the folder itself: the watch may have ended with the folder.
     folder_moved: Arc<AtomicBool>,
     sender: mpsc::SyncSender<()>,
     wakes: mpsc::Receiver<()>,
-    complained: bool,
+    /// Whether the log already has the warning that watching failed.
+    warned: bool,
 }
 
 impl Events {
     fn new(dir: &Path) -> Self {
-        // A single place: a thousand events wake once.
+        // One place in the channel, so that a thousand events wake the thread once.
         let (sender, wakes) = mpsc::sync_channel(1);
         Self {
             dir: dir.to_owned(),
@@ -162,11 +142,11 @@ impl Events {
             folder_moved: Arc::default(),
             sender,
             wakes,
-            complained: false,
+            warned: false,
         }
     }
 
-    /// Sees to it that the folder that is there now is the one being watched; true when that took a new watch.
+    /// Watches the folder that now has the path, if it isn't watched yet. Returns whether that took a new watch.
     fn attach(&mut self) -> bool {
         let present = Identity::of(&self.dir);
         let moved = self.folder_moved.swap(false, Ordering::AcqRel);
@@ -181,15 +161,15 @@ impl Events {
         match self.watch() {
             Ok(watcher) => {
                 self.watched = Some((watcher, identity));
-                self.complained = false;
+                self.warned = false;
                 true
             }
             Err(error) => {
-                if !self.complained {
-                    tracing::warn!(folder = %self.dir.display(), %error, "the system gives no events about this \
-                        folder; RULES_WATCH=poll does without them");
+                if !self.warned {
+                    tracing::warn!(folder = %self.dir.display(), %error, "the system sends no events about this \
+                        folder; set RULES_WATCH=poll to do without them");
                 }
-                self.complained = true;
+                self.warned = true;
                 false
             }
         }
@@ -200,29 +180,29 @@ impl Events {
             (self.dir.clone(), Arc::clone(&self.folder_moved), self.sender.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             match event {
-                // Reading the file is an event as well, and one that we cause ourselves.
-                Ok(event) if is_mere_reading(event.kind) => return,
+                // Reading the file sends an event, too, and this thread reads it.
+                Ok(event) if is_reading(event.kind) => return,
                 Ok(event) if !event.paths.contains(&dir) => {}
                 Ok(_) | Err(_) => folder_moved.store(true, Ordering::Release),
             }
-            // Full means that a wake is on its way already.
+            // A full channel will already wake the thread.
             let _ = sender.try_send(());
         })?;
         watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     }
 
-    /// Waits for an event, at most for `limit`; true when one came.
+    /// Waits up to `limit` for an event. Returns whether one came.
     fn wait(&self, limit: Duration) -> bool {
         self.wakes.recv_timeout(limit).is_ok()
     }
 }
 
-fn is_mere_reading(kind: EventKind) -> bool {
+fn is_reading(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
-/// Tells a folder from another one that took its name.
+/// What distinguishes a folder from another one that took its name.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     created: Option<SystemTime>,
@@ -249,43 +229,12 @@ mod tests {
     use super::*;
     use notify::event::{CreateKind, ModifyKind};
 
-    /// What comes of a file that reads as `texts`, one after the other, and was `one` before.
-    fn settled_on(texts: &[&str]) -> Option<Snapshot> {
-        let mut texts = texts.iter();
-        settled(&text("one"), || text(texts.next().expect("no more reading than that")))
-    }
-
-    fn text(text: &str) -> Snapshot {
-        Snapshot::Bytes(text.as_bytes().to_vec())
-    }
-
-    #[test]
-    fn a_file_counts_when_it_reads_the_same_twice() {
-        assert_eq!(settled_on(&["two", "two"]), Some(text("two")));
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_waited_for() {
-        assert_eq!(settled_on(&["", "tw", "two", "two"]), Some(text("two")));
-    }
-
-    #[test]
-    fn a_file_that_comes_back_to_what_it_was_has_not_changed() {
-        assert_eq!(settled_on(&["one"]), None);
-        assert_eq!(settled_on(&["", "one"]), None);
-    }
-
-    #[test]
-    fn a_file_that_never_rests_is_left_for_the_next_look() {
-        assert_eq!(settled_on(&["a", "b", "c", "d", "e"]), None);
-    }
-
     #[test]
     fn reading_a_file_is_no_reason_to_read_it_again() {
-        assert!(is_mere_reading(EventKind::Access(AccessKind::Open(AccessMode::Any))));
-        assert!(is_mere_reading(EventKind::Access(AccessKind::Close(AccessMode::Read))));
-        assert!(!is_mere_reading(EventKind::Access(AccessKind::Close(AccessMode::Write))));
-        assert!(!is_mere_reading(EventKind::Create(CreateKind::File)));
-        assert!(!is_mere_reading(EventKind::Modify(ModifyKind::Any)));
+        assert!(is_reading(EventKind::Access(AccessKind::Open(AccessMode::Any))));
+        assert!(is_reading(EventKind::Access(AccessKind::Close(AccessMode::Read))));
+        assert!(!is_reading(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(!is_reading(EventKind::Create(CreateKind::File)));
+        assert!(!is_reading(EventKind::Modify(ModifyKind::Any)));
     }
 }

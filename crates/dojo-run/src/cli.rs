@@ -1,13 +1,13 @@
-//! The command line: what may be asked for, and what `--help` says about it.
+//! The command line. A field's doc comment is its `--help`.
 
 use clap::Parser;
 use dojo_run::Target;
 use std::path::PathBuf;
 
-/// Plays scenarios against a running dojo and says whether their lessons happened.
+/// Plays scenarios against a running dojo and reports whether their lessons happened.
 ///
 /// Scenarios are played one after another. Progress goes to stderr, the verdict to stdout. Settings that a scenario
-/// changes are put back at its end, also after a failure or Ctrl-C.
+/// changes are restored at its end, also after a failure or Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "dojo-run", version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -24,7 +24,7 @@ const EXIT_CODES: &str = "\
 Exit codes (of several scenarios, the first of 130, 3, 4, 0 that occurred):
   0    every expectation was met
   1    the command line is wrong, or a file cannot be read
-  2    a scenario cannot be parsed; then none is played
-  3    could not run: target away, rate not reached, settings not put back
+  2    a scenario cannot be parsed; no scenario was played
+  3    could not run: target away, rate not reached, settings not restored
   4    an expectation was not met
   130  interrupted";

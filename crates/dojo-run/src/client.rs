@@ -1,4 +1,4 @@
-//! The order service's HTTP API, as far as a scenario needs it. Every request has a bound in time.
+//! A client of the order service's HTTP API: the part that a scenario needs. Every request has a time limit.
 
 use crate::{RunError, Target};
 use dojo_contract::{NewOrder, Order};
@@ -9,15 +9,15 @@ use serde_json::Value;
 use std::{error::Error, time::Duration};
 use uuid::Uuid;
 
-/// The longest wait for an answer. The order service itself gives up earlier, and says so.
+/// The longest wait for an answer. The order service itself gives up earlier, with an error.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// The order service closes a connection after a minute without a request; a POST on one that it is about to close would
-/// fail.
+/// How long a connection is kept without a request. The order service closes it after a minute; a POST at that moment
+/// would fail.
 const IDLE: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// Silence on an open connection after which it counts as broken; the event stream has heartbeats more often.
+/// How long an open connection may be silent before it counts as broken. The event stream has heartbeats more often.
 const SILENCE: Duration = Duration::from_secs(45);
-/// More of an answer is not read: no answer of a dojo to these requests is anywhere near it.
+/// The largest answer that is read. A dojo's answers to these requests are far smaller.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 const MAX_PROBLEM_CHARS: usize = 500;
 
@@ -26,7 +26,7 @@ const GET_SETTINGS: &str = "GET /settings";
 const PATCH_SETTINGS: &str = "PATCH /settings";
 const GET_EVENTS: &str = "GET /events";
 
-/// A client of one dojo; cloning shares its connections.
+/// A client of one dojo. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -40,7 +40,7 @@ impl Client {
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE)
             .pool_idle_timeout(IDLE)
-            // A proxy set for the internet would be asked for `localhost`, too.
+            // A proxy from the environment would be used for `localhost`, too.
             .no_proxy()
             .redirect(redirect::Policy::none())
             .build()
@@ -48,7 +48,7 @@ impl Client {
         Ok(Self { http, target })
     }
 
-    /// Places an order; its id, once the order service has it acknowledged.
+    /// Places an order, and returns its id once Kafka has acknowledged it.
     pub async fn place(&self, order: &NewOrder) -> Result<Uuid, RunError> {
         let request = self.http.post(self.target.url("/orders")).json(order);
         let (status, body) = self.answer(POST_ORDERS, request).await?;
@@ -59,7 +59,7 @@ impl Client {
         Ok(order.id)
     }
 
-    /// The settings, as they are shown.
+    /// Returns the answer of `GET /settings`.
     pub async fn settings(&self) -> Result<Value, RunError> {
         let (status, body) = self.answer(GET_SETTINGS, self.http.get(self.target.url("/settings"))).await?;
         if status != StatusCode::OK {
@@ -68,7 +68,7 @@ impl Client {
         read(GET_SETTINGS, &body)
     }
 
-    /// Changes settings. `Some` names who has not applied the change yet.
+    /// Changes settings. Returns the instances that haven't applied the change yet, if there are any.
     pub async fn change_settings(&self, patch: &Value) -> Result<Option<String>, RunError> {
         let request = self.http.request(Method::PATCH, self.target.url("/settings")).json(patch);
         let (status, body) = self.answer(PATCH_SETTINGS, request).await?;
@@ -79,19 +79,19 @@ impl Client {
         }
     }
 
-    /// Where settings are changed.
+    /// Returns the address at which settings are changed.
     pub fn settings_url(&self) -> String {
         self.target.url("/settings").to_string()
     }
 
-    /// Opens the event stream: after the event with the id `last`, or from now.
+    /// Opens the event stream after the event with the id `last`, or from now.
     pub async fn events(&self, last: Option<&str>) -> Result<Response, RunError> {
         let mut request =
             self.http.get(self.target.url("/events")).header(header::ACCEPT, "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        // Not as the request's own timeout, which would end the stream as well.
+        // The request's own timeout would end the stream as well.
         let response = tokio::time::timeout(ANSWER_WITHIN, request.send())
             .await
             .map_err(|_| RunError::TimedOut { request: GET_EVENTS, after: ANSWER_WITHIN })?
@@ -147,7 +147,7 @@ impl Client {
     }
 }
 
-/// The innermost error, which is the one that says something ("connection refused").
+/// Returns the innermost error, which has the reason ("connection refused").
 pub(crate) fn root_cause(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -161,7 +161,7 @@ fn read<T: for<'de> Deserialize<'de>>(request: &'static str, body: &[u8]) -> Res
         .map_err(|e| RunError::NotADojo { request, reason: shortened(&e.to_string()) })
 }
 
-/// An `application/problem+json` (RFC 9457), as far as a person wants to read it.
+/// The readable part of an `application/problem+json` (RFC 9457).
 #[derive(Deserialize)]
 struct Problem {
     title: Option<String>,
@@ -170,7 +170,7 @@ struct Problem {
     errors: Vec<dojo_contract::FieldError>,
 }
 
-/// Who a 202 says is waited for; if it says so in another way, its own words.
+/// Returns the instances that a 202 names, or the text of a 202 in another form.
 fn waiting_for(body: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -197,7 +197,7 @@ fn refused(request: &'static str, status: StatusCode, body: &[u8]) -> RunError {
     RunError::Refused { request, status: status.as_u16(), problem }
 }
 
-/// Fit for one line of a terminal, whoever wrote it.
+/// Cuts a text to one line that is safe for a terminal.
 fn shortened(text: &str) -> String {
     let mut line: String =
         text.trim().chars().take(MAX_PROBLEM_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_what_the_server_says() {
+    fn a_refusal_quotes_the_server() {
         let body = br#"{"title":"invalid order","errors":[{"field":"price","message":"is -1"}]}"#;
         let RunError::Refused { problem, .. } = refused(POST_ORDERS, StatusCode::UNPROCESSABLE_ENTITY, body)
         else {

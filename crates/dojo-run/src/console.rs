@@ -1,7 +1,7 @@
-//! Progress for a person on a stage: a line a step, on stderr.
+//! Shows progress on stderr, with a line for each step.
 //!
-//! On a terminal the line of the step at hand is written anew as its counts change. Elsewhere each step is one line, once
-//! it is done. `NO_COLOR` (<https://no-color.org>) takes the colours away, `TERM=dumb` the rewriting as well.
+//! On a terminal, the line of the current step is rewritten as its counts change. Elsewhere, a step's line is written when
+//! the step is done. `NO_COLOR` (<https://no-color.org>) turns colours off, `TERM=dumb` the rewriting as well.
 
 use dojo_run::{Progress, Scenario};
 use std::{
@@ -12,7 +12,7 @@ use std::{
 const DIM: &str = "2";
 const BOLD: &str = "1";
 
-/// Where progress is written.
+/// The place where progress is shown.
 pub struct Console {
     rewrites: bool,
     colours: bool,
@@ -27,7 +27,7 @@ impl Console {
         Self { rewrites, colours, step: String::new() }
     }
 
-    /// A scenario begins.
+    /// Shows the name and the lesson of a scenario that begins.
     pub fn begin(&self, scenario: &Scenario) {
         line(&self.painted(BOLD, scenario.name()));
         for text in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().lines()) {
@@ -35,8 +35,8 @@ impl Console {
         }
     }
 
-    /// Something happened.
-    pub fn tell(&mut self, progress: Progress<'_>) {
+    /// Shows the progress of a scenario.
+    pub fn show(&mut self, progress: Progress<'_>) {
         match progress {
             Progress::Began { number, of, step } => {
                 self.step = format!("  {number}/{of}  {step}");
@@ -60,14 +60,14 @@ impl Console {
         }
     }
 
-    /// The run is over; what was begun and not ended is not left half-written.
+    /// Clears the line of a step that did not end.
     pub fn end(&self) {
         self.clear();
     }
 
     fn rewrite(&self, state: &str) {
         if self.rewrites {
-            // Cut at the right edge instead of wrapped: of a line that wraps, only the last row could be rewritten.
+            // The line is cut at the right edge, because only the last row of a wrapped line could be rewritten.
             put(&format!(
                 "\r\x1b[2K\x1b[?7l{} {}\x1b[?7h",
                 self.step,
@@ -87,7 +87,7 @@ impl Console {
     }
 }
 
-/// A line on stderr. Nobody listening is no reason to stop.
+/// Writes a line on stderr. A closed stderr is ignored.
 pub fn line(text: &str) {
     put(&format!("{text}\n"));
 }

@@ -1,25 +1,25 @@
-//! Why a scenario could not be run to its end.
+//! The errors that end the run of a scenario.
 
 use crate::{exit, scenario::Rate};
 use std::time::Duration;
 
-/// Why a scenario could not be run to its end. What it expected is then neither met nor missed.
+/// Why a scenario was not played to its end. Its expectations are then neither met nor missed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RunError {
     /// No connection to the target.
     #[error(
-        "nothing answers at {target} ({reason}); start the dojo with `cargo run --release`, or name another one with \
-         `--target`"
+        "nothing answers at {target} ({reason}); start the dojo with `cargo run --release`, or name another target \
+         with `--target`"
     )]
     Away {
-        /// Where it was looked for.
+        /// The target's address.
         target: String,
-        /// What the network says.
+        /// The network's error.
         reason: String,
     },
     /// No answer in time.
     #[error(
-        "{request} was not answered within {after:?}; is the dojo overloaded, or its Kafka away? see GET /status"
+        "{request} was not answered within {after:?}; see GET /status: is the dojo overloaded, or its Kafka away?"
     )]
     TimedOut {
         /// Method and route.
@@ -28,92 +28,93 @@ pub enum RunError {
         after: Duration,
     },
     /// The connection broke before the answer was complete.
-    #[error("{request} broke off ({reason}); did the order service stop? see its log")]
+    #[error("the connection broke during {request} ({reason}); see the order service's log: did it stop?")]
     BrokeOff {
         /// Method and route.
         request: &'static str,
-        /// What the network says.
+        /// The network's error.
         reason: String,
     },
-    /// An answer that says no.
+    /// An answer that refuses the request.
     #[error("{request} was answered with {status}: {problem}")]
     Refused {
         /// Method and route.
         request: &'static str,
         /// HTTP status code.
         status: u16,
-        /// The answer's own words.
+        /// The answer's text.
         problem: String,
     },
-    /// An answer that is not what the contract says.
-    #[error(
-        "the answer to {request} is not what a dojo answers ({reason}); is something else at the target's port?"
-    )]
+    /// An answer that breaks the contract.
+    #[error("the answer to {request} is not a dojo's ({reason}); is another program at the target's port?")]
     NotADojo {
         /// Method and route.
         request: &'static str,
-        /// What does not fit.
+        /// What is wrong with the answer.
         reason: String,
     },
     /// Orders of a flood were not accepted.
     #[error("{failed} of {sent} orders were not accepted; the first: {first}")]
     OrdersFailed {
-        /// How many were not.
+        /// Orders that were not accepted.
         failed: u64,
-        /// How many were sent before the flood was broken off.
+        /// Orders sent until then.
         sent: u64,
-        /// Why the first was not.
+        /// Why the first was not accepted.
         first: Box<RunError>,
     },
-    /// A flood was slower than it says.
+    /// The task that sent an order panicked.
+    #[error("dojo-run itself failed while it sent an order ({0}); please report this")]
+    Crashed(String),
+    /// A flood was slower than its scenario asks for.
     #[error(
         "rate not reached: asked for {asked}, reached {reached:.1}/s; {late} of {count} orders were sent more than \
-         {tolerance:?} late; lower the `rate`, or give the machine more room (is it a release build?)"
+         {tolerance:?} late; lower the `rate`, or use a release build on a machine with more room"
     )]
     RateNotReached {
-        /// What the scenario asks for.
+        /// The scenario's rate.
         asked: Rate,
-        /// Orders a second, over the whole flood.
+        /// Orders per second, over the whole flood.
         reached: f64,
-        /// Orders sent too late.
+        /// Orders sent late.
         late: u64,
         /// Orders of the flood.
         count: u64,
-        /// What is not yet late.
+        /// How late an order may be sent.
         tolerance: Duration,
     },
-    /// The event stream broke and did not come back.
+    /// The event stream broke and could not be resumed.
     #[error(
-        "the event stream broke and did not come back within {within:?} ({reason}); did the order service stop?"
+        "the event stream broke and could not be resumed within {within:?} ({reason}); did the order service stop?"
     )]
     StreamLost {
-        /// How long it was tried.
+        /// How long resuming was tried.
         within: Duration,
-        /// Why the last try failed.
+        /// Why the last attempt failed.
         reason: String,
     },
-    /// Events are missing, so counting is no longer certain.
-    #[error("events were missed, so counting is no longer certain ({0}); play the scenario again")]
+    /// Events were missed, so the counts are uncertain.
+    #[error("events were missed, so the counts are uncertain ({0}); play the scenario again")]
     EventsMissed(&'static str),
-    /// The settings could not be put back.
+    /// The settings could not be restored.
     #[error(
-        "the settings could not be put back ({reason}); send it by hand: curl -X PATCH -H 'content-type: application/json' -d '{patch}' {url}"
+        "the settings could not be restored ({reason}); restore them by hand: curl -X PATCH -H 'content-type: application/json' -d '{patch}' {url}"
     )]
     NotRestored {
         /// Why.
         reason: Box<RunError>,
-        /// The patch that was not taken.
+        /// The patch that restores them.
         patch: String,
-        /// Where it was to go.
+        /// Where to send it.
         url: String,
     },
-    /// The caller stopped it.
+    /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl RunError {
-    /// What the process ends with because of it.
+    /// Exit code of a run that ends with this error.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Interrupted) { exit::INTERRUPTED } else { exit::COULD_NOT_RUN }
     }

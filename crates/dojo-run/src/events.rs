@@ -1,9 +1,9 @@
-//! Follows `GET /events` and writes what it says about orders into the ledger.
+//! Follows `GET /events` and records the facts about orders in the ledger.
 //!
-//! The stream is open before the first order is sent, so nothing can be missed at its start. When it breaks it is
-//! resumed after the last event's id, for a bounded time. Where the server says that it cannot resume without a hole
-//! (`event: gap`), or there was no id to resume from, the run ends: a count that may be wrong is worth nothing.
-//! Heartbeats, which have no id, and events that the contract doesn't know are passed over.
+//! The stream is open before the first order is sent, so no event is missed at its start. A broken stream is resumed after
+//! the last event's id, for a bounded time. If the server reports that events are missing (`event: gap`), or there is no id
+//! to resume from, the run ends, because its counts could be wrong. Heartbeats, which have no id, and unknown events are
+//! ignored.
 
 use crate::{
     RunError,
@@ -21,20 +21,20 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-/// How long a broken stream is tried to be resumed: longer than an order service takes to start again.
+/// How long to try to resume a broken stream: longer than an order service takes to restart.
 const RESUME_WITHIN: Duration = Duration::from_secs(15);
 const RESUME_EVERY: Duration = Duration::from_millis(200);
 
-/// What the stream has told so far.
+/// The result of following the stream so far.
 #[derive(Debug)]
 pub struct Watched {
     /// The facts.
     pub ledger: Ledger,
-    /// Why it will tell no more.
+    /// Why no more facts will follow.
     pub ended: Option<RunError>,
 }
 
-/// Follows the stream that `response` began, until it is dropped or the stream is lost for good.
+/// Follows the stream that `response` began, until the stream is lost for good.
 pub async fn follow(client: Client, response: Response, watched: watch::Sender<Watched>) {
     let mut stream = response;
     let mut last_id = None;
@@ -54,7 +54,7 @@ pub async fn follow(client: Client, response: Response, watched: watch::Sender<W
     watched.send_modify(|watched| watched.ended = Some(error));
 }
 
-/// Takes in one connection's events. Says why the connection ended, if another may go on from there.
+/// Records the events of one connection. Returns why the connection ended, if another one may resume it.
 async fn listen(
     response: Response,
     last_id: &mut Option<String>,
@@ -63,15 +63,15 @@ async fn listen(
     let mut events = response.bytes_stream().eventsource();
     loop {
         match events.next().await {
-            None => return Ok("the server closed it".to_owned()),
+            None => return Ok("the server closed the stream".to_owned()),
             Some(Err(error)) => return Ok(root_cause(&error)),
             Some(Ok(event)) => {
                 if event.event == "gap" && concerns_orders(&event.data) {
                     return Err(RunError::EventsMissed(
-                        "the log no longer reaches back to where the stream broke, or is another log",
+                        "the log no longer has the events since the stream broke, or is another log",
                     ));
                 }
-                take_in(&event, watched);
+                record(&event, watched);
                 if !event.id.is_empty() {
                     *last_id = Some(event.id);
                 }
@@ -80,8 +80,8 @@ async fn listen(
     }
 }
 
-/// Whether events that are counted may be missing. A hole in another topic (settings and status are compacted, so their
-/// logs have holes by design) does no harm; where the server does not say which topic it is, the worst is assumed.
+/// Whether a gap may hide events that are counted. A gap in another topic is harmless: settings and status are compacted,
+/// so their logs have gaps by design. A gap without a topic counts as harmful.
 fn concerns_orders(gap: &str) -> bool {
     #[derive(Deserialize)]
     struct Gap {
@@ -91,7 +91,7 @@ fn concerns_orders(gap: &str) -> bool {
         .map_or(true, |Gap { topic }| [topic::AUDIT, topic::ORDERS_DLQ].contains(&topic.as_str()))
 }
 
-fn take_in(event: &Event, watched: &watch::Sender<Watched>) {
+fn record(event: &Event, watched: &watch::Sender<Watched>) {
     let fact: Option<Fact> = match event.event.as_str() {
         "audit" => serde_json::from_str::<AuditEvent>(&event.data).ok().map(Fact::from),
         "dlq" => serde_json::from_str::<DlqEvent>(&event.data).ok().map(Fact::from),
@@ -100,12 +100,12 @@ fn take_in(event: &Event, watched: &watch::Sender<Watched>) {
     let Some(fact) = fact else { return };
     let now = Instant::now().into_std();
     watched.send_if_modified(|watched| {
-        let news = watched.ledger.observe(fact, now);
+        let is_new = watched.ledger.observe(fact, now);
         if watched.ledger.overflowed() && watched.ended.is_none() {
-            watched.ended = Some(RunError::EventsMissed("too many orders of others at once"));
+            watched.ended = Some(RunError::EventsMissed("too many orders of other clients at once"));
             return true;
         }
-        news
+        is_new
     });
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hole_matters_where_events_are_counted_or_where_nobody_says() {
+    fn a_gap_matters_if_events_of_its_topic_are_counted_or_its_topic_is_unknown() {
         for gap in [r#"{"topic":"audit"}"#, r#"{"topic":"orders-dlq","partition":0}"#, "{}", "", "lost"] {
             assert!(concerns_orders(gap), "{gap}");
         }

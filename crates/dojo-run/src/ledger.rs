@@ -1,9 +1,8 @@
-//! What is known of this run's own orders: which they are, and which distinct facts arrived about each. Pure: a moment
-//! is always given.
+//! The ledger of a run: its own orders, and the distinct facts that arrived about each. Pure: the time is an argument.
 //!
-//! A fact is told apart by order, action, service and retry count, so an event that is delivered twice, as
-//! at-least-once delivery may, counts once. An order is the run's own once its POST was answered; its first events may
-//! arrive before that, so facts about orders not (yet) known are kept for as long as an answer may take.
+//! Facts are distinct by order, action, service and retry count, so an event that at-least-once delivery repeats counts
+//! once. An order belongs to the run once its POST is answered. Its first events may arrive before that, so facts about
+//! unknown orders are kept for as long as an answer may take.
 
 use dojo_contract::{AuditAction, AuditEvent, DlqEvent, Source};
 use std::{
@@ -12,11 +11,11 @@ use std::{
 };
 use uuid::Uuid;
 
-/// How many orders that are not this run's own are remembered at once. More within [`Ledger::new`]'s time means that
-/// an own order's first events may have been forgotten, so that counting is no longer certain.
-const MAX_STRANGERS: usize = 100_000;
+/// Most unknown orders whose facts are kept at once. With more, the first facts of an own order may be lost, so that the
+/// counts are uncertain.
+const MAX_UNKNOWN: usize = 100_000;
 
-/// What a fact is about.
+/// The kind of event behind a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// An audit event.
@@ -25,18 +24,18 @@ pub enum Kind {
     DeadLetter,
 }
 
-/// Something that happened to an order.
+/// An event of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// To which order.
+    /// The order's id.
     pub order: Uuid,
-    /// What.
+    /// The kind of event.
     pub kind: Kind,
-    /// Who says so; `None` for a dead letter.
+    /// The service that sent it; `None` for a dead letter.
     pub source: Option<Source>,
-    /// The retry count it carries, 0 without one.
+    /// The event's retry count, 0 without one.
     pub retry: u32,
-    /// The types of its alerts.
+    /// The types of the event's alerts.
     pub alerts: Vec<String>,
 }
 
@@ -61,59 +60,58 @@ impl From<DlqEvent> for Fact {
 /// An order of this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnOrder {
-    /// Its id.
+    /// The order's id.
     pub id: Uuid,
-    /// Whose it is.
+    /// The order's customer.
     pub customer: String,
-    /// What happened to it, in the order of arrival, each once.
+    /// Its distinct facts, in the order of arrival.
     pub facts: Vec<Fact>,
 }
 
-/// Everything known of a run's own orders.
+/// The orders of a run, and the facts about them.
 #[derive(Debug)]
 pub struct Ledger {
     orders: Vec<OwnOrder>,
     index: HashMap<Uuid, usize>,
-    strangers: HashMap<Uuid, Vec<Fact>>,
-    /// Strangers by the moment each was first heard of; those that turned out to be own orders leave it when they come
-    /// to its front.
+    /// Facts about unknown orders, at most [`MAX_UNKNOWN`] of them.
+    unknown: HashMap<Uuid, Vec<Fact>>,
+    /// Unknown orders by the time of their first fact. An order that was claimed is removed when it is at the front.
     arrivals: VecDeque<(Instant, Uuid)>,
     keep: Duration,
     overflowed: bool,
 }
 
 impl Ledger {
-    /// An empty ledger that keeps facts about unknown orders for `keep`: the longest time from sending an order to its
-    /// answer.
+    /// An empty ledger that keeps facts about unknown orders for `keep`, the longest time between an order and its answer.
     pub fn new(keep: Duration) -> Self {
         Self {
             orders: Vec::new(),
             index: HashMap::new(),
-            strangers: HashMap::new(),
+            unknown: HashMap::new(),
             arrivals: VecDeque::new(),
             keep,
             overflowed: false,
         }
     }
 
-    /// This order is the run's own.
+    /// Adds an order of this run.
     pub fn claim(&mut self, id: Uuid, customer: String) {
         if let Entry::Vacant(entry) = self.index.entry(id) {
             entry.insert(self.orders.len());
-            let facts = self.strangers.remove(&id).unwrap_or_default();
+            let facts = self.unknown.remove(&id).unwrap_or_default();
             self.orders.push(OwnOrder { id, customer, facts });
             self.forget_claimed();
         }
     }
 
-    /// This arrived at `now`. Says whether it is news about an own order.
+    /// Adds a fact that arrived at `now`. Returns whether it is new and about an order of this run.
     pub fn observe(&mut self, fact: Fact, now: Instant) -> bool {
         self.forget(now);
         if let Some(order) = self.index.get(&fact.order).and_then(|at| self.orders.get_mut(*at)) {
             return add(&mut order.facts, fact);
         }
-        let full = self.strangers.len() >= MAX_STRANGERS;
-        match self.strangers.entry(fact.order) {
+        let full = self.unknown.len() >= MAX_UNKNOWN;
+        match self.unknown.entry(fact.order) {
             Entry::Occupied(mut known) => {
                 add(known.get_mut(), fact);
             }
@@ -126,12 +124,12 @@ impl Ledger {
         false
     }
 
-    /// The run's own orders, in the order their answers came.
+    /// The orders of this run, in the order of their answers.
     pub fn orders(&self) -> &[OwnOrder] {
         &self.orders
     }
 
-    /// Whether something had to be forgotten that may have been about an own order.
+    /// Whether a fact was dropped that may have been about an order of this run.
     pub fn overflowed(&self) -> bool {
         self.overflowed
     }
@@ -141,19 +139,19 @@ impl Ledger {
             if now.saturating_duration_since(*since) <= self.keep {
                 break;
             }
-            self.strangers.remove(id);
+            self.unknown.remove(id);
             self.arrivals.pop_front();
         }
     }
 
     fn forget_claimed(&mut self) {
-        while self.arrivals.front().is_some_and(|(_, id)| !self.strangers.contains_key(id)) {
+        while self.arrivals.front().is_some_and(|(_, id)| !self.unknown.contains_key(id)) {
             self.arrivals.pop_front();
         }
     }
 }
 
-/// Adds a fact, or what a repeated one says beyond the first. Says whether anything is new.
+/// Adds a fact, or the further alerts of a repeated one. Returns whether anything is new.
 fn add(facts: &mut Vec<Fact>, fact: Fact) -> bool {
     let same =
         |known: &&mut Fact| (known.kind, known.source, known.retry) == (fact.kind, fact.source, fact.retry);
@@ -207,7 +205,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_duplicate_counts_once_and_a_retry_is_no_duplicate() {
+    fn a_duplicate_counts_once_and_a_retry_is_not_a_duplicate() {
         let mut ledger = Ledger::new(KEEP);
         let now = Instant::now();
         ledger.claim(Uuid::from_u128(1), "Ada".into());
@@ -218,36 +216,36 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn other_peoples_events_are_forgotten_in_time() {
+    fn facts_about_unknown_orders_are_dropped_in_time() {
         let mut ledger = Ledger::new(KEEP);
         let now = Instant::now();
         ledger.observe(fact(1, AuditAction::Created, 0), now);
         ledger.observe(fact(2, AuditAction::Created, 0), now + KEEP + Duration::from_millis(1));
-        assert_eq!((ledger.strangers.len(), ledger.arrivals.len(), ledger.overflowed()), (1, 1, false));
+        assert_eq!((ledger.unknown.len(), ledger.arrivals.len(), ledger.overflowed()), (1, 1, false));
     }
 
     #[test]
-    fn too_many_events_at_once_are_noticed() {
+    fn too_many_unknown_orders_at_once_are_noticed() {
         let mut ledger = Ledger::new(KEEP);
         let now = Instant::now();
-        for order in 0..=MAX_STRANGERS as u128 {
+        for order in 0..=MAX_UNKNOWN as u128 {
             ledger.observe(fact(order, AuditAction::Created, 0), now);
         }
         assert!(ledger.overflowed());
     }
 
     #[test]
-    fn own_orders_are_not_counted_among_the_strangers() {
+    fn own_orders_are_not_counted_among_the_unknown() {
         let mut ledger = Ledger::new(KEEP);
         let now = Instant::now();
-        let foreign = MAX_STRANGERS as u128 + 10;
-        for order in 0..=MAX_STRANGERS as u128 {
+        let foreign = MAX_UNKNOWN as u128 + 10;
+        for order in 0..=MAX_UNKNOWN as u128 {
             ledger.observe(fact(order, AuditAction::Created, 0), now);
             ledger.claim(Uuid::from_u128(order), "Ada".into());
         }
         assert!(ledger.arrivals.is_empty());
         ledger.observe(fact(foreign, AuditAction::Created, 0), now);
-        assert_eq!((ledger.strangers.len(), ledger.arrivals.len(), ledger.overflowed()), (1, 1, false));
+        assert_eq!((ledger.unknown.len(), ledger.arrivals.len(), ledger.overflowed()), (1, 1, false));
     }
 
     proptest! {

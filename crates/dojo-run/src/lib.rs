@@ -1,15 +1,15 @@
-//! Replays a workshop from YAML and says whether the lesson happened.
+//! Plays a workshop from YAML and reports whether its lesson happened.
 //!
-//! A [`Scenario`] sets settings, places orders and expects events; [`play()`] does so against a running dojo, over the
-//! order service's HTTP API and its event stream alone: no Kafka client, nothing that a participant's browser could
-//! not do. What comes out is a [`Played`], which knows its [exit code](exit) and becomes words in [`report`](report()).
+//! A [`Scenario`] changes settings, places orders and expects events. [`play()`] plays it against a running dojo, with the
+//! order service's HTTP API and its event stream alone: it has no Kafka client, and does nothing that a participant's
+//! browser couldn't do. The result is a [`Played`], which has an [exit code](exit), and which [`report`](report()) puts
+//! into words.
 //!
-//! Expectations count distinct events about **this run's own orders**, so other runs, other people and events delivered
-//! twice do not disturb, and any scenario may follow any other at once. When an expectation is decided is said in
-//! [`verdict`]; the format of a scenario in [`scenario`].
+//! Expectations count distinct events about **this run's own orders**, so other runs, other people and repeated deliveries
+//! don't matter, and a scenario can follow another at once. [`verdict`] defines when an expectation is decided,
+//! [`scenario`] the format of a scenario.
 //!
-//! Read in this order: what a scenario is; what is known of its orders, and what follows from that; how a dojo is
-//! talked to; how it is all played.
+//! The modules are in reading order: the scenario; its orders and the verdict on them; the client of a dojo; playing.
 
 pub mod scenario;
 pub use scenario::{ParseError, Scenario};

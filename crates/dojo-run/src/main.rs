@@ -1,6 +1,6 @@
-//! The program `dojo-run`: reads scenarios, plays them one after another, prints verdicts, ends with the gravest code.
+//! The program `dojo-run`: reads scenarios, plays them one after another, prints verdicts, and ends with the gravest code.
 //!
-//! All scenarios are read before the first is played, so that a typo in the third does not show after ten minutes.
+//! It reads all scenarios before it plays the first, so that a typo in the third shows at once and not ten minutes later.
 
 mod cli;
 mod console;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // `--help` and `--version` come this way, too. A closed pipe is no reason to complain.
+            // This includes `--help` and `--version`. A closed pipe is ignored.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit::COMMAND_LINE } else { exit::MET });
         }
@@ -33,14 +33,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            console::line(&format!("error: cannot start threads: {error}"));
+            console::line(&format!("error: cannot start the asynchronous runtime: {error}"));
             return ExitCode::from(exit::COULD_NOT_RUN);
         }
     };
     ExitCode::from(runtime.block_on(play_all(&cli, &scenarios)))
 }
 
-/// Every scenario of the command line, or the code to end with after saying everything that is wrong with them.
+/// Reads every scenario of the command line, or prints all errors and returns the exit code.
 fn read_all(cli: &Cli) -> Result<Vec<Scenario>, u8> {
     let mut scenarios = Vec::new();
     let mut code = exit::MET;
@@ -65,7 +65,7 @@ fn read_all(cli: &Cli) -> Result<Vec<Scenario>, u8> {
     if code == exit::MET { Ok(scenarios) } else { Err(code) }
 }
 
-/// One byte more than is allowed shows that there are too many, without reading on for ever.
+/// Reads a file up to one byte more than is allowed, which is enough for an error about its size.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -86,16 +86,16 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
             break;
         }
         console.begin(scenario);
-        let played = play(scenario, &cli.target, &mut |progress| console.tell(progress), &stop).await;
+        let played = play(scenario, &cli.target, &mut |progress| console.show(progress), &stop).await;
         console.end();
-        // The pipe may be closed; the code still tells.
+        // If the pipe is closed, the exit code still has the result.
         let _ = io::stdout().lock().write_all(report(scenario, &played).as_bytes());
         code = exit::worse(code, played.exit_code());
     }
     code
 }
 
-/// The first signal stops the run in order, the second at once.
+/// Stops the run in order at the first signal, and at once at the second.
 #[cfg(unix)]
 fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -113,7 +113,7 @@ fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// The first Ctrl-C stops the run in order, the second at once.
+/// Stops the run in order at the first Ctrl-C, and at once at the second.
 #[cfg(not(unix))]
 fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
     tokio::spawn(async move {
@@ -128,6 +128,6 @@ fn stopping(stop: &CancellationToken) {
     if stop.is_cancelled() {
         std::process::exit(exit::INTERRUPTED.into());
     }
-    console::line("\nstopping; settings are put back first (once more to leave at once)");
+    console::line("\nstopping; restoring the settings first (press Ctrl-C again to skip that)");
     stop.cancel();
 }

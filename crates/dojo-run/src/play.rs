@@ -1,8 +1,8 @@
-//! Plays one scenario against one dojo: opens the event stream, remembers the settings, does the steps one after another,
-//! and puts the settings back whatever happened.
+//! Plays one scenario against one dojo: opens the event stream, remembers the settings, plays the steps in order, and
+//! restores the settings at the end, also after an error or an interruption.
 //!
-//! An expectation that is not met does not end the run; what makes the run itself impossible does. A change of settings
-//! is never broken off half-way, so that putting them back comes after it.
+//! A missed expectation doesn't end the run; an error does. A change of settings is never interrupted half-way, so that
+//! the old settings are restored after it.
 
 use crate::{
     RunError, Target,
@@ -12,7 +12,7 @@ use crate::{
     ledger::Ledger,
     scenario::{Expectation, Scenario, SettingsChange, Step},
     settings,
-    verdict::{Finding, Judge},
+    verdict::{Finding, Judge, Judgement},
 };
 use dojo_contract::Settings;
 use serde_json::Value;
@@ -24,49 +24,49 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
-/// How often, at most, an expectation is looked at while events pour in.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Shortest time between two judgements of an expectation while events arrive.
+const JUDGE_EVERY: Duration = Duration::from_millis(20);
 
-/// What the audience is told while a scenario plays.
+/// What a caller can show while a scenario plays.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// A step begins.
+    /// A step has begun.
     Began {
-        /// Its number, from 1.
+        /// The step's number, from 1.
         number: usize,
-        /// How many steps there are.
+        /// The number of steps.
         of: usize,
-        /// What it is.
+        /// The step in words.
         step: &'a str,
     },
-    /// How far the step is; replaces what was told of it before.
+    /// The state of the step, in place of its last one.
     Moved(&'a str),
     /// The step is done.
     Ended(&'a str),
-    /// The scenario speaks to the room.
+    /// A text of the scenario for the room.
     Said(&'a str),
-    /// Something to know that is no failure.
+    /// Something worth knowing that isn't a failure.
     Noted(&'a str),
 }
 
-/// How a scenario went.
+/// The result of playing a scenario.
 #[derive(Debug)]
 pub struct Played {
-    /// The short name of the run, which `${run}` stood for.
+    /// The short name of the run, the value of `${run}`.
     pub run: String,
     /// Orders placed.
     pub orders: usize,
-    /// What became of each expectation that was reached, in order.
+    /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
     /// Why the scenario was not played to its end.
     pub error: Option<RunError>,
-    /// Why the settings are not as they were before.
+    /// Why the settings could not be restored.
     pub not_restored: Option<RunError>,
 }
 
 impl Played {
-    /// What a process that played this alone ends with.
+    /// Exit code of a run with this scenario alone.
     pub fn exit_code(&self) -> u8 {
         let met = if self.findings.iter().all(|finding| finding.met) { exit::MET } else { exit::NOT_MET };
         let codes = self.error.iter().chain(&self.not_restored).map(RunError::exit_code);
@@ -74,10 +74,10 @@ impl Played {
     }
 }
 
-/// Plays `scenario` against `target`, telling `audience` how it goes, until its end or `stop`.
+/// Plays `scenario` against `target` until its end or `stop`, and reports the progress to `audience`.
 ///
-/// Returns after at most the scenario's own schedule and waits, and a bounded time for each answer of the target.
-/// Dropping the future instead of cancelling `stop` leaves the settings as the scenario set them.
+/// Takes at most as long as the scenario's schedule and waits, plus a bounded time for each answer of the target. To stop
+/// it, cancel `stop`: dropping the future leaves the settings as the scenario set them.
 pub async fn play(
     scenario: &Scenario,
     target: &Target,
@@ -107,7 +107,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Why it was not played to its end, and why the settings are not as they were.
+    /// Returns why the scenario was not played to its end, and why the settings could not be restored.
     async fn play(&mut self, client: &Client) -> (Option<RunError>, Option<RunError>) {
         let (_events, before) = match self.open(client).await {
             Ok(opened) => opened,
@@ -121,7 +121,7 @@ impl Stage<'_> {
         (error, not_restored)
     }
 
-    /// Opens the event stream, and asks for the settings if the scenario changes any.
+    /// Opens the event stream and, if the scenario changes settings, gets their values.
     async fn open(&mut self, client: &Client) -> Result<(AbortOnDropHandle<()>, Option<Settings>), RunError> {
         let open = async {
             let stream = client.events(None).await?;
@@ -166,7 +166,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Does one step; what to tell of it at its end.
+    /// Plays one step and returns its result in words.
     async fn step(&mut self, index: usize, step: &Step, client: &Client) -> Result<String, RunError> {
         match step {
             Step::Say(_) => Ok(String::new()),
@@ -182,8 +182,9 @@ impl Stage<'_> {
             }
             Step::Flood(flood) => {
                 let audience = &mut *self.audience;
-                let tell = |text: String| audience(Progress::Moved(&text));
-                let went = flood::send(flood, self.run, client, self.watched, tell, self.stop).await?;
+                let report = |text: String| audience(Progress::Moved(&text));
+                let place = |n| flood::place(client, self.watched, flood.order.fill(self.run, n));
+                let went = flood::send(flood, place, report, self.stop).await?;
                 Ok(format!(
                     "{} accepted, {:.1}/s, answered after {:.1?} (p50), {:.1?} (p99)",
                     went.accepted, went.rate, went.p50, went.p99
@@ -210,16 +211,14 @@ impl Stage<'_> {
         let deadline = start + expectation.within;
         loop {
             let time_is_up = Instant::now() >= deadline;
-            let tally = {
+            let Judgement { tally, met, examples } = {
                 let watched = news.borrow_and_update();
                 if let Some(error) = &watched.ended {
                     return Err(error.clone());
                 }
-                judge.tally(watched.ledger.orders())
+                judge.judge(watched.ledger.orders(), time_is_up)
             };
-            if let Some(met) = judge.decide(tally, time_is_up) {
-                let examples =
-                    if met { Vec::new() } else { judge.examples(self.watched.borrow().ledger.orders()) };
+            if let Some(met) = met {
                 let expectation = expectation.clone();
                 return Ok(Finding { step, expectation, met, tally, took: start.elapsed(), examples });
             }
@@ -227,19 +226,19 @@ impl Stage<'_> {
                 "{} seen, {} orders open",
                 tally.seen, tally.unsettled
             )));
-            let next_look = Instant::now() + LOOK_EVERY;
+            let next_judgement = Instant::now() + JUDGE_EVERY;
             tokio::select! {
                 () = self.stop.cancelled() => return Err(RunError::Interrupted),
                 () = sleep_until(deadline) => {}
-                // The sender outlives the stage, so waiting for news cannot fail.
-                _ = news.changed() => sleep_until(next_look.min(deadline)).await,
+                // Can't fail, because `self` holds the sender.
+                _ = news.changed() => sleep_until(next_judgement.min(deadline)).await,
             }
         }
     }
 
     async fn change_settings(&mut self, change: &SettingsChange, client: &Client) -> Result<(), RunError> {
         if let Some(waiting) = client.change_settings(&Value::Object(change.0.clone())).await? {
-            (self.audience)(Progress::Noted(&format!("settings are not applied yet by {waiting}")));
+            (self.audience)(Progress::Noted(&format!("the settings are not applied yet by {waiting}")));
         }
         Ok(())
     }
@@ -247,10 +246,10 @@ impl Stage<'_> {
     async fn restore(&mut self, client: &Client, before: &Settings) -> Result<(), RunError> {
         let patch = settings::restoring(before, self.scenario.settings_changes());
         match client.change_settings(&patch).await {
-            Ok(None) => (self.audience)(Progress::Noted("settings are as they were before")),
+            Ok(None) => (self.audience)(Progress::Noted("the settings are restored")),
             Ok(Some(waiting)) => {
                 (self.audience)(Progress::Noted(&format!(
-                    "settings are put back, but not applied yet by {waiting}"
+                    "the settings are restored, but not applied yet by {waiting}"
                 )));
             }
             Err(reason) => {
@@ -265,7 +264,7 @@ impl Stage<'_> {
     }
 }
 
-/// What `work` comes to, unless `stop` comes first.
+/// Returns the result of `work`, or [`RunError::Interrupted`] if `stop` is cancelled first.
 async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, RunError> {
     tokio::select! {
         done = work => Ok(done),
@@ -276,6 +275,53 @@ async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::tests::fact;
+    use dojo_contract::AuditAction;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// How often the orders are claimed and notified, one after another, while the expectation is judged.
+    const ROUNDS: usize = 2_000;
+    const ORDERS: u128 = 3;
+
+    #[test]
+    fn the_tally_and_the_examples_of_a_finding_are_of_one_moment() {
+        let yaml =
+            b"name: Test\nsteps:\n  - order: { customerName: Ada, item: Pizza, quantity: 1, price: 1 }\n  \
+            - expect: { action: NOTIFIED, exactly: 0, within: 0s }\n";
+        let scenario = Scenario::parse("test.yaml", yaml).unwrap();
+        let [_, Step::Expect(expectation)] = scenario.steps() else { panic!("not an expectation") };
+        let (watched, _) = watch::channel(Watched { ledger: Ledger::new(ANSWER_WITHIN), ended: None });
+        let (stop, done) = (CancellationToken::new(), AtomicBool::new(false));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..ROUNDS {
+                    watched.send_modify(|watched| watched.ledger = Ledger::new(ANSWER_WITHIN));
+                    for order in 1..=ORDERS {
+                        watched.send_modify(|watched| {
+                            watched.ledger.claim(Uuid::from_u128(order), "Ada".to_owned());
+                            let now = std::time::Instant::now();
+                            watched.ledger.observe(fact(order, AuditAction::Notified, 0), now);
+                        });
+                    }
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            let (mut audience, mut findings) = (|_: Progress<'_>| {}, Vec::new());
+            let mut stage = Stage {
+                scenario: &scenario,
+                run: "run",
+                watched: &watched,
+                audience: &mut audience,
+                stop: &stop,
+                findings: &mut findings,
+            };
+            while !done.load(Ordering::Relaxed) {
+                let finding = futures::executor::block_on(stage.expect(1, expectation)).unwrap();
+                assert_eq!(finding.examples.len(), finding.tally.orders, "{finding:?}");
+                assert_eq!(finding.examples.len() as u64, finding.tally.seen, "{finding:?}");
+            }
+        });
+    }
 
     #[test]
     fn a_play_can_be_given_to_another_thread() {

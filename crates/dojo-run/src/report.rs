@@ -1,4 +1,4 @@
-//! The verdict in words: which expectations held, which did not, what was seen instead, and where to look. Pure.
+//! Puts a verdict into words: which expectations were met and which were not, what was seen, and where to look. Pure.
 
 use crate::{
     play::Played,
@@ -8,7 +8,7 @@ use crate::{
 use dojo_contract::AuditAction as Action;
 use std::fmt::{self, Write};
 
-/// What is written about how `scenario` went: several lines, each with its end.
+/// Returns the report of a played scenario: several lines, each with a newline.
 pub fn report(scenario: &Scenario, played: &Played) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
@@ -46,15 +46,14 @@ fn write_finding(out: &mut String, scenario: &Scenario, run: &str, finding: &Fin
     writeln!(out, "  NOT MET  {expected}")?;
     writeln!(out, "           --> {}:{position}", scenario.file)?;
     let of = match expectation.count {
-        Count::PerOrder(_) => format!("; {} of {} have it so", tally.fitting, counted(tally.orders, "order")),
+        Count::PerOrder(_) => {
+            format!("; {} of {} have that many", tally.fitting, counted(tally.orders, "order"))
+        }
         _ => format!(", of {}", counted(tally.orders, "order")),
     };
     writeln!(out, "           {seen}{of}")?;
     if tally.orders == 0 {
-        return writeln!(
-            out,
-            "           look   no order of this run is of that customer; compare the names"
-        );
+        return writeln!(out, "           look   this run has no order of that customer; compare the names");
     }
     if tally.unsettled > 0 {
         writeln!(
@@ -70,7 +69,7 @@ fn write_finding(out: &mut String, scenario: &Scenario, run: &str, finding: &Fin
     writeln!(out, "           look   {}", hint(finding))
 }
 
-/// Where the reason is most likely to be found.
+/// Returns where the reason is most likely to be found.
 fn hint(finding: &Finding) -> &'static str {
     let fraud = match &finding.expectation.subject {
         Subject::DeadLetter => false,
@@ -80,14 +79,16 @@ fn hint(finding: &Finding) -> &'static str {
     };
     match (fraud, finding.tally.unsettled > 0) {
         (true, true) => {
-            "is fraud detection running, and keeping up? GET /status shows instances and their lag"
+            "is fraud detection running and keeping up? GET /status shows the instances and their lag"
         }
-        (true, false) => "what does rules/fraud.rhai say, and is that version in force? GET /status names it",
+        (true, false) => {
+            "does rules/fraud.rhai say this, and is that version in force? GET /status shows the version"
+        }
         (false, true) => {
-            "are the notification instances running, and keeping up? GET /status shows them and their lag"
+            "are the notification instances running and keeping up? GET /status shows the instances and their lag"
         }
         (false, false) => {
-            "what are failRate and maxRetries, and what does rules/notification.rhai say? GET /settings"
+            "do failRate, maxRetries and rules/notification.rhai allow this? GET /settings shows the settings"
         }
     }
 }

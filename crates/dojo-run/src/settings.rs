@@ -1,7 +1,7 @@
-//! What a scenario's settings were before it, and the patch that puts them back. Pure.
+//! The settings before a scenario, and the patch that restores them. Pure.
 //!
-//! Only what the scenario touches is put back: what somebody changes on the page meanwhile is theirs. A value that the
-//! settings topic did not give (it came from the environment, or is the default) is put back by taking ours away.
+//! Only settings that the scenario changes are restored, so that changes on the page meanwhile stay. A value that didn't
+//! come from the settings topic (but from the environment, or the default) is restored by removing the scenario's.
 
 use crate::scenario::SettingsChange;
 use dojo_contract::{SettingName, SettingValue, Settings, SettingsPatch, ValueSource};
@@ -18,16 +18,18 @@ struct Shown {
     source: ValueSource,
 }
 
-/// Reads the answer of `GET /settings` into what the settings topic says, which is all that a PATCH can change.
+/// Returns the settings of the topic in the answer of `GET /settings`, which are all that a PATCH can change. Unknown
+/// settings, of a newer server, are ignored.
 ///
-/// Members that are no setting known here (a newer server's) are left out. An error says what does not fit.
+/// # Errors
+/// The part of the answer that is wrong.
 pub fn on_topic(shown: &Value) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    let members = shown.as_object().ok_or("it is no JSON object")?;
+    let members = shown.as_object().ok_or("it is not a JSON object")?;
     read(members, None, &mut settings)?;
     for (instance, values) in members.get(INSTANCES).and_then(Value::as_object).into_iter().flatten() {
         let values =
-            values.as_object().ok_or_else(|| format!("`{INSTANCES}.{instance}` is no JSON object"))?;
+            values.as_object().ok_or_else(|| format!("`{INSTANCES}.{instance}` is not a JSON object"))?;
         read(values, Some(instance), &mut settings)?;
     }
     Ok(settings)
@@ -46,9 +48,9 @@ fn read(members: &Map<String, Value>, instance: Option<&str>, settings: &mut Set
     Ok(())
 }
 
-/// The patch after which everything that `changes` touch is as it was `before`.
+/// Returns the patch that undoes `changes` to the settings `before`.
 pub fn restoring<'a>(before: &Settings, changes: impl IntoIterator<Item = &'a SettingsChange>) -> Value {
-    // A null for many (`instances: null`) touches what was there before; what the scenario itself added, it named.
+    // A null for several settings (`instances: null`) changes those before; the scenario's own are in its changes by name.
     let touched: BTreeSet<SettingName> = changes
         .into_iter()
         .filter_map(|change| SettingsPatch::parse(&Value::Object(change.0.clone()), before).ok())
@@ -93,19 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_topic_is_put_back_and_any_other_taken_away() {
+    fn a_value_of_the_topic_is_restored_and_any_other_removed() {
         let patch = restoring(&before(), &[change(json!({"failRate": 0})), change(json!({"maxRetries": 1}))]);
         assert_eq!(patch, json!({"failRate": 0.9, "maxRetries": null}));
     }
 
     #[test]
-    fn what_is_not_touched_stays_as_it_is() {
+    fn a_setting_that_was_not_changed_stays_as_it_is() {
         assert_eq!(restoring(&before(), &[change(json!({"failRate": 1}))]), json!({"failRate": 0.9}));
         assert_eq!(restoring(&before(), &[]), json!({}));
     }
 
     #[test]
-    fn values_of_single_instances_come_back_after_all_were_taken_away() {
+    fn values_of_single_instances_are_restored_after_all_were_removed() {
         let changes = [
             change(json!({"instances": null})),
             change(json!({"instances": {"notification-1": {"failRate": 1}}})),
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_settings_is_refused() {
+    fn an_answer_without_settings_is_refused() {
         assert!(on_topic(&json!([])).is_err());
         assert!(on_topic(&json!({"failRate": 0.3})).unwrap_err().contains("failRate"));
         assert!(on_topic(&json!({"failRate": {"value": 7, "source": "topic"}})).is_err());

@@ -1,4 +1,4 @@
-//! Which dojo is played against.
+//! The address of the dojo under test.
 
 use reqwest::Url;
 use std::{fmt, str::FromStr};
@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 pub struct Target(Url);
 
 impl Target {
-    /// The address of one of its routes, such as `/orders`.
+    /// Returns the address of a route, such as `/orders`.
     pub(crate) fn url(&self, route: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(route);
@@ -16,16 +16,16 @@ impl Target {
     }
 }
 
-/// Without the slash at its end, as it is written on a command line.
+/// Writes the address without a slash at the end, as on a command line.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 
-/// Why a text names no target.
+/// Why a text isn't the address of a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; give such as http://localhost:3001")]
+#[error("{0}; give an address such as http://localhost:3001")]
 pub struct TargetError(String);
 
 impl FromStr for Target {
@@ -33,7 +33,7 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let url = Url::parse(text).map_err(|e| TargetError(e.to_string()))?;
-        // The workshop is not on the internet, and there is no TLS in this program.
+        // A workshop runs on a local network, and this program has no TLS.
         if url.scheme() != "http" {
             return Err(TargetError(format!("`{}` is not http", url.scheme())));
         }
@@ -42,7 +42,7 @@ impl FromStr for Target {
             || url.fragment().is_some()
             || !url.username().is_empty()
         {
-            return Err(TargetError("there is more in it than a host and a port".to_owned()));
+            return Err(TargetError("the address has more than a host and a port".to_owned()));
         }
         Ok(Self(url))
     }

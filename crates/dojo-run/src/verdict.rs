@@ -1,16 +1,17 @@
-//! Whether an expectation is met, from what the ledger holds. Pure.
+//! Decides whether an expectation is met, from the facts in the ledger. Pure.
 //!
-//! "At least" is met as soon as the number is reached. "Exactly", "at most" and "per order" could be met too early, so
-//! they are decided when every order looked at is settled, or when the time is up: **silence proves nothing**, so an
-//! expectation is not met while orders are unsettled, however well the number fits. Settled means, by what is counted:
+//! "At least" is met as soon as the number is reached. "Exactly", "at most" and "per order" could look met too early, so
+//! they are decided when every order in question is settled, or when the time is up. **Silence proves nothing**: while
+//! orders are unsettled, an expectation isn't met, even if the number fits. When an order is settled depends on what is
+//! counted:
 //!
-//! - `created`: the order service said it.
-//! - `FRAUD_ALERT`, `FRAUD_CHECK_PASSED`: fraud detection gave its verdict (one of the two, or `RULE_ERROR`).
-//! - `NOTIFIED`, `RETRY`, `DLQ`, `DROPPED`: delivery ended (`NOTIFIED`, `DLQ` or `DROPPED`), and every retry that this
-//!   end tells of was seen, too.
+//! - `created`: the order service's event has arrived.
+//! - `FRAUD_ALERT`, `FRAUD_CHECK_PASSED`: fraud detection's verdict has arrived (one of the two, or `RULE_ERROR`).
+//! - `NOTIFIED`, `RETRY`, `DLQ`, `DROPPED`: delivery has ended (`NOTIFIED`, `DLQ` or `DROPPED`), and every retry that the
+//!   last event counts has arrived.
 //! - `RULE_ERROR`: both of these.
-//! - dead letters: delivery ended, and if it ended with `DLQ`, the dead letter itself arrived.
-//! - anything else has no end that could be waited for, so what counts is what came by the end of the time.
+//! - dead letters: delivery has ended, and if it ended with `DLQ`, the dead letter itself has arrived.
+//! - anything else never settles, so the events that arrived before the time was up are counted.
 
 use crate::{
     ledger::{Fact, Kind, OwnOrder},
@@ -20,9 +21,10 @@ use dojo_contract::{AuditAction as Action, Source};
 use std::time::Duration;
 use uuid::Uuid;
 
+/// Most examples of one finding.
 const EXAMPLES: usize = 3;
 
-/// What became of an expectation.
+/// Whether an expectation was met, and what was seen.
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// The index of its step, from 0.
@@ -33,14 +35,14 @@ pub struct Finding {
     pub met: bool,
     /// What was seen.
     pub tally: Tally,
-    /// How long it took to decide.
+    /// How long the decision took.
     pub took: Duration,
-    /// Some of the orders that speak against it; empty if it was met.
+    /// Some of the orders that contradict it; empty if it was met.
     pub examples: Vec<Example>,
 }
 
 impl Finding {
-    /// How many were seen, and when that was clear, for a person.
+    /// Says how many were seen, and after which time that was decided.
     pub fn seen(&self) -> String {
         match self.took.as_millis() {
             0 => format!("{} seen at once", self.tally.seen),
@@ -49,31 +51,42 @@ impl Finding {
     }
 }
 
-/// An order, and what happened to it.
+/// An order, and its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
-    /// The order.
+    /// The order's id.
     pub order: Uuid,
-    /// Whose it is.
+    /// The order's customer.
     pub customer: String,
-    /// What happened, in the order of arrival, in the words of the contract.
+    /// Its events in the order of arrival, in the words of the contract.
     pub facts: Vec<String>,
 }
 
-/// What has been seen of what an expectation counts.
+/// Counts of what an expectation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// How many of the run's orders were looked at.
+    /// Orders of this run that the expectation is about.
     pub orders: usize,
-    /// Facts counted.
+    /// Events that match.
     pub seen: u64,
-    /// Orders that have as many as `perOrder` wants; 0 for any other count.
+    /// Orders with as many events as `perOrder` asks for; 0 for any other count.
     pub fitting: usize,
-    /// Orders of which more may still be heard.
+    /// Orders that may still have events to come.
     pub unsettled: usize,
 }
 
-/// One expectation of one run.
+/// The state of an expectation at one moment.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    /// What has been seen.
+    pub tally: Tally,
+    /// Whether the expectation is met; `None` if that needs more time.
+    pub met: Option<bool>,
+    /// Some of the orders that contradict it; empty unless it is missed.
+    pub examples: Vec<Example>,
+}
+
+/// Judges one expectation of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judge<'a> {
     expectation: &'a Expectation,
@@ -86,10 +99,10 @@ impl<'a> Judge<'a> {
         Self { expectation, customer }
     }
 
-    /// What has been seen so far.
-    pub fn tally(&self, orders: &[OwnOrder]) -> Tally {
+    /// Counts what has been seen so far.
+    fn tally(&self, orders: &[OwnOrder]) -> Tally {
         let mut tally = Tally::default();
-        for order in self.looked_at(orders) {
+        for order in self.in_question(orders) {
             let matching = self.matching(order);
             tally.orders += 1;
             tally.seen += matching;
@@ -99,10 +112,18 @@ impl<'a> Judge<'a> {
         tally
     }
 
-    /// Whether the expectation is met; `None` where that needs more time.
-    pub fn decide(&self, tally: Tally, time_is_up: bool) -> Option<bool> {
+    /// Judges what has been seen so far, all of it at one moment.
+    pub fn judge(&self, orders: &[OwnOrder], time_is_up: bool) -> Judgement {
+        let tally = self.tally(orders);
+        let met = self.decide(tally, time_is_up);
+        let examples = if met == Some(false) { self.examples(orders) } else { Vec::new() };
+        Judgement { tally, met, examples }
+    }
+
+    /// Returns whether the expectation is met; `None` if that needs more time.
+    fn decide(&self, tally: Tally, time_is_up: bool) -> Option<bool> {
         if tally.orders == 0 {
-            // Nobody's orders fulfil anything: most likely the customer is misspelled.
+            // Without an order, no expectation is met: most likely the customer is misspelled.
             return Some(false);
         }
         let fits = match self.expectation.count {
@@ -116,28 +137,28 @@ impl<'a> Judge<'a> {
         (settled || time_is_up).then_some(fits && (settled || !self.has_an_end()))
     }
 
-    /// Some of the orders that speak against the expectation.
-    pub fn examples(&self, orders: &[OwnOrder]) -> Vec<Example> {
-        let seen: u64 = self.looked_at(orders).map(|order| self.matching(order)).sum();
-        let speaks_against = |order: &&OwnOrder| match self.expectation.count {
+    /// Some of the orders that contradict the expectation.
+    fn examples(&self, orders: &[OwnOrder]) -> Vec<Example> {
+        let seen: u64 = self.in_question(orders).map(|order| self.matching(order)).sum();
+        let contradicts = |order: &&OwnOrder| match self.expectation.count {
             Count::PerOrder(n) => self.matching(order) != n || !self.is_settled(order),
             Count::Exactly(n) | Count::AtMost(n) if seen > n => self.matching(order) > 0,
             Count::AtMost(_) => !self.is_settled(order),
             Count::Exactly(n) if seen == n => !self.is_settled(order),
             Count::Exactly(_) | Count::AtLeast(_) => self.matching(order) == 0,
         };
-        self.looked_at(orders)
-            .filter(speaks_against)
+        self.in_question(orders)
+            .filter(contradicts)
             .take(EXAMPLES)
             .map(|order| Example {
                 order: order.id,
                 customer: order.customer.clone(),
-                facts: order.facts.iter().map(told).collect(),
+                facts: order.facts.iter().map(described).collect(),
             })
             .collect()
     }
 
-    fn looked_at<'o>(&self, orders: &'o [OwnOrder]) -> impl Iterator<Item = &'o OwnOrder> + use<'a, 'o> {
+    fn in_question<'o>(&self, orders: &'o [OwnOrder]) -> impl Iterator<Item = &'o OwnOrder> + use<'a, 'o> {
         let customer = self.customer;
         orders.iter().filter(move |order| customer.is_none_or(|customer| order.customer == customer))
     }
@@ -193,7 +214,8 @@ fn fraud_decided(order: &OwnOrder) -> bool {
     has(order, Action::FraudAlert) || has(order, Action::FraudCheckPassed) || order.facts.iter().any(broken)
 }
 
-/// An end that tells of retries is one only when they were seen: after a rebalance, another instance may be faster.
+/// Whether delivery has ended and all its retries have arrived. After a rebalance, the last event of one instance may
+/// arrive before the retry of another.
 fn delivery_ended(order: &OwnOrder) -> bool {
     let ends = [Action::Notified, Action::Dlq, Action::Dropped].map(Kind::Audit);
     let Some(end) = order.facts.iter().find(|fact| ends.contains(&fact.kind)) else { return false };
@@ -201,7 +223,7 @@ fn delivery_ended(order: &OwnOrder) -> bool {
     retries >= end.retry as usize
 }
 
-fn told(fact: &Fact) -> String {
+fn described(fact: &Fact) -> String {
     match fact.kind {
         Kind::DeadLetter => "dead letter".to_owned(),
         Kind::Audit(action) => {
@@ -238,8 +260,7 @@ mod tests {
     }
 
     fn decided(expectation: &Expectation, orders: &[OwnOrder], time_is_up: bool) -> Option<bool> {
-        let judge = Judge::new(expectation, None);
-        judge.decide(judge.tally(orders), time_is_up)
+        Judge::new(expectation, None).judge(orders, time_is_up).met
     }
 
     #[test]
@@ -252,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_is_met_at_once_and_missed_only_when_all_is_settled() {
+    fn at_least_is_met_at_once_and_missed_only_when_all_orders_are_settled() {
         let one = expecting(&[Action::Notified], Count::AtLeast(1));
         assert_eq!(decided(&one, &[order(&[(Action::Notified, 0)]), order(&[])], false), Some(true));
         assert_eq!(decided(&one, &[order(&[(Action::Dlq, 0)]), order(&[])], false), None);
@@ -260,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_overtook_its_retries_waits_for_them() {
+    fn a_last_event_that_overtook_its_retries_waits_for_them() {
         let retries = expecting(&[Action::Retry], Count::Exactly(2));
         let overtaken = [order(&[(Action::Retry, 1), (Action::Dlq, 2)])];
         assert_eq!(decided(&retries, &overtaken, false), None);
@@ -269,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn per_order_looks_at_every_single_order() {
+    fn per_order_is_decided_for_every_single_order() {
         let each = expecting(&[Action::FraudAlert, Action::FraudCheckPassed], Count::PerOrder(1));
         let both = order(&[(Action::FraudAlert, 0), (Action::FraudCheckPassed, 0)]);
         assert_eq!(decided(&each, &[order(&[(Action::FraudAlert, 0)])], false), Some(true));
@@ -277,22 +298,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_decided_when_the_time_is_up() {
+    fn an_event_that_may_always_come_is_decided_when_the_time_is_up() {
         let none = expecting(&[Action::Redriven], Count::AtMost(0));
         assert_eq!(decided(&none, &[order(&[(Action::Dlq, 0)])], false), None);
         assert_eq!(decided(&none, &[order(&[(Action::Dlq, 0)])], true), Some(true));
     }
 
     #[test]
-    fn nobodys_orders_fulfil_nothing() {
+    fn no_orders_meet_no_expectation() {
         let none = expecting(&[Action::FraudAlert], Count::Exactly(0));
         let judge = Judge::new(&none, Some("Mallroy"));
-        let tally = judge.tally(&[order(&[(Action::FraudCheckPassed, 0)])]);
-        assert_eq!((tally.orders, judge.decide(tally, false)), (0, Some(false)));
+        let judgement = judge.judge(&[order(&[(Action::FraudCheckPassed, 0)])], false);
+        assert_eq!((judgement.tally.orders, judgement.met), (0, Some(false)));
     }
 
     #[test]
-    fn a_rule_error_of_notification_is_no_fraud_verdict() {
+    fn a_rule_error_of_notification_is_not_a_fraud_verdict() {
         let one = expecting(&[Action::FraudAlert], Count::Exactly(0));
         assert_eq!(decided(&one, &[order(&[(Action::RuleError, 0)])], false), None);
     }

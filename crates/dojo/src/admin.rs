@@ -1,17 +1,21 @@
-//! `ADMIN_LISTEN`: how a service is, for whoever runs it. `/healthz`: the process answers; `/readyz`: it can do its work,
-//! or what keeps it from that; `/metrics`: its numbers, for Prometheus. As the order service answers at its own port, by
-//! the same code.
+//! The health listener of a service, at `ADMIN_LISTEN`. `/healthz`: the process answers. `/readyz`: the service can do its
+//! work, or the reason why it can't. `/metrics`: its metrics, for Prometheus. The order service answers the same routes at
+//! its own port, with the same code.
 
-use crate::{Misconfigured, cli};
+use crate::{cli, exit::Misconfigured};
 use dojo_http::{Health, Metrics, serve_health};
 use dojo_kafka::Readiness;
 use std::future::pending;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Serves `readiness` and `metrics` where `admin` says, if it does, until `shutdown`. What comes of it is the error with
-/// which the process must end, and nothing otherwise: whoever runs a service that nobody can ask any more would take it for
-/// dead, or not notice at all.
+/// Serves `readiness` and `metrics` at the address in `admin`, if it has one, until `shutdown`.
+///
+/// Returns a future that is ready only if serving fails, with the error that has to end the process: an orchestrator
+/// would take a service without health checks for dead, or not notice its failures.
+///
+/// # Errors
+/// The address can't be bound.
 pub(crate) async fn start(
     admin: &cli::Admin,
     readiness: &Readiness,
@@ -22,7 +26,7 @@ pub(crate) async fn start(
     if let Some(listen) = &admin.admin_listen {
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Misconfigured(format!(
-                "cannot listen on {listen} for health and metrics: {error}; give --admin-listen or ADMIN_LISTEN as \
+                "cannot listen on {listen} for health and metrics: {error}; set --admin-listen or ADMIN_LISTEN to \
                  HOST:PORT, such as 0.0.0.0:9100"
             ))
         })?;

@@ -1,8 +1,11 @@
 //! `dojo health`: asks a service on this machine whether it is ready.
 
-use crate::{Misconfigured, cli, http};
+use crate::{cli, exit::Misconfigured, http};
 
-/// Prints what the service says; an error where it is not ready or not there.
+/// Prints the answer of the service.
+///
+/// # Errors
+/// The service isn't ready, or doesn't answer.
 pub(crate) async fn ask(health: cli::Health) -> anyhow::Result<()> {
     let authority = match &health.admin.admin_listen {
         Some(listen) => {
@@ -17,18 +20,18 @@ pub(crate) async fn ask(health: cli::Health) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Host and port of `HOST:PORT`; an IPv6 address is in brackets.
+/// Splits `HOST:PORT`; an IPv6 address is in brackets.
 fn parse(listen: &str) -> Result<(&str, u16), Misconfigured> {
     let parts = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     let (host, port) = parts.ok_or_else(|| {
         Misconfigured(format!(
-            "`{listen}` is no address: give ADMIN_LISTEN as HOST:PORT, such as 0.0.0.0:9100"
+            "`{listen}` is not an address; set ADMIN_LISTEN to HOST:PORT, such as 0.0.0.0:9100"
         ))
     })?;
     Ok((host.trim_start_matches('[').trim_end_matches(']'), port))
 }
 
-/// `host:port` under which a service that listens on `host` is reached from this machine.
+/// Returns the `host:port` at which this machine reaches a service that listens on `host`.
 pub(crate) fn authority(host: &str, port: u16) -> String {
     match host {
         "0.0.0.0" | "::" | "127.0.0.1" => format!("localhost:{port}"),

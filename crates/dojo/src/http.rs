@@ -1,4 +1,4 @@
-//! One GET of a service on this machine: all the HTTP that the supervisor and `dojo health` need.
+//! A GET request to a service on this machine: all the HTTP that the supervisor and `dojo health` need.
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -7,10 +7,15 @@ use hyper_util::rt::TokioIo;
 use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 
+/// How long an answer may take.
 const WITHIN: Duration = Duration::from_secs(3);
+/// The largest body that is read.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Asks `authority` (`host:port`) for `path`; bounded in time and in what is read.
+/// Gets `path` from `authority` (`host:port`), within a bounded time.
+///
+/// # Errors
+/// No answer in time, or a body that is too large.
 pub(crate) async fn get(authority: &str, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
     let answer = timeout(WITHIN, ask(authority, path)).await;
     answer

@@ -1,11 +1,14 @@
-//! The dojo behind one command: parse, compose, wait. What happens is in the libraries of the services.
+//! The program `dojo`: parses the command line, starts what it asks for, and waits for the end. The work itself is in
+//! the libraries of the services.
 
 mod cli;
 mod telemetry;
 
+mod exit;
 mod shutdown;
 
 mod broker;
+mod child;
 mod ready;
 mod supervisor;
 
@@ -18,43 +21,18 @@ mod service;
 use anyhow::Context as _;
 use clap::Parser as _;
 use cli::{Cli, Command};
+pub(crate) use exit::Misconfigured;
+use shutdown::until_signal;
 use std::{process::ExitCode, time::Duration};
 
-/// After this long a blocked thread no longer holds up the end of the process.
+/// How long a blocked thread may hold up the end of the process.
 const RUNTIME_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// What a person has to change before another try makes sense: exit code 78, `EX_CONFIG` of sysexits.h. The
-/// supervisor does not start such a service again.
-#[derive(Debug)]
-struct Misconfigured(String);
-
-impl Misconfigured {
-    const EXIT_CODE: u8 = 78;
-}
-
-impl std::fmt::Display for Misconfigured {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Misconfigured {}
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("dojo: {error:#}");
-            ExitCode::from(if is_misconfigured(&error) { Misconfigured::EXIT_CODE } else { 1 })
-        }
+        Err(error) => exit::report(&error),
     }
-}
-
-/// A Kafka property that librdkafka does not know is as wrong at the next start.
-fn is_misconfigured(error: &anyhow::Error) -> bool {
-    error.is::<Misconfigured>()
-        || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(dojo_kafka::Error::Create { .. })))
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -70,14 +48,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let supervised = cli.supervised;
     match cli.command.unwrap_or(Command::Up(cli.up)) {
-        Command::Up(up) => supervisor::up(up, &cli.telemetry, shutdown::on_signal(cli.supervised)?).await,
-        Command::Order(order) => service::order(order, shutdown::on_signal(cli.supervised)?).await,
+        Command::Up(up) => until_signal(supervised, |end| supervisor::up(up, &cli.telemetry, end)).await,
+        Command::Order(order) => until_signal(supervised, |end| service::order(order, end)).await,
         Command::Notification(config) => {
-            service::notification(config, shutdown::on_signal(cli.supervised)?).await
+            until_signal(supervised, |end| service::notification(config, end)).await
         }
-        Command::Fraud(config) => service::fraud(config, shutdown::on_signal(cli.supervised)?).await,
-        Command::Audit(config) => service::audit(config, shutdown::on_signal(cli.supervised)?).await,
+        Command::Fraud(config) => until_signal(supervised, |end| service::fraud(config, end)).await,
+        Command::Audit(config) => until_signal(supervised, |end| service::audit(config, end)).await,
         Command::Topics(topics) => service::topics(topics).await,
         Command::Health(health) => health::ask(health).await,
     }

@@ -1,18 +1,19 @@
-//! Whether every instance runs: what the order service shows of `dojo-status`.
+//! Waits until every instance runs, by what the order service shows of the topic `dojo-status`.
 
 use crate::http;
 use std::time::Duration;
 
+/// How long to wait before asking again.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Waits until the order service at `authority` is ready and says that all of `instances` run. Has no bound of its own.
+/// Waits until the order service at `authority` is ready and reports that all `instances` run. The caller bounds the wait.
 pub(crate) async fn all_run(authority: &str, instances: &[String]) {
     while !running(authority).await.is_some_and(|running| instances.iter().all(|id| running.contains(id))) {
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-/// The ids of the instances that say they are running, once the order service itself is ready.
+/// Returns the ids of the running instances; `None` while the order service isn't ready.
 async fn running(authority: &str) -> Option<Vec<String>> {
     let (status, _) = http::get(authority, "/readyz").await.ok()?;
     if !status.is_success() {

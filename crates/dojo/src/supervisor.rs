@@ -1,12 +1,12 @@
-//! `dojo up`: the broker in this process, every service as a child process, as each is a container in compose.
+//! `dojo up`: the broker in this process, and each service as a child process, as compose runs each as a container.
 //!
-//! A child that dies is started again, so that a participant can kill one and watch. A child ends when its standard
-//! input does, so all end with the supervisor, even when it is killed. At the end the services go first and the
-//! broker last, so that nobody loses what is still in flight.
+//! A child that dies is restarted, so that a participant can kill one and watch. A child ends when its standard input
+//! does, so all of them end with the supervisor, even when the supervisor is killed. At an orderly end the services stop
+//! before the broker, so that what is in flight still reaches it.
 
 use crate::{
-    Misconfigured,
     broker::Embedded,
+    child::{LogStyle, keep_alive},
     cli::{self, LogFormat},
     health::authority,
     ready, service, telemetry,
@@ -15,26 +15,14 @@ use anyhow::Context as _;
 use dojo_contract::{Service, topic::TOPICS};
 use dojo_kafka::KafkaConfig;
 use std::{
-    io::Write as _,
-    process::{ExitStatus, Stdio},
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, ChildStderr, Command},
-    task::JoinSet,
-};
+use tokio::{process::Command, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long a child may take to end. Longer than the bound that it sets itself.
-const CHILD_ENDS_WITHIN: Duration = Duration::from_secs(10);
-/// Exit codes of a child that another start would not help: what clap says of a wrong value, and what we do.
-const CANNOT_RUN: [i32; 2] = [2, Misconfigured::EXIT_CODE as i32];
-const RESTART_FIRST: Duration = Duration::from_millis(100);
-const RESTART_LAST: Duration = Duration::from_secs(5);
-/// A child that lived so long has started; its next death is a new one.
-const LIVED: Duration = Duration::from_secs(2);
+/// How long the instances may take to start before a warning says that some haven't.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs everything until `shutdown`.
@@ -44,7 +32,7 @@ pub(crate) async fn up(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
-    // Bound and let go: the order service binds it again, but a port that is taken is said before anything starts.
+    // The order service binds the port again; binding it here reports a taken port before anything starts.
     let port = service::listen(&up.listen).await?.local_addr()?.port();
     let (bootstrap, broker) = match &up.kafka_brokers {
         None => {
@@ -70,18 +58,20 @@ pub(crate) async fn up(
         telemetry: telemetry.clone(),
     });
     let result = supervise(Arc::clone(&plan), begun, shutdown).await;
-    if let Some(broker) = broker {
-        broker.stop().await?;
+    match broker {
+        Some(broker) => result.and(broker.stop().await),
+        None => result,
     }
-    result
 }
 
 async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
-    // Ends the children also where one of them cannot be started at all.
+    // A child token, so that an error of one child ends the others without cancelling the caller's token.
     let end = shutdown.child_token();
     let mut children = JoinSet::new();
+    let style = LogStyle { format: plan.telemetry.log_format, colour: plan.colour() };
     for (service, instance) in plan.instances() {
-        children.spawn(keep_alive(Arc::clone(&plan), service, instance, end.clone()));
+        let (plan, id) = (Arc::clone(&plan), instance.clone());
+        children.spawn(keep_alive(id, move || plan.command(service, &instance), style, end.clone()));
     }
     let announced = tokio::spawn(announce(Arc::clone(&plan), begun, end.clone()));
     let mut result = Ok(());
@@ -96,7 +86,7 @@ async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken)
     result
 }
 
-/// Tells where everything is once it runs.
+/// Logs the addresses of the page and of Kafka once every instance runs.
 async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
     let authority = authority(&plan.up.listen.host, plan.port);
     let expected: Vec<String> = plan.instances().into_iter().map(|(_, instance)| instance).collect();
@@ -104,23 +94,23 @@ async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
     let Some(ready) = end.run_until_cancelled(ready).await else { return };
     if ready.is_err() {
         let seconds = READY_WITHIN.as_secs();
-        tracing::warn!("not everything is running after {seconds} s; see the messages above");
+        tracing::warn!("some instances are not running after {seconds} s; see the messages above");
         return;
     }
     tracing::info!(
-        "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}{}; Ctrl-C ends it",
+        "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}{}; press Ctrl-C to end it",
         begun.elapsed().as_secs_f32(),
         plan.bootstrap,
         if plan.up.kafka_prefix.is_empty() {
             String::new()
         } else {
-            format!(", names of topics and groups begin with {}", plan.up.kafka_prefix)
+            format!(", topic and group names start with {}", plan.up.kafka_prefix)
         },
-        if plan.embedded { " (embedded broker: keeps nothing after the end)" } else { "" },
+        if plan.embedded { " (embedded broker: its data is gone when the dojo ends)" } else { "" },
     );
 }
 
-/// What is started, and with which settings.
+/// Which instances to start, and with which settings.
 struct Plan {
     program: std::path::PathBuf,
     up: cli::Up,
@@ -155,7 +145,7 @@ impl Plan {
             .arg(service.name())
             .arg("--supervised")
             .args(kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
-            // Of one address for all, the second would find the port taken.
+            // One address for all would be taken after the first.
             .env_remove("ADMIN_LISTEN")
             .env("KAFKA_BROKERS", &self.bootstrap)
             .env("KAFKA_PREFIX", kafka_prefix.to_string())
@@ -177,100 +167,13 @@ impl Plan {
         if self.colour() {
             command.env("CLICOLOR_FORCE", "1");
         }
-        // The child's log goes through the supervisor, which puts its name before each line; its standard output
-        // is the audit stream and stays as it is.
+        // The supervisor forwards the child's log, with its name before each line. Standard output carries the audit
+        // lines and is inherited.
         command.stdin(Stdio::piped()).stdout(Stdio::inherit()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 
     fn colour(&self) -> bool {
         self.telemetry.log_format == LogFormat::Pretty && telemetry::colour()
-    }
-}
-
-/// Starts an instance again and again until `end`.
-async fn keep_alive(
-    plan: Arc<Plan>,
-    service: Service,
-    instance: String,
-    end: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut pause = RESTART_FIRST;
-    while !end.is_cancelled() {
-        let started = Instant::now();
-        let mut child =
-            plan.command(service, &instance).spawn().with_context(|| format!("cannot start {instance}"))?;
-        let log =
-            child.stderr.take().map(|log| tokio::spawn(forward(log, instance.clone(), Arc::clone(&plan))));
-        let status = run_to_end(&mut child, &end).await?;
-        if let Some(log) = log {
-            // A grandchild could hold it open.
-            let _ = tokio::time::timeout(Duration::from_secs(1), log).await;
-        }
-        if end.is_cancelled() {
-            return Ok(());
-        }
-        if status.code().is_some_and(|code| CANNOT_RUN.contains(&code)) {
-            return Err(Misconfigured(format!(
-                "{instance} cannot run as it is configured; see its message above"
-            ))
-            .into());
-        }
-        pause = if started.elapsed() > LIVED { RESTART_FIRST } else { (pause * 2).min(RESTART_LAST) };
-        tracing::warn!(instance, %status, again_in_ms = pause.as_millis(), "ended; starting it again");
-        tokio::select! {
-            () = end.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Waits for a child to end; at `end`, asks it to, and kills it after the bound.
-async fn run_to_end(child: &mut Child, end: &CancellationToken) -> anyhow::Result<ExitStatus> {
-    let stdin = child.stdin.take();
-    tokio::select! {
-        status = child.wait() => return Ok(status?),
-        () = end.cancelled() => drop(stdin),
-    }
-    match tokio::time::timeout(CHILD_ENDS_WITHIN, child.wait()).await {
-        Ok(status) => Ok(status?),
-        Err(_) => {
-            child.kill().await?;
-            Ok(child.wait().await?)
-        }
-    }
-}
-
-/// Writes a child's log to ours, each line under its name.
-async fn forward(log: ChildStderr, instance: String, plan: Arc<Plan>) {
-    let mut lines = BufReader::new(log).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
-        let line = labelled(&line, &instance, plan.telemetry.log_format, plan.colour());
-        // A standard error that nobody reads any more is no reason to stop reading the child's.
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
-}
-
-fn labelled(line: &str, instance: &str, format: LogFormat, colour: bool) -> String {
-    match (format, line.strip_prefix('{')) {
-        (LogFormat::Json, Some(rest)) => format!("{{\"instance\":\"{instance}\",{rest}"),
-        _ if colour => format!("\x1b[36m{instance:<14}\x1b[0m | {line}"),
-        _ => format!("{instance:<14} | {line}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_bears_the_name_of_its_instance() {
-        assert_eq!(labelled("hello", "fraud-1", LogFormat::Pretty, false), "fraud-1        | hello");
-        assert_eq!(
-            labelled("{\"level\":1}", "fraud-1", LogFormat::Json, false),
-            "{\"instance\":\"fraud-1\",\"level\":1}"
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /rules` and `GET /rules/{name}`: which version of a rule decides, where, and why a saved one does not.
+//! `GET /rules` and `GET /rules/{name}`: the version of a rule that is in force, per instance, and the error of its file.
 
 use crate::{app::App, rule_files::RuleFile};
 use axum::{
@@ -8,12 +8,13 @@ use axum::{
 use chrono::Utc;
 use dojo_contract::InstanceStatus;
 use dojo_http::Problem;
+use dojo_rules::FileError;
 use serde_json::{Value, json};
-use std::{path::Path as FilePath, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
     let instances = app.models.instances.all();
-    Json(app.rules.all().iter().map(|rule| view(rule, &app.rules.dir, &instances)).collect())
+    Json(app.rules.all().iter().map(|rule| view(rule, &instances)).collect())
 }
 
 pub(crate) async fn get(
@@ -24,17 +25,28 @@ pub(crate) async fn get(
     let name = name.map(|Path(name)| name).unwrap_or_default();
     let Some(rule) = known.iter().find(|rule| rule.name == name) else {
         let names = known.map(|rule| rule.name).join(", ");
-        return Err(Problem::not_found(format!("there is no such rule: there are {names}")));
+        return Err(Problem::not_found(format!("there is no such rule; the rules are {names}")));
     };
-    let mut view = view(rule, &app.rules.dir, &app.models.instances.all());
-    // As it stands in the file, which is what a person edits, also while it is broken.
-    let file = tokio::fs::read(app.rules.dir.join(rule.file)).await;
-    let source = file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    view["source"] = json!(source.as_deref().unwrap_or(rule.built_in_source));
+    let mut view = view(rule, &app.models.instances.all());
+    // The source is the file's, because that is what a person edits, even while it is broken.
+    let file = rule.file.clone();
+    let reading = tokio::task::spawn_blocking(move || file.read()).await;
+    match reading.unwrap_or_else(|error| Err(FileError::Unreadable(error.to_string()))) {
+        Ok(bytes) => view["source"] = json!(String::from_utf8_lossy(&bytes)),
+        Err(FileError::Missing) => view["source"] = json!(rule.built_in_source),
+        Err(error) => {
+            view["source"] = Value::Null;
+            let reason = format!("{}: {error}", rule.file.path().display());
+            // The watcher, whose message says more, may not have read this file yet.
+            if !rule.error.as_ref().is_some_and(|message| message.starts_with(&reason)) {
+                view["error"] = json!(reason);
+            }
+        }
+    }
     Ok(Json(view))
 }
 
-fn view(rule: &RuleFile, dir: &FilePath, instances: &[InstanceStatus]) -> Value {
+fn view(rule: &RuleFile, instances: &[InstanceStatus]) -> Value {
     let now = Utc::now();
     let by = instances.iter().filter(|status| status.service == rule.service && status.is_live(now));
     let by = by.map(|status| {
@@ -42,7 +54,7 @@ fn view(rule: &RuleFile, dir: &FilePath, instances: &[InstanceStatus]) -> Value 
     });
     json!({
         "name": rule.name,
-        "file": dir.join(rule.file).display().to_string(),
+        "file": rule.file.path().display().to_string(),
         "version": rule.version,
         "builtIn": rule.built_in,
         "error": rule.error,

@@ -30,7 +30,7 @@ pub struct Orders {
     pub client: Client,
     stop: CancellationToken,
     ended: JoinHandle<Result<(), dojo_orders::Error>>,
-    _rules: tempfile::TempDir,
+    pub rules: tempfile::TempDir,
 }
 
 impl Orders {
@@ -68,7 +68,7 @@ impl Orders {
         let stop = CancellationToken::new();
         let ended = tokio::spawn(dojo_orders::run(config, listener, stop.clone()));
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, client, stop, ended, _rules: rules }
+        Self { url, client, stop, ended, rules }
     }
 
     /// Waits until the service is ready; one that never is says why not.

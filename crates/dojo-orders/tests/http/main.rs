@@ -13,5 +13,6 @@ mod older_orders;
 mod orders;
 mod page;
 mod refusals;
+mod rules;
 mod settings;
 mod stream;

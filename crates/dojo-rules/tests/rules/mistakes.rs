@@ -1,14 +1,14 @@
-//! A mistake is found when the file is saved, and said with its place.
+//! A mistake is found when the file is saved, and reported with its position.
 
 use crate::facts::{deliver, judge};
 use dojo_rules::{RuleError, RuleErrorKind};
 
-/// The error of a fraud rule: its kind, its line, and all of its text.
+/// Returns the error of a fraud rule: its kind, its line, and its whole text.
 fn refused(source: &str) -> (RuleErrorKind, Option<usize>, String) {
-    told(judge(source).expect_err(source))
+    parts(judge(source).expect_err(source))
 }
 
-fn told(error: RuleError) -> (RuleErrorKind, Option<usize>, String) {
+fn parts(error: RuleError) -> (RuleErrorKind, Option<usize>, String) {
     (error.kind, error.line, error.to_string())
 }
 
@@ -25,7 +25,7 @@ fn a_misspelled_property_is_named_with_those_that_exist() {
     let error = judge("let a = 1;\nif order.totl > 100.0 { [] } else { [] }").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "fraud.rhai:2:10: `order` has no `totl`: it has id, customerName, item, quantity, price, total, status"
+        "fraud.rhai:2:10: `order` has no `totl`; it has id, customerName, item, quantity, price, total, status"
     );
 }
 
@@ -108,7 +108,7 @@ fn a_throw_in_a_fraud_rule_is_an_error() {
 #[test]
 fn a_file_without_a_statement_is_not_a_rule_that_allows_everything() {
     for source in ["", " \n\t", "// all of it is a comment", "/* so is this */", "fn f() { 1 }"] {
-        assert_eq!(told(deliver(source).expect_err(source)).0, RuleErrorKind::Source, "{source}");
+        assert_eq!(parts(deliver(source).expect_err(source)).0, RuleErrorKind::Source, "{source}");
     }
 }
 

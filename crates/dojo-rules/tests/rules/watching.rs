@@ -1,4 +1,4 @@
-//! A live rule and its file: saved in every way there is, broken, mended, gone and back.
+//! A live rule follows its file, however the file is saved, broken, corrected, removed and restored.
 
 use crate::facts::{order, window};
 use dojo_rules::{FraudRule, LiveRule, Rule, WatchMode};
@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 const MODES: [WatchMode; 3] = WatchMode::ALL;
 
-/// A rules folder, the live rule in it, and its end.
+/// A rules folder, the live rule in it, and its shutdown.
 struct Dojo {
     parent: TempDir,
     live: LiveRule<FraudRule>,
@@ -45,7 +45,7 @@ impl Dojo {
         self.dir().join(FraudRule::FILE)
     }
 
-    /// What the rule in force finds in an everyday order.
+    /// Returns the alerts of the rule in force for an ordinary order.
     fn finds(&self) -> Vec<String> {
         let alerts = self.live.current().rule.judge(&order(1, "1"), &window(1, 1)).unwrap();
         alerts.into_iter().map(|alert| alert.kind).collect()
@@ -248,14 +248,14 @@ fn a_folder_that_is_a_link_is_followed_when_the_link_is_switched() {
 }
 
 #[test]
-fn what_is_no_text_is_refused() {
+fn a_file_that_is_not_a_text_is_refused() {
     let dojo = Dojo::with(WatchMode::Auto, "ONE");
     fs::write(dojo.file(), b"[]\n// caf\xe9\n").unwrap();
     dojo.until_the_error_says("fraud.rhai:2: the text is not UTF-8");
     fs::write(dojo.file(), vec![b' '; 300 * 1024]).unwrap();
-    dojo.until_the_error_says("the file has more than the 262144 bytes");
+    dojo.until_the_error_says("the file is larger than the 262144 bytes allowed");
     fs::write(dojo.file(), "").unwrap();
-    dojo.until_the_error_says("there is no statement in this file");
+    dojo.until_the_error_says("the file has no statement");
     fs::remove_file(dojo.file()).unwrap();
     fs::create_dir(dojo.file()).unwrap();
     dojo.until_the_error_says("the file cannot be read: it is not a regular file");
@@ -276,7 +276,7 @@ fn of_many_saves_in_a_row_the_last_one_holds() {
 }
 
 #[tokio::test]
-async fn a_change_wakes_whoever_waits_for_one() {
+async fn a_change_wakes_its_waiters() {
     let dojo = Dojo::with(WatchMode::Auto, "ONE");
     let mut changes = dojo.live.changes();
     fs::write(dojo.file(), "[").unwrap();
@@ -297,16 +297,16 @@ fn the_watching_ends_with_the_last_handle() {
     drop(clone);
     let start = Instant::now();
     while changes.has_changed().is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(20), "nobody watches for nobody");
+        assert!(start.elapsed() < Duration::from_secs(20), "the thread ends without handles");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn ways_to_watch_have_names() {
+fn watch_modes_have_names() {
     for mode in MODES {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
     let error = "never".parse::<WatchMode>().unwrap_err();
-    assert_eq!(error.to_string(), "`never` is no way to watch rules: write auto, native or poll");
+    assert_eq!(error.to_string(), "`never` is not a watch mode; use auto, native or poll");
 }

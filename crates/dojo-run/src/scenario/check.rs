@@ -1,38 +1,42 @@
-//! What needs more than one place of a scenario to know: limits of the contract, and whether steps make sense together.
+//! Checks a scenario as a whole: the contract's limits, and whether the steps make sense together.
 
-use super::{Document, OrderTemplate, SettingsChange, Step, Text, position::Segment};
+use super::{
+    Text,
+    document::{Document, OrderTemplate, SettingsChange, Step},
+    position::Segment,
+};
 use dojo_contract::{Settings, SettingsPatch};
 use serde_json::Value;
 
 const MAX_STEPS: usize = 1_000;
-/// As long as a run's real name.
+/// Has the length of a real run's name.
 const SAMPLE_RUN: &str = "a1b2c3";
 
-/// Something wrong at a place.
-pub(super) struct Complaint {
+/// A mistake and its path in the document.
+pub(super) struct Mistake {
     pub path: Vec<Segment>,
     pub message: String,
 }
 
-impl Complaint {
+impl Mistake {
     fn new<const N: usize>(path: [Segment; N], message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }
 
-    /// The same, seen from further up.
+    /// Puts `path` before the mistake's own path.
     fn below<const N: usize>(mut self, path: [Segment; N]) -> Self {
         self.path.splice(0..0, path);
         self
     }
 }
 
-pub(super) fn check(document: &Document) -> Result<(), Complaint> {
+pub(super) fn check(document: &Document) -> Result<(), Mistake> {
     if document.name.trim().is_empty() {
-        return Err(Complaint::new(["name".into()], "the name is empty; say what the room will see"));
+        return Err(Mistake::new(["name".into()], "the name is empty; write what the room will see"));
     }
     if document.steps.is_empty() || document.steps.len() > MAX_STEPS {
         let message = format!("there are {} steps; give 1 to {MAX_STEPS}", document.steps.len());
-        return Err(Complaint::new(["steps".into()], message));
+        return Err(Mistake::new(["steps".into()], message));
     }
     if let Some(change) = &document.settings {
         check_settings(change).map_err(|c| c.below(["settings".into()]))?;
@@ -45,7 +49,7 @@ pub(super) fn check(document: &Document) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn check_step(step: &Step, ordered: bool) -> Result<(), Complaint> {
+fn check_step(step: &Step, ordered: bool) -> Result<(), Mistake> {
     match step {
         Step::Pause(_) => Ok(()),
         Step::Say(text) => check_unnumbered(text).map_err(|c| c.below(["say".into()])),
@@ -60,9 +64,9 @@ fn check_step(step: &Step, ordered: bool) -> Result<(), Complaint> {
                 .and_then(|()| check_order(order, 1))
                 .map_err(|c| c.below(["order".into()]))
         }
-        Step::Expect(_) if !ordered => Err(Complaint::new(
+        Step::Expect(_) if !ordered => Err(Mistake::new(
             ["expect".into()],
-            "nothing has been ordered yet, and only this run's own orders count; put an `order` or a `flood` before it",
+            "no order comes before this step, and only this run's own orders count; put an `order` or a `flood` before it",
         )),
         Step::Expect(expectation) => match &expectation.customer {
             Some(customer) => {
@@ -73,31 +77,31 @@ fn check_step(step: &Step, ordered: bool) -> Result<(), Complaint> {
     }
 }
 
-fn check_unnumbered(text: &Text) -> Result<(), Complaint> {
+fn check_unnumbered(text: &Text) -> Result<(), Mistake> {
     if text.is_numbered() {
-        return Err(Complaint::new([], "`${n}` has a value only in the order of a `flood`; leave it out"));
+        return Err(Mistake::new([], "`${n}` has a value only in the order of a `flood`; remove it"));
     }
     Ok(())
 }
 
-/// What the order service would refuse, refused before anything is sent; the last order of a flood has the longest names.
-fn check_order(order: &OrderTemplate, count: u64) -> Result<(), Complaint> {
+/// Refuses what the order service would refuse, before anything is sent. The last order of a flood has the longest names.
+fn check_order(order: &OrderTemplate, count: u64) -> Result<(), Mistake> {
     match order.fill(SAMPLE_RUN, count).validated() {
         Ok(_) => Ok(()),
         Err(errors) => Err(errors
             .into_iter()
             .next()
-            .map(|e| Complaint::new([e.field.as_str().into()], format!("`{}` {}", e.field, e.message)))
-            .unwrap_or_else(|| Complaint::new([], "the order service would refuse this order"))),
+            .map(|e| Mistake::new([e.field.as_str().into()], format!("`{}` {}", e.field, e.message)))
+            .unwrap_or_else(|| Mistake::new([], "the order service would refuse this order"))),
     }
 }
 
-fn check_settings(change: &SettingsChange) -> Result<(), Complaint> {
+fn check_settings(change: &SettingsChange) -> Result<(), Mistake> {
     match SettingsPatch::parse(&Value::Object(change.0.clone()), &Settings::default()) {
         Ok(_) => Ok(()),
         Err(errors) => {
             let Some(error) = errors.into_iter().next() else { return Ok(()) };
-            // The field of one instance is `instances.<id>.<setting>`, and an id may have points of its own.
+            // A field of one instance is `instances.<id>.<setting>`, and the id may contain points.
             let path = match error.field.split_once('.') {
                 Some((instances, rest)) => {
                     let (id, setting) = rest.rsplit_once('.').unwrap_or((rest, ""));
@@ -105,7 +109,7 @@ fn check_settings(change: &SettingsChange) -> Result<(), Complaint> {
                 }
                 None => vec![error.field.as_str().into()],
             };
-            Err(Complaint { path, message: format!("`{}` {}", error.field, error.message) })
+            Err(Mistake { path, message: format!("`{}` {}", error.field, error.message) })
         }
     }
 }

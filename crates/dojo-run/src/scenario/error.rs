@@ -1,11 +1,11 @@
-//! Why a scenario cannot be parsed, in the form that mends it fastest: what, where, the line itself, and what to write.
+//! The error of a scenario that can't be parsed: what is wrong, where, the line itself, and what to write instead.
 //!
-//! Two sources say "no": the YAML parser, in serde's words, which are put into ours here; and our own checks.
+//! Errors come from the YAML parser, whose words (serde's) are rephrased here, and from the crate's own checks.
 
 use serde_yaml::Error as YamlError;
 use std::fmt;
 
-/// A place in the text; both count from 1, columns in characters.
+/// A position in the text. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Position {
@@ -14,7 +14,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Where a text begins.
+    /// The start of a text.
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a scenario cannot be parsed. `Display` is the whole message, over several lines, without a line end at its end.
+/// Why a scenario can't be parsed. `Display` writes the whole message: several lines, without a newline at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     file: String,
@@ -41,14 +41,14 @@ impl ParseError {
         Self { file: file.into(), message: message.into(), help: Some(help.into()), place: None }
     }
 
-    /// An error at one place.
+    /// An error at one position.
     pub(super) fn at(file: &str, source: &str, position: Position, message: String) -> Self {
-        // libyaml ends lines where YAML does; `lines` knows the two ends that editors write.
+        // YAML has more line ends than `lines` knows, but editors write only the two that it knows.
         let line = source.lines().nth(position.line.saturating_sub(1)).unwrap_or_default().to_owned();
         Self { file: file.into(), message, help: None, place: Some((position, line)) }
     }
 
-    /// What the YAML parser says about `source`.
+    /// The YAML parser's error about `source`.
     pub(super) fn from_yaml(file: &str, source: &str, error: &YamlError) -> Self {
         let (message, help) = rephrase(&bare_message(error));
         match error.location() {
@@ -60,7 +60,7 @@ impl ParseError {
         }
     }
 
-    /// Where it is, if it is at one place.
+    /// The error's position, if it has one.
     pub fn position(&self) -> Option<Position> {
         self.place.as_ref().map(|(position, _)| *position)
     }
@@ -86,7 +86,7 @@ impl fmt::Display for ParseError {
     }
 }
 
-/// As much of a line as fits a terminal, around the place, and how many characters stand before it there.
+/// Returns the part of a line around `column` that fits a terminal, and how many of its characters are before the column.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     const WIDTH: usize = 120;
     const BEFORE: usize = 60;
@@ -95,12 +95,12 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (printable(&line.chars().skip(skipped).take(WIDTH).collect::<String>()), caret - skipped)
 }
 
-/// A scenario from elsewhere must not steer the terminal that shows its errors.
+/// Replaces control characters, so that a scenario from elsewhere can't control the terminal that shows its errors.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The parser's message without the path before it and the place behind it, which are shown in our own way.
+/// Returns the parser's message without its path and its position, which `Display` shows in another form.
 fn bare_message(error: &YamlError) -> String {
     let mut message = error.to_string();
     if let Some(at) = error.location() {
@@ -122,7 +122,7 @@ fn is_path(text: &str) -> bool {
     ["name", "lesson", "settings", "steps"].contains(&root) && !text.contains('`')
 }
 
-/// Serde's words in ours, and what to do about it. Words that are not known stay as they are.
+/// Rephrases a message of serde and adds what to do about it. An unknown message stays as it is.
 fn rephrase(message: &str) -> (String, Option<String>) {
     let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     for kind in ["unknown field", "unknown variant"] {
@@ -131,20 +131,20 @@ fn rephrase(message: &str) -> (String, Option<String>) {
             continue;
         };
         let (named, known) = (named.trim().trim_matches('`'), quoted(known));
-        let said = match (nearest(named, &known), kind) {
+        let message = match (nearest(named, &known), kind) {
             (None, _) if named == "<<" => {
-                "YAML's merge key `<<` is not taken; write the members out".to_owned()
+                "a scenario can't use YAML's merge key `<<`; write the members out".to_owned()
             }
             (Some(near), _) => format!("unknown name `{named}`; did you mean `{near}`?"),
-            (None, "unknown field") => format!("unknown name `{named}`; take it away"),
+            (None, "unknown field") => format!("unknown name `{named}`; remove it"),
             (None, _) => format!("unknown name `{named}`"),
         };
-        return (said, Some(format!("known here: {}", known.join(", "))));
+        return (message, Some(format!("known names here: {}", known.join(", "))));
     }
     if let Some(field) = message.strip_prefix("missing field ") {
         let help =
             "add it; a member belongs to the name above it only if it is indented further than that name";
-        return (format!("{field} is missing here"), Some(help.to_owned()));
+        return (format!("{field} is missing"), Some(help.to_owned()));
     }
     for kind in ["invalid type: ", "invalid value: "] {
         if let Some((found, expected)) =
@@ -163,31 +163,25 @@ fn rephrase(message: &str) -> (String, Option<String>) {
     (message.to_owned(), help)
 }
 
-/// Words of the YAML parser that say too little, and ours for them.
+/// Messages of the YAML parser that say too little, and what replaces them.
 const REPLACED: &[(&str, &str)] = &[
-    ("repetition limit exceeded", "the aliases unfold to too much; write it out, or make it a `flood`"),
-    ("EOF while parsing a value", "there is nothing in it; a scenario has at least `name` and `steps`"),
-    (
-        "more than one document",
-        "there is a second document after `---`; give each scenario a file of its own",
-    ),
-    (
-        "unknown anchor",
-        "this alias has no anchor; put `&` and its name before the value it stands for, further up",
-    ),
+    ("repetition limit exceeded", "the aliases expand to too many values; write them out, or use a `flood`"),
+    ("EOF while parsing a value", "the file is empty; write at least `name` and `steps`"),
+    ("more than one document", "there is a second document after `---`; put each scenario into its own file"),
+    ("unknown anchor", "this alias has no anchor; put `&` and its name before a value further up"),
 ];
 
-/// Words of the YAML scanner that are right but do not say what to do.
+/// Messages of the YAML scanner that don't say what to do, and what to do.
 const EXPLAINED: &[(&str, &str)] = &[
     ("cannot start any token", "indent with spaces, not with tabs; quote text that begins with a sign"),
-    ("mapping values are not allowed", "quote text that has a `:` in it, or look at the indentation"),
+    ("mapping values are not allowed", "quote text that has a `:` in it, or correct the indentation"),
     (
         "did not find expected",
-        "look before this place: is a bracket, a quote or a comma missing, or a line indented unlike its neighbours?",
+        "check the text before this position for a missing bracket, quote or comma, or a wrong indentation",
     ),
 ];
 
-/// What serde calls a found value, in a facilitator's words.
+/// Replaces serde's name of a value by one that a facilitator knows.
 fn plain(found: &str) -> String {
     match found {
         "unit value" | "Option value" => "nothing".to_owned(),
@@ -198,7 +192,7 @@ fn plain(found: &str) -> String {
     }
 }
 
-/// The known name that was probably meant.
+/// Returns the known name that was probably meant.
 fn nearest<'a>(named: &str, known: &'a [String]) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(&named.to_lowercase(), &name.to_lowercase());
     let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
@@ -210,19 +204,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_serde_that_are_not_known_stay_as_they_are() {
+    fn an_unknown_message_of_serde_stays_as_it_is() {
         assert_eq!(rephrase("something new in serde").0, "something new in serde");
     }
 
     #[test]
-    fn a_long_line_is_shown_around_the_place() {
+    fn a_long_line_is_cut_around_the_position() {
         let line = format!("{}x{}", "a".repeat(500), "b".repeat(500));
         let (shown, caret) = excerpt(&line, 501);
         assert_eq!((shown.chars().nth(caret), shown.chars().count()), (Some('x'), 120));
     }
 
     #[test]
-    fn a_scenario_cannot_steer_the_terminal() {
+    fn a_scenario_cannot_control_the_terminal() {
         let error = ParseError::at("f", "a\u{1b}[2Jb", Position::START, "bad \u{7}".into());
         assert!(!error.to_string().contains(['\u{1b}', '\u{7}']), "{error}");
     }

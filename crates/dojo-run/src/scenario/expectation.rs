@@ -1,4 +1,4 @@
-//! What a scenario expects to see: which events, of whose orders, how many, within which time.
+//! An expectation of a scenario: which events, of which customer's orders, how many, and within which time.
 
 use super::{Text, scalar};
 use dojo_contract::AuditAction;
@@ -8,29 +8,29 @@ use serde::{
 };
 use std::{fmt, time::Duration};
 
-/// How long events are waited for where a scenario does not say.
+/// Default time within which the events must arrive.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Events that must have arrived about this run's own orders, counted from the run's start.
+/// Events about this run's own orders that must arrive, counted from the start of the run.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Expectation {
     /// Which events are counted.
     pub subject: Subject,
-    /// Only orders of this customer; else every order of the run so far.
+    /// Counts only orders of this customer; without it, every order of the run so far.
     pub customer: Option<Text>,
-    /// How many there must be.
+    /// How many events there must be.
     pub count: Count,
-    /// How long they may take, from the moment the step begins.
+    /// How long they may take, from the start of the step.
     pub within: Duration,
 }
 
 /// Which events are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// Audit events with any of these actions, at least one; with `alert`, only those that carry an alert of this type.
+    /// Audit events with any of these actions; with `alert`, only events that carry an alert of this type.
     Audit {
-        /// The actions.
+        /// The actions, at least one.
         actions: Vec<AuditAction>,
         /// The type of alert, such as `VELOCITY`.
         alert: Option<String>,
@@ -39,16 +39,16 @@ pub enum Subject {
     DeadLetter,
 }
 
-/// How many there must be.
+/// How many events there must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// So many, neither more nor fewer.
+    /// This number.
     Exactly(u64),
-    /// So many or more.
+    /// This number or more.
     AtLeast(u64),
-    /// So many or fewer.
+    /// This number or fewer.
     AtMost(u64),
-    /// So many for each single order.
+    /// This number for every single order.
     PerOrder(u64),
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// The action's name on the wire.
+/// Returns the action's name on the wire.
 pub(crate) fn action_name(action: AuditAction) -> String {
     match serde_json::to_value(action) {
         Ok(serde_json::Value::String(name)) => name,
@@ -111,7 +111,7 @@ struct Written {
     within: Option<scalar::Span>,
 }
 
-/// As the events are called on `GET /events`.
+/// A name of events on `GET /events`.
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Event {
@@ -126,14 +126,14 @@ impl TryFrom<Written> for Expectation {
         let subject = match (written.action, written.event, written.alert) {
             (None, Some(Event::Dlq), None) => Subject::DeadLetter,
             (_, Some(Event::Dlq), _) => {
-                return Err("dead letters have no `action` and no `alert`; leave them out");
+                return Err("dead letters have neither `action` nor `alert`; remove them");
             }
             (Some(Actions(actions)), _, Some(_)) if actions != [AuditAction::FraudAlert] => {
-                return Err("only FRAUD_ALERT carries an `alert`; make it the one `action`");
+                return Err("only FRAUD_ALERT carries an `alert`; make it the only `action`");
             }
             (Some(Actions(actions)), _, alert) => Subject::Audit { actions, alert },
             (None, _, _) => {
-                return Err("nothing is expected; add such as `action: NOTIFIED`, or `event: dlq`");
+                return Err("the step expects no event; add one such as `action: NOTIFIED` or `event: dlq`");
             }
         };
         let mut counts = [

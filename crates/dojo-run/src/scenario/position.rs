@@ -1,7 +1,7 @@
-//! Where things stand in a YAML text, and what no scenario's text may hold.
+//! Finds positions in a YAML text, and refuses what no scenario may contain.
 //!
-//! The YAML parser tells positions with errors alone. So both passes here are readers that build nothing: one that fails
-//! where something is wrong with the document whatever it says, one that fails on purpose at the place asked for.
+//! The YAML parser gives positions only with errors. So both passes here build nothing: one fails at what no document may
+//! contain, the other fails on purpose at the position in question.
 
 use super::Position;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -10,7 +10,7 @@ use std::{collections::HashSet, fmt};
 /// One step down into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// Into the member of this name.
+    /// Into the member with this name.
     Member(String),
     /// Into the element with this index, from 0.
     Element(usize),
@@ -28,17 +28,17 @@ impl From<usize> for Segment {
     }
 }
 
-/// How many values a scenario may have once its aliases are written out. A few hundred bytes of aliases of aliases
-/// would otherwise unfold to billions.
+/// Most values of a scenario once its aliases are expanded. A few hundred bytes of aliases of aliases would otherwise
+/// expand to billions.
 const MAX_VALUES: usize = 100_000;
 
-/// Refuses members given twice (the YAML parser would take either), endless aliases, and numbers that are none.
+/// Refuses members given twice (the YAML parser would take either), aliases that expand too far, and infinite numbers.
 pub(super) fn survey(source: &str) -> Result<(), serde_yaml::Error> {
     let mut left = MAX_VALUES;
     Survey { left: &mut left }.deserialize(serde_yaml::Deserializer::from_str(source))
 }
 
-/// Where the value at `path` stands; where it is not there, its nearest ancestor that is.
+/// Returns the position of the value at `path`, or of its nearest ancestor that exists.
 pub(super) fn of(source: &str, path: &[Segment]) -> Position {
     (0..=path.len())
         .rev()
@@ -107,11 +107,11 @@ impl<'de> Visitor<'de> for Survey<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
-        // JSON has no such number, and serde_json would make null of it: a setting taken away instead of refused.
+        // JSON has no such number. serde_json would write null, which removes a setting.
         if number.is_finite() {
             Ok(())
         } else {
-            Err(E::custom("no number can be sent for this; quote it if it is text"))
+            Err(E::custom("JSON can't represent this number; quote it if it is text"))
         }
     }
 
@@ -133,11 +133,11 @@ impl<'de> Visitor<'de> for Survey<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(de::Error::custom("a YAML tag (`!…`) has no meaning in a scenario; take it away"))
+        Err(de::Error::custom("a YAML tag (`!…`) has no meaning in a scenario; remove it"))
     }
 }
 
-/// A member's name that was not there before; it is refused as it is read, so that the error stands at the second one.
+/// Reads a member's name, and fails if it was read before, so that the error has the position of the second one.
 struct NewName<'a> {
     seen: &'a mut HashSet<String>,
 }
@@ -178,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for Locate<'_> {
     }
 }
 
-/// Whatever is not a way further down is refused by serde's defaults: at the end of the path that is the purpose.
+/// Serde's default methods refuse every other value. At the end of the path, that error is what is wanted.
 impl<'de> Visitor<'de> for Locate<'_> {
     type Value = ();
 

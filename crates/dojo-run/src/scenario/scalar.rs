@@ -1,5 +1,5 @@
-//! Numbers, durations and rates as a person writes them. Each reads its own text, so that a price is exact (a YAML
-//! library would hand over a binary fraction) and an error stands at its own place and says what to write.
+//! Numbers, durations and rates as a person writes them. Each is parsed from its text, so that a price is exact (a YAML
+//! library would pass a binary fraction), and an error has its own position and says what to write.
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{
@@ -12,7 +12,7 @@ const MAX_COUNT: u64 = 100_000;
 const MAX_SPAN: Duration = Duration::from_secs(600);
 const MAX_PER_SECOND: u32 = 10_000;
 
-/// Reads a scalar from its text with `parse`, which says why not. `expecting` is for what is no scalar at all.
+/// Reads a scalar from its text with `parse`. `expecting` describes it in the error for a list or a mapping.
 pub(super) fn read<'de, D, T, F>(deserializer: D, expecting: &'static str, parse: F) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -43,13 +43,13 @@ fn whole<T: std::str::FromStr>(text: &str, expecting: &str) -> Result<T, String>
     text.parse().map_err(|_| format!("`{text}` is not {expecting}"))
 }
 
-/// The quantity of an order; its limits are the contract's.
+/// Reads the quantity of an order, whose limits the contract checks.
 pub(super) fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     const EXPECTING: &str = "a whole number";
     read(deserializer, EXPECTING, |text| whole(text, EXPECTING))
 }
 
-/// The price of an order, exactly as it is written; its limits are the contract's.
+/// Reads the exact price of an order, whose limits the contract checks.
 pub(super) fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
     const EXPECTING: &str = "a price in dollars such as 9.50";
     read(deserializer, EXPECTING, |text| {
@@ -57,7 +57,7 @@ pub(super) fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decima
     })
 }
 
-/// How many orders a flood has.
+/// Reads the number of orders of a flood.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     const EXPECTING: &str = "a whole number from 1 to 100000";
     read(deserializer, EXPECTING, |text| {
@@ -66,7 +66,7 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     })
 }
 
-/// How many events are expected.
+/// A number of expected events.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number(pub u64);
 
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 fn span(text: &str) -> Option<Duration> {
-    // `ms` before `m` and `s`, which it ends and begins with.
+    // `ms` comes first, because it ends with `s`.
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
     let (number, unit) = units.iter().find_map(|(name, millis)| Some((text.strip_suffix(name)?, *millis)))?;
     let millis = amount(number)?.checked_mul(Decimal::from(unit))?;
@@ -104,7 +104,7 @@ fn amount(text: &str) -> Option<Decimal> {
     digits.starts_with(|c: char| c.is_ascii_digit()).then(|| Decimal::from_str_exact(digits).ok())?
 }
 
-/// So many in a length of time.
+/// A number of orders per second or per minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     amount: Decimal,
@@ -118,7 +118,7 @@ enum Unit {
 }
 
 impl Rate {
-    /// How many a second.
+    /// Returns the number per second.
     pub fn per_second(&self) -> f64 {
         let amount = self.amount.to_f64().unwrap_or(1.0);
         match self.unit {
@@ -127,9 +127,9 @@ impl Rate {
         }
     }
 
-    /// How long after the first the one with this index (from 0) is due.
+    /// Returns how long after the first order the one with this index, from 0, is due.
     pub fn due(&self, index: u64) -> Duration {
-        // From the start and not from the one before, so that rounding does not add up.
+        // Computed from the start, not from the order before, so that rounding errors don't add up.
         Duration::try_from_secs_f64(index as f64 / self.per_second()).unwrap_or(Duration::MAX)
     }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_so_many_a_second_or_a_minute() {
+    fn a_rate_is_a_number_per_second_or_minute() {
         let read = |text| Rate::parse(text).map(|r| (r.per_second(), r.due(10)));
         assert_eq!(read("20/s"), Some((20.0, Duration::from_millis(500))));
         assert_eq!(read("30/min"), Some((0.5, Duration::from_secs(20))));

@@ -1,5 +1,5 @@
-//! Text with placeholders: `${run}`, a short name of this run, so that no order is mistaken for one of another run; and
-//! `${n}`, an order's number within its flood.
+//! Text with placeholders: `${run}`, the short name of this run, which distinguishes its orders from those of another run;
+//! and `${n}`, an order's number in its flood.
 
 use super::scalar;
 use serde::{Deserialize, Deserializer};
@@ -25,7 +25,7 @@ impl Text {
         let mut rest = written;
         while let Some((literal, from)) = rest.split_once("${") {
             let Some((name, after)) = from.split_once('}') else {
-                return Err(format!("`${{{from}` has no `}}`; write ${{run}} or ${{n}}"));
+                return Err(format!("`${{{from}` has no `}}`; use ${{run}} or ${{n}}"));
             };
             parts.push(Part::Literal(literal.to_owned()));
             parts.push(match name {
@@ -33,7 +33,7 @@ impl Text {
                 "n" => Part::Number,
                 _ => {
                     return Err(format!(
-                        "`${{{name}}}` stands for nothing; there are ${{run}} and, in a flood, ${{n}}"
+                        "`${{{name}}}` is not a placeholder; use ${{run}} or, in a flood, ${{n}}"
                     ));
                 }
             });
@@ -43,7 +43,7 @@ impl Text {
         Ok(Self { written: written.to_owned(), parts })
     }
 
-    /// The text in run `run`, in the `n`th order of a flood.
+    /// Returns the text for the `n`th order of a flood in run `run`.
     pub fn fill(&self, run: &str, n: u64) -> String {
         let mut text = String::new();
         for part in &self.parts {
@@ -56,13 +56,13 @@ impl Text {
         text
     }
 
-    /// Whether it differs from order to order of a flood.
+    /// Returns whether the text differs between the orders of a flood.
     pub fn is_numbered(&self) -> bool {
         self.parts.contains(&Part::Number)
     }
 }
 
-/// As it was written.
+/// Writes the text with its placeholders.
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn placeholders_are_filled_wherever_they_stand() {
+    fn every_placeholder_is_filled() {
         let text = Text::parse("${n}: ${run}-${run} $5").unwrap();
         assert_eq!(text.fill("ab", 7), "7: ab-ab $5");
     }

@@ -1,4 +1,4 @@
-//! What counts, and what does not.
+//! Expectations, and the events that they count.
 
 use crate::{
     command::{ORDER, Written, play, scenario},
@@ -80,7 +80,7 @@ async fn all_expectations_are_looked_at_also_after_one_that_is_missed() {
     ];
     let ended = play(&dojo.url, &steps).await.expect(exit::NOT_MET);
     assert!(ended.stdout.contains("met      NOTIFIED"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("no order of this run is of that customer"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("this run has no order of that customer"), "{}", ended.stdout);
     assert!(ended.stdout.contains("2 of 3 expectations not met"), "{}", ended.stdout);
 }
 

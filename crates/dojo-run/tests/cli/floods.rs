@@ -1,4 +1,4 @@
-//! A flood keeps its schedule, or says that it could not.
+//! A flood keeps its schedule, or reports that it could not.
 
 use crate::{
     command::{ORDER, play},
@@ -48,7 +48,7 @@ async fn orders_that_are_refused_end_the_flood_with_the_first_reason() {
 
 #[tokio::test]
 async fn a_target_that_is_away_is_told_with_the_way_to_start_it() {
-    // Bound and dropped: nobody else is given this port at once.
+    // The system does not assign a port again right after it was closed.
     let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let ended = play(&url, &[ORDER]).await.expect(exit::COULD_NOT_RUN);
     assert!(ended.stdout.contains(&format!("nothing answers at {url}")), "{}", ended.stdout);
@@ -62,6 +62,6 @@ async fn something_else_at_the_port_is_told_apart() {
     let other = axum::Router::new().fallback(|| async { "hello" });
     let serving = tokio::spawn(async move { axum::serve(listener, other).await });
     let ended = play(&url, &[ORDER]).await.expect(exit::COULD_NOT_RUN);
-    assert!(ended.stdout.contains("is something else at the target's port?"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("is another program at the target's port?"), "{}", ended.stdout);
     serving.abort();
 }

@@ -1,6 +1,6 @@
-//! One service in its own process, without a supervisor: what ends stays ended.
+//! One service in its own process, without a supervisor that would restart it.
 
-use crate::process::{DOJO, Lines, lines, workspace};
+use crate::process::{DOJO, Lines, lines, send_signal, workspace};
 use dojo_kafka::KafkaConfig;
 use dojo_testbed::eventually;
 use std::process::{Child, Command, Stdio};
@@ -61,8 +61,7 @@ impl Alone {
 
     /// Sends the process a signal, such as `-STOP`.
     pub fn signal(&self, signal: &str) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        send_signal(signal, self.process.id());
     }
 
     /// Returns `host:port` of health and metrics, once the service listens there.

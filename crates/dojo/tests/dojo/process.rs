@@ -1,4 +1,4 @@
-//! A started dojo, for one test.
+//! A dojo for one test.
 
 use crate::events::Events;
 use dojo_kafka::KafkaConfig;
@@ -17,38 +17,40 @@ use std::{
 /// The program under test.
 pub const DOJO: &str = env!("CARGO_BIN_EXE_dojo");
 
-/// How many kills a test spreads over what it kills; `DOJO_KILLS` asks for more than twenty.
+/// Returns how often a test kills processes: twenty times, or as often as `DOJO_KILLS` says.
 pub fn kills() -> usize {
     std::env::var("DOJO_KILLS").map_or(20, |kills| kills.parse().expect("DOJO_KILLS is a number"))
 }
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// `dojo-run`, which `cargo test --workspace` builds beside `dojo`.
+/// Returns the path of `dojo-run`, which `cargo test --workspace` builds beside `dojo`.
 pub fn dojo_run() -> PathBuf {
     let path = Path::new(DOJO).with_file_name(format!("dojo-run{}", std::env::consts::EXE_SUFFIX));
     assert!(path.exists(), "{} is not there: build it with `cargo build --package dojo-run`", path.display());
     path
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// How a dojo is started.
+/// The arguments of a dojo.
 pub struct Start {
     command: Command,
     kafka: KafkaConfig,
     rules: bool,
+    stdout_lines: usize,
+    log_lines: usize,
 }
 
 impl Start {
-    /// Everything, with rules of its own, every notification delivered: on the Kafka that the suite runs on, under a
-    /// prefix of its own, or else on the embedded broker.
+    /// A dojo with its own copy of the rules, which delivers every notification. It runs on the suite's Kafka, under its own
+    /// prefix, or else on the embedded broker.
     pub fn new() -> Self {
         match brokers() {
             Some(brokers) => {
@@ -58,44 +60,56 @@ impl Start {
         }
     }
 
-    /// The same, on the embedded broker wherever the suite runs: for what is about that broker.
+    /// The same, always on the embedded broker, for tests of that broker.
     pub fn embedded() -> Self {
         Self::on(KafkaConfig::new(format!("localhost:{}", free_port())), "--broker-listen")
     }
 
-    /// The same, on the Kafka of another dojo, under a prefix of its own.
+    /// The same, on the Kafka of another dojo, under its own prefix.
     pub fn beside(dojo: &Dojo) -> Self {
         Self::on(KafkaConfig { prefix: own_prefix(), ..dojo.kafka.clone() }, "--kafka-brokers")
     }
 
-    /// The same, on a Kafka that is there already.
+    /// The same, on a running Kafka.
     pub fn at(kafka: &KafkaConfig) -> Self {
         Self::on(kafka.clone(), "--kafka-brokers")
     }
 
-    /// On `kafka`, whose address is given by `flag`.
+    /// A dojo on `kafka`, whose address `flag` passes.
     fn on(kafka: KafkaConfig, flag: &str) -> Self {
         let mut command = Command::new(DOJO);
         let passed =
             |name: &str| matches!(name, "PATH" | "HOME" | "RUST_LOG") || name.starts_with("KAFKA_CONFIG_");
         command.env_clear().envs(std::env::vars().filter(|(name, _)| passed(name)));
         command.args(["--fail-rate", "0", flag, &kafka.brokers, "--kafka-prefix", &kafka.prefix.to_string()]);
-        Self { command, kafka, rules: true }
+        Self { command, kafka, rules: true, stdout_lines: usize::MAX, log_lines: usize::MAX }
     }
 
-    /// With an argument more.
+    /// Adds an argument.
     pub fn arg(mut self, arg: &str) -> Self {
         self.command.arg(arg);
         self
     }
 
-    /// Without a rules folder.
+    /// Leaves out the rules folder.
     pub fn without_rules(mut self) -> Self {
         self.rules = false;
         self
     }
 
-    /// Starts it and waits until everything runs.
+    /// Closes standard output after one line, as `head -1` does.
+    pub fn head(mut self) -> Self {
+        self.stdout_lines = 1;
+        self
+    }
+
+    /// Closes standard error after one line.
+    pub fn head_of_log(mut self) -> Self {
+        self.log_lines = 1;
+        self
+    }
+
+    /// Starts the dojo and waits until every instance runs.
     pub async fn ready(self) -> Dojo {
         let dojo = self.spawn();
         dojo.is_ready().await;
@@ -120,8 +134,8 @@ impl Start {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let log = lines(child.stderr.take().unwrap());
+        let stdout = head(child.stdout.take().unwrap(), self.stdout_lines);
+        let log = head(child.stderr.take().unwrap(), self.log_lines);
         let stdin = child.stdin.take();
         Dojo {
             child,
@@ -137,25 +151,35 @@ impl Start {
     }
 }
 
-/// Lets go of a connection before the service does, which closes one after a minute without a request.
+/// Returns a client that closes an idle connection before the service does, which waits for a minute.
 pub fn client() -> reqwest::Client {
     let bounded = reqwest::Client::builder().timeout(Duration::from_secs(20));
     bounded.pool_idle_timeout(Duration::from_secs(20)).build().unwrap()
 }
 
-/// What a process has written so far, line by line.
+/// The lines that a process has written so far.
 pub type Lines = Arc<Mutex<Vec<String>>>;
 
-/// Reads lines to their end, on a thread, so that their writer is never held up.
+/// Reads all lines on a thread, so that their writer never blocks.
 pub fn lines(from: impl Read + Send + 'static) -> Lines {
+    head(from, usize::MAX)
+}
+
+/// Reads at most `most` lines, on a thread, and then closes `from`.
+fn head(from: impl Read + Send + 'static, most: usize) -> Lines {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
+        for line in BufReader::new(from).lines().map_while(Result::ok).take(most) {
             keep.lock().unwrap().push(line);
         }
     });
     kept
+}
+
+/// Sends a process a signal, such as `-STOP`.
+pub fn send_signal(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// A running dojo; ends when dropped.
@@ -195,7 +219,7 @@ impl Dojo {
         self.ask(path).await.unwrap()
     }
 
-    /// The same, where the service may be starting or have a lot to do.
+    /// The same, while the service may be starting or busy.
     pub async fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
         answer.json().await.map_err(|e| e.to_string())
@@ -213,19 +237,33 @@ impl Dojo {
         .await;
     }
 
-    /// Ends it; how long that took.
+    /// Ends the dojo and returns how long that took.
     pub async fn end(self) -> Duration {
         let begun = Instant::now();
         tokio::task::spawn_blocking(move || drop(self)).await.unwrap();
         begun.elapsed()
     }
 
-    /// The audit service's lines so far.
+    /// Sends the supervisor a signal, such as `-INT`.
+    pub fn signal(&self, signal: &str) {
+        send_signal(signal, self.child.id());
+    }
+
+    /// Waits until the supervisor has ended by itself, and returns its exit code.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        eventually("the dojo to end", async || match self.child.try_wait().unwrap() {
+            Some(status) => Ok(status.code()),
+            None => Err("it still runs"),
+        })
+        .await
+    }
+
+    /// Returns the audit lines so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.lock().unwrap().clone()
     }
 
-    /// The log so far, as one text.
+    /// Returns the log so far, as one text.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
@@ -238,7 +276,7 @@ impl Dojo {
         .await;
     }
 
-    /// Ids and process ids of the instances that say they run.
+    /// Returns the ids and process ids of the instances that report to run.
     pub async fn running(&self) -> Result<Vec<(String, u64)>, String> {
         let ready = self.http.get(format!("{}/readyz", self.url)).send().await.map_err(|e| e.to_string())?;
         if !ready.status().is_success() {
@@ -251,7 +289,7 @@ impl Dojo {
             .collect())
     }
 
-    /// Process ids of the services by instance id, as the system has them (Linux's `/proc`).
+    /// Returns the process ids of the services by instance id (from Linux's `/proc`).
     pub fn services(&self) -> BTreeMap<String, u32> {
         let parent = format!("PPid:\t{}", self.child.id());
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -270,7 +308,7 @@ impl Dojo {
         pids.filter_map(instance).collect()
     }
 
-    /// Kills `instance` without a goodbye, and waits until another process runs under its name.
+    /// Kills `instance` with SIGKILL, and waits until another process runs under its name.
     pub async fn kill_and_wait(&self, instance: &str) {
         let old = self.kill(instance).await;
         eventually("the killed instance to run again", async || {
@@ -283,7 +321,7 @@ impl Dojo {
         .await;
     }
 
-    /// Kills `instance` without a goodbye; answers its old process id.
+    /// Kills `instance` with SIGKILL, and returns its old process id.
     pub async fn kill(&self, instance: &str) -> u64 {
         eventually("the instance to run and be killed", async || {
             let running = self.running().await?;
@@ -296,15 +334,15 @@ impl Dojo {
         .await
     }
 
-    /// Places an order, whatever it takes: a machine under load may answer that it is not in the list yet, and then the same
-    /// order is asked for again. Answers its id.
+    /// Places an order and returns its id. On a busy machine the service may answer that the list doesn't show the order yet;
+    /// then the same request is sent again.
     pub async fn placed(&self, customer: &str, price: &str) -> String {
         let key = uuid::Uuid::new_v4().to_string();
         eventually("the order to be placed", async || self.post_order(customer, price, Some(&key)).await)
             .await
     }
 
-    /// Asks for an order, once; answers its id.
+    /// Places an order with a single request, and returns its id.
     pub async fn order(&self, customer: &str, price: &str) -> Result<String, String> {
         self.post_order(customer, price, None).await
     }
@@ -326,12 +364,12 @@ impl Dojo {
         }
     }
 
-    /// The events from now on.
+    /// Opens the event stream from now on.
     pub async fn events(&self) -> Events {
         Events::open(&self.url).await
     }
 
-    /// Plays a scenario with `dojo-run`; answers its exit code and everything it said.
+    /// Plays a scenario with `dojo-run`, and returns its exit code and all its output.
     pub async fn play(&self, scenario: &str) -> (i32, String) {
         let path = workspace().join("scenarios").join(scenario).with_extension("yaml");
         let mut command = tokio::process::Command::new(dojo_run());

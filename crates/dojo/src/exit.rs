@@ -1,0 +1,53 @@
+//! Reasons for an early end of the process, and the exit codes that report them.
+
+use std::{io::Write as _, process::ExitCode};
+
+/// Exit code after [`Misconfigured`]: `EX_CONFIG` of sysexits.h. The supervisor doesn't restart such a service.
+pub(crate) const MISCONFIGURED: u8 = 78;
+/// Exit code after [`OutputClosed`]: what a shell reports for a program that SIGPIPE ended.
+pub(crate) const OUTPUT_CLOSED: u8 = 141;
+/// Exit code after [`Interrupted`]: what a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// A configuration that a person has to correct before another start makes sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misconfigured(pub(crate) String);
+
+/// The reader of the audit lines has gone, as in `dojo | head -1`.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub(crate) struct OutputClosed;
+
+/// A second signal ended the process before its services had stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("a second signal ended the dojo before its services had stopped")]
+pub(crate) struct Interrupted;
+
+/// Prints `error`, unless it only says that the reader has gone, and returns the exit code for it.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let code = code(error);
+    if code != OUTPUT_CLOSED {
+        // Standard error may be closed, too, as in `dojo 2>&1 | head -1`.
+        let _ = writeln!(std::io::stderr(), "dojo: {error:#}");
+    }
+    ExitCode::from(code)
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    // A Kafka property that librdkafka refuses once, it refuses at every start.
+    let refused = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(dojo_kafka::Error::Create { .. }))
+    };
+    if error.is::<Misconfigured>() || error.chain().any(refused) {
+        MISCONFIGURED
+    } else if error.is::<OutputClosed>()
+        || matches!(error.downcast_ref(), Some(dojo_audit::Error::OutputClosed))
+    {
+        OUTPUT_CLOSED
+    } else if error.is::<Interrupted>() {
+        INTERRUPTED
+    } else {
+        1
+    }
+}
