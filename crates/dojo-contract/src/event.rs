@@ -303,9 +303,12 @@ mod tests {
     }
 
     fn read(order: &str) -> Result<OrderEvent, Unreadable> {
-        let order = format!(r#"{{"id":"00000000-0000-0000-0000-000000000001","status":"created",{order},
-            "createdAt":"2026-01-31T09:30:00.000Z"}}"#);
-        let event = format!(r#"{{"action":"created","timestamp":"2026-01-31T09:30:00.000Z","order":{order}}}"#);
+        let order = format!(
+            r#"{{"id":"00000000-0000-0000-0000-000000000001","status":"created",{order},
+            "createdAt":"2026-01-31T09:30:00.000Z"}}"#
+        );
+        let event =
+            format!(r#"{{"action":"created","timestamp":"2026-01-31T09:30:00.000Z","order":{order}}}"#);
         OrderEvent::read(Some(event.as_bytes()))
     }
 

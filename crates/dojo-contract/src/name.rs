@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_name_without_anything_to_see_is_refused() {
-        for name in ["\u{200b}", "\u{200b}\u{feff}", "\u{3164}", "\u{2800}", "\u{301}", "\u{ad}\u{a0}\u{ad}"] {
+        for name in ["\u{200b}", "\u{200b}\u{feff}", "\u{3164}", "\u{2800}", "\u{301}", "\u{ad}\u{a0}\u{ad}"]
+        {
             let message = normalized(name).unwrap_err();
             assert!(message.contains("no visible character"), "{name:?}: {message}");
         }

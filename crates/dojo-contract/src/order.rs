@@ -183,7 +183,12 @@ impl OrderChange {
 }
 
 /// Normalizes the names, and checks every field against its limits.
-fn check(customer: &mut String, item: &mut String, quantity: i64, price: Decimal) -> Result<(), Vec<FieldError>> {
+fn check(
+    customer: &mut String,
+    item: &mut String,
+    quantity: i64,
+    price: Decimal,
+) -> Result<(), Vec<FieldError>> {
     let check_name = |field: &str, name: &mut String| match name::normalized(name) {
         Ok(normalized) => {
             *name = normalized;

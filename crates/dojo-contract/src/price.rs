@@ -25,7 +25,8 @@ pub fn serialize<S: Serializer>(price: &Decimal, serializer: S) -> Result<S::Ok,
 
 /// For `#[serde(with = "price")]`: reads a JSON number.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-    exact(&Number::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("a decimal can't hold the price"))
+    exact(&Number::deserialize(deserializer)?)
+        .ok_or_else(|| D::Error::custom("a decimal can't hold the price"))
 }
 
 #[cfg(test)]
@@ -42,7 +43,9 @@ mod tests {
 
     #[test]
     fn a_price_is_read_digit_by_digit_or_not_at_all() {
-        for (json, price) in [("0.1", "0.1"), ("19.90", "19.90"), ("1e3", "1000"), ("5E-1", "0.5"), ("-1", "-1")] {
+        for (json, price) in
+            [("0.1", "0.1"), ("19.90", "19.90"), ("1e3", "1000"), ("5E-1", "0.5"), ("-1", "-1")]
+        {
             assert_eq!(read(json).as_deref(), Some(price), "{json}");
         }
         for json in ["1e400", "1E5000", "1e999999999", "9.50000000000000000000000000000000000001"] {

@@ -364,8 +364,10 @@ fn read_instance(
     let field = format!("{INSTANCES}.{instance}");
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if instance.is_empty() || instance.len() > 100 || !instance.chars().all(allowed) {
-        errors
-            .push(FieldError::new(field, "isn't an instance id: give 1 to 100 of a-z, A-Z, 0-9, '-', '_', '.'"));
+        errors.push(FieldError::new(
+            field,
+            "isn't an instance id: give 1 to 100 of a-z, A-Z, 0-9, '-', '_', '.'",
+        ));
         return;
     }
     match values {

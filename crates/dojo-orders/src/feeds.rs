@@ -27,7 +27,7 @@ use crate::{
     reading::{self, read},
 };
 use chrono::{TimeDelta, Utc};
-use dojo_contract::{AuditEvent, InstanceStatus, header, topic};
+use dojo_contract::{AuditEvent, InstanceStatus, OrderEvent, header, topic};
 use dojo_kafka::{
     AssignedPartition, Consume, ConsumerLoop, Error, From, Handler, Instance, Isolation, LogLookup, Outbox,
     Position, Producer, Progress, Record, StartAt, Tail, Tailed, consume, tail,
@@ -67,7 +67,7 @@ pub(crate) fn follow(
     shutdown: &CancellationToken,
 ) -> Result<Feeds, Error> {
     let kafka = &config.kafka;
-    let client = |what: &str| format!("{}-{what}", config.instance_id);
+    let client = |what: &str| format!("{}-{what}", config.instance_id());
     let list = {
         let mut reader = ListReader::new(Arc::clone(model));
         let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
@@ -249,7 +249,7 @@ impl ListReader {
         if self.expected.begins_anew(record) {
             self.model.orders_mut().forget(partition);
         }
-        match read(record.value) {
+        match OrderEvent::read(record.value) {
             Ok(event) if header::is_original(&record.headers) => {
                 self.model.orders_mut().apply(partition, event);
             }

@@ -19,7 +19,7 @@
 //! document (`problem.rs`).
 
 mod config;
-pub use config::Config;
+pub use config::{Config, PageConfig};
 
 mod cursor;
 mod feed;

@@ -161,7 +161,7 @@ impl Picture {
         let notified_twice = recent.notified_twice();
         drop(recent);
         let settings = app.settings.get().map(|follower| follower.settings()).unwrap_or_default();
-        let defaults = app.config.defaults();
+        let defaults = &app.config.defaults;
         let now = Utc::now();
         let mut instances = app.model.instances.all();
         instances.sort_by_key(|status| rank(status.service));
@@ -178,7 +178,7 @@ impl Picture {
         Self {
             cursor: cursor.to_string(),
             ready,
-            instance_id: app.config.instance_id.clone(),
+            instance_id: app.config.instance_id().to_owned(),
             embedded: app.config.embedded_broker,
             brokers: app.config.kafka.brokers.clone(),
             prefix: app.config.kafka.prefix.to_string(),
@@ -187,10 +187,10 @@ impl Picture {
             audit,
             alerts,
             dead_letters,
-            fail_rate: Value::of(&settings, Setting::FailRate, &defaults),
-            guarantee: Value::of(&settings, Setting::Guarantee, &defaults),
+            fail_rate: Value::of(&settings, Setting::FailRate, defaults),
+            guarantee: Value::of(&settings, Setting::Guarantee, defaults),
             notified_twice,
-            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, &defaults, now)).collect(),
+            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, defaults, now)).collect(),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     app::App,
-    assets, dead_letters, events, health, orders,
+    assets, dead_letters, events, health,
+    metrics::Metrics,
+    orders,
     origin::{self, OwnNames},
     page,
     problem::Problem,
@@ -16,10 +18,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use dojo_kafka::Readiness;
 use futures::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
+pub(crate) fn router(app: Arc<App>, own_names: OwnNames, readiness: Readiness, metrics: Metrics) -> Router {
     let marks = Arc::clone(&app.marks);
     let notices = move || marks.notices();
     Router::new()
@@ -34,7 +37,7 @@ pub(crate) fn router(app: Arc<App>, own_names: OwnNames) -> Router {
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
         .route("/status", get(status::status))
-        .merge(health::routes(app.config.readiness.clone(), app.config.metrics.clone(), notices))
+        .merge(health::routes(readiness, metrics, notices))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -11,6 +11,7 @@ use crate::{
     feeds::{self, Feeds},
     hub::Capacity,
     marks::{self, Marks},
+    metrics::Metrics,
     model::Model,
     mutations::{MESSAGE_TIMEOUT, Mutations},
     origin::OwnNames,
@@ -21,7 +22,9 @@ use crate::{
     template::Template,
 };
 use dojo_contract::Service;
-use dojo_kafka::{Instance, Observed, Producer, Progress, Reporter, SettingsFollower, notify_on_change};
+use dojo_kafka::{
+    Instance, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, notify_on_change,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -54,22 +57,32 @@ pub enum Error {
 /// # Errors
 /// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
 /// ended the HTTP server.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let own_names =
-        OwnNames::new(listener.local_addr().map_err(Error::Listener)?.ip(), &config.allowed_hosts);
-    let serve = |app, serving| server::serve(listener, router(app, own_names), server::CONNECTIONS, serving);
-    run_with(config, serve, shutdown).await
+        OwnNames::new(listener.local_addr().map_err(Error::Listener)?.ip(), &config.page.allowed_hosts);
+    let asked = readiness.clone();
+    let serve = |app, serving| {
+        let router = router(app, own_names, asked, metrics);
+        server::serve(listener, router, server::CONNECTIONS, serving)
+    };
+    run_with(config, readiness, serve, shutdown).await
 }
 
 async fn run_with<S: Future<Output = ()> + Send + 'static>(
     config: Config,
+    readiness: Readiness,
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     // Whatever ends `run` ends everything it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
-    let readiness = config.readiness.clone();
     let app = Arc::new(app(config, &serving).await?);
     let of = Arc::downgrade(&app);
     let gone = || vec![("end", "the service has ended".to_owned())];
@@ -115,18 +128,19 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
 }
 
 async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
-    let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
+    let producer = Producer::batching(&config.kafka, config.instance_id(), MESSAGE_TIMEOUT)?;
     let model = Arc::new(Model::new(Capacity::default()));
-    let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
+    let (kafka, id) = (config.kafka.clone(), config.instance_id());
     let marks = Arc::new(Marks::new(&kafka, producer.clone(), id)?);
     let mutations = Mutations::new(producer.clone(), Arc::clone(&model), Arc::clone(&marks), id.to_owned());
     let rules = {
-        let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
+        let (dir, mode, serving) =
+            (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
         tokio::task::spawn_blocking(move || Rules::open(&dir, mode, &serving)).await.map_err(Error::Rules)?
     };
     Ok(App {
         log: Log::new(kafka, producer.clone(), id, serving.clone()),
-        template: Template::new(config.templates_dir.as_deref())?,
+        template: Template::new(config.page.templates_dir.as_deref())?,
         settings: ControlPlane::default(),
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
@@ -157,7 +171,7 @@ async fn start_reporting(
     reading: &CancellationToken,
 ) -> Result<Reporter, Error> {
     let (config, progress) = (&app.config, app.relay.clone());
-    let follower = SettingsFollower::start(&config.kafka, &config.instance_id, reading).await?;
+    let follower = SettingsFollower::start(&config.kafka, config.instance_id(), reading).await?;
     app.settings.follow(follower.clone());
     notify_on_change(follower.changes(), Arc::clone(&changed));
     let observe = move || Observed {
@@ -178,7 +192,9 @@ async fn start_reporting(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dojo_kafka::{KafkaConfig, Readiness};
+    use dojo_contract::Defaults;
+    use dojo_kafka::{InstanceName, KafkaConfig};
+    use dojo_rules::{RulesConfig, WatchMode};
 
     #[tokio::test]
     async fn a_server_that_fails_ends_the_service_which_is_not_ready_any_more() {
@@ -186,19 +202,15 @@ mod tests {
         let readiness = Readiness::default();
         let config = Config {
             kafka: KafkaConfig::new("127.0.0.1:1"),
-            instance_id: "order-1".into(),
-            fail_rate: None,
-            max_retries: None,
-            rules_dir: rules.path().to_owned(),
-            rules_watch: "poll".parse().unwrap(),
-            templates_dir: None,
-            allowed_hosts: Vec::new(),
+            instance: InstanceName::default(),
+            defaults: Defaults::default(),
+            rules: RulesConfig { rules_dir: rules.path().to_owned(), rules_watch: WatchMode::Poll },
+            page: crate::PageConfig::default(),
             embedded_broker: false,
-            readiness: readiness.clone(),
-            metrics: crate::Metrics::default(),
         };
         let serve = |_, _| async { panic!("a defect, as the test wants it") };
-        let ran = timeout(Duration::from_secs(60), run_with(config, serve, CancellationToken::new())).await;
+        let run = run_with(config, readiness.clone(), serve, CancellationToken::new());
+        let ran = timeout(Duration::from_secs(60), run).await;
         assert!(matches!(ran, Ok(Err(Error::Server(_)))), "{ran:?}");
         assert_eq!(readiness.causes()[0].0, "end");
     }

@@ -52,7 +52,7 @@ impl ControlPlane {
 
 pub(crate) async fn get(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let settings = app.settings.follower()?.settings();
-    Ok(Json(view(&settings, &app.config.defaults())).into_response())
+    Ok(Json(view(&settings, &app.config.defaults)).into_response())
 }
 
 pub(crate) async fn patch(
@@ -79,7 +79,7 @@ pub(crate) async fn patch(
     })?;
     let offset = delivered.iter().map(|d| d.offset + 1).max().unwrap_or_default();
     let waiting = wait_until_applied(&app, follower, offset).await;
-    let mut view = view(&follower.settings(), &app.config.defaults());
+    let mut view = view(&follower.settings(), &app.config.defaults);
     if waiting.is_empty() {
         return Ok(Json(view).into_response());
     }
@@ -92,7 +92,7 @@ async fn wait_until_applied(app: &App, follower: &SettingsFollower, offset: i64)
     let until = Instant::now() + APPLIED_WITHIN;
     let mut own = follower.changes();
     if timeout_at(until, own.wait_for(|settings| settings.offset >= offset)).await.is_err() {
-        return vec![app.config.instance_id.clone()];
+        return vec![app.config.instance_id().to_owned()];
     }
     let mut changes = app.model.instances.changes();
     loop {

@@ -1,15 +1,14 @@
 //! Rules in rhai: compile, watch, evaluate in a sandbox, keep the last good version.
 //!
-//! A rule is a file that participants edit while the dojo runs. This crate takes plain facts about an order and gives
-//! back a decision; it knows neither Kafka nor HTTP, and nobody else knows rhai.
+//! A rule is a file that participants edit while the dojo runs. This crate takes plain facts about an order and returns a
+//! decision. It knows neither Kafka nor HTTP, and no other crate knows rhai.
 //!
 //! - [`FraudRule`] and [`NotificationRule`] are the two rules: source in, decisions out.
-//! - [`LiveRule`] keeps one of them in step with its file: what is saved is in force within half a second, and what is
-//!   broken never is.
+//! - [`LiveRule`] keeps one of them in step with its file: a saved edit is in force within half a second, and a broken one
+//!   never is.
 //!
-//! What a caller may rely on: a decision follows from the source, the facts and the seed alone; whatever the source
-//! says, an evaluation ends, in bounded time and memory; and every mistake is a [`RuleError`] that says file, line and
-//! column.
+//! A caller may rely on this: a decision follows from the source, the facts and the seed alone; every evaluation ends, in
+//! bounded time and memory; and every mistake is a [`RuleError`] that names file, line and column.
 //!
 //! ```
 //! use dojo_rules::{FraudRule, OrderFacts, Rule, WindowFacts};
@@ -20,6 +19,7 @@
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
+mod config;
 mod facts;
 mod rule;
 
@@ -36,8 +36,9 @@ mod live;
 mod snapshot;
 mod watch;
 
+pub use config::RulesConfig;
 pub use error::{RuleError, RuleErrorKind};
-pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, Severity, WindowFacts};
+pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, WindowFacts};
 pub use fraud::FraudRule;
 pub use live::{InForce, LiveRule, Version};
 pub use notification::NotificationRule;
