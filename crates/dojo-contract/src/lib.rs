@@ -10,7 +10,7 @@
 mod name;
 mod order;
 pub mod price;
-pub use name::NAME_MAX_CHARS;
+pub use name::{NAME_MAX_CHARS, normalize_name};
 pub use order::{FieldError, NewOrder, Order, OrderChange, OrderStatus};
 
 mod event;

@@ -8,10 +8,15 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nf
 /// The longest name of a customer or an item, in characters after normalization.
 pub const NAME_MAX_CHARS: usize = 100;
 
-/// Returns `name` trimmed and in NFC, or what is wrong with it.
+/// Returns the one spelling of `name`: trimmed and in NFC.
+pub fn normalize_name(name: &str) -> String {
+    let name = name.trim();
+    if is_nfc(name) { name.to_owned() } else { name.nfc().collect() }
+}
+
+/// Returns the one spelling of `name`, or what is wrong with it.
 pub(crate) fn normalized(name: &str) -> Result<String, String> {
-    let trimmed = name.trim();
-    let name = if is_nfc(trimmed) { trimmed.to_owned() } else { trimmed.nfc().collect() };
+    let name = normalize_name(name);
     let chars = name.chars().count();
     if chars == 0 {
         return Err(format!("is empty: give 1 to {NAME_MAX_CHARS} characters"));

@@ -24,13 +24,15 @@ pub struct KafkaConfig {
     )]
     pub brokers: String,
 
-    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it, such as class-7.
+    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it: with class-7. the topic
+    /// orders is class-7.orders
     #[arg(
         id = "kafka_prefix",
         long = "kafka-prefix",
         env = "KAFKA_PREFIX",
         value_name = "PREFIX",
-        default_value = ""
+        default_value = "",
+        hide_default_value = true
     )]
     pub prefix: Prefix,
 

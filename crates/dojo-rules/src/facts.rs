@@ -1,7 +1,7 @@
-//! The facts that a rule gets and the decisions that it returns: plain values, so that a service knows nothing about rhai,
-//! and a rule nothing about Kafka.
+//! The facts that a rule gets and the decisions that it returns: plain values, so that a caller needs to know nothing about
+//! rules, and a rule nothing about events.
 //!
-//! Facts come from the orders and windows of `dojo-contract`, and decisions become its events.
+//! The facts come from the orders and windows of `dojo-contract`, and the decisions become its events.
 
 use dojo_contract::{FraudAlert, Order, Severity, WindowStats};
 use rust_decimal::Decimal;
@@ -58,7 +58,7 @@ impl From<WindowStats> for WindowFacts {
     }
 }
 
-/// One attempt to notify a customer about an order, as a rule sees it under the name `delivery`.
+/// An attempt to notify a customer about an order, as a rule sees it under the name `delivery`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFacts {
     /// What happened to the order: `created`, `updated` or `deleted`.
@@ -71,15 +71,15 @@ pub struct DeliveryFacts {
     pub instance_id: String,
 }
 
-/// Something that a fraud rule finds suspicious.
+/// A suspicion of the fraud rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// Type of the alert, for example `VELOCITY`; a rule may invent types. Never empty, at most
-    /// [`Alert::MAX_KIND`] characters.
+    /// The type of fraud, such as `VELOCITY` or one of the rule's own. Not empty, and at most [`Alert::MAX_KIND`]
+    /// characters.
     pub kind: String,
-    /// Why the rule raised it, for a person; at most [`Alert::MAX_REASON`] characters.
+    /// The reason, for a person; at most [`Alert::MAX_REASON`] characters.
     pub reason: String,
-    /// How bad it is.
+    /// How bad.
     pub severity: Severity,
 }
 
@@ -102,19 +102,19 @@ impl From<Alert> for FraudAlert {
     }
 }
 
-/// The outcome of one attempt to notify a customer.
+/// The result of an attempt to notify a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// The customer was notified.
     Delivered,
     /// The attempt failed.
     Failed {
-        /// Why it failed, in the rule's words; at most [`Delivery::MAX_REASON`] characters.
+        /// The reason, in the rule's words; at most [`Delivery::MAX_REASON`] characters.
         reason: String,
     },
 }
 
 impl Delivery {
-    /// Longest reason, in characters; the rest of a longer one is cut.
+    /// Longest reason, in characters; a longer one is cut.
     pub const MAX_REASON: usize = 1_000;
 }

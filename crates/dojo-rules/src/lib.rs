@@ -4,11 +4,10 @@
 //! decision. It knows neither Kafka nor HTTP, and no other crate knows rhai.
 //!
 //! - [`FraudRule`] and [`NotificationRule`] are the two rules: source in, decisions out.
-//! - [`LiveRule`] keeps one of them in step with its file: a saved edit is in force within half a second, and a broken one
-//!   never is.
+//! - [`LiveRule`] follows a rule's file: a saved rule is in force within half a second, and a broken one never is.
 //!
 //! A caller may rely on this: a decision follows from the source, the facts and the seed alone; every evaluation ends, in
-//! bounded time and memory; and every mistake is a [`RuleError`] that names file, line and column.
+//! bounded time and memory; and every mistake in a rule is a [`RuleError`] with its file, line and column.
 //!
 //! ```
 //! use dojo_rules::{FraudRule, OrderFacts, Rule, WindowFacts};

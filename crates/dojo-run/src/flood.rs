@@ -131,7 +131,7 @@ pub async fn place(
     order: dojo_contract::NewOrder,
 ) -> Result<(), RunError> {
     // As the order service does, so that a customer asked for is found.
-    let customer = order.customer_name.trim().to_owned();
+    let customer = dojo_contract::normalize_name(&order.customer_name);
     let id = client.place(&order).await?;
     watched.send_modify(|watched| watched.ledger.claim(id, customer));
     Ok(())

@@ -124,8 +124,9 @@ pub(crate) struct Up {
     #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT")]
     pub(crate) kafka_brokers: Option<String>,
 
-    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it, such as class-7.
-    #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "")]
+    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it: with class-7. the topic
+    /// orders is class-7.orders
+    #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) kafka_prefix: dojo_kafka::Prefix,
 
     /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat. The environment variable is

@@ -1,7 +1,6 @@
 //! The dojo behind one command: parse, compose, wait. What happens is in the libraries of the services.
 
 mod cli;
-mod misconfigured;
 mod telemetry;
 
 mod shutdown;
@@ -19,11 +18,27 @@ mod service;
 use anyhow::Context as _;
 use clap::Parser as _;
 use cli::{Cli, Command};
-use misconfigured::Misconfigured;
 use std::{process::ExitCode, time::Duration};
 
 /// After this long a blocked thread no longer holds up the end of the process.
 const RUNTIME_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// What a person has to change before another try makes sense: exit code 78, `EX_CONFIG` of sysexits.h. The
+/// supervisor does not start such a service again.
+#[derive(Debug)]
+struct Misconfigured(String);
+
+impl Misconfigured {
+    const EXIT_CODE: u8 = 78;
+}
+
+impl std::fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misconfigured {}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
