@@ -36,8 +36,8 @@ pub struct KafkaConfig {
     )]
     pub prefix: Prefix,
 
-    /// Any librdkafka property, such as security.protocol=SSL; may repeat. The environment variable is
-    /// KAFKA_CONFIG_<PROPERTY>, such as KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
+    /// Any librdkafka property, such as security.protocol=SSL; may repeat. As an
+    /// environment variable it is KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
     #[arg(id = "kafka_config", long = "kafka-config", value_name = "PROPERTY=VALUE", value_parser = parse_property)]
     pub properties: Vec<(String, String)>,
 }

@@ -129,8 +129,8 @@ pub(crate) struct Up {
     #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) kafka_prefix: dojo_kafka::Prefix,
 
-    /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat. The environment variable is
-    /// KAFKA_CONFIG_<PROPERTY>, such as KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
+    /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat. As an
+    /// environment variable it is KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
     #[arg(long, value_name = "PROPERTY=VALUE", value_parser = dojo_kafka::parse_property)]
     pub(crate) kafka_config: Vec<(String, String)>,
 
