@@ -1,12 +1,12 @@
-//! The line that is printed for one record of `audit`. Pure.
+//! The line for one record of `audit`. Pure.
 
 use chrono::{DateTime, Utc};
 use dojo_contract::{AuditAction, AuditEvent, Source, time};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// What is printed of an event: the same five members in the same order, always, so that a line is easy to read and
-/// to cut. An event that names no instance has `null` there.
+/// The printed part of an event: always the same five members in the same order, so that a line is easy to read and to
+/// cut. The instance of an event without one is `null`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -18,17 +18,17 @@ struct Line<'a> {
     timestamp: DateTime<Utc>,
 }
 
-/// The value of a record of `audit` as a line of JSON, its end included; or why it cannot be read.
+/// Returns the value of a record of `audit` as a line of JSON with its line break, or why it can't be read.
 pub fn line(value: Option<&[u8]>) -> Result<Vec<u8>, String> {
-    let value = value.ok_or("it has no value")?;
+    let value = value.ok_or("the record has no value")?;
     let event: AuditEvent = serde_json::from_slice(value).map_err(|error| {
-        // It quotes the value, which may be a megabyte.
-        format!("its value is no audit event: {:.200}", error.to_string())
+        // The error quotes the value, which may be a megabyte.
+        format!("the value isn't an audit event: {:.200}", error.to_string())
     })?;
     let AuditEvent { source, action, order_id, timestamp, .. } = event;
     let line = Line { source, action, order_id, instance_id: event.instance_id.as_deref(), timestamp };
     let mut line =
-        serde_json::to_vec(&line).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+        serde_json::to_vec(&line).map_err(|error| format!("the line can't be written as JSON: {error}"))?;
     line.push(b'\n');
     Ok(line)
 }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn what_is_no_event_says_why() {
         for (value, why) in
-            [(None, "no value"), (Some(&b"\xff"[..]), "no audit event"), (Some(b"{}"), "missing field")]
+            [(None, "no value"), (Some(&b"\xff"[..]), "isn't an audit event"), (Some(b"{}"), "missing field")]
         {
             let reason = line(value).unwrap_err();
             assert!(reason.contains(why), "{reason}");

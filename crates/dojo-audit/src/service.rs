@@ -1,7 +1,7 @@
-//! The audit service as a handler of `audit`: a record in, a line out, done.
+//! The audit service as a handler of `audit`: one record in, one line out.
 //!
-//! A record is done when its line is written, so a restart goes on where the lines end; after a crash the last few may
-//! be written again.
+//! A record is done when its line is written, so a restart continues where the lines end. After a crash the last few lines
+//! may be written again.
 
 use crate::line::line;
 use dojo_contract::topic;
@@ -17,7 +17,7 @@ pub struct Audit<W> {
 }
 
 impl<W: Write> Audit<W> {
-    /// A service that writes to `lines`, and cancels `closed` when nobody reads them any more.
+    /// Creates a service that writes to `lines`, and cancels `closed` when their reader has closed them.
     pub fn new(lines: W, closed: CancellationToken) -> Self {
         Self { lines, closed, unreadable: 0 }
     }
@@ -32,13 +32,13 @@ impl<W: Write + Send + 'static> Handler for Audit<W> {
             Ok(line) => match self.lines.write_all(&line).and_then(|()| self.lines.flush()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                    // As in `dojo audit | head`: the reader has what it wanted. What it has not seen is not done.
-                    tracing::info!("nobody reads the lines any more; ending");
+                    // As in `dojo audit | head`: the reader has what it wanted. The line it hasn't seen isn't done.
+                    tracing::info!("the reader of standard output has closed it; ending");
                     self.closed.cancel();
                     return Ok(());
                 }
                 Err(error) => {
-                    let message = format!("cannot write a line to standard output: {error}");
+                    let message = format!("can't write a line to standard output: {error}");
                     return Err(Error::Handler { group: topic::AUDIT_GROUP.to_owned(), message });
                 }
             },

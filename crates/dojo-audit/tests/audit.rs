@@ -5,7 +5,7 @@
 use chrono::Utc;
 use dojo_audit::{Config, run_with};
 use dojo_contract::{AuditAction, AuditEvent, Source, topic};
-use dojo_kafka::Outgoing;
+use dojo_kafka::{InstanceName, Outgoing, Readiness};
 use dojo_testbed::{Kafka, PATIENCE};
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
@@ -37,12 +37,9 @@ impl Service {
     fn start(kafka: &Kafka) -> Self {
         let (sender, lines) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let config = Config {
-            kafka: kafka.config.clone(),
-            instance_id: Some("audit-1".to_owned()),
-            readiness: dojo_kafka::Readiness::default(),
-        };
-        let ended = tokio::spawn(run_with(config, Lines(sender), stop.clone()));
+        let instance = InstanceName { instance_id: Some("audit-1".to_owned()) };
+        let config = Config { kafka: kafka.config.clone(), instance };
+        let ended = tokio::spawn(run_with(config, Readiness::default(), Lines(sender), stop.clone()));
         Self { lines, stop, ended }
     }
 

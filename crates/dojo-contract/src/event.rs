@@ -1,9 +1,12 @@
-//! What is said about an order: the three kinds of event that are the lesson.
+//! The three kinds of event about an order, which are the lesson.
 
-use crate::{Order, time};
+use crate::{FieldError, Order, time};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// As much of a parser's complaint as is kept: it quotes the value, which may be a megabyte.
+const WHY_MAX_CHARS: usize = 200;
 
 /// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,8 +39,8 @@ impl From<OrderAction> for AuditAction {
     }
 }
 
-/// A record of the topic `orders`. A retry or a redrive is the same event again, told apart by
-/// [headers](crate::header) alone.
+/// A record of the topic `orders`. A retry or a redrive is the same event again; only its
+/// [headers](crate::header) tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderEvent {
@@ -45,12 +48,45 @@ pub struct OrderEvent {
     pub action: OrderAction,
     /// The order after it happened.
     pub order: Order,
-    /// When; the Kafka record's timestamp is the same.
+    /// When it happened; the Kafka record's timestamp is the same.
     #[serde(with = "time")]
     pub timestamp: DateTime<Utc>,
 }
 
-/// Which service speaks in an [`AuditEvent`].
+impl OrderEvent {
+    /// Reads the value of a record of `orders`, which any producer may have written. The names in it are normalized.
+    ///
+    /// # Errors
+    /// The value isn't an order event, or the API would refuse its order.
+    pub fn read(value: Option<&[u8]>) -> Result<Self, Unreadable> {
+        let value = value.ok_or(Unreadable::NoValue)?;
+        // A derived `Deserialize` would take an array of the fields, too.
+        if value.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Unreadable::NoEvent("it isn't a JSON object".to_owned()));
+        }
+        let event: Self = serde_json::from_slice(value)
+            .map_err(|error| Unreadable::NoEvent(format!("{:.WHY_MAX_CHARS$}", error.to_string())))?;
+        let order = event.order.validated().map_err(Unreadable::Order)?;
+        Ok(Self { order, ..event })
+    }
+}
+
+/// Why a record of `orders` can't be read. The notification service sends it to `orders-dlq` as it came, with this text in
+/// its headers; every other reader logs, counts and skips it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The value is null.
+    #[error("the record has no value")]
+    NoValue,
+    /// The value isn't an event.
+    #[error("the value isn't an order event: {0}")]
+    NoEvent(String),
+    /// The order breaks limits that the API keeps.
+    #[error("the order breaks a limit: {}", .0.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "))]
+    Order(Vec<FieldError>),
+}
+
+/// The service that sent an [`AuditEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -75,7 +111,7 @@ pub enum AuditAction {
     Deleted,
     /// The notification was delivered.
     Notified,
-    /// Delivery failed; the event goes round once more.
+    /// Delivery failed; the event was sent to `orders` once more.
     Retry,
     /// Delivery failed for the last time; the event is on the dead-letter topic.
     Dlq,
@@ -83,9 +119,10 @@ pub enum AuditAction {
     FraudAlert,
     /// No fraud alert.
     FraudCheckPassed,
-    /// A dead letter was sent back to `orders`.
+    /// A dead letter was sent back to `orders`. No service sends this yet; readers know it already.
     Redriven,
-    /// Delivery failed for the last time and the event was thrown away, because the settings say so.
+    /// Delivery failed for the last time, and the event was dropped because the settings say so. No service sends this yet;
+    /// readers know it already.
     Dropped,
     /// The rule itself failed, so there is no verdict.
     RuleError,
@@ -95,31 +132,31 @@ pub enum AuditAction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {
-    /// Who says it.
+    /// The service that sent the event.
     pub source: Source,
     /// What happened.
     pub action: AuditAction,
-    /// To which order.
+    /// The order to which it happened.
     pub order_id: Uuid,
     /// When it happened.
     #[serde(with = "time")]
     pub timestamp: DateTime<Utc>,
-    /// Which instance of the service.
+    /// The instance of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
-    /// Whose order.
+    /// The order's customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_name: Option<String>,
-    /// How often the event had been retried when this happened; after `RETRY`, the retry just begun.
+    /// How often the event had been retried when this happened; with `RETRY`, including the retry that begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_count: Option<u32>,
-    /// What the fraud rule found.
+    /// Alerts of the fraud rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<FraudAlert>>,
-    /// What the fraud rule saw of the window.
+    /// The counts that the fraud rule was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_stats: Option<WindowStats>,
-    /// Why, for a person.
+    /// Why it happened, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The version of the rule that decided.
@@ -134,7 +171,7 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// An event with the fields that every audit event has; set the others on it.
+    /// Returns an event with the fields that every audit event has; the caller sets the others.
     pub fn new(source: Source, action: AuditAction, order_id: Uuid, timestamp: DateTime<Utc>) -> Self {
         Self {
             source,
@@ -154,26 +191,47 @@ impl AuditEvent {
     }
 }
 
-/// How much a person should care.
+/// How bad a [`FraudAlert`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Severity {
+    /// Worth a look.
     Low,
+    /// Suspicious.
     Medium,
+    /// Almost certainly fraud.
     High,
+}
+
+impl Severity {
+    /// Every severity, the worst first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
+
+    /// The name on the wire and in rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+        }
+    }
+
+    /// Returns the severity that is called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
 }
 
 /// One suspicion about one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FraudAlert {
-    /// `VELOCITY`, `BURST`, `AMOUNT`, or whatever a rule invents.
+    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Why, for a person.
+    /// Why the rule raised it, for a person.
     pub reason: String,
-    /// How bad.
+    /// How bad it is.
     pub severity: Severity,
 }
 
@@ -183,7 +241,7 @@ pub struct FraudAlert {
 pub struct WindowStats {
     /// Orders of this order's customer.
     pub customer_orders_in_window: u64,
-    /// Orders of everybody.
+    /// Orders of all customers.
     pub global_orders_in_window: u64,
     /// Whether some partitions of `orders` belonged to another member of the group, so that their orders are missing
     /// in both counts.
@@ -198,11 +256,11 @@ pub struct WindowStats {
 pub struct DlqEvent {
     /// The action of the event that could not be delivered.
     pub action: OrderAction,
-    /// Its order.
+    /// The event's order.
     pub order: Order,
     /// Why delivery failed, for a person.
     pub reason: String,
-    /// Which instance gave up.
+    /// The instance that gave up.
     pub instance_id: String,
     /// When it gave up.
     #[serde(with = "time")]
@@ -242,6 +300,56 @@ mod tests {
             [AuditAction::Created, AuditAction::Notified, AuditAction::Dlq, AuditAction::FraudCheckPassed]
                 .map(|a| serde_json::to_value(a).unwrap());
         assert_eq!(names, [json!("created"), json!("NOTIFIED"), json!("DLQ"), json!("FRAUD_CHECK_PASSED")]);
+    }
+
+    fn read(order: &str) -> Result<OrderEvent, Unreadable> {
+        let order = format!(
+            r#"{{"id":"00000000-0000-0000-0000-000000000001","status":"created",{order},
+            "createdAt":"2026-01-31T09:30:00.000Z"}}"#
+        );
+        let event =
+            format!(r#"{{"action":"created","timestamp":"2026-01-31T09:30:00.000Z","order":{order}}}"#);
+        OrderEvent::read(Some(event.as_bytes()))
+    }
+
+    #[test]
+    fn a_name_in_an_event_is_normalized_whoever_wrote_it() {
+        let event = read(r#""customerName":" Jose\u0301 ","item":"Pizza","quantity":1,"price":9.5"#).unwrap();
+        assert_eq!(event.order.customer_name, "Jos\u{e9}");
+    }
+
+    #[test]
+    fn an_event_with_an_order_that_the_api_would_refuse_is_unreadable() {
+        for (order, why) in [
+            (r#""customerName":"Ada","item":"Pizza","quantity":-5,"price":9.5"#, "quantity is -5"),
+            (r#""customerName":"Ada","item":"\u200b","quantity":1,"price":9.5"#, "item has no visible"),
+            (r#""customerName":"Ada","item":"Pizza","quantity":1,"price":9.999"#, "price is 9.999"),
+            (r#""customerName":"Ada","item":"Pizza","quantity":1,"price":1e400"#, "isn't an order event"),
+        ] {
+            let said = read(order).unwrap_err().to_string();
+            assert!(said.contains(why), "{said}");
+        }
+        let long = "x".repeat(500_000);
+        let said = read(&format!(r#""customerName":"{long}","item":"Pizza","quantity":1,"price":9.5"#));
+        assert!(said.unwrap_err().to_string().len() < 300);
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        let array = r#"["created", {}, "2026-01-01T00:00:00Z"]"#;
+        let long = format!(r#"{{"action":"{}"}}"#, "x".repeat(900_000));
+        for (value, why) in [
+            (None, "no value"),
+            (Some(&b"no json"[..]), "isn't a JSON object"),
+            (Some(b""), "isn't a JSON object"),
+            (Some(b"{\xff}"), "isn't an order event"),
+            (Some(b"{}"), "missing field"),
+            (Some(array.as_bytes()), "isn't a JSON object"),
+            (Some(long.as_bytes()), "unknown variant"),
+        ] {
+            let said = OrderEvent::read(value).unwrap_err().to_string();
+            assert!(said.contains(why) && said.len() < 300, "{said}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The headers of records on `orders` and `orders-dlq`, all UTF-8 strings.
+//! The dojo's own headers on `orders` and `orders-dlq`, all of them UTF-8 strings.
 
 /// On `orders`: how often this record was re-produced after a failed delivery (`1`, `2`); absent on originals.
 /// Overwritten, never appended.
@@ -25,9 +25,9 @@ pub const RULE_VERSION: &str = "dojo-rule-version";
 /// Headers in the order they stand on the record; a key may repeat, a value may be null or not UTF-8.
 pub type Headers = Vec<(String, Option<Vec<u8>>)>;
 
-/// The number in the last header called `name`: 0 where there is none, `None` where it is not a number.
+/// Returns the number in the last header called `name`: 0 if no header has that name, `None` if its value isn't a number.
 ///
-/// The last one counts because that is the one Kafka's own clients call current (`Headers.lastHeader`).
+/// The last one counts because Kafka's own clients treat it as the current one (`Headers.lastHeader`).
 pub fn count(headers: &Headers, name: &str) -> Option<u32> {
     match headers.iter().rev().find(|(key, _)| key == name) {
         None => Some(0),
@@ -35,12 +35,12 @@ pub fn count(headers: &Headers, name: &str) -> Option<u32> {
     }
 }
 
-/// Whether the record says something new: it carries neither a retry nor a redrive count.
+/// Returns whether the record is new: it has neither a retry count nor a redrive count.
 pub fn is_original(headers: &Headers) -> bool {
     !headers.iter().any(|(key, _)| key == RETRY_COUNT || key == REDRIVE_COUNT)
 }
 
-/// Sets `name` to `value`, in place of every header of that name; all others stay as they are.
+/// Sets `name` to `value` in place of every header of that name; all others stay as they are.
 pub fn set(headers: &mut Headers, name: &str, value: impl Into<String>) {
     headers.retain(|(key, _)| key != name);
     headers.push((name.to_owned(), Some(value.into().into_bytes())));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_no_number_is_not_zero() {
+    fn a_count_that_is_not_a_number_is_not_zero() {
         let headers: Headers = vec![(RETRY_COUNT.into(), Some(vec![0xff])), ("other".into(), None)];
         assert_eq!(count(&headers, RETRY_COUNT), None);
     }

@@ -4,14 +4,19 @@
 //! here and no clock: a timestamp is always given. Unknown JSON fields are ignored on read, so that a newer writer
 //! does not break an older reader.
 //!
-//! Read in this order: what an order is, what is said about it, where that is said, and how the dojo steers itself.
+//! Read in this order: what an order is, the events about it, the topics and headers that carry them, and how the dojo
+//! steers itself.
 
+mod name;
 mod order;
-pub use order::{FieldError, NAME_MAX_CHARS, NewOrder, Order, OrderChange, OrderStatus};
+pub mod price;
+pub use name::{NAME_MAX_CHARS, normalize_name};
+pub use order::{FieldError, NewOrder, Order, OrderChange, OrderStatus};
 
 mod event;
 pub use event::{
-    AuditAction, AuditEvent, DlqEvent, FraudAlert, OrderAction, OrderEvent, Severity, Source, WindowStats,
+    AuditAction, AuditEvent, DlqEvent, FraudAlert, OrderAction, OrderEvent, Severity, Source, Unreadable,
+    WindowStats,
 };
 
 pub mod header;

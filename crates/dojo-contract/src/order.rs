@@ -1,16 +1,16 @@
 //! What an order is, and which orders are accepted.
 //!
-//! Limits are checked here, once, for the API and for whoever wants to know before asking it. Money is exact: a
-//! decimal in memory, a JSON number on the wire, and never a binary fraction in between.
+//! The limits are checked here, once: for the API, for a client that wants to know before it asks, and for everyone who
+//! reads `orders`, where any producer can write. Money is exact: a decimal in memory, a JSON number on the wire, and
+//! never a binary fraction in between.
 
-use crate::time;
+use crate::{name, price, time};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use uuid::Uuid;
 
-/// The longest name of a customer or an item, in characters after trimming.
-pub const NAME_MAX_CHARS: usize = 100;
 const QUANTITY_MAX: i64 = 1_000;
 const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
 
@@ -49,16 +49,16 @@ impl OrderStatus {
 pub struct Order {
     /// Also the key of every record about this order, so that they share a partition and keep their order.
     pub id: Uuid,
-    /// Who ordered; fraud windows count by this name.
+    /// Name of the customer; fraud windows count by it.
     pub customer_name: String,
     /// What was ordered.
     pub item: String,
     /// How many, 1 to 1,000.
     pub quantity: i64,
     /// Unit price in dollars, at most two decimals.
-    #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    #[serde(with = "price")]
     pub price: Decimal,
-    /// Where it stands.
+    /// Where the order stands in the kitchen.
     pub status: OrderStatus,
     /// When the order service accepted it.
     #[serde(with = "time")]
@@ -66,9 +66,15 @@ pub struct Order {
 }
 
 impl Order {
-    /// `quantity * price` in dollars, exact; saturates where hostile values would overflow.
+    /// Returns `quantity * price` in dollars, exact; saturates where hostile values would overflow.
     pub fn total(&self) -> Decimal {
         Decimal::from(self.quantity).saturating_mul(self.price)
+    }
+
+    /// Returns the order with its names normalized, or everything about it that the API would refuse.
+    pub fn validated(mut self) -> Result<Self, Vec<FieldError>> {
+        check(&mut self.customer_name, &mut self.item, self.quantity, self.price)?;
+        Ok(self)
     }
 }
 
@@ -86,6 +92,23 @@ impl FieldError {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+
+    /// An error about a quantity, which was sent as `sent`.
+    pub fn quantity(sent: impl fmt::Display) -> Self {
+        Self::new("quantity", format!("is {sent}: give a whole number from 1 to {QUANTITY_MAX}"))
+    }
+
+    /// An error about a price, which was sent as `sent`.
+    pub fn price(sent: impl fmt::Display) -> Self {
+        let message = format!("is {sent}: give dollars from 0 to {PRICE_MAX} with at most 2 decimals");
+        Self::new("price", message)
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.message)
+    }
 }
 
 /// What a customer asks for, before it is an order.
@@ -101,23 +124,13 @@ pub struct NewOrder {
 }
 
 impl NewOrder {
-    /// The request with names trimmed, or everything that is wrong with it.
+    /// Returns the request with its names normalized, or everything that is wrong with it.
     pub fn validated(mut self) -> Result<Self, Vec<FieldError>> {
-        self.customer_name = self.customer_name.trim().to_owned();
-        self.item = self.item.trim().to_owned();
-        let errors: Vec<_> = [
-            check_name("customerName", &self.customer_name),
-            check_name("item", &self.item),
-            check_quantity(self.quantity),
-            check_price(self.price),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if errors.is_empty() { Ok(self) } else { Err(errors) }
+        check(&mut self.customer_name, &mut self.item, self.quantity, self.price)?;
+        Ok(self)
     }
 
-    /// The order this request becomes.
+    /// Returns the order that this request becomes.
     pub fn into_order(self, id: Uuid, created_at: DateTime<Utc>) -> Order {
         Order {
             id,
@@ -153,7 +166,7 @@ pub struct OrderChange {
 }
 
 impl OrderChange {
-    /// `order` with this change made, or everything that is wrong with the change.
+    /// Returns `order` with this change made, or everything that is wrong with the change.
     pub fn applied_to(self, order: &Order) -> Result<Order, Vec<FieldError>> {
         let asked = NewOrder {
             customer_name: self.customer_name.unwrap_or_else(|| order.customer_name.clone()),
@@ -169,29 +182,37 @@ impl OrderChange {
     }
 }
 
-fn check_name(field: &str, value: &str) -> Option<FieldError> {
-    let chars = value.chars().count();
-    if chars == 0 {
-        return Some(FieldError::new(field, format!("is empty: give 1 to {NAME_MAX_CHARS} characters")));
-    }
-    (chars > NAME_MAX_CHARS)
-        .then(|| FieldError::new(field, format!("has {chars} characters: give 1 to {NAME_MAX_CHARS}")))
+/// Normalizes the names, and checks every field against its limits.
+fn check(
+    customer: &mut String,
+    item: &mut String,
+    quantity: i64,
+    price: Decimal,
+) -> Result<(), Vec<FieldError>> {
+    let check_name = |field: &str, name: &mut String| match name::normalized(name) {
+        Ok(normalized) => {
+            *name = normalized;
+            None
+        }
+        Err(message) => Some(FieldError::new(field, message)),
+    };
+    let errors = [
+        check_name("customerName", customer),
+        check_name("item", item),
+        check_quantity(quantity),
+        check_price(price),
+    ];
+    let errors: Vec<_> = errors.into_iter().flatten().collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 fn check_quantity(quantity: i64) -> Option<FieldError> {
-    (!(1..=QUANTITY_MAX).contains(&quantity)).then(|| {
-        FieldError::new("quantity", format!("is {quantity}: give a whole number from 1 to {QUANTITY_MAX}"))
-    })
+    (!(1..=QUANTITY_MAX).contains(&quantity)).then(|| FieldError::quantity(quantity))
 }
 
 fn check_price(price: Decimal) -> Option<FieldError> {
     let out_of_range = price.is_sign_negative() && !price.is_zero() || price > PRICE_MAX;
-    (out_of_range || price.normalize().scale() > 2).then(|| {
-        FieldError::new(
-            "price",
-            format!("is {price}: give dollars from 0 to {PRICE_MAX} with at most 2 decimals"),
-        )
-    })
+    (out_of_range || price.normalize().scale() > 2).then(|| FieldError::price(price))
 }
 
 #[cfg(test)]
@@ -209,8 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn names_are_trimmed() {
-        assert_eq!(pizza().validated().unwrap().customer_name, "Ada");
+    fn names_are_trimmed_and_composed() {
+        let decomposed = NewOrder { customer_name: " Jose\u{301}\n".into(), ..pizza() };
+        assert_eq!(decomposed.clone().validated().unwrap().customer_name, "Jos\u{e9}");
+        let order = decomposed.into_order(Uuid::nil(), DateTime::UNIX_EPOCH);
+        assert_eq!(order.validated().unwrap().customer_name, "Jos\u{e9}");
     }
 
     #[test]

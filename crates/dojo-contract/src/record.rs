@@ -1,4 +1,4 @@
-//! Where an event stood on Kafka, as the SSE stream tells it beside the event.
+//! The place of an event's record on Kafka, which the SSE stream gives beside the event.
 
 use crate::time;
 use chrono::{DateTime, Utc};
@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 pub struct RecordMeta {
     /// Topic of the record.
     pub topic: String,
-    /// Its partition.
+    /// Partition of the record.
     pub partition: i32,
-    /// Its offset there.
+    /// Offset of the record.
     pub offset: i64,
-    /// The record's own timestamp, which a producer sets and need not be the event's.
+    /// Timestamp of the record. Its producer sets it, so it may differ from the event's.
     #[serde(with = "time")]
     pub timestamp: DateTime<Utc>,
-    /// Its headers; bytes that are not UTF-8 are replaced, of repeated keys the last one counts.
+    /// Headers of the record. Bytes that aren't UTF-8 are replaced; the last of several headers with one name counts.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }

@@ -1,8 +1,8 @@
 //! Settings that change while the dojo runs: one record on `dojo-settings` per setting, keyed by its name.
 //!
 //! The state is the fold of the topic: a later record replaces an earlier one of the same key, a null value removes
-//! it. What an instance goes by is the first of: the topic's value for this instance, the topic's value for all, the
-//! environment, the default.
+//! it. An instance uses the first of: the topic's value for this instance, the topic's value for all instances, the
+//! environment's value, the built-in default.
 
 use crate::FieldError;
 use rust_decimal::Decimal;
@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 const INSTANCES: &str = "instances";
-const MAX_RETRIES_LIMIT: u64 = 10;
+const MAX_RETRIES_LIMIT: u32 = 10;
 
-/// What can be set.
+/// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Setting {
     /// Probability of a failed delivery, 0 to 1.
@@ -54,14 +54,14 @@ impl Guarantee {
 /// A value that a setting can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingValue {
-    /// Of [`Setting::FailRate`] and [`Setting::MaxRetries`].
+    /// A value of [`Setting::FailRate`] or [`Setting::MaxRetries`].
     Number(Decimal),
-    /// Of [`Setting::Guarantee`].
+    /// A value of [`Setting::Guarantee`].
     Guarantee(Guarantee),
 }
 
 impl SettingValue {
-    /// The number, if it is one.
+    /// Returns the number, if the value is one.
     pub fn number(self) -> Option<Decimal> {
         match self {
             Self::Number(number) => Some(number),
@@ -69,7 +69,7 @@ impl SettingValue {
         }
     }
 
-    /// The value as JSON; a number keeps its digits, without trailing zeros.
+    /// Returns the value as JSON; a number keeps its digits, without trailing zeros.
     pub fn to_json(self) -> Value {
         match self {
             Self::Number(number) => number.normalize().to_string().parse().map_or(Value::Null, Value::Number),
@@ -79,7 +79,7 @@ impl SettingValue {
 }
 
 impl Setting {
-    /// Everything that can be set.
+    /// Every setting.
     pub const ALL: [Self; 3] = [Self::FailRate, Self::MaxRetries, Self::Guarantee];
 
     /// The name in JSON.
@@ -95,16 +95,16 @@ impl Setting {
         Self::ALL.into_iter().find(|setting| setting.name() == name)
     }
 
-    /// Returns `value` as a value of this setting, or says what the setting can have.
+    /// Returns `value` as a value of this setting, or which values the setting allows.
     fn check(self, value: &Value) -> Result<SettingValue, String> {
-        // A number's own text, so that 0.1 stays 0.1.
+        // Read from the number's own digits, so that 0.1 stays 0.1.
         let number = || {
             let text = value.as_number()?.to_string();
             text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(&text)).ok()
         };
         let (checked, allowed) = match self {
             Self::FailRate => {
-                let rate = number().filter(|n| (Decimal::ZERO..=Decimal::ONE).contains(n));
+                let rate = number().filter(is_rate);
                 (rate.map(SettingValue::Number), "a number from 0 to 1".to_owned())
             }
             Self::MaxRetries => {
@@ -126,19 +126,19 @@ impl Setting {
 /// `instances.notification-2.failRate`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SettingName {
-    /// The one instance it is for; `None`: for all.
+    /// The instance that it applies to; `None`: all instances.
     pub instance: Option<String>,
-    /// What is set.
+    /// The setting.
     pub setting: Setting,
 }
 
 impl SettingName {
-    /// `setting` for all instances.
+    /// Names `setting` of all instances.
     pub fn for_all(setting: Setting) -> Self {
         Self { instance: None, setting }
     }
 
-    /// `setting` for `instance` alone.
+    /// Names `setting` of `instance` alone.
     pub fn for_instance(instance: impl Into<String>, setting: Setting) -> Self {
         Self { instance: Some(instance.into()), setting }
     }
@@ -169,7 +169,7 @@ impl FromStr for SettingName {
     }
 }
 
-/// A record of `dojo-settings` that is none.
+/// Why a `dojo-settings` record isn't a valid setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum SettingsError {
@@ -179,7 +179,7 @@ pub enum SettingsError {
     Value { name: String, message: String },
 }
 
-/// Where a value comes from, the strongest first.
+/// Where a value comes from, the highest priority first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueSource {
@@ -187,17 +187,37 @@ pub enum ValueSource {
     Topic,
     /// The process's environment or command line.
     Environment,
-    /// Built in.
+    /// The built-in default.
     Default,
 }
 
-/// What holds where the topic says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The values that apply where the topic has none: flags of every service that shows or uses them.
+#[derive(clap::Args, Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
-    /// `FAIL_RATE`, where it is given.
+    /// Probability of a failed notification, 0 to 1, while the settings have no other; 0.3 without this flag. Every
+    /// service should be given the same
+    #[arg(long, env = "FAIL_RATE", value_name = "RATE", value_parser = parse_rate)]
     pub fail_rate: Option<Decimal>,
-    /// `MAX_RETRIES`, where it is given.
+
+    /// How often a failed notification is retried, 0 to 10, while the settings have no other number; 2 without this flag.
+    /// Every service should be given the same
+    #[arg(
+        long,
+        env = "MAX_RETRIES",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_RETRIES_LIMIT)),
+    )]
     pub max_retries: Option<u32>,
+}
+
+/// Reads a probability, as a flag gives it.
+fn parse_rate(text: &str) -> Result<Decimal, String> {
+    let rate = text.parse().ok().filter(is_rate);
+    rate.ok_or_else(|| format!("`{text}` isn't a probability: give a number from 0 to 1, such as 0.3"))
+}
+
+fn is_rate(number: &Decimal) -> bool {
+    (Decimal::ZERO..=Decimal::ONE).contains(number)
 }
 
 impl Defaults {
@@ -226,7 +246,7 @@ impl Defaults {
 pub struct Settings(BTreeMap<SettingName, SettingValue>);
 
 impl Settings {
-    /// Takes in one record. One that is none leaves everything as it is.
+    /// Applies one record. A record that isn't a valid setting changes nothing.
     pub fn apply(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), SettingsError> {
         let name: SettingName = key.parse()?;
         let Some(bytes) = value else {
@@ -240,23 +260,23 @@ impl Settings {
         Ok(())
     }
 
-    /// What the topic itself says about `name`.
+    /// Returns the topic's own value of `name`.
     pub fn get(&self, name: &SettingName) -> Option<SettingValue> {
         self.0.get(name).copied()
     }
 
-    /// Everything the topic says.
+    /// Returns every setting that the topic has, with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&SettingName, SettingValue)> {
         self.0.iter().map(|(name, value)| (name, *value))
     }
 
-    /// What holds for every instance that has no value of its own.
+    /// Returns the value that every instance without its own value uses, and where it comes from.
     pub fn for_all(&self, setting: Setting, defaults: &Defaults) -> (SettingValue, ValueSource) {
         self.get(&SettingName::for_all(setting))
             .map_or_else(|| defaults.get(setting), |value| (value, ValueSource::Topic))
     }
 
-    /// What holds for `instance`.
+    /// Returns the value that `instance` uses, and where it comes from.
     pub fn for_instance(
         &self,
         instance: &str,
@@ -267,19 +287,19 @@ impl Settings {
             .map_or_else(|| self.for_all(setting, defaults), |value| (value, ValueSource::Topic))
     }
 
-    /// The failure rate of `instance`.
+    /// Returns the failure rate of `instance`.
     pub fn fail_rate(&self, instance: &str, defaults: &Defaults) -> Decimal {
         let (value, _) = self.for_instance(instance, Setting::FailRate, defaults);
         value.number().unwrap_or(Defaults::FAIL_RATE)
     }
 
-    /// How often `instance` retries.
+    /// Returns how often `instance` retries.
     pub fn max_retries(&self, instance: &str, defaults: &Defaults) -> u32 {
         let (value, _) = self.for_instance(instance, Setting::MaxRetries, defaults);
         value.number().and_then(|number| number.try_into().ok()).unwrap_or(Defaults::MAX_RETRIES)
     }
 
-    /// The delivery guarantee of `instance`.
+    /// Returns the delivery guarantee of `instance`.
     pub fn guarantee(&self, instance: &str) -> Guarantee {
         match self.for_instance(instance, Setting::Guarantee, &Defaults::default()) {
             (SettingValue::Guarantee(guarantee), _) => guarantee,
@@ -296,7 +316,7 @@ pub struct SettingsPatch {
 }
 
 impl SettingsPatch {
-    /// Reads a patch to `current`, or says everything that is wrong with it; nothing is taken by half.
+    /// Reads a patch to `current`, or returns everything that is wrong with it. A patch is applied as a whole or not at all.
     pub fn parse(patch: &Value, current: &Settings) -> Result<Self, Vec<FieldError>> {
         let Value::Object(members) = patch else {
             return Err(vec![FieldError::new(
@@ -344,8 +364,10 @@ fn read_instance(
     let field = format!("{INSTANCES}.{instance}");
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if instance.is_empty() || instance.len() > 100 || !instance.chars().all(allowed) {
-        errors
-            .push(FieldError::new(field, "is no instance id: give 1 to 100 of a-z, A-Z, 0-9, '-', '_', '.'"));
+        errors.push(FieldError::new(
+            field,
+            "isn't an instance id: give 1 to 100 of a-z, A-Z, 0-9, '-', '_', '.'",
+        ));
         return;
     }
     match values {
@@ -376,7 +398,7 @@ fn read_setting(
     let field = || instance.map_or_else(|| name.to_owned(), |i| format!("{INSTANCES}.{i}.{name}"));
     let Some(setting) = Setting::from_name(name) else {
         let known = Setting::ALL.map(Setting::name).join(", ");
-        errors.push(FieldError::new(field(), format!("is no setting: there are {known} and {INSTANCES}")));
+        errors.push(FieldError::new(field(), format!("isn't a setting: give {known} or {INSTANCES}")));
         return;
     };
     let setting_name = SettingName { instance: instance.map(str::to_owned), setting };
@@ -406,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn one_instance_overrules_all_and_null_gives_it_back() {
+    fn a_value_for_one_instance_wins_until_null_removes_it() {
         let mut settings = Settings::default();
         assert_eq!(rate(&settings, "notification-2"), "0.3");
         patched(&mut settings, json!({"failRate": 0.9, "instances": {"notification-2": {"failRate": 0.1}}}));
@@ -421,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn the_topic_is_stronger_than_the_environment_and_that_than_the_default() {
+    fn the_topic_wins_over_the_environment_and_the_environment_over_the_default() {
         let environment = Defaults { fail_rate: Some(Decimal::ONE), max_retries: None };
         let mut settings = Settings::default();
         let number = |n| SettingValue::Number(n);
@@ -448,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_with_a_patch_is_said_at_once() {
+    fn everything_wrong_with_a_patch_is_reported_at_once() {
         let patch = json!({
             "failRate": 1.5, "maxRetries": 2.5, "speed": 1, "instances": {"a b": {}, "n": {"failRate": "0.5"}, "m": 1}
         });
@@ -461,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_none_changes_nothing() {
+    fn a_record_that_is_not_a_valid_setting_changes_nothing() {
         let mut settings = Settings::default();
         patched(&mut settings, json!({"failRate": 0.5}));
         let before = settings.clone();

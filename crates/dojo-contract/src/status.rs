@@ -1,4 +1,4 @@
-//! What an instance says of itself on `dojo-status`, every two seconds and on change.
+//! The report of an instance on `dojo-status`, every two seconds and on change.
 
 use crate::time;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,7 +27,7 @@ impl Service {
     }
 }
 
-/// Where an instance is in its life.
+/// The phases of an instance's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
@@ -35,16 +35,16 @@ pub enum InstanceState {
     Starting,
     /// At work.
     Running,
-    /// Said goodbye.
+    /// Has reported its end.
     Stopped,
 }
 
-/// How far an instance is in one partition.
+/// An instance's progress in one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionStatus {
-    /// Topic that is read.
+    /// Topic of the partition.
     pub topic: String,
-    /// Partition that is read.
+    /// Number of the partition.
     pub partition: i32,
     /// Offset up to which, exclusively, everything is done and acknowledged; -1 before anything is known.
     pub position: i64,
@@ -56,23 +56,23 @@ pub struct PartitionStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
-    /// Which instance, also the record's key.
+    /// Id of the instance, also the record's key.
     pub instance_id: String,
-    /// Of which service.
+    /// The instance's service.
     pub service: Service,
     /// Version of the program.
     pub version: String,
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// When it started; changes with every restart.
     #[serde(with = "time")]
     pub started_at: DateTime<Utc>,
-    /// When it said this.
+    /// When it reported this.
     #[serde(with = "time")]
     pub timestamp: DateTime<Utc>,
-    /// Where it is in its life.
+    /// Its phase.
     pub state: InstanceState,
-    /// What it owns.
+    /// The partitions that it owns.
     pub partitions: Vec<PartitionStatus>,
     /// Version of the rule in force, where the service has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,18 +85,18 @@ pub struct InstanceStatus {
     pub limitation: Option<String>,
     /// Offset on `dojo-settings` up to which, exclusively, this instance has applied what is there.
     pub settings_offset: i64,
-    /// How often partitions were given to it or taken from it.
+    /// How often partitions were assigned to it or revoked.
     pub rebalances: u64,
 }
 
 impl InstanceStatus {
-    /// How often an instance reports, at the least.
+    /// The longest time between two reports of an instance.
     pub const EVERY: TimeDelta = TimeDelta::seconds(2);
-    /// Silence after which an instance counts as gone: three reports missed.
+    /// The silence after which an instance counts as gone: three missed reports.
     pub const SILENCE: TimeDelta = TimeDelta::seconds(6);
 
-    /// Whether the instance is to be counted on at `now`: it has not said goodbye and is not silent. A date that is
-    /// ahead of `now` by as much as [`Self::SILENCE`] says nothing about now, so it is not believed either.
+    /// Returns whether the instance is alive at `now`: it hasn't reported its end, and its last report isn't older than
+    /// [`Self::SILENCE`]. A report dated that far ahead of `now` says nothing about now and doesn't count either.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.state != InstanceState::Stopped && (now - self.timestamp).abs() < Self::SILENCE
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_the_silent_nor_those_from_the_future_are_live() {
+    fn an_instance_that_is_silent_or_from_the_future_is_not_live() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(365);
         let live_when_dated = |ahead: TimeDelta| {
             let status = InstanceStatus {

@@ -1,22 +1,22 @@
-//! The one form of a timestamp on the wire: RFC 3339, UTC, milliseconds, `2026-01-31T09:30:00.000Z`.
+//! Timestamps on the wire: RFC 3339, UTC, milliseconds, as in `2026-01-31T09:30:00.000Z`.
 //!
-//! Milliseconds because that is what a Kafka record carries; an event's `timestamp` and its record's are equal.
+//! Milliseconds, because a Kafka record's timestamp has them: an event's `timestamp` and its record's are equal.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// The wire form of `t`; finer digits than milliseconds are cut off.
+/// Returns the wire form of `t`; digits finer than milliseconds are cut off.
 pub fn format(t: DateTime<Utc>) -> String {
     t.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// `t` without what the wire form cannot carry.
+/// Cuts off the digits of `t` that are finer than milliseconds.
 pub fn to_millis(t: DateTime<Utc>) -> DateTime<Utc> {
     t.trunc_subsecs(3)
 }
 
-/// A Kafka record's timestamp (milliseconds since 1970) as a time; `None` outside chrono's range, which a hostile
-/// record can be.
+/// Returns the time of a Kafka record's timestamp (milliseconds since 1970); `None` outside chrono's range, which a hostile
+/// record can have.
 pub fn from_kafka(millis: i64) -> Option<DateTime<Utc>> {
     Utc.timestamp_millis_opt(millis).single()
 }
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_no_calendar_has_is_none() {
+    fn a_timestamp_outside_the_calendar_has_no_time() {
         assert_eq!(from_kafka(i64::MAX), None);
         assert_eq!(from_kafka(0).map(format).as_deref(), Some("1970-01-01T00:00:00.000Z"));
     }

@@ -1,16 +1,16 @@
-//! The topics of the dojo and the groups that read them: one table, from which they are created.
+//! The topics of the dojo, in the table from which they are created, and the groups that read them.
 
-/// What happened to orders, keyed by order id. Three partitions, so that three instances can share the work.
+/// Events of orders, keyed by order id. Three partitions, so that three instances can share the work.
 pub const ORDERS: &str = "orders";
-/// What every service says about an order. One partition: one total order, easy to read.
+/// Reports of every service about orders. One partition has one total order, which is easy to read.
 pub const AUDIT: &str = "audit";
 /// Events whose notification failed for the last time, and unreadable records of `orders`.
 pub const ORDERS_DLQ: &str = "orders-dlq";
 /// Settings by name; compacted, so that the last value of each is the state.
 pub const SETTINGS: &str = "dojo-settings";
-/// What each instance last said of itself; compacted by instance id.
+/// The last report of each instance; compacted by instance id.
 pub const STATUS: &str = "dojo-status";
-/// What `dojo-run` plays and finds; compacted by run id.
+/// Scenario runs and their results; compacted by run id.
 pub const RUNS: &str = "dojo-runs";
 
 /// Consumer group of the notification service's instances.
@@ -27,14 +27,14 @@ pub const SSE_RELAY_GROUP: &str = "sse-relay-group";
 pub struct TopicSpec {
     /// Its name.
     pub name: &'static str,
-    /// How many partitions.
+    /// Number of partitions.
     pub partitions: i32,
     /// Topic configuration, by Kafka's own names
     /// (<https://kafka.apache.org/documentation/#topicconfigs>).
     pub config: &'static [(&'static str, &'static str)],
 }
 
-/// The largest record of `orders` in bytes: Kafka's default, said out loud because [`ORDERS_DLQ`] builds on it.
+/// The largest record of `orders` in bytes: Kafka's default, stated because [`DLQ_MAX_MESSAGE_BYTES`] builds on it.
 pub const ORDERS_MAX_MESSAGE_BYTES: usize = 1_048_588;
 /// The largest record of `orders-dlq`: any record of `orders`, and the headers that say why it is there.
 pub const DLQ_MAX_MESSAGE_BYTES: usize = 2_097_152;
@@ -52,7 +52,7 @@ pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
         partitions: 3,
-        // An order dated far ahead would otherwise end every fraud window at once.
+        // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[
             ("cleanup.policy", "delete"),
             ("max.message.bytes", "1048588"),

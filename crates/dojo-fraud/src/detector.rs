@@ -1,11 +1,11 @@
-//! From records in the order of their arrival to orders with their counts, in the order of time: the
-//! [merge](crate::merge) and the [windows](crate::window) as one.
+//! From records in the order of their arrival to orders with their counts in the order of time: the
+//! [merge](crate::merge) and the [windows](crate::window) together.
 //!
-//! Pure. What the log's reader needs with each order (where it stands, say) travels along as `T`.
+//! Pure. The caller attaches to each order what it needs later (the record's position, say) as `T`.
 //!
-//! After a restart the windows are filled again from records that were judged before: those come out as well, so that
-//! each received record comes out once, and have no window. They come out first, in every partition, before any order
-//! that is still to be judged.
+//! After a restart the windows are filled again from records that were judged before. Those come out, too, without counts,
+//! so that each received record comes out once. In every partition they come out before any order that is still to be
+//! judged.
 
 use crate::{
     merge::{Due, Merge, Merged},
@@ -14,14 +14,14 @@ use crate::{
 use dojo_contract::{Order, WindowStats};
 use std::collections::{BTreeMap, HashSet};
 
-/// Where a partition is read from and judged from.
+/// The offsets from which a partition is read and judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
     /// The partition.
     pub partition: i32,
     /// The first offset that is read.
     pub read_from: i64,
-    /// The first offset that was not judged before; those from `read_from` up to here fill the windows.
+    /// The first offset that wasn't judged before; the records from `read_from` up to here fill the windows.
     pub judge_from: i64,
 }
 
@@ -36,16 +36,16 @@ pub struct Incoming<T> {
     pub time: i64,
     /// The order.
     pub order: Order,
-    /// What travels along.
+    /// What the caller attached.
     pub tag: T,
 }
 
-/// An order whose turn it is.
+/// An order whose turn has come.
 #[derive(Debug)]
 pub struct Counted<T> {
-    /// As it came in.
+    /// The order as it came in.
     pub incoming: Incoming<T>,
-    /// What the windows hold, this order included. `None`: the order was judged before a restart, so no verdict is due.
+    /// The counts of its windows, this order included. `None`: the order was judged before a restart, so no verdict is due.
     pub window: Option<WindowStats>,
 }
 
@@ -55,10 +55,8 @@ pub struct Detector<T> {
     merge: Merge<Incoming<T>>,
     windows: Windows,
     starts: BTreeMap<i32, Start>,
-    /// Partition and offset of further records that were judged before.
+    /// Partition and offset of further records that were judged before; at most those of one look-up on `audit`.
     judged: HashSet<(i32, i64)>,
-    /// The text of the orders that wait, by partition, in whole KiB an order: nothing for most.
-    waiting_kib: BTreeMap<i32, usize>,
 }
 
 impl<T> Default for Detector<T> {
@@ -68,50 +66,46 @@ impl<T> Default for Detector<T> {
 }
 
 impl<T> Detector<T> {
-    /// A detector that knows nothing yet of the partitions that `starts` names. `judged` has partition and offset of the
-    /// records that were judged before though they stand at `judge_from` or behind it.
+    /// Creates a detector of the partitions in `starts`, of which it has no records yet. `judged` has partition and offset of
+    /// the records at `judge_from` or after it that were judged before.
     pub fn starting(starts: impl IntoIterator<Item = Start>, judged: HashSet<(i32, i64)>, now: i64) -> Self {
         let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
         let merge = Merge::of(starts.keys().copied(), now);
-        Self { merge, windows: Windows::default(), starts, judged, waiting_kib: BTreeMap::new() }
+        Self { merge, windows: Windows::default(), starts, judged }
     }
 
-    /// A new order arrived at `now`, in milliseconds since 1970.
+    /// Takes a new order, which arrived at `now`, in milliseconds since 1970.
     pub fn arrived(&mut self, incoming: Incoming<T>, now: i64) {
         self.restarted_below(incoming.partition, incoming.offset);
-        // One a little ahead is taken for just now: clocks differ.
+        // Clocks differ, so an order that is dated a little ahead counts as placed now.
         let time = incoming.time.min(now);
         let due = if is_far_ahead(incoming.time, now) {
-            // It is counted alone, so no other order's count depends on when its turn is.
+            // It is counted alone, so no other order's count depends on its turn.
             Due::AtOnce
         } else if self.is_due(&incoming) {
             Due::At(time)
         } else {
-            // The counts 1 to k were given to the k orders judged before; the next order to be judged is k + 1, even if
-            // it was placed before one of them.
+            // The k orders judged before have the counts 1 to k, so the next order to be judged has k + 1, even if it was
+            // placed before one of them.
             Due::Replayed(time)
         };
-        *self.waiting_kib.entry(incoming.partition).or_default() += kib(&incoming.order);
         self.merge.push(incoming.partition, due, incoming, now);
     }
 
-    /// A record arrived at `now` that is no new order.
+    /// Notes a record that arrived at `now` and isn't a new order.
     pub fn passed(&mut self, partition: i32, offset: i64, now: i64) {
         self.restarted_below(partition, offset);
         self.merge.passed(partition, now);
     }
 
-    /// `partition` has no more records at the moment, `now`.
+    /// Notes that `partition` has no more records at `now`.
     pub fn end(&mut self, partition: i32, now: i64) {
         self.merge.end(partition, now);
     }
 
-    /// The next order in the order of time, unless an earlier one may still come.
+    /// Returns the next order in the order of time, unless an earlier one may still come.
     pub fn next(&mut self, now: i64) -> Option<Counted<T>> {
-        let Merged { partition, record: incoming } = self.merge.next(now)?;
-        if let Some(waiting) = self.waiting_kib.get_mut(&partition) {
-            *waiting -= kib(&incoming.order);
-        }
+        let Merged { record: incoming, .. } = self.merge.next(now)?;
         let Order { id, customer_name, .. } = &incoming.order;
         let placed = Placed { id: *id, customer: customer_name, time: incoming.time };
         let verdict = if self.is_due(&incoming) {
@@ -123,31 +117,26 @@ impl<T> Detector<T> {
         Some(Counted { incoming, window: verdict })
     }
 
-    /// Whether a verdict on the order is due: there was none before the restart.
+    /// Returns whether a verdict on the order is due: it had none before the restart.
     fn is_due(&self, order: &Incoming<T>) -> bool {
         self.starts.get(&order.partition).is_none_or(|start| order.offset >= start.judge_from)
             && !self.judged.contains(&(order.partition, order.offset))
     }
 
-    /// How many orders of `partition` wait for their turn. One with long texts, as a stranger may send, counts once more
-    /// for each KiB of them, so that a bound on this number is one on memory.
+    /// Returns how many orders of `partition` wait for their turn. A bound on this number bounds the memory, since the names
+    /// in an order are short.
     pub fn waiting(&self, partition: i32) -> usize {
-        self.merge.waiting(partition) + self.waiting_kib.get(&partition).copied().unwrap_or_default()
+        self.merge.waiting(partition)
     }
 
-    /// A partition that begins below where it was to be read from is another log under the same name: the topic was
-    /// made anew, and nothing in it was judged before.
+    /// Notices another log under the same name by an offset below the start: the topic was created again, and nothing in it
+    /// was judged before.
     fn restarted_below(&mut self, partition: i32, offset: i64) {
         if let Some(start) = self.starts.get_mut(&partition).filter(|start| offset < start.read_from) {
             *start = Start { partition, read_from: offset, judge_from: offset };
             self.judged.retain(|(judged, _)| *judged != partition);
         }
     }
-}
-
-/// The texts of an order in whole KiB.
-fn kib(order: &Order) -> usize {
-    (order.customer_name.len() + order.item.len()) / 1_024
 }
 
 #[cfg(test)]
@@ -213,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_judged_before_fills_the_windows_and_is_not_due() {
+    fn an_order_that_was_judged_before_fills_the_windows_and_is_not_due() {
         let start = Start { partition: 0, read_from: 3, judge_from: 7 };
         let mut detector = Detector::starting([start], [(0, 7)].into(), NOON);
         for offset in 3..10 {
@@ -243,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_made_anew_is_judged_from_its_start() {
+    fn a_topic_that_was_created_again_is_judged_from_its_start() {
         let mut detector = Detector::starting(
             [Start { partition: 0, read_from: 90, judge_from: 100 }],
             [(0, 1)].into(),
@@ -254,27 +243,7 @@ mod tests {
         assert!(drain(&mut detector, NOON).iter().all(|c| c.window.is_some()));
     }
 
-    #[test]
-    fn large_orders_that_wait_count_by_their_size() {
-        let mut detector = fresh(2, NOON);
-        let item = "x".repeat(1_000_000);
-        for offset in 0..3 {
-            let large = incoming(0, offset, NOON);
-            detector.arrived(Incoming { order: Order { item: item.clone(), ..large.order }, ..large }, NOON);
-            detector.arrived(incoming(1, offset, NOON + 1), NOON);
-        }
-        detector.arrived(incoming(1, 3, NOON + 1), NOON);
-        detector.end(0, NOON);
-        let counts: Vec<_> = std::iter::from_fn(|| {
-            let waiting = (detector.waiting(0), detector.waiting(1));
-            detector.next(NOON + 1).map(|_| waiting)
-        })
-        .collect();
-        assert_eq!(counts[..4], [(2_931, 4), (1_954, 4), (977, 4), (0, 4)]);
-        assert_eq!((detector.waiting(0), detector.waiting(1)), (0, 0));
-    }
-
-    /// Plays `logs` into a detector, partitions taking the given turns; who gets more than five.
+    /// Plays `logs` into a detector, with the partitions in the given turns; returns the orders that count more than five.
     fn alerted(logs: &[Vec<Incoming<()>>], turns: &[prop::sample::Index]) -> BTreeSet<Uuid> {
         let now = NOON + 60 * MINUTE;
         let mut detector = fresh(logs.len() as i32, now);

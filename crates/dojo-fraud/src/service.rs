@@ -1,7 +1,7 @@
 //! The fraud service as a handler of `orders`: records to the [detector](crate::detector), verdicts to `audit`.
 //!
-//! A record that is no new order is done at once. A new order is done when its turn has come and its verdict is sent,
-//! so the committed offset never passes an order without a verdict.
+//! A record that isn't a new order is done at once. A new order is done when its turn has come and its verdict is sent, so
+//! the committed offset never passes an order without a verdict.
 
 use crate::{
     detector::{Counted, Detector, Incoming},
@@ -20,16 +20,16 @@ pub struct Fraud {
     instance_id: String,
     rule: LiveRule<FraudRule>,
     detector: Detector<Position>,
-    /// Whether other partitions of `orders` belong to another member, so that their orders are not counted.
+    /// Whether other partitions of `orders` belong to another member, so that their orders aren't counted.
     is_partial: bool,
     unreadable: u64,
-    /// The version of the rule of which the log already says that it fails.
+    /// The version of the last rule whose failure was logged.
     failing: Option<String>,
     tally: Tally,
 }
 
 impl Fraud {
-    /// A service that says `instance_id` of itself and judges by `rule`.
+    /// Creates the service of the instance `instance_id`, which judges by `rule`.
     pub fn new(instance_id: String, rule: LiveRule<FraudRule>) -> Self {
         Self {
             instance_id,
@@ -49,11 +49,15 @@ impl Fraud {
             if let Some(window) = window {
                 let window = WindowStats { partial: self.is_partial, ..window };
                 let rule = self.rule.current();
-                let answer = rule.rule.judge(&verdict::order_facts(&order), &verdict::window_facts(window));
+                let answer = rule.rule.judge(&(&order).into(), &window.into());
                 if let Err(error) = &answer
                     && self.failing.as_ref() != Some(&rule.version)
                 {
-                    tracing::warn!(partition, offset, "{error}; every order it fails on gets a RULE_ERROR");
+                    tracing::warn!(
+                        partition,
+                        offset,
+                        "{error}; an order on which it fails gets a RULE_ERROR"
+                    );
                     self.failing = Some(rule.version.clone());
                 }
                 let mut event = verdict::event(&order, window, answer, Utc::now());
@@ -94,7 +98,7 @@ impl Handler for Fraud {
         let now = Utc::now().timestamp_millis();
         let Rebuild { starts, judged } = rebuild(assigned, log, now)?;
         self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
-        // What was known belongs to an earlier assignment: its partitions may have been judged elsewhere meanwhile.
+        // The old state belongs to an earlier assignment: another instance may have judged its partitions meanwhile.
         self.detector = Detector::starting(starts.iter().copied(), judged, now);
         let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
         Ok(assigned

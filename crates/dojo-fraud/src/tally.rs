@@ -1,10 +1,10 @@
-//! Verdicts in numbers, for whichever recorder of metrics the process has.
+//! The metrics of verdicts, for the process's recorder.
 
 use dojo_contract::{AuditAction, AuditEvent};
 use metrics::{Counter, counter};
 use std::collections::HashMap;
 
-/// Of a rule that invents types without end, only so many are told apart; the rest are `other`.
+/// The most types of alerts that are counted separately, since a rule may invent types without end; the rest are `other`.
 const TYPES: usize = 20;
 
 /// Counts alerts by type, orders that passed, and errors of the rule.

@@ -1,4 +1,4 @@
-//! Sliding windows in event time: how many orders, of one customer and of everybody, lie in the minute around one.
+//! Sliding windows in event time: how many orders, of one customer and of all, are in the minute around an order.
 //!
 //! Pure. Orders come in with their event time and the time at which they arrived; counts go out. There is no clock.
 //!

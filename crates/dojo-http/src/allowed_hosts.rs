@@ -72,6 +72,12 @@ impl FromStr for HostPattern {
     }
 }
 
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.is_wildcard { "*." } else { "" }, self.name)
+    }
+}
+
 impl HostPattern {
     fn matches(&self, host: &str) -> bool {
         if !self.is_wildcard {

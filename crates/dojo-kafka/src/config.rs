@@ -1,10 +1,10 @@
-//! Where Kafka is and how its clients are tuned: one place, so that every client of the dojo behaves alike.
+//! Where Kafka is and how its clients are tuned, in one place, so that every client of the dojo behaves the same way.
 //!
 //! The names are librdkafka's own:
 //! <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>.
 
 use crate::{Error, Instance, Prefix};
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, error::KafkaError};
 use std::{sync::OnceLock, time::Duration};
 
 /// Prefix of environment variables that pass a librdkafka property through:
@@ -24,36 +24,37 @@ pub struct KafkaConfig {
     )]
     pub brokers: String,
 
-    /// What comes before the name of every topic and group on the cluster, so that several dojos can share it, such as
-    /// class-7.
+    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it: with class-7. the topic
+    /// orders is class-7.orders
     #[arg(
         id = "kafka_prefix",
         long = "kafka-prefix",
         env = "KAFKA_PREFIX",
         value_name = "PREFIX",
-        default_value = ""
+        default_value = "",
+        hide_default_value = true
     )]
     pub prefix: Prefix,
 
-    /// Any librdkafka property, such as security.protocol=SSL; may repeat. As environment variable:
-    /// KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
+    /// Any librdkafka property, such as security.protocol=SSL; may repeat. As an
+    /// environment variable it is KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
     #[arg(id = "kafka_config", long = "kafka-config", value_name = "PROPERTY=VALUE", value_parser = parse_property)]
     pub properties: Vec<(String, String)>,
 }
 
-/// Properties on which the dojo's promises rest: names of members and producers, and what readers may see.
+/// Properties on which the dojo's guarantees rest: names of members and producers, and which records readers see.
 const RESERVED: [&str; 3] = ["group.instance.id", "transactional.id", "isolation.level"];
 /// How long a member may be silent before its group gives its partitions to others.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
-/// How long a transaction may stay open before the coordinator aborts it, so that readers get on.
+/// How long a transaction may stay open before the coordinator aborts it, so that readers can continue.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads `NAME=VALUE`, as a flag gives it.
+/// Reads `NAME=VALUE`, as a flag gives it, and checks it with librdkafka.
 pub fn parse_property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             let name = name.trim();
-            refuse_reserved(name)?;
+            check_property(name, value)?;
             Ok((name.to_owned(), value.to_owned()))
         }
         _ => Err(format!("`{text}` isn't a property: write NAME=VALUE, such as security.protocol=SSL")),
@@ -63,20 +64,25 @@ pub fn parse_property(text: &str) -> Result<(String, String), String> {
 /// Checks the properties that the environment gives, as `KAFKA_CONFIG_<PROPERTY>`.
 ///
 /// # Errors
-/// Names the variable that sets a property which the dojo sets itself.
+/// Names the variable of a property that the dojo sets itself or that librdkafka refuses.
 pub fn check_environment() -> Result<(), String> {
-    for (name, _) in environment_properties() {
+    for (name, value) in environment_properties() {
         let variable = || format!("{PROPERTY_PREFIX}{}", name.to_uppercase().replace('.', "_"));
-        refuse_reserved(name).map_err(|why| format!("{}: {why}", variable()))?;
+        check_property(name, value).map_err(|why| format!("{}: {why}", variable()))?;
     }
     Ok(())
 }
 
-fn refuse_reserved(name: &str) -> Result<(), String> {
+fn check_property(name: &str, value: &str) -> Result<(), String> {
     if RESERVED.contains(&name) {
         return Err(format!("{name} is set by the dojo itself; remove it"));
     }
-    Ok(())
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => Ok(()),
+        // The rest of the error would show a password. The reason may have another name of the property.
+        Err(KafkaError::ClientConfig(_, why, ..)) => Err(format!("{name}: {why}")),
+        Err(error) => Err(format!("{name}: {error}")),
+    }
 }
 
 fn environment_properties() -> &'static [(String, String)] {
@@ -92,7 +98,7 @@ fn environment_properties() -> &'static [(String, String)] {
 }
 
 impl KafkaConfig {
-    /// The Kafka at `brokers`, with the contract's own names and no properties beside those of the environment.
+    /// Returns the config of the Kafka at `brokers`, without a prefix, and without properties but those of the environment.
     pub fn new(brokers: impl Into<String>) -> Self {
         Self { brokers: brokers.into(), prefix: Prefix::default(), properties: Vec::new() }
     }
@@ -102,11 +108,11 @@ impl KafkaConfig {
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", client_id)
-            // A request is small and someone is waiting for its answer.
+            // A request is small, and a client waits for its answer.
             .set("socket.nagle.disable", "true")
             .set("socket.timeout.ms", "10000")
             .set("socket.connection.setup.timeout.ms", "5000")
-            // Kafka that comes back is noticed within a second.
+            // A Kafka that comes back is noticed within a second.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("retry.backoff.max.ms", "1000")
@@ -115,7 +121,7 @@ impl KafkaConfig {
         config
     }
 
-    /// What a person set comes last, and so wins.
+    /// Adds the configured properties last, so that they win.
     fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
         for (name, value) in environment_properties().iter().chain(&self.properties) {
             config.set(name, value);
@@ -141,7 +147,8 @@ impl KafkaConfig {
         self.with_properties(config)
     }
 
-    /// A producer whose transactions are those of `instance`, whichever process it is: the next one fences the last.
+    /// Returns the config of a producer with the transactional id of `instance`: the instance's next process fences the last
+    /// one.
     pub(crate) fn transactional_producer(&self, instance: &Instance) -> ClientConfig {
         let mut config = self.producer(&format!("{}-transactions", instance.id), TRANSACTION_TIMEOUT, "0");
         let id = format!("{}.{}", instance.service.name(), instance.id);
@@ -151,7 +158,7 @@ impl KafkaConfig {
         config
     }
 
-    /// How long a member of this configuration may be silent before its group gives its partitions to others.
+    /// Returns how long a member with this config may be silent before its group gives its partitions to others.
     pub(crate) fn session_timeout(&self) -> Duration {
         let config = self.group_consumer("", "", None);
         let millis = config.get("session.timeout.ms").and_then(|millis| millis.parse().ok());
@@ -171,19 +178,20 @@ impl KafkaConfig {
         config
             .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
             .set("heartbeat.interval.ms", "2000")
-            // Progress reports the lag; the partitions' ends come with these.
+            // The statistics bring the partitions' ends, from which progress has the lag.
             .set("statistics.interval.ms", "1000");
         self.with_properties(config)
     }
 
     pub(crate) fn tail_consumer(&self, client_id: &str) -> ClientConfig {
         let mut config = self.groupless(client_id);
-        // A reader of a whole topic must know when a part of it was missed.
+        // A reader of a whole topic has to notice when it missed a part.
         config.set("auto.offset.reset", "error");
         self.with_properties(config)
     }
 
-    /// A consumer for looks into the log, of which each reads a little and has to see the end soon.
+    /// Returns the config of a consumer that looks things up in the log: each look reads a little, and has to see the end
+    /// soon.
     pub(crate) fn lookup_consumer(&self, client_id: &str) -> ClientConfig {
         let mut config = self.groupless(client_id);
         config.set("fetch.wait.max.ms", "5");
@@ -191,8 +199,8 @@ impl KafkaConfig {
     }
 
     fn groupless(&self, client_id: &str) -> ClientConfig {
-        // librdkafka wants a group id to be a consumer at all. Nothing is subscribed and nothing committed, so no
-        // such group ever comes to be.
+        // librdkafka requires a group id of every consumer. This one subscribes to nothing and commits nothing, so the
+        // group never exists.
         self.reader(client_id, client_id)
     }
 
@@ -211,7 +219,7 @@ impl KafkaConfig {
             .set("isolation.level", "read_committed")
             .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "100")
-            // A full queue is looked at again soon, not after the default of a second.
+            // After a full queue, fetch again soon, not after the default of a second.
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.max.messages.kbytes", "8192");
         config
@@ -237,11 +245,20 @@ mod tests {
     #[test]
     fn a_property_is_a_name_and_a_value() {
         assert_eq!(
-            parse_property("ssl.ca.location=/a=b").unwrap(),
-            ("ssl.ca.location".to_owned(), "/a=b".to_owned())
+            parse_property("client.rack=/a=b").unwrap(),
+            ("client.rack".to_owned(), "/a=b".to_owned())
         );
         assert!(parse_property("security.protocol").unwrap_err().contains("NAME=VALUE"));
         assert!(parse_property("=x").is_err());
+    }
+
+    #[test]
+    fn a_property_that_librdkafka_refuses_is_refused_with_its_reason() {
+        for property in ["no.such.property=1", "linger.ms=soon", "security.protocol=tls"] {
+            let (name, _) = property.split_once('=').unwrap();
+            let refused = parse_property(property).unwrap_err();
+            assert!(refused.contains(name), "{refused}");
+        }
     }
 
     #[test]
@@ -261,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_set_wins() {
+    fn a_configured_property_wins() {
         let kafka = KafkaConfig {
             properties: vec![("linger.ms".into(), "20".into())],
             ..KafkaConfig::new("localhost:1")
@@ -270,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_bears_the_prefix_and_a_client_does_not() {
+    fn a_group_has_the_prefix_and_a_client_does_not() {
         let kafka = KafkaConfig { prefix: "class-7.".parse().unwrap(), ..KafkaConfig::new("localhost:1") };
         let consumer = kafka.group_consumer("fraud-1", "fraud-group", None);
         assert_eq!(consumer.get("group.id"), Some("class-7.fraud-group"));

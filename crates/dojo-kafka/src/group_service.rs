@@ -1,21 +1,20 @@
-//! A service that is a member of a consumer group, from its start to its end: what audit, notification and fraud have in
-//! common.
+//! A member service from start to end: everything that audit, notification and fraud have in common.
 //!
-//! It follows the settings, reports on `dojo-status` what it does, says whether it is ready, and hands the records of its
-//! topic to its handler.
+//! It follows the settings, reports on `dojo-status`, sets its readiness, and gives the records of its topic to its handler.
 
 use crate::{
-    Consume, Error, Handler, Instance, KafkaConfig, Observed, Producer, Progress, Readiness, Reporter,
-    SettingsFollower, consume, notify_on_change,
+    Consume, Error, Handler, Instance, InstanceName, KafkaConfig, Observed, Producer, Progress, Readiness,
+    Reporter, SettingsFollower, consume, notify_on_change,
 };
+use dojo_contract::Service;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// A record that is not acknowledged by then is sent again, and a status given up: the next one follows soon.
+/// A record that isn't acknowledged by then is sent again. A status is given up then, since the next one follows soon.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a service reports of its rule.
+/// The part of a service's report that is about its rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleStatus {
     /// Version of the rule in force.
@@ -24,10 +23,11 @@ pub struct RuleStatus {
     pub error: Option<String>,
 }
 
-/// A service on its way into its group.
+/// A service that is about to join its group.
 pub struct GroupService {
     kafka: KafkaConfig,
     instance: Instance,
+    group: &'static str,
     settings: SettingsFollower,
     producer: Producer,
     progress: Progress,
@@ -35,37 +35,49 @@ pub struct GroupService {
 }
 
 impl GroupService {
-    /// Reads the settings, and says from now on with `readiness` what keeps the service from its work in `group`.
+    /// Starts an instance of `service`: reads the settings and sets `readiness`, as a member of `group` to be.
     ///
     /// # Errors
-    /// A wrong Kafka property. Kafka being away is waited out, in part here.
+    /// A Kafka property is wrong. While Kafka is away, this waits for some seconds, and the service for the rest.
     pub async fn start(
-        kafka: KafkaConfig,
-        instance: Instance,
+        service: Service,
         group: &'static str,
+        kafka: KafkaConfig,
+        name: InstanceName,
         readiness: &Readiness,
         shutdown: &CancellationToken,
     ) -> Result<Self, Error> {
+        let instance = Instance::start(service, name.instance_id);
         let producer = Producer::new(&kafka, &instance.id, SEND_WITHIN)?;
         let settings = SettingsFollower::start(&kafka, &instance.id, shutdown).await?;
         let (progress, changed) = (Progress::default(), Arc::new(Notify::new()));
         readiness.is_of_member(group, &producer, &progress);
         progress.on_change(Arc::clone(&changed));
         notify_on_change(settings.changes(), Arc::clone(&changed));
-        Ok(Self { kafka, instance, settings, producer, progress, changed })
+        Ok(Self { kafka, instance, group, settings, producer, progress, changed })
     }
 
-    /// The settings, kept up to date.
-    pub fn settings(&self) -> &SettingsFollower {
-        &self.settings
+    /// Returns the id of the instance.
+    pub fn instance_id(&self) -> String {
+        self.instance.id.clone()
     }
 
-    /// Reports at once whenever what `changes` watches has changed.
+    /// Returns the settings, which stay up to date.
+    pub fn settings(&self) -> SettingsFollower {
+        self.settings.clone()
+    }
+
+    /// Returns the options of a consumer of `topic` in the service's group, for the service to adapt.
+    pub fn consume(&self, topic: &'static str) -> Consume {
+        Consume::new(self.group, &[topic], &self.instance)
+    }
+
+    /// Reports at once after every change that `changes` shows.
     pub fn report_on_change<T: Send + Sync + 'static>(&self, changes: watch::Receiver<T>) {
         notify_on_change(changes, Arc::clone(&self.changed));
     }
 
-    /// Works until `shutdown`; then completes what is under way, commits, and says goodbye, all within seconds.
+    /// Works until `shutdown`; then completes the work under way, commits, and reports its end, all within seconds.
     ///
     /// # Errors
     /// Kafka refuses for good what the service can't do without, or the handler failed.
@@ -76,7 +88,7 @@ impl GroupService {
         rule: impl Fn() -> RuleStatus + Send + Sync + 'static,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
-        let Self { kafka, instance, settings, producer, progress, changed } = self;
+        let Self { kafka, instance, settings, producer, progress, changed, .. } = self;
         let observe = {
             let (progress, id) = (progress.clone(), instance.id.clone());
             let has_guarantee = work.settings.is_some();

@@ -1,24 +1,33 @@
-//! One process of a service, as the others know it on Kafka.
+//! One process of a service, as the others see it on Kafka.
 
 use chrono::{DateTime, Utc};
 use dojo_contract::{InstanceStatus, Service, time};
 use uuid::Uuid;
 
-/// A running instance of a service. Its start tells it from every other process of the same id.
+/// The name of an instance, as a flag gives it.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct InstanceName {
+    /// Name of this instance in events, settings and /status. By default the order service is called order-1, and another
+    /// service after its kind and four random hexadecimal digits
+    #[arg(long, env = "INSTANCE_ID", value_name = "ID")]
+    pub instance_id: Option<String>,
+}
+
+/// A running instance of a service. Its start time tells it from every other process with the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// Its id: the key of its reports on `dojo-status`, and `group.instance.id` where it is a static member.
     pub id: String,
     /// Its service.
     pub service: Service,
-    /// Whether the id was given, so that its successor will have the same one.
+    /// Whether the id was configured, so that its successor will have the same one.
     pub is_named: bool,
     /// When it started, in whole milliseconds.
     pub started_at: DateTime<Utc>,
 }
 
 impl Instance {
-    /// This process as an instance of `service`. Without an `id`, it is called after its service and four random
+    /// Returns this process as an instance of `service`. Without an `id`, its id is its service's name and four random
     /// hexadecimal digits.
     pub fn start(service: Service, id: Option<String>) -> Self {
         let is_named = id.is_some();
@@ -27,7 +36,7 @@ impl Instance {
         Self { id: id.unwrap_or_else(random), service, is_named, started_at }
     }
 
-    /// Whether `status` is the report of another process under the same id.
+    /// Returns whether `status` is the report of another process with the same id.
     pub(crate) fn is_rival(&self, status: &InstanceStatus) -> bool {
         status.instance_id == self.id
             && (status.pid, status.started_at) != (std::process::id(), self.started_at)

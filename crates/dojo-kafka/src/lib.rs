@@ -1,25 +1,25 @@
 //! The Kafka client of every dojo service: the one crate that knows rdkafka.
 //!
-//! | a service wants to | and finds it in |
+//! | a service wants to | and uses |
 //! |---|---|
-//! | send a record and know that it arrived | [`Producer`] |
+//! | send a record and wait for its acknowledgement | [`Producer`] |
 //! | handle every record of a topic, sharing the work with its group | [`consume()`], [`Handler`] |
-//! | be such a service from start to end, with settings, reports and readiness | [`GroupService`] |
-//! | know what a topic holds, on its own and from the start | [`tail()`] |
+//! | do that from start to end, with settings, reports and readiness | [`GroupService`] |
+//! | read a whole topic by itself | [`tail()`] |
 //! | follow settings that change while it runs | [`SettingsFollower`] |
-//! | say what it is doing | [`Reporter`] |
+//! | report its state | [`Reporter`] |
 //! | say whether it can do its work | [`Readiness`] |
-//! | find its topics there | [`create_topics`] |
+//! | create the topics | [`create_topics`] |
 //!
-//! Several dojos can share a cluster: each gives its names a [`Prefix`], which no code outside this crate sees.
+//! Several dojos can share a cluster: each has a [`Prefix`], which only this crate puts before names and takes off.
 //!
-//! What a service may rely on: a send is acknowledged by all in-sync replicas before it counts; an offset is
-//! committed only after everything that followed from the records before it, or together with that
-//! ([`Guarantee`](dojo_contract::Guarantee)); nothing waits without a bound. What it may not: that a record is handled
-//! once. After a crash the uncommitted ones come again, and exactly once only what followed from them is undone.
+//! A service may rely on this: a send counts only once all in-sync replicas have acknowledged it; an offset is committed
+//! after everything that followed from the records before it, or together with that
+//! ([`Guarantee`](dojo_contract::Guarantee)); every wait has a bound. It may not rely on handling a record once: after a crash
+//! the uncommitted records come again, and under exactly once only their consequences on Kafka are undone.
 //!
-//! Each loop counts what it handles (`dojo_records_handled_total`, `dojo_record_handling_seconds`) and how far behind it
-//! is (`dojo_consumer_lag_records`), for whichever recorder of metrics the process has.
+//! Each loop counts the records that it handles (`dojo_records_handled_total`, `dojo_record_handling_seconds`) and how far
+//! behind it is (`dojo_consumer_lag_records`), for the process's recorder of metrics.
 
 mod prefix;
 
@@ -37,17 +37,19 @@ pub use connectivity::Connectivity;
 pub use producer::Producer;
 
 mod instance;
-pub use instance::Instance;
+pub use instance::{Instance, InstanceName};
 mod handler;
 pub use handler::{AssignedPartition, Handler, LogLookup, Outbox, Position, StartAt};
 mod progress;
 pub use progress::Progress;
+mod reader;
+pub use reader::Isolation;
 mod consume;
 mod lookup;
 pub use consume::{Consume, ConsumerLoop, consume};
 
 mod tail;
-pub use tail::{From, Isolation, LogEnds, Tail, Tailed, tail};
+pub use tail::{From, LogEnds, Tail, Tailed, tail};
 
 mod topics;
 pub use topics::{Created, create_topics};

@@ -1,12 +1,12 @@
-//! Looks into the log with a consumer of its own, beside the stream of a consumer loop.
+//! Look-ups in the log with a separate consumer, beside the stream of a consumer loop.
 
-use crate::{Error, Isolation, KafkaConfig, LogLookup, Record, config::create, tail::Context};
+use crate::{
+    Error, Isolation, KafkaConfig, LogLookup, Record,
+    reader::{Reader, lookup_reader},
+};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
-    message::BorrowedMessage,
-    types::RDKafkaErrorCode,
+    Message, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
+    message::BorrowedMessage, types::RDKafkaErrorCode,
 };
 use std::{
     ops::ControlFlow,
@@ -17,20 +17,20 @@ use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_secs(5);
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// So soon a look-up that waits for Kafka sees a shutdown.
+/// How soon a look-up that waits for Kafka notices a shutdown.
 const STEP: Duration = Duration::from_secs(1);
 
-/// Connects when it is first asked.
+/// Looks things up in the log. Connects at the first question.
 pub(crate) struct Lookup {
     kafka: KafkaConfig,
     client_id: String,
     isolation: Isolation,
     shutdown: CancellationToken,
-    consumer: OnceLock<BaseConsumer<Context>>,
+    consumer: OnceLock<Reader>,
 }
 
 impl Lookup {
-    /// A look at committed records.
+    /// Creates a look-up of committed records.
     pub(crate) fn new(kafka: &KafkaConfig, client_id: &str, shutdown: CancellationToken) -> Self {
         Self::reading(Isolation::ReadCommitted, kafka, client_id, shutdown)
     }
@@ -45,13 +45,11 @@ impl Lookup {
         Self { kafka: kafka.clone(), client_id, isolation, shutdown, consumer: OnceLock::new() }
     }
 
-    fn consumer(&self) -> Result<&BaseConsumer<Context>, Error> {
+    fn consumer(&self) -> Result<&Reader, Error> {
         if let Some(consumer) = self.consumer.get() {
             return Ok(consumer);
         }
-        let mut config = self.kafka.lookup_consumer(&self.client_id);
-        config.set("isolation.level", self.isolation.level());
-        let consumer = create("consumer", &config, config.create_with_context(Context))?;
+        let consumer = lookup_reader(&self.kafka, &self.client_id, self.isolation)?;
         Ok(self.consumer.get_or_init(|| consumer))
     }
 }
@@ -83,7 +81,7 @@ impl Lookup {
         Err(Error::Read { topic: topic.to_owned(), source: Box::new(late) })
     }
 
-    /// Hands the records of a partition from `offset` on to `on`, until that breaks or the partition ends. Returns `false`
+    /// Gives the records of a partition from `offset` on to `on`, until `on` breaks or the partition ends. Returns `false`
     /// if neither happened by `until`.
     fn scan(
         &self,
@@ -156,7 +154,7 @@ impl LogLookup for Lookup {
 
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
-        // Negative numbers are names for the log's ends here, not times.
+        // For Kafka, negative times stand for the ends of the log.
         let on_cluster = self.kafka.prefix.on_cluster(topic);
         let list = at(&on_cluster, partition, Offset::Offset(timestamp.max(0))).map_err(fail)?;
         let until = Instant::now() + WITHIN;

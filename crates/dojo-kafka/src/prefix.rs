@@ -1,12 +1,14 @@
-//! What comes before the name of every topic and group on the cluster, so that several dojos can share one: a class of
-//! forty, or tests side by side.
+//! The prefix of every topic's and group's name on the cluster, so that several dojos can share one: a class of forty, or
+//! tests side by side.
 //!
-//! Only this crate knows it. A service says `orders`, is told of `orders`, and the cluster sees `class-7.orders`:
-//! names are translated where they go to librdkafka, and where they come back.
+//! Only this crate puts it before a name and takes it off. A service uses the name `orders` and the cluster has
+//! `class-7.orders`: names are translated where they go to librdkafka, and where they come back. Elsewhere the prefix is a
+//! text to configure and to show.
 
+use dojo_contract::topic::TopicSpec;
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
-/// Longer names than 249 bytes are none to Kafka (`Topic.MAX_NAME_LENGTH`); this leaves enough for what follows.
+/// Kafka allows names of 249 bytes (`Topic.MAX_NAME_LENGTH`); this leaves enough for the contract's names.
 const MAX_BYTES: usize = 200;
 
 /// A prefix of names; empty by default. Cheap to clone.
@@ -14,21 +16,26 @@ const MAX_BYTES: usize = 200;
 pub struct Prefix(Option<Arc<str>>);
 
 impl Prefix {
-    /// `name` as the cluster knows it.
-    pub fn on_cluster<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    /// Returns what the cluster calls `name`.
+    pub(crate) fn on_cluster<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
             None => Cow::Borrowed(name),
             Some(prefix) => Cow::Owned(format!("{prefix}{name}")),
         }
     }
 
-    /// The contract's name of what the cluster calls `name`. What bears another prefix is nobody's here, and is
-    /// called as it is.
+    /// Returns the contract's name of what the cluster calls `name`. A name with another prefix isn't this dojo's, and stays
+    /// as it is.
     pub(crate) fn in_contract<'a>(&self, name: &'a str) -> &'a str {
         self.0.as_deref().and_then(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
     }
 
-    /// Whether names are the same on both sides.
+    /// Returns the specs with the names that their topics have on the cluster, for a broker that creates them itself.
+    pub fn topics<'a>(&self, specs: &'a [TopicSpec]) -> impl Iterator<Item = (String, &'a TopicSpec)> {
+        specs.iter().map(|spec| (self.on_cluster(spec.name).into_owned(), spec))
+    }
+
+    /// Returns whether names are the same on both sides.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -43,16 +50,16 @@ impl fmt::Display for Prefix {
 impl FromStr for Prefix {
     type Err = String;
 
-    /// Takes what Kafka takes in a topic's name: ASCII letters, digits, `.`, `_` and `-`.
+    /// Accepts what Kafka accepts in a topic's name: ASCII letters, digits, `.`, `_` and `-`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if let Some(other) = text.chars().find(|c| !allowed(*c)) {
             return Err(format!(
-                "{other:?} cannot be in a topic's name: take letters, digits, `.`, `_` and `-`, such as class-7."
+                "{other:?} can't be in a topic's name: use letters, digits, `.`, `_` and `-`, such as class-7."
             ));
         }
         if text.len() > MAX_BYTES {
-            return Err(format!("{} characters are too many: take {MAX_BYTES} at most", text.len()));
+            return Err(format!("{} characters are too many: use {MAX_BYTES} at most", text.len()));
         }
         Ok(Self((!text.is_empty()).then(|| text.into())))
     }
@@ -74,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kafka_takes_in_no_name_is_refused() {
+    fn a_character_that_kafka_allows_in_no_name_is_refused() {
         for (text, said) in [("a b", "' '"), ("^a", "'^'"), ("ü", "'ü'"), ("a/", "'/'"), ("a\n", "'\\n'")] {
             assert!(text.parse::<Prefix>().unwrap_err().contains(said), "{text:?}");
         }

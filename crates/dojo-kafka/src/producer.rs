@@ -1,14 +1,15 @@
-//! Sending records, and knowing that they arrived.
+//! Sending records, with acknowledgement.
 //!
-//! One producer a service: `acks=all`, idempotent, so that a resend by the client library neither duplicates a
-//! record nor changes the order. Acknowledgements arrive on a thread of librdkafka's and go to whoever waits: the
-//! future of [`Producer::send`], or the ledger of a [consumer loop](crate::consume()).
+//! A service has one producer. It is idempotent with `acks=all`, so that a resend by the client library neither duplicates a
+//! record nor changes the order. Acknowledgements arrive on a thread of librdkafka and complete the future of
+//! [`Producer::send`], or go to the ledger of a [consumer loop](crate::consume()).
 
 use crate::{
     Connectivity, Delivered, Error, KafkaConfig, Outgoing, Prefix, config::create, connectivity::Watched,
     record::to_native,
 };
 use dojo_contract::topic;
+use parking_lot::RwLock;
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     config::RDKafkaLogLevel,
@@ -19,27 +20,27 @@ use rdkafka::{
     util::IntoOpaque,
 };
 use std::{
-    sync::{Arc, RwLock, Weak},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 
-/// How often Kafka is asked whether it is there, and how long it may take to say so: less in all than a record is given
-/// to be acknowledged, and more than a slow network takes.
+/// How often Kafka is asked whether it is there, and how long its answer may take: in all less than the time for the
+/// acknowledgement of a record, and more than a slow network takes.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_AGAIN: Duration = Duration::from_millis(250);
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// The same while it is away: one that answers late is back all the same.
+/// The same while Kafka is away: after a late answer it is back, too.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
-/// How long a full send queue is looked at again, and how often.
+/// The pause before a full send queue is tried again, and the number of tries.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 const QUEUE_FULL_TRIES: u32 = 200;
 const WATERMARKS_WITHIN: Duration = Duration::from_secs(5);
 
-/// What happens to an acknowledgement.
+/// Receives the acknowledgement of a record.
 pub(crate) type OnDelivery = Box<dyn FnOnce(Result<Delivered, (KafkaError, Box<Undelivered>)>) + Send + Sync>;
 
-/// A record that was not acknowledged, to be sent again.
+/// A record that wasn't acknowledged.
 #[derive(Debug)]
 pub(crate) struct Undelivered(pub(crate) Outgoing);
 
@@ -67,11 +68,11 @@ impl ClientContext for Context {
     }
 }
 
-/// What librdkafka warns of again and again while Kafka is away or starts, which [`Connectivity`] says once: lost
-/// connections, requests without an answer, partitions without a leader, coordinators that are not there yet.
+/// The warnings that librdkafka repeats while Kafka is away or starts, and which [`Connectivity`] reports once: lost
+/// connections, requests without an answer, partitions without a leader, coordinators that don't exist yet.
 const WHILE_AWAY: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "METADATAUPDATE", "GETPID", "COMMITFAIL"];
 
-/// librdkafka's own log.
+/// Writes a message of librdkafka to the log.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -95,7 +96,7 @@ impl ProducerContext for Context {
                 Ok(Delivered { partition: message.partition(), offset: message.offset() })
             }
             Err((error, message)) => {
-                // Its topic is the one that it was given with.
+                // The opaque has the topic's name, so the prefix isn't needed.
                 let record = crate::Record::of(message, &Prefix::default());
                 let outgoing = Outgoing {
                     topic,
@@ -122,17 +123,17 @@ struct Shared {
     config: ClientConfig,
     prefix: Prefix,
     connectivity: Arc<Watched>,
-    // Replaced when librdkafka calls its producer dead for good, as it does when Kafka has forgotten its id.
+    // Replaced after a fatal error of librdkafka, as when Kafka has forgotten the producer's id.
     inner: RwLock<Arc<Inner>>,
 }
 
 impl Shared {
     fn inner(&self) -> Arc<Inner> {
-        Arc::clone(&self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Arc::clone(&self.inner.read())
     }
 
-    /// Whether Kafka answers and would take orders; if not, why. A broker that has just been started answers before any
-    /// partition has a leader; one that is overloaded may be late with this answer, and not with others.
+    /// Returns why Kafka doesn't answer or can't accept orders. A broker that has just started answers before any partition
+    /// has a leader; an overloaded one may be late with this answer, and not with others.
     fn ask(&self) -> Result<(), String> {
         let orders = self.prefix.on_cluster(topic::ORDERS);
         let within = if self.connectivity.is_away() { BACK_WITHIN } else { PROBE_WITHIN };
@@ -155,12 +156,9 @@ impl Shared {
 
     fn replace_if_fatal(&self) {
         let Some((code, reason)) = self.inner().client().fatal_error() else { return };
-        tracing::warn!(%code, reason, "the Kafka producer failed for good; starting a new one");
+        tracing::warn!(%code, reason, "the Kafka producer had a fatal error; starting a new one");
         match new_inner(&self.config, &self.connectivity) {
-            Ok(fresh) => {
-                let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-                *inner = Arc::new(fresh);
-            }
+            Ok(fresh) => *self.inner.write() = Arc::new(fresh),
             Err(error) => tracing::error!(%error, "no new Kafka producer"),
         }
     }
@@ -172,15 +170,15 @@ fn new_inner(config: &ClientConfig, connectivity: &Arc<Watched>) -> Result<Inner
 }
 
 impl Producer {
-    /// A producer for `kafka` that sends a record at once; what comes while requests are under way shares the next.
-    /// A record that is not acknowledged within `message_timeout` is given up, so that nothing arrives long after its
-    /// sender was told that it failed.
+    /// Creates a producer for `kafka` that sends a record at once; records that come while requests are under way share the
+    /// next request. A record that isn't acknowledged within `message_timeout` is given up, so that it doesn't arrive long
+    /// after its sender got an error.
     pub fn new(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
         Self::with_linger(kafka, client_id, message_timeout, "0")
     }
 
-    /// The same, but a record waits half a millisecond for others to share its request: for many senders that each
-    /// await their own record. Without it each would get a request of its own, and they would queue for them.
+    /// Creates a producer like [`Producer::new`], whose records wait half a millisecond to share a request: for many senders
+    /// that each await their own record. Otherwise each record would have its own request and queue for it.
     pub fn batching(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
         Self::with_linger(kafka, client_id, message_timeout, "0.5")
     }
@@ -199,7 +197,7 @@ impl Producer {
         Ok(Self { shared })
     }
 
-    /// Sends `record` and resolves when Kafka has acknowledged it, or has not within the message timeout.
+    /// Sends `record` and waits for its acknowledgement, up to the message timeout.
     pub async fn send(&self, record: Outgoing) -> Result<Delivered, Error> {
         let topic = record.topic;
         let mut tries = 0;
@@ -208,7 +206,7 @@ impl Producer {
             let enqueued = self.enqueue(
                 &record,
                 Box::new(move |result| {
-                    // Nobody waits any more where a request was cancelled: that is theirs to know.
+                    // The receiver is gone if the caller was cancelled.
                     let _ = acknowledged.send(result.map_err(|(source, _)| source));
                 }),
             );
@@ -229,8 +227,7 @@ impl Producer {
         }
     }
 
-    /// Puts `record` on the send queue, without waiting; where that succeeds, `on_delivery` is called once, on a
-    /// thread of librdkafka's.
+    /// Puts `record` on the send queue without waiting. On success, `on_delivery` is called once, on a thread of librdkafka.
     pub(crate) fn enqueue(&self, record: &Outgoing, on_delivery: OnDelivery) -> Result<(), Error> {
         let topic = record.topic;
         let opaque = Box::new(Opaque { topic, on_delivery });
@@ -239,36 +236,33 @@ impl Producer {
         sent.map_err(|(source, _)| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
     }
 
-    /// The id of the cluster, as Kafka last told it; `None` before it has.
+    /// Returns the id of the cluster that Kafka last reported; `None` before its first report.
     pub fn cluster_id(&self) -> Option<String> {
         self.shared.inner().client().fetch_cluster_id(Duration::ZERO)
     }
 
-    /// Whether Kafka is known not to answer at the moment.
+    /// Returns whether Kafka is known to be away at the moment.
     pub fn is_away(&self) -> bool {
         self.shared.connectivity.is_away()
     }
 
-    /// Whether Kafka answers, and every change of that.
+    /// Watches whether Kafka answers.
     pub fn connectivity(&self) -> watch::Receiver<Connectivity> {
         self.shared.connectivity.subscribe()
     }
 
-    /// Waits until everything on the send queue is acknowledged or given up, but not longer than `within`, and not at
-    /// all while Kafka is known to be away.
+    /// Waits up to `within` until every record on the send queue is acknowledged or given up. Doesn't wait while Kafka is
+    /// known to be away.
     pub async fn flush(&self, within: Duration) {
         let within = if self.is_away() { Duration::ZERO } else { within };
         let inner = self.shared.inner();
         let flushed = tokio::task::spawn_blocking(move || inner.flush(within)).await;
         if !matches!(flushed, Ok(Ok(()))) {
-            tracing::warn!(
-                seconds = within.as_secs_f32(),
-                "not every record was acknowledged before the end"
-            );
+            tracing::warn!(seconds = within.as_secs_f32(), "not every record was acknowledged in time");
         }
     }
 
-    /// The first offset of each partition of `topic`, and its last stable offset: the first record of an open transaction,
+    /// Returns the first offset of each partition of `topic`, and its last stable offset: the first record of an open transaction,
     /// or else the offset that the next record will get. Bounded by five seconds in all.
     pub async fn watermarks(
         &self,
@@ -292,7 +286,7 @@ impl Producer {
     }
 }
 
-/// `record` as librdkafka takes it; `topic` is its name on the cluster.
+/// Returns `record` in librdkafka's form; `topic` is the topic's name on the cluster.
 pub(crate) fn base_record<'a, O: IntoOpaque>(
     record: &'a Outgoing,
     topic: &'a str,
@@ -306,7 +300,7 @@ pub(crate) fn base_record<'a, O: IntoOpaque>(
     base
 }
 
-/// Asks Kafka again and again whether it is there, until the producer is gone.
+/// Asks Kafka again and again whether it is there, until the producer is dropped.
 fn spawn_probe(shared: Weak<Shared>, client_id: &str) -> Result<(), Error> {
     let probe = move || {
         while let Some(shared) = shared.upgrade() {
@@ -316,7 +310,7 @@ fn spawn_probe(shared: Weak<Shared>, client_id: &str) -> Result<(), Error> {
             }
             shared.replace_if_fatal();
             let pause = if shared.connectivity.is_away() { PROBE_AGAIN } else { PROBE_EVERY };
-            // Not held while asleep, so that the last clone's drop ends this thread.
+            // Not held during the sleep, so that this thread ends after the last clone is dropped.
             drop(shared);
             std::thread::sleep(pause);
         }

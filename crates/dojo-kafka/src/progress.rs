@@ -1,16 +1,14 @@
-//! How far a consumer loop is: what it owns, up to where it is done, and how much is left.
+//! The progress of a consumer loop: its partitions, how far each is done, and how much is left.
 
 use dojo_contract::{Guarantee, PartitionStatus};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Notify, watch};
 
-/// The lag is not known.
+/// A position or lag that isn't known.
 const UNKNOWN: i64 = -1;
 
-/// A handle on a loop's progress, for whatever reports it. Cheap to clone; empty until its loop runs.
+/// A handle on a loop's progress, for reports. Cheap to clone; empty until its loop runs.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     state: Arc<Mutex<State>>,
@@ -19,7 +17,7 @@ pub struct Progress {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is owned, and up to which offset it is done.
+    /// The loop's partitions, and the offset up to which each is done.
     owned: BTreeMap<(String, i32), Option<i64>>,
     /// The offset after the last record that can be read, as the client library last heard of it.
     ends: BTreeMap<(String, i32), i64>,
@@ -36,7 +34,7 @@ struct State {
 }
 
 impl Progress {
-    /// What the loop owns, with position and lag.
+    /// Returns the loop's partitions with position and lag.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
         let state = self.state();
         state
@@ -55,20 +53,20 @@ impl Progress {
             .collect()
     }
 
-    /// How often partitions were given or taken.
+    /// Returns how often partitions were assigned or revoked.
     pub fn rebalances(&self) -> u64 {
         self.state().rebalances
     }
 
-    /// Whether the loop has its share of the partitions, be it none of them; not so before it has joined its group, and
-    /// while the group shares them anew.
+    /// Returns whether the loop has its share of the partitions, which may be empty. It has none before it has joined its
+    /// group, and while the group rebalances.
     pub fn is_assigned(&self) -> bool {
         *self.assigned.borrow()
     }
 
-    /// Waits until the group has given the loop its first share of the partitions, be it none of them.
+    /// Waits until the group has given the loop its first share of the partitions, which may be empty.
     pub async fn assigned(&self) {
-        // The sender is this handle's own, so that the wait cannot end otherwise.
+        // This handle holds the sender, so the wait can't end otherwise.
         let _ = self.assigned.subscribe().wait_for(|assigned| *assigned).await;
     }
 
@@ -77,18 +75,18 @@ impl Progress {
         self.state().listener = Some(listener);
     }
 
-    /// Why the loop can't do all of its work, for a person; `None` where it can.
+    /// Returns why the loop can't do all of its work, for a person; `None` if it can.
     pub fn limitation(&self) -> Option<String> {
         self.state().limitation.clone()
     }
 
-    /// Whether another process has taken this one's name, so that this one is to be silent.
+    /// Returns whether another process has taken this one's name, so that this one must not report.
     pub fn is_fenced(&self) -> bool {
         self.state().is_fenced
     }
 
-    /// The offset of the settings topic up to which the loop has applied the settings. `offset` is where they were read to,
-    /// and `wanted` the guarantee that they ask for, which comes into force a little later.
+    /// Returns the offset of the settings topic up to which the loop has applied the settings. `offset` is where they were
+    /// read to, and `wanted` the guarantee that they ask for, which comes into force a little later.
     pub fn applied(&self, wanted: Guarantee, offset: i64) -> i64 {
         let mut state = self.state();
         if state.guarantee == Some(wanted) {
@@ -115,12 +113,12 @@ impl Progress {
         });
     }
 
-    /// The loop has a share of the partitions that it doesn't take up yet.
+    /// Notes that the loop has a share of the partitions that it doesn't take up yet.
     pub(crate) fn waits(&self, why: String) {
         self.change(|state| state.limitation = Some(why));
     }
 
-    /// Another process has taken this one's name.
+    /// Notes that another process has taken this one's name.
     pub(crate) fn fenced(&self, why: String) {
         self.change(|state| {
             state.is_fenced = true;
@@ -128,7 +126,7 @@ impl Progress {
         });
     }
 
-    /// The loop joins its group again.
+    /// Notes that the loop joins its group again.
     pub(crate) fn joins(&self) {
         self.change(|state| {
             state.is_fenced = false;
@@ -164,7 +162,7 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 }
 

@@ -1,27 +1,30 @@
-//! Whether a service can do all of its work right now, and what keeps it from that: what `/readyz` says.
+//! Whether a service can do all of its work now, and what prevents it: the answer of `/readyz`.
 
 use crate::{Connectivity, Producer, Progress};
-use std::sync::{Arc, Mutex, MutexGuard};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
-/// What keeps a service from its work: what it is about, and why, for a person.
+/// Something that prevents a service from working: its subject, and the reason for a person.
 pub type Cause = (&'static str, String);
 
 type Look = dyn Fn() -> Vec<Cause> + Send + Sync;
 
-/// A handle that whoever asks makes, and the service fills in when it runs. Cheap to clone; all clones are one.
+/// A service's readiness. The caller of `run` creates it and asks it; the service fills it in. Cheap to clone; all clones
+/// share one state.
 #[derive(Clone, Default)]
 pub struct Readiness {
     look: Arc<Mutex<Option<Arc<Look>>>>,
 }
 
 impl Readiness {
-    /// From now on, `look` says what keeps the service from its work; nothing, when it is ready. It must not wait.
+    /// Sets the function that returns what prevents the service from working: nothing when it is ready. The function must
+    /// not wait.
     pub fn is(&self, look: impl Fn() -> Vec<Cause> + Send + Sync + 'static) {
-        *self.slot() = Some(Arc::new(look));
+        *self.look.lock() = Some(Arc::new(look));
     }
 
-    /// The readiness of a service that is a member of `group`: Kafka answers, and the group has given it its share of the
-    /// partitions, with which it can work.
+    /// Sets the readiness of a member of `group`: it is ready when Kafka answers and the group has given it a share of the
+    /// partitions with which it can work.
     pub fn is_of_member(&self, group: &'static str, producer: &Producer, progress: &Progress) {
         let (connectivity, progress) = (producer.connectivity(), progress.clone());
         self.is(move || {
@@ -33,22 +36,17 @@ impl Readiness {
             if let Some(why) = progress.limitation() {
                 causes.push(("group", why));
             } else if !progress.is_assigned() {
-                let why =
-                    format!("the group {group} has not given this instance its share of the partitions");
+                let why = format!("the group {group} hasn't given this instance its share of the partitions");
                 causes.push(("group", why));
             }
             causes
         });
     }
 
-    /// What keeps the service from its work now; empty when it is ready.
+    /// Returns what prevents the service from working now; nothing when it is ready.
     pub fn causes(&self) -> Vec<Cause> {
-        let look = self.slot().clone();
+        let look = self.look.lock().clone();
         look.map_or_else(|| vec![("start", "the service is still starting".to_owned())], |look| look())
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Look>>> {
-        self.look.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -63,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_starting_until_it_says_what_it_is() {
+    fn a_service_is_starting_until_it_sets_its_readiness() {
         let readiness = Readiness::default();
         assert_eq!(readiness.causes()[0].0, "start");
         let service = readiness.clone();

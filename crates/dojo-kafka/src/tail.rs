@@ -1,14 +1,15 @@
-//! Reading a topic without a group: from its start, a time or an offset, and then on for ever.
+//! Reading a topic without a group: from its start, a time or an offset, and then without end.
 //!
-//! For projections, which need the whole topic whatever others have read, and for replays. Nothing is committed.
+//! Projections read this way, since each needs the whole topic, and so do replays. Nothing is committed.
 
-use crate::{Error, KafkaConfig, Prefix, Record, config::create, lookup::Lookup, producer::log};
+use crate::{
+    Error, Isolation, KafkaConfig, Prefix, Record,
+    lookup::Lookup,
+    reader::{Reader, tail_reader},
+};
 use chrono::{DateTime, Utc};
 use rdkafka::{
-    ClientContext, Message as _, Offset, TopicPartitionList,
-    config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
-    error::KafkaError,
+    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
     types::RDKafkaErrorCode,
 };
 use std::{
@@ -21,75 +22,56 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const POLL: Duration = Duration::from_millis(50);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How long a tail may look whether its log is still the same one; a tail that can't find out goes on.
+/// How long a tail may check whether its log is still the same one; a tail that can't find out reads on.
 const CHECKED_WITHIN: Duration = Duration::from_secs(2);
 /// A tail assigns partitions at most this often.
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
-/// How long a tail of a topic may take in all to say where the topic ends.
+/// The longest time that a question for a topic's ends may take in all.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Where to begin.
+/// Where a tail begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
-    /// At the first record there is.
+    /// At the first record.
     Earliest,
     /// At the next record that arrives.
     Latest,
-    /// So many offsets before the end of each partition, or at its first record.
+    /// This many offsets before the end of each partition, or at its first record.
     Newest(i64),
-    /// At the first record of that time or later.
+    /// At the first record with this timestamp or a later one.
     Time(DateTime<Utc>),
-    /// At these offsets; a partition that is not named begins at its first record.
+    /// At these offsets; a partition without one begins at its first record.
     Offsets(BTreeMap<i32, i64>),
 }
 
-/// Which records a tail sees, by Kafka's name for it, `isolation.level`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// Records of committed transactions and records outside of transactions, up to the last stable offset: the first
-    /// record of a transaction that is still open.
-    ReadCommitted,
-    /// Every record, also those of open and aborted transactions, as soon as it is on the log.
-    ReadUncommitted,
-}
-
-impl Isolation {
-    pub(crate) fn level(self) -> &'static str {
-        match self {
-            Self::ReadCommitted => "read_committed",
-            Self::ReadUncommitted => "read_uncommitted",
-        }
-    }
-}
-
-/// What a tail tells, on a thread of its own.
+/// An event of a tail, reported on the tail's own thread.
 #[derive(Debug)]
 pub enum Tailed<'a> {
-    /// Told first: the next offset that will be read of each partition, and the offset after its last record.
+    /// The first event: the next offset that will be read of each partition, and the offset after its last record.
     Started {
         /// Partition to first offset.
         starts: &'a BTreeMap<i32, i64>,
         /// Partition to end.
         ends: &'a BTreeMap<i32, i64>,
     },
-    /// The log does not have the offset that comes next, or that was asked for: the records before `resumes` are gone,
-    /// because retention has overtaken this reader; or the log ends before `wanted`, because it is another one under
-    /// the same name, which is then read from its start. Reading goes on at `resumes`.
+    /// The log doesn't have the next or the requested offset: the records before `resumes` are gone, because retention has
+    /// overtaken this reader; or the log ends before `wanted`, because it is another log under the same name, which is then
+    /// read from its start. Reading continues at `resumes`.
     Gap {
-        /// Partition concerned.
+        /// The partition.
         partition: i32,
-        /// Offset that should have come next.
+        /// The offset that should have come next.
         wanted: i64,
-        /// Offset that is read next instead.
+        /// The offset that is read next instead.
         resumes: i64,
     },
     /// The next record of a partition.
     Record(&'a Record<'a>),
-    /// There is nothing more in this partition at the moment. May be told again.
+    /// The partition has no more records at the moment. May be reported again.
     CaughtUp {
-        /// Partition concerned.
+        /// The partition.
         partition: i32,
-        /// The offset that is read next. It lies behind the markers of transactions, which are no records.
+        /// The offset that is read next. It lies after the markers of transactions, which aren't records.
         next: i64,
     },
 }
@@ -102,10 +84,10 @@ pub struct Tail {
 
 /// Asks where topics end, as readers of an [`Isolation`] see it. Cheap to clone.
 ///
-/// On a connection of its own: on that of a tail, each question would wait for a fetch that waits for records.
+/// It has its own connection: on a tail's connection, each question would wait for a fetch that waits for records.
 #[derive(Clone)]
 pub struct LogEnds {
-    consumer: Arc<BaseConsumer<Context>>,
+    consumer: Arc<Reader>,
     prefix: Prefix,
 }
 
@@ -116,13 +98,13 @@ impl std::fmt::Debug for LogEnds {
 }
 
 impl LogEnds {
-    /// A client for `kafka`.
+    /// Creates a client for `kafka`.
     pub fn new(kafka: &KafkaConfig, client_id: &str, isolation: Isolation) -> Result<Self, Error> {
-        let consumer = Arc::new(reader(kafka, client_id, isolation)?);
+        let consumer = Arc::new(tail_reader(kafka, client_id, isolation)?);
         Ok(Self { consumer, prefix: kafka.prefix.clone() })
     }
 
-    /// The end of each partition of `topic`: for readers of everything, the offset that the next record will get; for
+    /// Returns the end of each partition of `topic`: for readers of everything, the offset that the next record will get; for
     /// readers of committed records, the last stable offset. Bounded by five seconds in all.
     pub async fn of(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
         let consumer = Arc::clone(&self.consumer);
@@ -143,26 +125,11 @@ impl LogEnds {
     }
 }
 
-/// Of a consumer that only reads.
-pub(crate) struct Context;
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "Kafka tail");
-    }
-}
-
-impl ConsumerContext for Context {}
-
-/// Starts reading `topic`, telling `on` on a thread of the tail's own, until `shutdown` or until the answer is
+/// Starts to read `topic` and reports to `on`, on the tail's own thread, until `shutdown` or until the returned tail is
 /// dropped. Waits for the topic and for Kafka as long as it takes.
 ///
-/// The tail notices that its log is another one under the same name: at once where the log is shorter than what was read
-/// of it, and after every interruption by the cluster's id and by the record that was read last.
+/// The tail notices another log under the same name: at once if the log is shorter than what was read of it, and after
+/// every interruption by the cluster's id and by the record that was read last.
 pub fn tail(
     kafka: &KafkaConfig,
     client_id: &str,
@@ -172,7 +139,7 @@ pub fn tail(
     shutdown: &CancellationToken,
     on: impl FnMut(Tailed<'_>) + Send + 'static,
 ) -> Result<Tail, Error> {
-    let consumer = Arc::new(reader(kafka, client_id, isolation)?);
+    let consumer = Arc::new(tail_reader(kafka, client_id, isolation)?);
     let stop = shutdown.child_token();
     let lookup = Lookup::reading(isolation, kafka, client_id, stop.clone());
     let contract_topic = topic.to_owned();
@@ -199,30 +166,20 @@ pub fn tail(
     Ok(Tail { _stop: stop.drop_guard() })
 }
 
-fn reader(
-    kafka: &KafkaConfig,
-    client_id: &str,
-    isolation: Isolation,
-) -> Result<BaseConsumer<Context>, Error> {
-    let mut config = kafka.tail_consumer(client_id);
-    config.set("isolation.level", isolation.level());
-    create("consumer", &config, config.create_with_context(Context))
-}
-
 /// A record that was read: its offset and its timestamp.
 type Seen = (i64, Option<i64>);
 
 /// A tail at work.
 struct Reading<F> {
-    consumer: Arc<BaseConsumer<Context>>,
-    /// As it is called on the cluster.
+    consumer: Arc<Reader>,
+    /// The topic's name on the cluster.
     topic: String,
     contract_topic: String,
     prefix: Prefix,
     stopped: CancellationToken,
     on: F,
     next: BTreeMap<i32, i64>,
-    /// The record of each partition that was read last.
+    /// The last record that was read of each partition.
     last: BTreeMap<i32, Seen>,
     cluster: Option<String>,
     /// The connection was lost since the last record or end of a partition, so what answers next may be another log.
@@ -244,7 +201,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
             match consumer.poll(POLL) {
                 None => {}
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    // Kafka says that an offset is out of range, and librdkafka, told not to choose another by itself,
+                    // Kafka reports that an offset is out of range. librdkafka is configured not to choose another, so it
                     // has stopped there.
                     self.go_on(&[]);
                 }
@@ -286,9 +243,9 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         }
         let until = Instant::now() + CHECKED_WITHIN;
         let left = || until.saturating_duration_since(Instant::now());
-        // Asking for the partitions also brings the name of the cluster up to date.
+        // Asking for the partitions also updates the id of the cluster.
         if let Err(error) = partitions(&self.consumer, &self.topic, left()) {
-            tracing::debug!(topic = self.topic, %error, "cannot look whether the log goes on; going on");
+            tracing::debug!(topic = self.topic, %error, "can't check whether the log is the same one; reading on");
         }
         let cluster = self.consumer.client().fetch_cluster_id(Duration::ZERO);
         let has_moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
@@ -307,23 +264,23 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         true
     }
 
-    /// Whether another record stands where the last one was read.
+    /// Returns whether another record is at the offset of the record that was read last.
     fn is_replaced(&self, partition: i32, (offset, timestamp): Seen, within: Duration) -> bool {
         match self.lookup.record_at(&self.contract_topic, partition, offset, within) {
-            // A record that is gone, as compaction and retention take it, says nothing.
+            // A record that compaction or retention has removed says nothing.
             Ok(found) => found.is_some_and(|(at, found)| at == offset && found != timestamp),
             Err(error) => {
-                tracing::debug!(topic = self.topic, %error, "cannot look whether the log goes on; going on");
+                tracing::debug!(topic = self.topic, %error, "can't check whether the log is the same one; reading on");
                 false
             }
         }
     }
 
-    /// Finds where to go on, and goes on there: after what was read of each partition, where the log reaches so far and
-    /// the partition is not among `anew`; else at its first record. Waits for Kafka.
+    /// Continues each partition after what was read of it, if the log reaches that far and the partition isn't in `anew`;
+    /// otherwise at its first record. Waits for Kafka.
     fn go_on(&mut self, anew: &[i32]) {
         while !self.stopped.is_cancelled() {
-            // librdkafka does not survive an assignment that comes before the last one has taken effect.
+            // librdkafka crashes at an assignment that comes before the last one has taken effect.
             if self.assigned.elapsed() > ASSIGN_EVERY {
                 match self.try_go_on(anew) {
                     Ok(gaps) => return self.tell(gaps),
@@ -339,7 +296,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         let mut found = self.next.clone();
         for (partition, offset) in &mut found {
             let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_WITHIN)?;
-            // Of a log that begins where it is read next, nothing was missed: it was noticed before by its end.
+            // Nothing was missed of a log that begins where it is read next: its end has shown that it is another one.
             if anew.contains(partition) && *offset != low || !(low..=high).contains(offset) {
                 gaps.push(Gap { partition: *partition, wanted: *offset, resumes: low });
                 *offset = low;
@@ -355,7 +312,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
     fn tell(&mut self, gaps: Vec<Gap>) {
         for Gap { partition, wanted, resumes } in gaps {
             let topic = &self.topic;
-            tracing::warn!(topic, partition, wanted, resumes, "the log does not have what comes next");
+            tracing::warn!(topic, partition, wanted, resumes, "the log doesn't have the next record");
             (self.on)(Tailed::Gap { partition, wanted, resumes });
         }
     }
@@ -369,13 +326,8 @@ struct Gap {
 
 type Start = (BTreeMap<i32, i64>, BTreeMap<i32, i64>, Vec<Gap>);
 
-/// Finds and assigns the offsets to start at; `None` when stopped before Kafka and the topic were there.
-fn start(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    from: &From,
-    stopped: &CancellationToken,
-) -> Option<Start> {
+/// Finds and assigns the offsets to start at; `None` if the tail was stopped before Kafka and the topic were there.
+fn start(consumer: &Reader, topic: &str, from: &From, stopped: &CancellationToken) -> Option<Start> {
     let mut said = false;
     while !stopped.is_cancelled() {
         match try_start(consumer, topic, from) {
@@ -392,7 +344,7 @@ fn start(
     None
 }
 
-fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Result<Start, KafkaError> {
+fn try_start(consumer: &Reader, topic: &str, from: &From) -> Result<Start, KafkaError> {
     let partitions = partitions(consumer, topic, ASK_WITHIN)?;
     let (mut starts, mut ends, mut gaps) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for partition in partitions {
@@ -418,11 +370,7 @@ fn try_start(consumer: &BaseConsumer<Context>, topic: &str, from: &From) -> Resu
     Ok((starts, ends, gaps))
 }
 
-fn assign(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    next: &BTreeMap<i32, i64>,
-) -> Result<(), KafkaError> {
+fn assign(consumer: &Reader, topic: &str, next: &BTreeMap<i32, i64>) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::with_capacity(next.len());
     for (partition, offset) in next {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
@@ -430,12 +378,8 @@ fn assign(
     consumer.assign(&list)
 }
 
-/// The partitions of a topic that is there.
-fn partitions(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    within: Duration,
-) -> Result<Vec<i32>, KafkaError> {
+/// Returns the partitions of a topic; an error if the topic doesn't exist.
+fn partitions(consumer: &Reader, topic: &str, within: Duration) -> Result<Vec<i32>, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), within)?;
     let partitions: Vec<i32> =
         metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
@@ -446,7 +390,7 @@ fn partitions(
 }
 
 fn offset_at(
-    consumer: &BaseConsumer<Context>,
+    consumer: &Reader,
     topic: &str,
     partition: i32,
     time: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Creating topics as the contract has them: idempotent, and never by auto-creation.
+//! Creating the contract's topics: idempotently, and never by auto-creation.
 
 use crate::{Error, KafkaConfig, config::create, producer::log};
 use dojo_contract::topic::TopicSpec;
@@ -16,24 +16,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long Kafka may take to answer, and then to know everywhere what it has created.
+/// How long Kafka may take to answer, and then to make the topics known on every broker.
 const WITHIN: Duration = Duration::from_secs(30);
-/// An answer that has not come by then is asked for again, by a client that knows of no connection gone stale.
+/// Without an answer by then, a new client asks again: the old one's connection may be stale.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A topic that is there now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A topic that exists now.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
-    /// Its name in the contract.
-    pub topic: &'static str,
-    /// It was there before; its partitions and configuration stay as they are.
+    /// Its name on the cluster.
+    pub name: String,
+    /// Whether it existed before; then its partitions and configuration stay as they are.
     pub existed: bool,
 }
 
-/// Creates every one of `topics` that is not there yet, with `replication` copies, and returns when each can be written
-/// and read. Waits up to half a minute for Kafka to create them, and as long again for all of them to have leaders.
+/// Creates each of `topics` that doesn't exist yet, with `replication` copies, and returns when every topic can be written
+/// and read. Waits up to half a minute for Kafka to create them, and up to half a minute for their leaders.
 pub async fn create_topics(
     kafka: &KafkaConfig,
     topics: &[TopicSpec],
@@ -49,17 +49,16 @@ pub async fn create_topics(
         })
         .collect();
     let (admin, results) = ask_until_answered(kafka, &wanted).await?;
-    let created: Vec<_> = topics
-        .iter()
-        .zip(results)
-        .map(|(spec, result)| match result {
-            Ok(_) => Ok(Created { topic: spec.name, existed: false }),
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Created { topic: spec.name, existed: true }),
+    let created: Vec<_> = results
+        .into_iter()
+        .map(|result| match result {
+            Ok(name) => Ok(Created { name, existed: false }),
+            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Created { name, existed: true }),
             Err((topic, code)) => Err(Error::CreateTopic { topic, message: code.to_string() }),
         })
         .collect::<Result<_, _>>()?;
     let partitions = topics.iter().zip(&created).map(|(spec, created)| {
-        // One that existed has as many as whoever created it wanted.
+        // A topic that existed may have another number of partitions.
         if created.existed { 1 } else { spec.partitions.unsigned_abs() as usize }
     });
     let expected: Vec<_> = names.into_iter().zip(partitions).collect();
@@ -70,8 +69,8 @@ pub async fn create_topics(
     Ok(created)
 }
 
-/// Asks Kafka to create `wanted`, again and again within [`WITHIN`]; asking twice does no harm. Also answers the client
-/// that was answered.
+/// Asks Kafka to create `wanted`, again and again within [`WITHIN`]; asking twice does no harm. Returns the results and the
+/// client that got them.
 async fn ask_until_answered(
     kafka: &KafkaConfig,
     wanted: &[NewTopic<'_>],
@@ -97,8 +96,8 @@ async fn ask_until_answered(
     }
 }
 
-/// What keeps clients away from Kafka, in librdkafka's words: a port where nobody listens, a certificate that is not trusted,
-/// a password. An admin client is not told; a consumer is.
+/// Returns what keeps clients away from Kafka, in librdkafka's words: a closed port, a certificate that isn't trusted, a
+/// password. librdkafka reports it to a consumer, but not to an admin client.
 fn trouble(kafka: &KafkaConfig) -> Option<String> {
     let consumer: BaseConsumer<Trouble> =
         kafka.lookup_consumer("dojo-topics").create_with_context(Trouble::default()).ok()?;
@@ -110,7 +109,7 @@ fn trouble(kafka: &KafkaConfig) -> Option<String> {
     consumer.context().0.get().cloned()
 }
 
-/// The first trouble that a client is told of.
+/// The first error that librdkafka reports to a client.
 #[derive(Default)]
 struct Trouble(OnceLock<String>);
 
@@ -126,8 +125,8 @@ impl ClientContext for Trouble {
 
 impl ConsumerContext for Trouble {}
 
-/// A topic is created before every broker knows of it, and its partitions before they have leaders. Whoever comes in
-/// between is told that there is no such topic.
+/// Waits until every partition has a leader. A topic is created before every broker knows it, and its partitions before they
+/// have leaders: a client that comes in between gets the answer that the topic doesn't exist.
 fn until_all_have_leaders(
     admin: &AdminClient<DefaultClientContext>,
     expected: &[(String, usize)],
@@ -150,7 +149,7 @@ fn until_all_have_leaders(
     Ok(())
 }
 
-/// How many partitions of `topic` have a leader.
+/// Returns how many partitions of `topic` have a leader.
 fn leaders(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<usize, KafkaError> {
     let metadata = admin.inner().fetch_metadata(Some(topic), ASK_WITHIN)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_keeps_clients_away_is_said() {
+    fn the_error_names_what_keeps_clients_away() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let nobody = listener.local_addr().unwrap();
         drop(listener);

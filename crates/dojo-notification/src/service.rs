@@ -1,33 +1,34 @@
-//! The notification service as a handler of `orders`: each record is read, judged and done before the next.
+//! The notification service as a handler of `orders`: it reads, decides and finishes each record before the next.
 //!
-//! Nothing here waits: what is sent is acknowledged later, and the loop commits when it is. So a crash repeats at most
-//! what was in flight, and a customer is told twice rather than never.
+//! Nothing here waits: records are acknowledged later, and then the loop commits. So a crash repeats at most the records in
+//! flight, and a customer is notified twice rather than never.
 
 use crate::{
-    decide::{decide, size_on_log},
-    outcome::{Judge, retry_headers, unreadable},
+    decide::decide,
+    outcome::Outcome,
     read::{Attempt, read},
+    records::{audit, carry_out, unreadable},
     tally::Tally,
 };
 use chrono::Utc;
 use dojo_contract::Defaults;
 use dojo_kafka::{Error, Handler, Outbox, Position, Record, SettingsFollower};
-use dojo_rules::{DeliveryFacts, LiveRule, NotificationRule, OrderFacts};
+use dojo_rules::{DeliveryFacts, LiveRule, NotificationRule};
 
-/// Delivers by a rule and by settings that may change at any time.
+/// Delivers by a rule and settings that may change at any time.
 pub struct Notification {
     instance_id: String,
     rule: LiveRule<NotificationRule>,
     settings: SettingsFollower,
     defaults: Defaults,
     unreadable: u64,
-    /// The version of the rule of which the log already says that it fails.
+    /// The version of the last rule whose failure was logged.
     failing: Option<String>,
     tally: Tally,
 }
 
 impl Notification {
-    /// A service that says `instance_id` of itself; `defaults` hold where the settings say nothing.
+    /// Creates the service of the instance `instance_id`; `defaults` apply where the settings have no value.
     pub fn new(
         instance_id: String,
         rule: LiveRule<NotificationRule>,
@@ -52,26 +53,34 @@ impl Notification {
             fail_rate: settings.fail_rate(&self.instance_id, &self.defaults),
             instance_id: self.instance_id.clone(),
         };
-        // Chance enters here and nowhere else: to the rule, it is one more fact.
-        let answer = rule.rule.deliver(&order_facts(attempt), &delivery, rand::random());
+        // The only place with chance: to the rule, it is one more fact.
+        let answer = rule.rule.deliver(&(&attempt.event.order).into(), &delivery, rand::random());
 
-        let judge = Judge { instance_id: &self.instance_id, rule_version: &rule.version, now: Utc::now() };
+        let outcome = Outcome {
+            instance_id: &self.instance_id,
+            rule_version: &rule.version,
+            now: Utc::now(),
+            partition: record.partition,
+            offset: record.offset,
+        };
         if let Err(error) = &answer {
             if self.failing.as_ref() != Some(&rule.version) {
                 let Record { partition, offset, .. } = *record;
-                tracing::warn!(partition, offset, "{error}; every event it fails on counts as not delivered");
+                tracing::warn!(
+                    partition,
+                    offset,
+                    "{error}; an event on which it fails counts as not delivered"
+                );
                 self.failing = Some(rule.version.clone());
             }
-            out.send(position, judge.rule_error(record, attempt, error)?);
+            out.send(position, audit(&outcome.rule_error(attempt, error))?);
         }
-        // The header of a stranger may hold the largest number there is; nothing is retried as often, so any size will do.
-        let retry_headers = retry_headers(&record.headers, attempt.retry_count.saturating_add(1));
-        let retry_bytes = size_on_log(record.key, record.value, &retry_headers);
         let max_retries = settings.max_retries(&self.instance_id, &self.defaults);
         self.tally.rule_answered(&answer);
-        let decision = decide(answer, attempt.retry_count, max_retries, retry_bytes);
+        let decision = decide(answer, attempt.retry_count, max_retries);
+        let (decision, records) = carry_out(decision, &outcome, record, attempt)?;
         self.tally.decided(&decision);
-        for outgoing in judge.records(record, attempt, &decision)? {
+        for outgoing in records {
             out.send(position, outgoing);
         }
         Ok(())
@@ -86,7 +95,7 @@ impl Notification {
             offset = record.offset,
             reason,
             so_far = self.unreadable,
-            "unreadable record; it goes to the dead letters"
+            "unreadable record sent to the dead letters"
         );
         out.send(position, unreadable(record, reason, &self.instance_id, Utc::now()));
     }
@@ -100,19 +109,5 @@ impl Handler for Notification {
         }
         out.done(position);
         Ok(())
-    }
-}
-
-/// The order as the rule sees it.
-fn order_facts(attempt: &Attempt) -> OrderFacts {
-    let order = &attempt.event.order;
-    OrderFacts {
-        id: order.id.to_string(),
-        customer_name: order.customer_name.clone(),
-        item: order.item.clone(),
-        quantity: order.quantity,
-        price: order.price,
-        total: order.total(),
-        status: order.status.name().to_owned(),
     }
 }

@@ -1,9 +1,9 @@
-//! Deliveries in numbers, for whichever recorder of metrics the process has.
+//! The metrics of deliveries, for the process's recorder.
 
 use crate::decide::Decision;
 use metrics::{Counter, counter};
 
-/// Counts what became of each event.
+/// Counts the outcomes of events.
 pub(crate) struct Tally {
     delivered: Counter,
     retries: Counter,
@@ -23,14 +23,14 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts an answer of the rule that is none.
+    /// Counts an error of the rule.
     pub(crate) fn rule_answered<T, E>(&self, answer: &Result<T, E>) {
         if answer.is_err() {
             self.rule_errors.increment(1);
         }
     }
 
-    /// Counts what follows from an attempt.
+    /// Counts the decision on an attempt.
     pub(crate) fn decided(&self, decision: &Decision) {
         match decision {
             Decision::Notified => self.delivered.increment(1),
@@ -39,7 +39,7 @@ impl Tally {
         }
     }
 
-    /// Counts a record that nobody can read, which goes to the dead letters.
+    /// Counts an unreadable record, which goes to the dead letters.
     pub(crate) fn unreadable(&self) {
         self.dead_letters.increment(1);
     }

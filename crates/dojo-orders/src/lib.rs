@@ -19,7 +19,7 @@
 //! `service.rs` starts and stops it all, within bounds.
 
 mod config;
-pub use config::Config;
+pub use config::{Config, PageConfig};
 
 mod api;
 mod app;

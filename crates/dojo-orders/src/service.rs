@@ -19,10 +19,10 @@ use crate::{
     },
 };
 use dojo_contract::Service;
-use dojo_http::{AllowedHosts, Health};
+use dojo_http::{AllowedHosts, Health, Metrics};
 use dojo_kafka::{
-    ConsumerLoop, Instance, Observed, Producer, Progress, Reporter, SettingsFollower, Tail, consume,
-    notify_on_change,
+    ConsumerLoop, Instance, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, Tail,
+    consume, notify_on_change,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -60,28 +60,34 @@ pub enum Error {
 /// # Errors
 /// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
 /// ended the HTTP server.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Listener)?.ip();
-    let hosts = AllowedHosts::new(address, config.allowed_hosts.clone());
+    let hosts = AllowedHosts::new(address, config.page.allowed_hosts.clone());
+    let asked = readiness.clone();
     let serve = |app: Arc<App>, serving| {
-        let (readiness, offsets) = (app.config.readiness.clone(), Arc::clone(&app.offsets));
-        let health = Health::new(move || readiness.causes(), app.config.metrics.clone())
-            .with_notices(move || offsets.notices());
+        let offsets = Arc::clone(&app.offsets);
+        let health = Health::new(move || asked.causes(), metrics).with_notices(move || offsets.notices());
         let router = dojo_http::finish(api::routes(app, health), Some(hosts));
         dojo_http::serve(listener, router, CONNECTIONS, serving)
     };
-    run_with(config, serve, shutdown).await
+    run_with(config, readiness, serve, shutdown).await
 }
 
 async fn run_with<S: Future<Output = ()> + Send + 'static>(
     config: Config,
+    readiness: Readiness,
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     // The end of `run` ends everything that it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
-    let readiness = config.readiness.clone();
     let app = Arc::new(app(config, &serving).await?);
     let of = Arc::downgrade(&app);
     let gone = || vec![("end", "the service has ended".to_owned())];
@@ -127,20 +133,21 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
 }
 
 async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
-    let producer = Producer::batching(&config.kafka, &config.instance_id, MESSAGE_TIMEOUT)?;
-    let models = Arc::new(ReadModels::new(config.orders_kept));
-    let (kafka, id) = (config.kafka.clone(), config.instance_id.as_str());
+    let producer = Producer::batching(&config.kafka, config.instance_id(), MESSAGE_TIMEOUT)?;
+    let models = Arc::new(ReadModels::new(config.page.orders_kept));
+    let (kafka, id) = (config.kafka.clone(), config.instance_id());
     let offsets = Arc::new(StableOffsets::new(&kafka, producer.clone(), id)?);
     let orders =
         OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
     let rules = {
-        let (dir, mode, serving) = (config.rules_dir.clone(), config.rules_watch, serving.clone());
+        let (dir, mode, serving) =
+            (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
         let open = move || RuleFiles::open(&dir, mode, &serving);
         tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
     Ok(App {
         log: Log::new(kafka, producer.clone(), id, serving.clone()),
-        template: Template::new(config.templates_dir.as_deref())?,
+        template: Template::new(config.page.templates_dir.as_deref())?,
         settings: SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()),
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
@@ -174,7 +181,7 @@ async fn start_reporting(
     reading: &CancellationToken,
 ) -> Result<Reporter, Error> {
     let (config, progress) = (&app.config, app.relay.clone());
-    let follower = SettingsFollower::start(&config.kafka, &config.instance_id, reading).await?;
+    let follower = SettingsFollower::start(&config.kafka, config.instance_id(), reading).await?;
     app.settings.follow(follower.clone());
     notify_on_change(follower.changes(), Arc::clone(&changed));
     let observe = move || Observed {
@@ -195,7 +202,9 @@ async fn start_reporting(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dojo_kafka::{KafkaConfig, Readiness};
+    use dojo_contract::Defaults;
+    use dojo_kafka::{InstanceName, KafkaConfig};
+    use dojo_rules::{RulesConfig, WatchMode};
 
     #[tokio::test]
     async fn a_server_that_fails_ends_the_service_which_is_not_ready_any_more() {
@@ -203,20 +212,15 @@ mod tests {
         let readiness = Readiness::default();
         let config = Config {
             kafka: KafkaConfig::new("127.0.0.1:1"),
-            instance_id: "order-1".into(),
-            fail_rate: None,
-            max_retries: None,
-            rules_dir: rules.path().to_owned(),
-            rules_watch: "poll".parse().unwrap(),
-            templates_dir: None,
-            allowed_hosts: Vec::new(),
-            orders_kept: 1_000,
+            instance: InstanceName::default(),
+            defaults: Defaults::default(),
+            rules: RulesConfig { rules_dir: rules.path().to_owned(), rules_watch: WatchMode::Poll },
+            page: crate::PageConfig::default(),
             embedded_broker: false,
-            readiness: readiness.clone(),
-            metrics: dojo_http::Metrics::default(),
         };
         let serve = |_, _| async { panic!("a defect, as the test wants it") };
-        let ran = timeout(Duration::from_secs(60), run_with(config, serve, CancellationToken::new())).await;
+        let run = run_with(config, readiness.clone(), serve, CancellationToken::new());
+        let ran = timeout(Duration::from_secs(60), run).await;
         assert!(matches!(ran, Ok(Err(Error::Server(_)))), "{ran:?}");
         assert_eq!(readiness.causes()[0].0, "end");
     }

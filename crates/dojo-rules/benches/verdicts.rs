@@ -4,8 +4,9 @@
 //! fraud detection, which judges 50,000 orders a second on one thread: well under 20,000 ns.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
 
+use dojo_contract::Severity;
 use dojo_rules::{
-    Alert, Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, Severity, WindowFacts,
+    Alert, Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, WindowFacts,
 };
 use rust_decimal::Decimal;
 use std::{hint::black_box, time::Instant};

@@ -1,8 +1,9 @@
 //! The facts that a rule gets and the decisions that it returns: plain values, so that a caller needs to know nothing about
 //! rules, and a rule nothing about events.
 //!
-//! The services make the facts from the records on Kafka, and turn the decisions into events.
+//! The facts come from the orders and windows of `dojo-contract`, and the decisions become its events.
 
+use dojo_contract::{FraudAlert, Order, Severity, WindowStats};
 use rust_decimal::Decimal;
 use std::fmt;
 
@@ -11,28 +12,50 @@ use std::fmt;
 pub struct OrderFacts {
     /// The order's id.
     pub id: String,
-    /// Who ordered.
+    /// Name of the customer.
     pub customer_name: String,
     /// What was ordered.
     pub item: String,
-    /// How many of it.
+    /// How many were ordered.
     pub quantity: i64,
     /// Price of one, in dollars.
     pub price: Decimal,
     /// Quantity times price, in dollars.
     pub total: Decimal,
-    /// How far the order is, for example `created`.
+    /// Status of the order, for example `created`.
     pub status: String,
 }
 
-/// What came in the same window of time, as a rule sees it under the name `window`. Both counts include the order at
-/// hand.
+impl From<&Order> for OrderFacts {
+    fn from(order: &Order) -> Self {
+        Self {
+            id: order.id.to_string(),
+            customer_name: order.customer_name.clone(),
+            item: order.item.clone(),
+            quantity: order.quantity,
+            price: order.price,
+            total: order.total(),
+            status: order.status.name().to_owned(),
+        }
+    }
+}
+
+/// The counts of an order's windows, as a rule sees them under the name `window`. Both include the order itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowFacts {
     /// Orders of the same customer.
     pub customer_orders_in_window: u64,
-    /// Orders of everybody.
+    /// Orders of all customers.
     pub global_orders_in_window: u64,
+}
+
+impl From<WindowStats> for WindowFacts {
+    fn from(stats: WindowStats) -> Self {
+        Self {
+            customer_orders_in_window: stats.customer_orders_in_window,
+            global_orders_in_window: stats.global_orders_in_window,
+        }
+    }
 }
 
 /// An attempt to notify a customer about an order, as a rule sees it under the name `delivery`.
@@ -42,7 +65,7 @@ pub struct DeliveryFacts {
     pub action: String,
     /// How many attempts failed before this one.
     pub retry_count: u32,
-    /// The share of attempts that are meant to fail, 0 to 1.
+    /// The probability that an attempt fails, 0 to 1.
     pub fail_rate: Decimal,
     /// The instance that makes the attempt.
     pub instance_id: String,
@@ -69,43 +92,13 @@ impl Alert {
 
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.severity, self.kind, self.reason)
+        write!(f, "{} {}: {}", self.severity.name(), self.kind, self.reason)
     }
 }
 
-/// How bad an [`Alert`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Worth a look.
-    Low,
-    /// Suspicious.
-    Medium,
-    /// Almost certainly fraud.
-    High,
-}
-
-impl Severity {
-    /// Every severity, the worst first.
-    pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
-
-    /// As rules and events write it: `HIGH`, `MEDIUM` or `LOW`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::High => "HIGH",
-            Self::Medium => "MEDIUM",
-            Self::Low => "LOW",
-        }
-    }
-
-    /// The severity with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+impl From<Alert> for FraudAlert {
+    fn from(Alert { kind, reason, severity }: Alert) -> Self {
+        Self { kind, reason, severity }
     }
 }
 

@@ -4,10 +4,11 @@
 //! order passed. Nothing is random, so a replay of the log gives the same verdicts.
 
 use crate::{
-    Alert, OrderFacts, Rule, RuleError, RuleErrorKind, Severity, WindowFacts, sandbox,
+    Alert, OrderFacts, Rule, RuleError, RuleErrorKind, WindowFacts, sandbox,
     script::Script,
     vocabulary::{self, ORDER, WINDOW},
 };
+use dojo_contract::Severity;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
 use rust_decimal::Decimal;
 

@@ -19,6 +19,7 @@
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
+mod config;
 mod facts;
 mod rule;
 
@@ -35,9 +36,10 @@ mod edited_file;
 mod live;
 mod watch;
 
+pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
-pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, Severity, WindowFacts};
+pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, WindowFacts};
 pub use fraud::FraudRule;
 pub use live::{InForce, LiveRule, Version};
 pub use notification::NotificationRule;

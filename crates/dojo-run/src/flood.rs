@@ -125,8 +125,8 @@ pub fn place(
 ) -> impl Future<Output = Result<(), RunError>> + Send + 'static {
     let (client, watched) = (client.clone(), watched.clone());
     async move {
-        // The order service trims the name, too. An expectation compares it with the customer it names.
-        let customer = order.customer_name.trim().to_owned();
+        // The order service normalizes the name, too. An expectation compares it with the customer it names.
+        let customer = dojo_contract::normalize_name(&order.customer_name);
         let id = client.place(&order).await?;
         watched.send_modify(|watched| watched.ledger.claim(id, customer));
         Ok(())

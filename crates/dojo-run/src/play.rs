@@ -204,7 +204,8 @@ impl Stage<'_> {
     }
 
     async fn expect(&mut self, step: usize, expectation: &Expectation) -> Result<Finding, RunError> {
-        let customer = expectation.customer.as_ref().map(|text| text.fill(self.run, 0).trim().to_owned());
+        let customer =
+            expectation.customer.as_ref().map(|text| dojo_contract::normalize_name(&text.fill(self.run, 0)));
         let judge = Judge::new(expectation, customer.as_deref());
         let mut news = self.watched.subscribe();
         let start = Instant::now();

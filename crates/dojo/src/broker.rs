@@ -29,8 +29,8 @@ impl Embedded {
         let listeners = dojo_broker::bind(listen).await.map_err(|e| Misconfigured(e.to_string()))?;
         let port = listeners.first().map(|l| l.local_addr()).transpose()?.map_or(0, |a| a.port());
         let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
-        let topics = TOPICS.iter().map(|spec| TopicConfig {
-            name: prefix.on_cluster(spec.name).into_owned(),
+        let topics = prefix.topics(TOPICS).map(|(name, spec)| TopicConfig {
+            name,
             partitions: spec.partitions,
             config: spec
                 .config

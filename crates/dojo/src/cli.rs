@@ -1,7 +1,14 @@
-//! The command line. A field's doc comment is its `--help`; every flag is an environment variable, too.
+//! The command line. A field's doc comment is its `--help`; nearly every flag is an environment variable, too.
+//!
+//! A flag is declared once, by the crate that uses it, and checked when it is read. So `dojo up` refuses a wrong value for
+//! any of its services before it starts anything.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dojo_contract::Defaults;
 use dojo_kafka::KafkaConfig;
+use dojo_orders::PageConfig;
+use dojo_rules::RulesConfig;
+use std::{ffi::OsString, net::IpAddr};
 
 /// A workshop in event-driven architecture: a food-ordering system on Kafka.
 ///
@@ -18,7 +25,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
 
-    /// End when standard input does: how a supervisor that dies takes its services along
+    /// End when standard input does: how a supervisor that dies ends its services
     #[arg(long, hide = true, global = true)]
     pub(crate) supervised: bool,
 }
@@ -35,13 +42,13 @@ pub(crate) enum Command {
     Fraud(Alone<dojo_fraud::Config>),
     /// The audit service: one line per event on standard output
     Audit(Alone<dojo_audit::Config>),
-    /// Create the topics, and leave those that exist as they are
+    /// Create the topics, and leave existing ones as they are
     Topics(Topics),
     /// Ask the service on this machine whether it is ready: at ADMIN_LISTEN, or else the order service
     Health(Health),
 }
 
-/// How the program tells what it does; always on standard error.
+/// How the program reports what it does; always on standard error.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Telemetry {
     /// Form of the log
@@ -57,7 +64,7 @@ pub(crate) struct Telemetry {
 pub(crate) enum LogFormat {
     /// For people
     Pretty,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -70,15 +77,15 @@ impl LogFormat {
     }
 }
 
-/// Where a service tells how it is, beside its work.
+/// Where a service reports its health, beside its work.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Admin {
-    /// Address for /healthz, /readyz and /metrics of a service; none by default
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "HOST:PORT")]
+    /// Address for /healthz, /readyz and /metrics of a service that is started alone, such as 0.0.0.0:9100; none by default
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = parse_address)]
     pub(crate) admin_listen: Option<String>,
 }
 
-/// One service, and where it tells how it is.
+/// One service, and where it reports its health.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Alone<C: Args> {
     #[command(flatten)]
@@ -92,12 +99,20 @@ pub(crate) struct Alone<C: Args> {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Listen {
     /// Address of the page and the API
-    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
+    #[arg(long, env = "HOST", default_value = "127.0.0.1", value_parser = parse_host)]
     pub(crate) host: String,
 
     /// Port of the page and the API; 0 picks a free one
     #[arg(long, env = "PORT", default_value_t = 3001)]
     pub(crate) port: u16,
+}
+
+/// How topics are created.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Replication {
+    /// Copies of each partition, where topics are created on a Kafka that isn't the embedded broker
+    #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub(crate) replication_factor: i32,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -109,42 +124,59 @@ pub(crate) struct Up {
     #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT")]
     pub(crate) kafka_brokers: Option<String>,
 
-    /// What comes before the name of every topic and group on the cluster, so that several dojos can share it, such as
-    /// class-7.
-    #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "")]
+    /// Prefix of every topic's and group's name on the cluster, so that several dojos can share it: with class-7. the topic
+    /// orders is class-7.orders
+    #[arg(long, env = "KAFKA_PREFIX", value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) kafka_prefix: dojo_kafka::Prefix,
 
-    /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat
+    /// Any librdkafka property for every service, such as security.protocol=SSL; may repeat. As an
+    /// environment variable it is KAFKA_CONFIG_SECURITY_PROTOCOL=SSL
     #[arg(long, value_name = "PROPERTY=VALUE", value_parser = dojo_kafka::parse_property)]
     pub(crate) kafka_config: Vec<(String, String)>,
 
-    /// Copies of each partition, where topics are created on a Kafka that is not the embedded broker
-    #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
-    pub(crate) replication_factor: i32,
+    #[command(flatten)]
+    pub(crate) replication: Replication,
 
     /// Address of the embedded broker, for any Kafka client; port 0 picks a free one
-    #[arg(long, env = "BROKER_LISTEN", default_value = "localhost:9092", value_name = "HOST:PORT")]
+    #[arg(long, env = "BROKER_LISTEN", default_value = "localhost:9092", value_name = "HOST:PORT", value_parser = parse_address)]
     pub(crate) broker_listen: String,
 
     /// How many notification instances to start
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=20))]
     pub(crate) notifications: u16,
 
-    /// Probability of a failed notification, 0 to 1
-    #[arg(long, env = "FAIL_RATE")]
-    pub(crate) fail_rate: Option<String>,
+    #[command(flatten)]
+    pub(crate) defaults: Defaults,
 
-    /// How often a failed notification is retried
-    #[arg(long, env = "MAX_RETRIES")]
-    pub(crate) max_retries: Option<String>,
+    #[command(flatten)]
+    pub(crate) rules: RulesConfig,
 
-    /// Folder of the rules
-    #[arg(long, env = "RULES_DIR", default_value = "rules")]
-    pub(crate) rules_dir: std::path::PathBuf,
+    #[command(flatten)]
+    pub(crate) page: PageConfig,
+}
 
-    /// How the rules are watched for changes: auto, native or poll
-    #[arg(long, env = "RULES_WATCH", default_value = "auto")]
-    pub(crate) rules_watch: dojo_rules::WatchMode,
+impl Up {
+    /// Returns the variables that give the flags of the services to their processes.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let Self { listen, kafka_prefix, defaults, rules, page, .. } = self;
+        let always = [
+            ("HOST", listen.host.clone().into()),
+            ("PORT", listen.port.to_string().into()),
+            ("KAFKA_PREFIX", kafka_prefix.to_string().into()),
+            ("RULES_DIR", rules.rules_dir.clone().into()),
+            ("RULES_WATCH", rules.rules_watch.to_string().into()),
+            ("ORDERS_KEPT", page.orders_kept.to_string().into()),
+        ];
+        let hosts: Vec<_> = page.allowed_hosts.iter().map(ToString::to_string).collect();
+        let hosts = (!hosts.is_empty()).then(|| hosts.join(","));
+        let given = [
+            ("FAIL_RATE", defaults.fail_rate.map(|rate| rate.to_string().into())),
+            ("MAX_RETRIES", defaults.max_retries.map(|times| times.to_string().into())),
+            ("TEMPLATES_DIR", page.templates_dir.clone().map(OsString::from)),
+            ("ALLOWED_HOSTS", hosts.map(OsString::from)),
+        ];
+        always.into_iter().chain(given.into_iter().filter_map(|(name, value)| Some((name, value?)))).collect()
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -164,9 +196,8 @@ pub(crate) struct Topics {
     #[command(flatten)]
     pub(crate) kafka: KafkaConfig,
 
-    /// Copies of each partition
-    #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
-    pub(crate) replication_factor: i32,
+    #[command(flatten)]
+    pub(crate) replication: Replication,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -178,10 +209,36 @@ pub(crate) struct Health {
     pub(crate) admin: Admin,
 }
 
+/// Checks an address or a name to listen on. Whether it is one of this machine is found out when it is bound.
+fn parse_host(host: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    // Digits at the end make an IPv4 address, valid or not (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_name = host.split('.').all(is_label) && !last.chars().all(|c| c.is_ascii_digit());
+    if is_name || host.parse::<IpAddr>().is_ok() {
+        return Ok(host.to_owned());
+    }
+    Err("this isn't an IP address or a host name: give one such as 127.0.0.1, 0.0.0.0 or localhost"
+        .to_owned())
+}
+
+/// Checks a host and a port to listen on. An IPv6 address stands in brackets.
+fn parse_address(address: &str) -> Result<String, String> {
+    let parts = address.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let Some((host, _)) = parts else {
+        return Err("this isn't HOST:PORT: give an address such as 0.0.0.0:9100".to_owned());
+    };
+    parse_host(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))?;
+    Ok(address.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -193,5 +250,43 @@ mod tests {
         let cli = Cli::try_parse_from(["dojo", "--port", "3002"]).unwrap();
         assert!(cli.command.is_none());
         assert_eq!(cli.up.listen.port, 3002);
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for host in ["127.0.0.1", "::1", "::", "localhost", "dojo.example", "host-1", "n0de", "a_b"] {
+            assert_eq!(parse_host(host).as_deref(), Ok(host));
+        }
+        for host in ["999.1.1.1", "1.2.3", "", "a b", "a..b", "http://x", "[::1]", "localhost:3001"] {
+            assert!(parse_host(host).is_err(), "{host}");
+        }
+        for address in ["0.0.0.0:9100", "[::]:1", "localhost:0"] {
+            assert_eq!(parse_address(address).as_deref(), Ok(address));
+        }
+        for address in ["9100", "localhost", "localhost:", "localhost:65536", "999.1.1.1:1", ":1"] {
+            assert!(parse_address(address).is_err(), "{address}");
+        }
+    }
+
+    /// Every variable of a service that is a flag of `dojo up`, too, but for those that the supervisor sets for each process.
+    #[test]
+    fn every_flag_of_up_reaches_the_services_that_have_it() {
+        let dojo = Cli::command();
+        let variables = |command: &clap::Command| -> BTreeSet<String> {
+            let flags = command.get_arguments().filter_map(|flag| flag.get_env()?.to_str());
+            flags.map(str::to_owned).collect()
+        };
+        let command = |name: &str| dojo.find_subcommand(name).map(variables).unwrap();
+        let services = ["order", "notification", "fraud", "audit"].map(command);
+        let of_services: BTreeSet<_> = services.into_iter().flatten().collect();
+        let given =
+            ["--fail-rate", "0.5", "--max-retries", "1", "--templates-dir", "t", "--allowed-hosts", "a,b"];
+        let cli = Cli::try_parse_from(["dojo"].into_iter().chain(given)).unwrap();
+        let environment = cli.up.environment();
+        let mut handed_on: BTreeSet<_> = environment.iter().map(|(name, _)| (*name).to_owned()).collect();
+        handed_on.insert("KAFKA_BROKERS".to_owned());
+        let expected: BTreeSet<_> = command("up").intersection(&of_services).cloned().collect();
+        assert_eq!(handed_on, expected);
+        assert!(environment.contains(&("ALLOWED_HOSTS", "a,b".into())), "{environment:?}");
     }
 }

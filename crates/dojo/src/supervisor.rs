@@ -45,7 +45,7 @@ pub(crate) async fn up(
                 prefix: up.kafka_prefix.clone(),
                 properties: up.kafka_config.clone(),
             };
-            dojo_kafka::create_topics(&kafka, TOPICS, up.replication_factor).await?;
+            dojo_kafka::create_topics(&kafka, TOPICS, up.replication.replication_factor).await?;
             (brokers.clone(), None)
         }
     };
@@ -130,37 +130,19 @@ impl Plan {
     }
 
     fn command(&self, service: Service, instance: &str) -> Command {
-        let cli::Up {
-            listen,
-            kafka_prefix,
-            kafka_config,
-            fail_rate,
-            max_retries,
-            rules_dir,
-            rules_watch,
-            ..
-        } = &self.up;
         let mut command = Command::new(&self.program);
         command
             .arg(service.name())
             .arg("--supervised")
-            .args(kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
+            .args(self.up.kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
             // One address for all would be taken after the first.
             .env_remove("ADMIN_LISTEN")
+            .envs(self.up.environment())
             .env("KAFKA_BROKERS", &self.bootstrap)
-            .env("KAFKA_PREFIX", kafka_prefix.to_string())
             .env("INSTANCE_ID", instance)
-            .env("HOST", &listen.host)
             .env("PORT", self.port.to_string())
-            .env("RULES_DIR", rules_dir)
-            .env("RULES_WATCH", rules_watch.to_string())
             .env("LOG_FORMAT", self.telemetry.log_format.name())
             .env("RUST_LOG", &self.telemetry.filter);
-        for (name, value) in [("FAIL_RATE", fail_rate), ("MAX_RETRIES", max_retries)] {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
         if self.embedded && service == Service::Order {
             command.arg("--embedded-broker");
         }

@@ -1,51 +1,46 @@
-//! What can go wrong on the way to a running node.
+//! Errors on the way to a running node.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Why there is no node.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A program is not there, or ended badly.
+    /// A program is missing or failed.
     #[error("{program} {problem}")]
     Program {
         /// The program.
         program: &'static str,
-        /// What is wrong with it, and how to mend it.
+        /// What is wrong, and how to mend it.
         problem: String,
     },
-    /// No jars in the folder where they were looked for.
-    #[error(
-        "no jars of Apache Kafka {version} in {folder}: `cargo xtask kafka` fetches them",
-        version = crate::VERSION,
-        folder = .0.display()
-    )]
+    /// The folder has no jars.
+    #[error("no jars of Apache Kafka in {}: `cargo xtask kafka` fetches them", .0.display())]
     NoJars(PathBuf),
-    /// A file or folder could not be used.
+    /// A file or folder couldn't be used.
     #[error("{}: {source}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// No port could be had.
+    /// No port was free.
     #[error("no free port on the loopback interface: {0}")]
     Port(std::io::Error),
     /// The node's process ended before it answered.
-    #[error("Apache Kafka ended at its start ({status}); it said:\n{log}")]
+    #[error("Apache Kafka ended at its start ({status}); its log ends with:\n{log}")]
     Ended {
         /// How the process ended.
         status: String,
         /// The end of its log.
         log: String,
     },
-    /// The node does not answer in time.
-    #[error("Apache Kafka does not answer at {address} after {waited:?}; it said:\n{log}")]
+    /// The node didn't answer in time.
+    #[error("Apache Kafka doesn't answer at {address} after {waited:?}; its log ends with:\n{log}")]
     Silent {
-        /// Where it was asked.
+        /// The address that was asked.
         address: String,
-        /// How long.
+        /// How long it was waited for.
         waited: Duration,
         /// The end of its log.
         log: String,

@@ -13,22 +13,25 @@
 //! # }
 //! ```
 //!
-//! What it needs: a Java runtime (17 or later) and, the first time, Maven, which brings the jars from Maven Central. A node is a
-//! KRaft broker and controller in one process, on free ports of the loopback interface, with a folder of its own that goes when
-//! the node goes. It ends with the process that started it, however that ends.
+//! It needs a Java runtime (17 or later) and, the first time, Maven, which fetches the jars from Maven Central. A node is a KRaft
+//! broker and controller in one process, on free ports of the loopback interface, with a folder that is removed with the node.
+//! It ends with the process that started it, however that ends.
 //!
-//! It knows nothing of the dojo. The command line's part is in `cargo xtask kafka`.
+//! This crate knows nothing of the dojo. `cargo xtask kafka` is its command line.
 
 mod error;
 mod jars;
-mod node;
 mod probe;
+mod properties;
+
+mod node;
 
 pub use error::Error;
 pub use jars::{Jars, VERSION};
 pub use node::{Node, Options};
 
-/// Where this workspace keeps the jars: `target/kafka`, which `cargo xtask kafka` and `cargo xtask test` fill.
+/// Returns the folder in which this workspace keeps the jars: `target/kafka`, which `cargo xtask kafka` and `cargo xtask test`
+/// fill.
 pub fn cache() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka")
 }

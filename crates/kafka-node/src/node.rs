@@ -1,33 +1,32 @@
 //! One node: a folder, a configuration, a process.
 
-use crate::jars::Jars;
-use crate::{Error, probe};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use crate::{Error, Jars, probe, properties::properties};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
-/// A start takes three seconds; on a loaded machine, several times that.
+/// A start takes three seconds, and several times as long on a loaded machine.
 const START_WITHIN: Duration = Duration::from_secs(90);
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// So often a node is started on ports that were free a moment ago.
+/// How often a node is started on ports that were free a moment before.
 const TRIES: u32 = 3;
-/// What a node's log says then (`java.net.BindException`).
+/// A node's log has this if its port was taken (`java.net.BindException`).
 const PORT_TAKEN: &str = "Address already in use";
-/// What a node's log says once it has its ports.
+/// A node's log has this once it has its ports.
 const HAS_STARTED: &[u8] = b"Kafka Server started";
 
-/// Runs the node, and beside it a reader of its own standard input, which ends when the process that holds the other end does, even
-/// if that is killed: then the node is killed, too, and its folder goes. `$1` is the folder, the rest is the node's command.
+/// Runs the node, and beside it a guard that reads standard input. The input ends with the process that holds its other end, even
+/// if that is killed; then the guard kills the node and removes its folder. `$1` is the folder, the rest is the node's command.
 ///
-/// What a terminal or an operator sends to all processes at once does not reach the reader. Where the node ends by itself, its folder
-/// stays, and the reader is told so; once it has begun to clean up, it no longer listens.
+/// The guard ignores signals that a terminal or an operator sends to all processes at once. If the node ends by itself, its folder
+/// stays and a signal ends the guard, which ignores that signal once it has begun to clean up.
 const GUARD: &str = r#"
 folder=$1; shift
 exec 3<&0
@@ -50,22 +49,22 @@ kill -USR1 "$alone"
 exit "$status"
 "#;
 
-/// What a node may be told.
+/// Options of a node.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Port for clients; a free one where none is given.
+    /// Port for clients; by default a free one.
     pub port: Option<u16>,
-    /// The address clients are told, `host:port`; its own where none is given. For a proxy in between.
+    /// The address that clients are given, `host:port`; by default the node's own. For a proxy in between.
     pub advertised: Option<String>,
-    /// Broker configs beside or instead of ours, such as `group.initial.rebalance.delay.ms`.
+    /// Broker configs in addition to the defaults or instead of them, such as `group.initial.rebalance.delay.ms`.
     pub configs: Vec<(String, String)>,
-    /// Where the node's folder is made; where the system has its temporary files, if none is given.
+    /// Where the node's folder is created; by default among the system's temporary files.
     pub parent_folder: Option<PathBuf>,
-    /// What the JVM may use for its heap, in MiB; 384 where none is given.
+    /// The largest heap of the JVM in MiB; by default 384.
     pub heap_mib: Option<u32>,
 }
 
-/// A running node. It ends, and its folder goes, when this is dropped.
+/// A running node. Dropping it ends the node and removes its folder.
 #[derive(Debug)]
 pub struct Node {
     jars: Jars,
@@ -102,14 +101,14 @@ impl Node {
             node.configure(&options)?;
             tries += 1;
             match node.start_again() {
-                // Somebody else took a port between our choice of it and the node's start.
+                // Another program took the port between its choice and the node's start.
                 Err(Error::Ended { log, .. }) if tries < TRIES && log.contains(PORT_TAKEN) => {}
                 result => return result.map(|()| node),
             }
         }
     }
 
-    /// Chooses ports where none are given, and writes the configuration.
+    /// Chooses the ports that aren't given, and writes the configuration.
     fn configure(&mut self, options: &Options) -> Result<(), Error> {
         let (port, controller) = ports(options.port)?;
         self.port = port;
@@ -120,23 +119,23 @@ impl Node {
         fs::write(&path, text).map_err(Error::file(&path))
     }
 
-    /// Where clients begin: `host:port`.
+    /// Returns the address for clients, `host:port`.
     pub fn bootstrap_servers(&self) -> &str {
         &self.advertised
     }
 
-    /// The port on which the node itself listens, whatever it advertises.
+    /// Returns the port on which the node itself listens, whatever it advertises.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The node's process id, while it runs.
+    /// Returns the node's process id while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref()?;
         fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()
     }
 
-    /// Starts a node that was stopped, with everything it held, and waits until it answers. Nothing happens to one that runs.
+    /// Starts a stopped node with its data and waits until it answers. Does nothing if the node runs.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -163,12 +162,13 @@ impl Node {
             .stderr(errors);
         let started = command
             .spawn()
-            .map_err(|error| Error::Program { program: "sh", problem: format!("cannot be run: {error}") })?;
+            .map_err(|error| Error::Program { program: "sh", problem: format!("can't be run: {error}") })?;
         self.process = Some(started);
         self.wait_until_up(log_begins)
     }
 
-    /// Asks only once the node says that it has its port: before, somebody else might answer there.
+    /// Waits until the node answers. Asks only after its log shows that it has its port: before, another program might
+    /// answer there.
     fn wait_until_up(&mut self, log_begins: u64) -> Result<(), Error> {
         let begun = Instant::now();
         while !(self.has_started(log_begins) && probe::is_up(self.port)) {
@@ -194,10 +194,10 @@ impl Node {
         read.is_ok() && log.windows(HAS_STARTED.len()).any(|part| part == HAS_STARTED)
     }
 
-    /// Stops the node as an operator would, keeping what it holds. Nothing happens to one that is stopped.
+    /// Stops the node as an operator would, and keeps its data. Does nothing if the node is stopped.
     ///
     /// # Errors
-    /// [`Error::Program`] where it cannot be told so.
+    /// [`Error::Program`] if no signal can be sent.
     pub fn stop(&mut self) -> Result<(), Error> {
         if self.process.is_none() {
             return Ok(());
@@ -210,7 +210,7 @@ impl Node {
         self.end()
     }
 
-    /// Ends the node without a warning, keeping what it holds.
+    /// Kills the node without a warning, and keeps its data.
     ///
     /// # Errors
     /// As [`Node::stop`].
@@ -218,7 +218,7 @@ impl Node {
         self.end()
     }
 
-    /// The end of the node's log.
+    /// Returns the end of the node's log.
     pub fn log(&self) -> String {
         const END: u64 = 4_000;
         let mut bytes = Vec::new();
@@ -237,24 +237,24 @@ impl Node {
         let Some(pid) = self.pid() else { return Ok(()) };
         let told = Command::new("kill").args([signal, &pid.to_string()]).status();
         told.map(drop)
-            .map_err(|error| Error::Program { program: "kill", problem: format!("cannot be run: {error}") })
+            .map_err(|error| Error::Program { program: "kill", problem: format!("can't be run: {error}") })
     }
 
-    /// The way the node's process ended, if it has.
+    /// Returns how the node's process ended, if it has.
     fn ended(&mut self) -> Option<ExitStatus> {
         self.process.as_mut()?.try_wait().ok().flatten()
     }
 
-    /// Kills what is still there, and waits for it.
+    /// Kills the node if it still runs, and waits for its end.
     fn end(&mut self) -> Result<(), Error> {
         if self.ended().is_none() {
             self.signal("-KILL")?;
         }
         let begun = Instant::now();
-        // Its standard input stays open until it has ended: the guard would take the folder away.
+        // Its standard input stays open until it has ended; otherwise the guard would remove the folder.
         while self.process.is_some() && self.ended().is_none() {
             if begun.elapsed() > STOP_WITHIN {
-                let problem = format!("with process id {:?} cannot be ended", self.pid());
+                let problem = format!("with process id {:?} can't be ended", self.pid());
                 return Err(Error::Program { program: "java", problem });
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -280,55 +280,7 @@ impl Drop for Node {
     }
 }
 
-/// The configuration of a node, as a properties file.
-pub(crate) fn properties(
-    logs: &Path,
-    port: u16,
-    controller: u16,
-    advertised: &str,
-    configs: &[(String, String)],
-) -> String {
-    let mut all: BTreeMap<&str, String> = [
-        ("process.roles", "broker,controller"),
-        ("node.id", "1"),
-        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
-        ("controller.listener.names", "CONTROLLER"),
-        ("inter.broker.listener.name", "PLAINTEXT"),
-        ("auto.create.topics.enable", "false"),
-        // One node holds all there is of each internal topic, and few partitions of it.
-        ("offsets.topic.replication.factor", "1"),
-        ("offsets.topic.num.partitions", "4"),
-        ("transaction.state.log.replication.factor", "1"),
-        ("transaction.state.log.min.isr", "1"),
-        ("transaction.state.log.num.partitions", "1"),
-        // A node that is killed and started again is registered as its own predecessor until that one's session ends: for
-        // three seconds, not nine. Until then it leads every partition, and nobody can reach it.
-        ("broker.session.timeout.ms", "3000"),
-        ("broker.heartbeat.interval.ms", "500"),
-        // A transaction that timed out ends within three seconds of that, not within ten. It must not be sooner after a start
-        // than the session above: the coordinator could then not reach itself, would take the partitions for deleted, and
-        // forget a transaction that stays open in them for ever.
-        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "3000"),
-        ("share.coordinator.state.topic.replication.factor", "1"),
-        ("share.coordinator.state.topic.min.isr", "1"),
-        ("share.coordinator.state.topic.num.partitions", "1"),
-        // Three seconds otherwise, in every test.
-        ("group.initial.rebalance.delay.ms", "0"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
-    .into();
-    all.insert("controller.quorum.voters", format!("1@localhost:{controller}"));
-    all.insert("listeners", format!("PLAINTEXT://localhost:{port},CONTROLLER://localhost:{controller}"));
-    all.insert("advertised.listeners", format!("PLAINTEXT://{advertised}"));
-    all.insert("log.dirs", logs.display().to_string());
-    all.extend(configs.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    all.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{name}={value}");
-        text
-    })
-}
-
-/// The port asked for, or a free one, and a free one for the controller.
+/// Returns the wanted port, or a free one, and a free one for the controller.
 fn ports(wanted: Option<u16>) -> Result<(u16, u16), Error> {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Error::Port);
     // Both are held until both are known, so that they differ.

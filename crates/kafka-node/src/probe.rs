@@ -1,8 +1,10 @@
-//! Whether a broker answers and takes part in its cluster: asked in Kafka's own protocol, by hand.
+//! A check whether a broker answers and is part of its cluster, written by hand in Kafka's protocol.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
 
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -10,13 +12,13 @@ const WITHIN: Duration = Duration::from_secs(1);
 /// an empty list (<https://kafka.apache.org/protocol#The_Messages_Metadata>).
 const METADATA: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xFF, 0xFF, 0, 0, 0, 0];
 
-/// Whether the broker at `port` is in the list of brokers that it gives. A broker opens its port before it is; what it is asked
-/// in between fails.
+/// Returns whether the broker at `port` is in its own list of brokers. A broker opens its port before it is; requests in
+/// between fail.
 pub(crate) fn is_up(port: u16) -> bool {
     ask(port).is_ok_and(|brokers| brokers > 0)
 }
 
-/// How many brokers the one at `port` knows.
+/// Returns how many brokers the broker at `port` knows.
 fn ask(port: u16) -> std::io::Result<i32> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), WITHIN)?;
     stream.set_read_timeout(Some(WITHIN))?;

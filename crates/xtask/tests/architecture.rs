@@ -1,17 +1,22 @@
-//! The house as ARCHITECTURE.md draws it: which crate may know which, and which files stay pure.
+//! The crates as ARCHITECTURE.md draws them: which crate may know which, which files stay pure, and who handles the prefix.
+//! `import_circles.rs` is about the files within a crate.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
 use serde_json::Value;
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const SERVICES: [&str; 4] = ["dojo-orders", "dojo-notification", "dojo-fraud", "dojo-audit"];
 
-/// Each crate, and which of ours it may depend on.
+/// Each crate, and those of the workspace that it may depend on.
 const ARROWS: [(&str, &[&str]); 14] = [
     ("dojo-contract", &[]),
     ("dojo-kafka", &["dojo-contract"]),
     ("dojo-broker", &[]),
-    ("dojo-rules", &[]),
+    ("dojo-rules", &["dojo-contract"]),
     ("dojo-http", &[]),
     ("dojo-orders", &["dojo-contract", "dojo-http", "dojo-kafka", "dojo-rules"]),
     ("dojo-notification", &["dojo-contract", "dojo-kafka", "dojo-rules"]),
@@ -37,16 +42,20 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("xtask", &["kafka-node"]),
 ];
 
-/// A library that only one crate may know outside its tests.
+/// The libraries that only one crate may know outside its tests.
 const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
-/// Files that decide, and know no clock, no Kafka and no HTTP.
-const PURE: [&str; 14] = [
+/// Files that decide. They know no clock, no Kafka and no HTTP.
+const PURE: [&str; 18] = [
     "dojo-contract/src",
     "dojo-fraud/src/window.rs",
     "dojo-fraud/src/merge.rs",
+    "dojo-fraud/src/verdict.rs",
     "dojo-notification/src/decide.rs",
+    "dojo-notification/src/outcome.rs",
+    "dojo-notification/src/read.rs",
+    "dojo-notification/src/tally.rs",
     "dojo-run/src/scenario",
     "dojo-run/src/scenario.rs",
     "dojo-broker/src/group/member.rs",
@@ -92,7 +101,7 @@ const UNKNOWN_TO: [(&str, &[&str], &str); 4] = [
     ("dojo-http/src", &["dojo_", "rdkafka"], "the HTTP server knows nothing of ours"),
 ];
 
-fn crates() -> std::path::PathBuf {
+fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -106,7 +115,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
-/// The names a package depends on; those of its tests and build scripts only where `all`.
+/// Returns the packages that a package depends on; with `all`, also for its tests and build scripts.
 fn dependencies(package: &Value, all: bool) -> BTreeSet<String> {
     let dependencies = package["dependencies"].as_array().unwrap().iter();
     let counted = dependencies.filter(|dependency| all || dependency["kind"].is_null());
@@ -114,13 +123,13 @@ fn dependencies(package: &Value, all: bool) -> BTreeSet<String> {
 }
 
 #[test]
-fn crates_know_only_whom_they_may() {
+fn crates_depend_only_on_those_they_may() {
     for package in packages() {
         let name = package["name"].as_str().unwrap();
         let (_, allowed) = ARROWS
             .iter()
             .find(|(known, _)| *known == name)
-            .unwrap_or_else(|| panic!("{name} is new: give it its arrows"));
+            .unwrap_or_else(|| panic!("{name} is new: add its arrows"));
         let ours =
             dependencies(&package, false).into_iter().filter(|d| ARROWS.iter().any(|(known, _)| known == d));
         for other in ours {
@@ -154,50 +163,73 @@ fn one_crate_alone_knows_each_of_the_big_libraries() {
 }
 
 #[test]
-fn a_folder_is_called_as_its_crate() {
+fn each_folder_has_its_crates_name() {
     for package in packages() {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap());
         assert_eq!(manifest.parent().unwrap().file_name().unwrap().to_str().unwrap(), package["name"]);
     }
 }
 
-fn sources_below(place: &str) -> Vec<std::path::PathBuf> {
-    fn sources(path: &Path, found: &mut Vec<std::path::PathBuf>) {
-        if path.is_dir() {
-            std::fs::read_dir(path).unwrap().for_each(|entry| sources(&entry.unwrap().path(), found));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            // A file of tests may measure time.
-            if path.file_stem().is_none_or(|stem| stem != "tests") {
-                found.push(path.to_owned());
-            }
-        }
+/// Returns the Rust files at `path` or below it, but not those of tests.
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        return std::fs::read_dir(path).unwrap().flat_map(|entry| sources(&entry.unwrap().path())).collect();
     }
-    let mut files = Vec::new();
-    let path = crates().join(place);
-    assert!(path.exists(), "{place} is gone: name the place that this is about now");
-    sources(&path, &mut files);
-    files
+    // Tests may measure time.
+    let is_source =
+        path.extension().is_some_and(|e| e == "rs") && path.file_stem().is_some_and(|s| s != "tests");
+    is_source.then(|| path.to_owned()).into_iter().collect()
 }
 
-/// Fails if a file below `place` names one of `words` outside comments and unit tests.
-fn assert_unknown(place: &str, words: &[&str], why: &str) {
-    for file in sources_below(place) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
-        for line in code.filter(|line| !line.trim_start().starts_with("//")) {
+/// Returns the lines of code in a file, without comments and without its tests.
+fn code(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+    code.filter(|line| !line.trim_start().starts_with("//")).map(str::to_owned).collect()
+}
+
+/// Fails if a file at `place` or below it names one of `words` outside comments and tests.
+fn assert_unknown(place: &str, words: &[&str], invariant: &str) {
+    let path = crates().join(place);
+    assert!(path.exists(), "{place} is gone: name the place that the invariant is about now");
+    for file in sources(&path) {
+        for line in code(&file) {
             if let Some(word) = words.iter().find(|word| line.contains(**word)) {
-                panic!("{why}, but {} names {word}: {line}", file.display());
+                panic!("{invariant}, but {} names {word}: {line}", file.display());
             }
         }
     }
 }
 
 #[test]
-fn what_decides_is_pure() {
-    PURE.iter().for_each(|place| assert_unknown(place, &IMPURE, "what decides is pure"));
+fn files_that_decide_are_pure() {
+    PURE.iter().for_each(|place| assert_unknown(place, &IMPURE, "files that decide are pure"));
 }
 
 #[test]
 fn a_folder_does_not_know_what_its_invariant_forbids() {
-    UNKNOWN_TO.iter().for_each(|(place, words, why)| assert_unknown(place, words, why));
+    UNKNOWN_TO.iter().for_each(|(place, words, invariant)| assert_unknown(place, words, invariant));
+}
+
+/// The crates that may know that there is a prefix: one puts it before names and takes it off, one configures it, one shows
+/// it, and one chooses it for tests.
+const KNOW_THE_PREFIX: [&str; 4] = ["dojo-kafka", "dojo", "dojo-orders", "dojo-testbed"];
+
+#[test]
+fn only_the_kafka_crate_puts_the_prefix_before_a_name() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        for file in sources(&crates().join(name).join("src")) {
+            for line in code(&file) {
+                let translates = line.contains("on_cluster") || line.contains("in_contract");
+                assert!(!translates || name == "dojo-kafka", "{} must not translate: {line}", file.display());
+                let knows = ["Prefix", "kafka.prefix", "kafka_prefix"].iter().any(|n| line.contains(n));
+                assert!(
+                    !knows || KNOW_THE_PREFIX.contains(&name),
+                    "{} must not know it: {line}",
+                    file.display()
+                );
+            }
+        }
+    }
 }

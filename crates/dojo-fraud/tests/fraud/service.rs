@@ -6,8 +6,8 @@ use dojo_contract::{
     topic::{self, TOPICS, TopicSpec},
 };
 use dojo_fraud::{Config, run};
-use dojo_kafka::Outgoing;
-use dojo_rules::WatchMode;
+use dojo_kafka::{InstanceName, Outgoing, Readiness};
+use dojo_rules::{RulesConfig, WatchMode};
 use dojo_testbed::{Kafka, PATIENCE, Read, Reader};
 use rust_decimal::Decimal;
 use std::path::Path;
@@ -42,13 +42,11 @@ impl Service {
     pub fn start_with_rules(kafka: &Kafka, rules_dir: &Path) -> Self {
         let stop = CancellationToken::new();
         let config = Config {
-            readiness: dojo_kafka::Readiness::default(),
             kafka: kafka.config.clone(),
-            instance_id: Some("fraud-1".to_owned()),
-            rules_dir: rules_dir.to_owned(),
-            rules_watch: WatchMode::Poll,
+            instance: InstanceName { instance_id: Some("fraud-1".to_owned()) },
+            rules: RulesConfig { rules_dir: rules_dir.to_owned(), rules_watch: WatchMode::Poll },
         };
-        let ended = tokio::spawn(run(config, stop.clone()));
+        let ended = tokio::spawn(run(config, Readiness::default(), stop.clone()));
         Self { stop, ended }
     }
 

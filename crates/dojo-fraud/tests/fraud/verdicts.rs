@@ -61,7 +61,7 @@ async fn each_pattern_is_found_and_an_ordinary_order_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
+async fn a_record_that_is_not_a_new_order_is_skipped_and_blocks_nothing() {
     let kafka = kafka().await;
     let one = order("Ada", ago(TimeDelta::zero()));
     for action in [OrderAction::Updated, OrderAction::Deleted] {
@@ -70,7 +70,14 @@ async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
     for name in [header::RETRY_COUNT, header::REDRIVE_COUNT] {
         kafka.send(created(&one).with_headers(vec![(name.to_owned(), Some(b"1".to_vec()))])).await;
     }
-    for value in [None, Some(&b"not JSON"[..]), Some(b"{}"), Some(&vec![b'x'; 900_000])] {
+    let refused_by_the_api = [
+        Order { quantity: -5, ..one.clone() },
+        Order { customer_name: "x".repeat(500_000), ..one.clone() },
+        Order { customer_name: "\u{200b}".to_owned(), ..one.clone() },
+    ];
+    let refused_by_the_api = refused_by_the_api.map(|order| created(&order).value.unwrap());
+    let unreadable = [None, Some(&b"not JSON"[..]), Some(b"{}"), Some(&vec![b'x'; 900_000])];
+    for value in unreadable.into_iter().chain(refused_by_the_api.iter().map(|value| Some(&value[..]))) {
         for _ in 0..5 {
             // Without a key, so that every partition has some.
             kafka.send(Outgoing { key: None, value: value.map(<[u8]>::to_vec), ..created(&one) }).await;
@@ -87,6 +94,20 @@ async fn what_is_no_new_order_is_skipped_and_blocks_nothing() {
         assert_eq!((event.order_id, event.action), (one.id, AuditAction::FraudCheckPassed));
         assert_eq!(event.window_stats, Some(alone));
     }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_whose_name_is_written_in_two_ways_is_one_customer() {
+    let kafka = kafka().await;
+    let service = Service::start(&kafka);
+    for n in 0..8 {
+        let name = if n % 2 == 0 { "Jos\u{e9}" } else { " Jose\u{301}" };
+        kafka.send(created(&order(name, ago(TimeDelta::zero())))).await;
+    }
+    let said = verdicts(&mut kafka.read(topic::AUDIT), 8).await;
+    assert_eq!(said.iter().filter(|event| has_alert(event, "VELOCITY")).count(), 3);
+    assert!(said.iter().all(|event| event.customer_name.as_deref() == Some("Jos\u{e9}")));
     service.stop().await;
 }
 

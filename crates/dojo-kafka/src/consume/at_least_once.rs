@@ -2,25 +2,26 @@
 //! acknowledged. A crash repeats the uncommitted records and loses nothing.
 
 use super::{
-    Consume,
-    delivery::{Consumer, Delivery, Interrupt, Key, Topics},
+    delivery::{Consumer, Delivery, Interrupt, Key, POLL, Topics},
     ledger::Ledger,
+    options::Consume,
 };
 use crate::{Error, Outbox, Outgoing, Position, Producer};
 use dojo_contract::Guarantee;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rdkafka::{
     consumer::{CommitMode, Consumer as _},
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 const RESEND_AFTER: Duration = Duration::from_millis(500);
 
-/// What acknowledgements change, on librdkafka's thread.
+/// The state that acknowledgements change, on librdkafka's thread.
 #[derive(Default)]
 struct Shared {
     ledger: Mutex<Ledger>,
@@ -29,33 +30,25 @@ struct Shared {
 }
 
 impl Shared {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn undelivered(&self) -> MutexGuard<'_, Vec<(Position, Outgoing)>> {
-        self.undelivered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Keeps a record for another try. One that Kafka will never take is given up, so that it blocks no partition.
+    /// Keeps a record for another try. Gives up a record that Kafka will never accept, so that it doesn't block its
+    /// partition.
     fn failed(&self, cause: Position, record: Outgoing, error: &KafkaError) {
         if is_permanent(error) {
             let Position { partition, offset, .. } = cause;
             let topic = record.topic;
-            tracing::error!(topic, partition, offset, %error, "what followed from this record is given up");
-            self.ledger().acknowledged(cause);
+            tracing::error!(topic, partition, offset, %error, "gave up what followed from this record: Kafka refuses it");
+            self.ledger.lock().acknowledged(cause);
             self.acknowledged.notify_one();
         } else {
             tracing::debug!(topic = record.topic, %error, "not acknowledged");
-            self.undelivered().push((cause, record));
+            self.undelivered.lock().push((cause, record));
         }
     }
 
-    /// Waits until fewer than `below` sends are in flight, but not longer than `within`; returns whether that is so.
+    /// Waits up to `within` until fewer than `below` sends are in flight; returns whether that is so.
     fn wait(&self, below: usize, within: Duration) -> bool {
-        let full = |ledger: &mut Ledger| ledger.in_flight() >= below;
-        let waited = self.acknowledged.wait_timeout_while(self.ledger(), within, full);
-        let (ledger, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut ledger = self.ledger.lock();
+        self.acknowledged.wait_while_for(&mut ledger, |ledger| ledger.in_flight() >= below, within);
         ledger.in_flight() < below
     }
 }
@@ -87,7 +80,7 @@ impl AtLeastOnce {
             &record,
             Box::new(move |result| match result {
                 Ok(_) => {
-                    shared.ledger().acknowledged(cause);
+                    shared.ledger.lock().acknowledged(cause);
                     shared.acknowledged.notify_one();
                 }
                 Err((error, undelivered)) => shared.failed(cause, undelivered.0, &error),
@@ -99,11 +92,11 @@ impl AtLeastOnce {
     }
 
     fn resend_if_due(&mut self) {
-        // While Kafka is away what is sent would only come back.
+        // While Kafka is away, sends would only fail again.
         if self.producer.is_away() || self.resend_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
-        let undelivered = std::mem::take(&mut *self.shared.undelivered());
+        let undelivered = std::mem::take(&mut *self.shared.undelivered.lock());
         self.resend_at = None;
         if undelivered.is_empty() {
             return;
@@ -115,7 +108,7 @@ impl AtLeastOnce {
             "not acknowledged by Kafka; sending again"
         );
         for (cause, record) in undelivered {
-            if self.shared.ledger().is_current(cause) {
+            if self.shared.ledger.lock().is_current(cause) {
                 self.send(cause, record);
             }
         }
@@ -127,7 +120,7 @@ impl AtLeastOnce {
         }
         self.last_commit = Instant::now();
         let again = consumer.context().take_failed_commit();
-        let mut ledger = self.shared.ledger();
+        let mut ledger = self.shared.ledger.lock();
         let fresh = ledger.take_committable();
         let offsets = if again { known(ledger.positions()) } else { fresh };
         drop(ledger);
@@ -144,21 +137,21 @@ impl AtLeastOnce {
         }
     }
 
-    /// Waits for what is in flight, within the bound, and commits what is complete.
+    /// Waits for the sends in flight, within the bound, and commits what is complete.
     fn drain(&mut self, consumer: &Consumer) {
         let until = Instant::now() + self.consume.drain;
-        while !self.shared.wait(1, super::POLL) && Instant::now() < until && !self.producer.is_away() {
+        while !self.shared.wait(1, POLL) && Instant::now() < until && !self.producer.is_away() {
             self.resend_if_due();
         }
         let (left, offsets) = {
-            let ledger = self.shared.ledger();
+            let ledger = self.shared.ledger.lock();
             (ledger.in_flight(), known(ledger.positions()))
         };
         if left > 0 {
             tracing::warn!(
                 group = self.consume.group,
                 left,
-                "partitions are given up before everything was acknowledged; it will be repeated"
+                "giving up partitions before every record was acknowledged; their next owner repeats them"
             );
         }
         if !self.producer.is_away() {
@@ -173,14 +166,14 @@ impl Delivery for AtLeastOnce {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.shared.ledger()
+        self.shared.ledger.lock()
     }
 
     fn post(&mut self, outbox: &mut Outbox) -> Result<(), Interrupt> {
         let (mut sends, done) = outbox.drain();
         {
-            // Entered before they are sent: an acknowledgement may come before this thread goes on.
-            let mut ledger = self.shared.ledger();
+            // Entered before they are sent: an acknowledgement may come before this thread continues.
+            let mut ledger = self.shared.ledger.lock();
             sends.as_slice().iter().for_each(|(cause, _)| ledger.sent(*cause));
             done.for_each(|cause| ledger.done(cause));
         }
@@ -193,7 +186,7 @@ impl Delivery for AtLeastOnce {
     fn turn(&mut self, consumer: &Consumer) -> Result<Option<Duration>, Interrupt> {
         self.commit_if_due(consumer);
         self.resend_if_due();
-        Ok(self.shared.wait(self.consume.max_in_flight, super::POLL).then_some(super::POLL))
+        Ok(self.shared.wait(self.consume.max_in_flight, POLL).then_some(POLL))
     }
 
     fn idle(&mut self, _: &Consumer) -> Result<(), Interrupt> {
@@ -217,7 +210,7 @@ fn known(positions: impl Iterator<Item = (Key, Option<i64>)>) -> Vec<(Key, i64)>
     positions.filter_map(|(key, offset)| Some((key, offset?))).collect()
 }
 
-/// Whether no try will ever succeed: the record itself is refused.
+/// Returns whether no try will ever succeed: Kafka refuses the record itself.
 pub(super) fn is_permanent(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

@@ -1,4 +1,4 @@
-//! What librdkafka reports to the loop: rebalances, failed commits, and statistics.
+//! librdkafka's reports to the loop: rebalances, failed commits, and statistics.
 //!
 //! The callbacks run inside `poll`, on the loop's own thread. They only take notes; the loop acts on them at its next
 //! turn.
@@ -6,6 +6,7 @@
 use crate::{Prefix, Progress, producer::log};
 use dojo_contract::PartitionStatus;
 use metrics::gauge;
+use parking_lot::{Mutex, MutexGuard};
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -16,10 +17,7 @@ use rdkafka::{
 use serde::Deserialize;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// A change of this member's partitions that the loop has not acted on yet.
@@ -49,12 +47,12 @@ impl Callbacks {
         }
     }
 
-    /// The rebalances that have not been acted on, oldest first.
+    /// Returns the rebalances that the loop hasn't acted on, oldest first.
     pub(super) fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
-        self.rebalances.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.rebalances.lock()
     }
 
-    /// From now on the loop acts on nothing any more.
+    /// Notes that the loop has ended and acts on no further rebalance.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -63,7 +61,7 @@ impl Callbacks {
         self.commit_failed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a commit failed since the last call.
+    /// Returns whether a commit failed since the last call.
     pub(super) fn take_failed_commit(&self) -> bool {
         self.commit_failed.swap(false, Ordering::Relaxed)
     }
@@ -121,7 +119,7 @@ impl ConsumerContext for Callbacks {
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         match result {
             Err(error) if error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset) => {
-                tracing::debug!(%error, "offsets not committed; they will be again");
+                tracing::debug!(%error, "offsets not committed; trying again");
                 self.note_failed_commit();
             }
             _ => {}
@@ -129,7 +127,7 @@ impl ConsumerContext for Callbacks {
     }
 }
 
-/// The part of librdkafka's statistics that is of use here.
+/// The part of librdkafka's statistics that the loop uses.
 /// <https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md>
 #[derive(Deserialize)]
 struct Statistics<'a> {
@@ -151,13 +149,13 @@ struct PartitionStatistics {
 }
 
 impl PartitionStatistics {
-    /// Where this partition ends for a consumer that reads committed records; `None` while that isn't known.
+    /// Returns where this partition ends for a consumer that reads committed records; `None` while that isn't known.
     fn end(&self) -> Option<i64> {
         [self.ls_offset, self.hi_offset].into_iter().find(|end| *end >= 0)
     }
 }
 
-/// A lag as a gauge takes it; `None` where it isn't known, since 0 would say that nothing is left.
+/// Returns a lag as a number for a gauge; `None` if the lag isn't known, since 0 would mean that nothing is left.
 fn known_lag(records: i64) -> Option<f64> {
     (records >= 0).then_some(records as f64)
 }
@@ -167,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lag_is_reported_where_it_is_known_however_large() {
+    fn a_known_lag_is_reported_however_large() {
         assert_eq!(known_lag(-1), None);
         assert_eq!(known_lag(0), Some(0.0));
         assert_eq!(known_lag(5_000_000_000), Some(5e9));

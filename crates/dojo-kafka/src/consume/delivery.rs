@@ -1,4 +1,4 @@
-//! How the wishes of a handler take effect on Kafka, and when offsets are committed.
+//! How the sends of a handler take effect on Kafka, and when offsets are committed.
 //!
 //! There are two ways, one for each [`Guarantee`]: [`AtLeastOnce`](super::at_least_once::AtLeastOnce) and
 //! [`ExactlyOnce`](super::exactly_once::ExactlyOnce). The loop and the handler are the same for both.
@@ -6,18 +6,22 @@
 use super::{callbacks::Callbacks, ledger::Ledger};
 use crate::{Error, Outbox, Prefix};
 use dojo_contract::Guarantee;
+use parking_lot::MutexGuard;
 use rdkafka::{Offset, TopicPartitionList, consumer::BaseConsumer};
-use std::{sync::MutexGuard, time::Duration};
+use std::time::Duration;
+
+/// The longest time that the loop sleeps: how soon it notices a shutdown, and how late a commit can be.
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
 pub(super) type Consumer = BaseConsumer<Callbacks>;
 
 /// A partition of the loop: the index of its topic and its number.
 pub(super) type Key = (usize, i32);
 
-/// Why the loop can't simply read on.
+/// Why the loop can't read on.
 #[derive(Debug)]
 pub(super) enum Interrupt {
-    /// Everything since the last commit was taken back: read it again from the committed offsets.
+    /// Everything since the last commit was undone: the loop has to read again from the committed offsets.
     Repeat(String),
     /// Another process has taken this one's name in the group, or its transactional id.
     Fenced,
@@ -35,26 +39,26 @@ impl From<Error> for Interrupt {
 pub(super) trait Delivery {
     fn guarantee(&self) -> Guarantee;
 
-    /// Which records were received, and up to where all of them are done.
+    /// Returns the ledger of the records that were received and are done.
     fn ledger(&self) -> MutexGuard<'_, Ledger>;
 
-    /// Sends what the outbox holds, and enters what is done.
+    /// Sends the records of the outbox, and enters in the ledger what is done.
     fn post(&mut self, outbox: &mut Outbox) -> Result<(), Interrupt>;
 
-    /// Does what is due before the next record is read. Returns how long to wait for that record; `None` where no
-    /// record may be read now.
+    /// Does what is due before the next record is read. Returns how long to wait for that record; `None` if no record may
+    /// be read now.
     fn turn(&mut self, consumer: &Consumer) -> Result<Option<Duration>, Interrupt>;
 
-    /// There is no record to read at the moment.
+    /// Called when there is no record to read at the moment.
     fn idle(&mut self, consumer: &Consumer) -> Result<(), Interrupt>;
 
-    /// The group takes the partitions away.
+    /// Called when the group revokes the partitions.
     fn revoke(&mut self, consumer: &Consumer);
 
-    /// The loop ends, or goes on under another guarantee. Completes what can be completed within a bound.
+    /// Called when the loop ends or changes its guarantee. Completes what can be completed within a bound.
     fn finish(&mut self, consumer: &Consumer);
 
-    /// Makes ready for reading again after [`Interrupt::Repeat`].
+    /// Prepares for reading again after [`Interrupt::Repeat`].
     fn recover(&mut self) -> Result<(), Interrupt>;
 }
 
@@ -74,7 +78,7 @@ impl Topics {
         self.names.get(index).copied().unwrap_or_default()
     }
 
-    /// Offsets as librdkafka takes them.
+    /// Returns offsets in librdkafka's form.
     pub(super) fn list(&self, offsets: impl IntoIterator<Item = (Key, i64)>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for ((topic, partition), offset) in offsets {

@@ -1,19 +1,20 @@
-//! Exactly once: what followed from records and the offsets behind them are one Kafka transaction.
+//! Exactly once: the records that followed and the offsets of their causes are one Kafka transaction.
 //!
 //! Readers that read committed records see both or neither. A crash leaves an open transaction, which the coordinator
 //! aborts when the next producer of the same transactional id begins, or after `transaction.timeout.ms`; the records are
-//! then read and handled again, as if for the first time. A producer that went on elsewhere is fenced: its commit fails.
+//! then read and handled again, as if for the first time. If the next producer runs in another process, it fences this one,
+//! whose commit then fails.
 //! See [KIP-98](https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging)
 //! and, for the offsets, [KIP-447](https://cwiki.apache.org/confluence/display/KAFKA/KIP-447%3A+Producer+scalability+for+exactly+once+semantics).
 //!
-//! What a handler sends for a record takes effect together with the offset only if the handler is done with the records
-//! of a partition in their order.
+//! The sends for a record take effect together with its offset only if the handler finishes the records of a partition in
+//! their order.
 
 use super::{
-    Consume,
     at_least_once::is_permanent,
-    delivery::{Consumer, Delivery, Interrupt, Topics},
+    delivery::{Consumer, Delivery, Interrupt, POLL, Topics},
     ledger::Ledger,
+    options::Consume,
 };
 use crate::{
     Error, KafkaConfig, Outbox, Outgoing, Position,
@@ -21,6 +22,7 @@ use crate::{
     producer::{base_record, log},
 };
 use dojo_contract::Guarantee;
+use parking_lot::{Mutex, MutexGuard};
 use rdkafka::{
     ClientContext,
     config::RDKafkaLogLevel,
@@ -32,26 +34,26 @@ use rdkafka::{
 };
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
-/// A transaction ends after this time at the latest: until then its records are invisible.
+/// The longest time that a transaction lasts; until its end its records are invisible.
 const TRANSACTION_LASTS: Duration = Duration::from_millis(100);
 /// A transaction ends when it holds this many bytes of keys and values.
 const TRANSACTION_BYTES: usize = 4 << 20;
-/// How long one call of librdkafka's may block, so that a shutdown is seen in between. A call that is repeated goes on
-/// where it was.
+/// How long one call of librdkafka may block, so that the loop notices a shutdown in between. A repeated call continues
+/// where the last one stopped.
 const CALL: Duration = Duration::from_millis(500);
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
-/// Causes of refused records that are remembered; each of them was logged.
+/// How many causes of refused records are remembered; each of them was logged.
 const REFUSED: usize = 1_000;
 
 type Inner = ThreadedProducer<Context>;
 
-/// Records that followed from these can't be sent: Kafka refuses them whenever they are sent.
+/// The causes of records that Kafka refuses however often they are sent.
 type Refused = Arc<Mutex<BTreeSet<(usize, i32, i64)>>>;
 
 struct Context {
@@ -80,11 +82,11 @@ impl ProducerContext for Context {
     }
 }
 
-/// Gives up what follows from `cause`: a transaction with it would be aborted each time.
+/// Gives up the records that follow from `cause`: every transaction with them would be aborted.
 fn refuse(refused: &Refused, cause: Position, error: &KafkaError) {
     let Position { topic, partition, offset, .. } = cause;
-    tracing::error!(partition, offset, %error, "what followed from this record is given up");
-    let mut refused = refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    tracing::error!(partition, offset, %error, "gave up what followed from this record: Kafka refuses it");
+    let mut refused = refused.lock();
     if refused.len() >= REFUSED {
         refused.pop_first();
     }
@@ -110,8 +112,8 @@ pub(super) struct ExactlyOnce {
 }
 
 impl ExactlyOnce {
-    /// A delivery with a producer that has its transactional id to itself: every earlier one of that id is fenced, and
-    /// its open transaction aborted.
+    /// Starts a producer that has its transactional id to itself: it fences every earlier producer with that id, and aborts
+    /// their open transaction.
     pub(super) fn start(
         kafka: &KafkaConfig,
         consume: &Consume,
@@ -136,7 +138,7 @@ impl ExactlyOnce {
         Ok(delivery)
     }
 
-    /// Repeats a call for as long as librdkafka says that another try makes sense, up to the transaction's timeout.
+    /// Repeats a call while librdkafka reports that a retry can succeed, up to the transaction's timeout.
     fn call(
         &self,
         attempt: &'static str,
@@ -171,7 +173,7 @@ impl ExactlyOnce {
 
     fn send(&mut self, cause: Position, record: &Outgoing) -> Result<(), Interrupt> {
         let key = (cause.topic, cause.partition, cause.offset);
-        if self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&key) {
+        if self.refused.lock().contains(&key) {
             return Ok(());
         }
         let bytes = [&record.key, &record.value].into_iter().flatten().map(Vec::len).sum::<usize>();
@@ -198,7 +200,7 @@ impl ExactlyOnce {
         }
     }
 
-    /// Ends the transaction: what was sent and the offsets up to which everything is done become visible together.
+    /// Commits the transaction: its records and the offsets of what is done become visible together.
     fn commit(&mut self, consumer: &Consumer) -> Result<(), Interrupt> {
         let offsets = self.ledger().take_committable();
         if offsets.is_empty() && self.open.is_none() {
@@ -220,8 +222,8 @@ impl ExactlyOnce {
         Ok(())
     }
 
-    /// Whether something is to be committed as soon as no record waits. Offsets alone, as behind markers and records that
-    /// nothing follows from, wait for the next transaction for a while: one of their own would hold it up.
+    /// Returns whether to commit as soon as no record waits. Offsets alone, as after markers and after records that nothing
+    /// follows from, wait a while for the next transaction: a separate transaction would delay it.
     fn is_worth_committing(&self) -> bool {
         self.open.is_some()
             || self.last_commit.elapsed() >= TRANSACTION_LASTS && self.ledger().is_committable()
@@ -241,7 +243,7 @@ impl Delivery for ExactlyOnce {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.ledger.lock()
     }
 
     fn post(&mut self, outbox: &mut Outbox) -> Result<(), Interrupt> {
@@ -260,8 +262,8 @@ impl Delivery for ExactlyOnce {
         if self.open.as_ref().is_some_and(is_due) {
             self.commit(consumer)?;
         }
-        // With something to commit, the loop comes back as soon as no record waits.
-        Ok(Some(if self.is_worth_committing() { Duration::ZERO } else { super::POLL }))
+        // With something to commit, the loop returns as soon as no record waits.
+        Ok(Some(if self.is_worth_committing() { Duration::ZERO } else { POLL }))
     }
 
     fn idle(&mut self, consumer: &Consumer) -> Result<(), Interrupt> {
@@ -270,7 +272,7 @@ impl Delivery for ExactlyOnce {
 
     fn revoke(&mut self, _: &Consumer) {
         if let Err(interrupt) = self.abort() {
-            // The next transaction of this id takes it back, or the coordinator at its timeout.
+            // The next transaction of this id aborts it, or the coordinator does at its timeout.
             tracing::debug!(group = self.consume.group, ?interrupt, "a transaction was not aborted");
         }
     }
@@ -286,8 +288,8 @@ impl Delivery for ExactlyOnce {
         if self.producer.client().fatal_error().is_some_and(|(code, _)| fences(code)) {
             return Err(Interrupt::Fenced);
         }
-        // A producer with a call that failed can be of no further use without saying so. The next one of its transactional
-        // id ends what it left open.
+        // A producer may be unusable after a failed call without reporting it. The next producer of its transactional id
+        // ends what it left open.
         self.open = None;
         self.producer = producer(&self.kafka, &self.consume, &self.refused)?;
         self.call("begin again under its transactional id", |producer, within| {
@@ -302,7 +304,7 @@ fn producer(kafka: &KafkaConfig, consume: &Consume, refused: &Refused) -> Result
     create("transactional producer", &config, config.create_with_context(context))
 }
 
-/// Whether the same call may succeed later; a commit also waits for its records to be acknowledged.
+/// Returns whether the same call may succeed later; a commit also waits for the acknowledgement of its records.
 fn is_retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.is_retriable(),
@@ -311,7 +313,7 @@ fn is_retriable(error: &KafkaError) -> bool {
     }
 }
 
-/// Whether another producer has taken the transactional id, or another member the name in the group.
+/// Returns whether another producer has taken the transactional id, or another member the name in the group.
 fn is_fenced(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => fences(RDKafkaError::code(error)),

@@ -1,25 +1,25 @@
-//! Two processes of one name: the newer one has fenced this one, which waits until that one is gone.
+//! Two processes with one name: the newer one has fenced this one, which waits until the newer one has ended.
 //!
-//! Joining again at once would fence the other in turn, and so on without end. So this process stays up, reports why it
-//! isn't ready, and joins again only when the other one has said that it stopped, or has missed three reports.
+//! If this process joined again at once, it would fence the other one in turn, and so on without end. So it stays up,
+//! reports why it isn't ready, and joins again only when the other one has reported its end or has missed three reports.
 //!
-//! A process reports before it joins, so where the reports name no other process, there is none: a member can be fenced
-//! by itself, when its broker was killed and a heartbeat from before arrives after it has joined again. It joins again at
-//! once.
+//! A process reports before it joins. So if the reports name no other process, this one was fenced by itself, as happens
+//! when its broker was killed and an old heartbeat arrives after it has joined again; then it joins again at once.
 
 use super::member::Job;
 use crate::{Error, From, Isolation, Tailed, tail};
 use chrono::Utc;
 use dojo_contract::{InstanceState, InstanceStatus, time, topic};
+use parking_lot::Mutex;
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until no other process reports under the id of the job's instance, or until its shutdown; meanwhile its progress
-/// says which one it waits for.
+/// Waits until no other process reports under the id of the job's instance, or until shutdown; meanwhile the job's progress
+/// names the process that it waits for.
 pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     let Job { kafka, progress, shutdown, .. } = job;
     let instance = &job.consume.instance;
@@ -29,7 +29,7 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     );
     tracing::warn!("{unknown}");
     progress.fenced(unknown);
-    // `None` once the other process has said that it stopped, or was never there.
+    // `None` once the other process has reported its end, or never existed.
     let last_report = Arc::new(Mutex::new(Some(Instant::now())));
     let (own, reported) = (instance.clone(), Arc::clone(&last_report));
     let known = progress.clone();
@@ -40,13 +40,13 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
         tail(kafka, &client_id, topic::STATUS, since, Isolation::ReadCommitted, shutdown, move |tailed| {
             let record = match tailed {
                 Tailed::Record(record) => record,
-                Tailed::CaughtUp { .. } if rival.is_none() => return *lock(&reported) = None,
+                Tailed::CaughtUp { .. } if rival.is_none() => return *reported.lock() = None,
                 _ => return,
             };
             let status = record.value.and_then(|value| serde_json::from_slice::<InstanceStatus>(value).ok());
             let Some(status) = status.filter(|status| own.is_rival(status)) else { return };
             let is_live = status.state != InstanceState::Stopped;
-            *lock(&reported) = is_live.then(Instant::now);
+            *reported.lock() = is_live.then(Instant::now);
             let process = (status.pid, status.started_at);
             if rival != Some(process) {
                 rival = Some(process);
@@ -62,13 +62,9 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
             }
         })?;
     let silence = InstanceStatus::SILENCE.to_std().unwrap_or(Duration::from_secs(6));
-    while !shutdown.is_cancelled() && lock(&last_report).is_some_and(|last| last.elapsed() < silence) {
+    while !shutdown.is_cancelled() && last_report.lock().is_some_and(|last| last.elapsed() < silence) {
         std::thread::sleep(LOOK_EVERY);
     }
-    tracing::info!("no other process reports as {id} any more; joining again");
+    tracing::info!("no other process reports as {id} now; joining again");
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,12 +1,12 @@
-//! A member of a consumer group at work: reads records, hands them to the handler, and passes on what it wants done.
+//! A member of a consumer group at work: it reads records, gives them to the handler, and passes on the handler's sends.
 
 use super::{
-    Consume, Interrupt, WantedGuarantee,
     at_least_once::AtLeastOnce,
     callbacks::Callbacks,
-    delivery::{Consumer, Delivery, Topics},
+    delivery::{Consumer, Delivery, Interrupt, Topics},
     exactly_once::ExactlyOnce,
-    rebalance::{MARGIN, Withheld},
+    guarantee::WantedGuarantee,
+    options::Consume,
 };
 use crate::{
     Error, Handler, KafkaConfig, Outbox, Producer, Progress, Record, config::create, lookup::Lookup,
@@ -22,12 +22,15 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Different errors of which each is warned of once.
+/// How many different errors get one warning each.
 const WARNINGS: usize = 100;
-/// How long to wait before a step that failed is tried again.
+/// How long to wait before a failed step is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// A share that isn't every partition is withheld for a session, after which a member that is gone has lost the rest, and
+/// this margin, in which the group notices and shares it out.
+const MARGIN: Duration = Duration::from_secs(4);
 
-/// Counts what the handler is done with.
+/// Counts the records that the handler is done with.
 #[derive(Clone)]
 pub(super) struct Meters {
     handled: Counter,
@@ -43,7 +46,7 @@ impl Meters {
     }
 }
 
-/// What a member is to do, for as many members of the group as this process becomes one after another.
+/// The job of a member, for as many members of the group as this process becomes one after another.
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) kafka: KafkaConfig,
@@ -55,7 +58,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// A consumer on its way into the group.
+    /// Returns a consumer that joins the group.
     pub(super) fn subscribe(&self) -> Result<Consumer, Error> {
         let Consume { group, topics, instance, .. } = &self.consume;
         let prefix = &self.kafka.prefix;
@@ -75,10 +78,16 @@ impl Job {
 
 /// How a member's work ended.
 pub(super) enum Ended<H> {
-    /// After its shutdown, or with an error.
+    /// The shutdown came, or an error stopped it.
     ForGood(Result<(), Error>),
-    /// Another process has taken its name. The handler may work for a new member once that process is gone.
+    /// Another process has taken its name. The handler may work for a new member once that process has ended.
     Fenced(H),
+}
+
+/// A share of the partitions that isn't taken up before `until`.
+pub(super) struct Withheld {
+    pub(super) share: TopicPartitionList,
+    pub(super) until: Instant,
 }
 
 pub(super) struct Member<H> {
@@ -88,11 +97,11 @@ pub(super) struct Member<H> {
     pub(super) handler: H,
     pub(super) delivery: Box<dyn Delivery>,
     pub(super) lookup: Lookup,
-    /// What the group has given this member, as far as the loop has taken it up.
+    /// The partitions from the group that the loop has taken up.
     pub(super) owned: TopicPartitionList,
-    /// A share that is not taken up yet, because it isn't every partition.
+    /// A share that isn't taken up yet, because it isn't every partition.
     pub(super) withheld: Option<Withheld>,
-    /// Since when this member has had less than every partition.
+    /// Since when this member has had fewer than all partitions.
     pub(super) incomplete_since: Option<Instant>,
     /// When partitions were last assigned to the consumer.
     pub(super) last_assigned: Instant,
@@ -102,7 +111,7 @@ pub(super) struct Member<H> {
     wanted: WantedGuarantee,
     outbox: Outbox,
     last_note: Instant,
-    /// Errors that were already logged as warnings; they repeat as long as they last.
+    /// Errors that were already logged as warnings, since they repeat; at most [`WARNINGS`].
     warned: BTreeSet<String>,
     /// The handler's time since it was last done with a record.
     spent: Duration,
@@ -133,7 +142,7 @@ impl<H: Handler> Member<H> {
         }
     }
 
-    /// Works until shutdown, until another process takes this one's name, or until an error that waiting won't mend.
+    /// Works until shutdown, until another process takes this one's name, or until an error that waiting can't mend.
     pub(super) fn run(mut self) -> Ended<H> {
         let ended = loop {
             match self.work().or_else(|interrupt| self.repeat(interrupt)) {
@@ -145,7 +154,7 @@ impl<H: Handler> Member<H> {
         let result = match ended {
             Err(Interrupt::Fenced) => return Ended::Fenced(self.leave()),
             Err(Interrupt::Repeat(_)) => {
-                // Shutdown came before it was taken back.
+                // Shutdown came before the work was undone.
                 self.delivery.revoke(&self.consumer);
                 Ok(())
             }
@@ -206,7 +215,7 @@ impl<H: Handler> Member<H> {
     }
 
     fn end_of_partition(&mut self, partition: i32) -> Result<(), Interrupt> {
-        // The consumer's position passes markers of transactions, which are never handed out as records.
+        // The consumer's position passes markers of transactions, which never come as records.
         let positions = self.consumer.position().unwrap_or_default();
         for element in positions.elements() {
             let topic = self.topics.index(self.topics.prefix.in_contract(element.topic()));
@@ -224,15 +233,15 @@ impl<H: Handler> Member<H> {
         Ok(())
     }
 
-    /// Passes on what the handler wants done after a call that took so long.
+    /// Passes on the handler's sends after a call that `took` this long.
     fn settle(&mut self, took: Duration) -> Result<(), Interrupt> {
         self.count(took);
         if self.outbox.is_empty() { Ok(()) } else { self.delivery.post(&mut self.outbox) }
     }
 
-    /// Counts the records that the handler is done with after a call that `took` so long. It may hold records back and do
-    /// several in a later call, also at the end of a partition; so the time of every call is shared out among the records
-    /// that are done next, and each record is measured once.
+    /// Counts the records that the handler is done with after a call that `took` this long. The handler may hold records
+    /// back and finish several in a later call, also at the end of a partition. So the time of every call is shared among
+    /// the records that are done next, and each record is measured once.
     fn count(&mut self, took: Duration) {
         self.spent += took;
         let done = self.outbox.finished().len();
@@ -263,7 +272,7 @@ impl<H: Handler> Member<H> {
         }
     }
 
-    /// Goes over to the guarantee that the settings ask for; returns whether it is in force.
+    /// Changes to the guarantee that the settings ask for; returns whether it is in force.
     fn has_wanted_guarantee(&mut self) -> Result<bool, Interrupt> {
         let wanted = self.wanted.get();
         if self.delivery.guarantee() == wanted {
@@ -279,8 +288,8 @@ impl<H: Handler> Member<H> {
                 {
                     Ok(next) => Box::new(next),
                     Err(Interrupt::Repeat(why)) => {
-                        // Kafka may only be away. Until it answers nothing is read under another guarantee.
-                        self.warn_once("cannot go over to exactly once yet", &why);
+                        // Kafka may only be away. Until it answers, nothing is read under the old guarantee.
+                        self.warn_once("can't change to exactly once yet", &why);
                         return Ok(false);
                     }
                     Err(interrupt) => return Err(interrupt),
@@ -289,20 +298,16 @@ impl<H: Handler> Member<H> {
         };
         self.delivery.finish(&self.consumer);
         self.delivery = next;
-        tracing::info!(
-            group = self.job.consume.group,
-            guarantee = wanted.name(),
-            "works under another guarantee"
-        );
-        // The new delivery begins with what the old one has committed.
+        tracing::info!(group = self.job.consume.group, guarantee = wanted.name(), "changed the guarantee");
+        // The new delivery begins at the old one's committed offsets.
         self.take_up_again();
         self.job.progress.works_under(wanted);
         Ok(true)
     }
 
-    /// Takes back what was done since the last commit, and what the group has given up once more from there.
+    /// Undoes the work since the last commit, and reads the member's partitions again from there.
     ///
-    /// Nothing is read before that has succeeded: a commit in between would skip what was taken back.
+    /// Nothing is read before that has succeeded: a commit in between would skip the work that was undone.
     fn repeat(&mut self, interrupt: Interrupt) -> Result<(), Interrupt> {
         let Interrupt::Repeat(mut why) = interrupt else { return Err(interrupt) };
         self.outbox.clear();
@@ -322,7 +327,7 @@ impl<H: Handler> Member<H> {
         Ok(())
     }
 
-    /// Gives everything up at once. The next owner of these partitions repeats what was under way.
+    /// Gives up all partitions at once. Their next owner repeats the work that was under way.
     fn leave(mut self) -> H {
         self.consumer.context().close();
         self.handler.revoked();

@@ -1,27 +1,22 @@
-//! What a rebalance is to a member: it completes what is under way, gives everything up, and takes up its new share.
+//! A member at a rebalance: it completes the work under way, gives up its partitions, and takes up its new share.
 
-use super::{Interrupt, callbacks::Rebalance, delivery::Topics, member::Member};
+use super::{
+    callbacks::Rebalance,
+    delivery::{Interrupt, Topics},
+    member::{Member, Withheld},
+};
 use crate::{AssignedPartition, Error, Handler, LogLookup as _, StartAt};
 use dojo_contract::PartitionStatus;
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError};
 use std::time::{Duration, Instant};
 
 const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
-/// A share that isn't every partition is withheld for a session, after which a member that is gone has lost the rest, and
-/// this margin, in which the group notices and shares it out.
-pub(super) const MARGIN: Duration = Duration::from_secs(4);
 
-/// librdkafka ends the process when the same partitions are assigned again before the last assignment has taken effect.
+/// librdkafka aborts the process if the same partitions are assigned again before the last assignment has taken effect.
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 
-/// A share of the partitions that isn't taken up before `until`.
-pub(super) struct Withheld {
-    share: TopicPartitionList,
-    until: Instant,
-}
-
 impl<H: Handler> Member<H> {
-    /// Acts on what librdkafka has reported since the last turn.
+    /// Acts on librdkafka's reports since the last turn.
     pub(super) fn rebalance(&mut self) -> Result<(), Interrupt> {
         loop {
             let next = self.consumer.context().rebalances().pop_front();
@@ -41,7 +36,7 @@ impl<H: Handler> Member<H> {
             tracing::warn!(
                 group = self.job.consume.group,
                 partitions = share.count(),
-                "the other partitions belong to another member; going on without them"
+                "another member has the other partitions; continuing without them"
             );
             if let Err(error) = self.take_up(&share) {
                 return self.assign_later(share, error);
@@ -52,19 +47,19 @@ impl<H: Handler> Member<H> {
 
     fn revoke(&mut self) -> Result<(), Error> {
         self.delivery.revoke(&self.consumer);
-        self.let_go();
+        self.forget_share();
         self.job.progress.taken();
         self.consumer.unassign().map_err(|source| self.group_error("give up its partitions", source))
     }
 
     /// Forgets everything about the share that was taken up.
-    fn let_go(&mut self) {
+    fn forget_share(&mut self) {
         self.delivery.ledger().assign([]);
         self.resume_all();
         self.handler.revoked();
         self.owned = TopicPartitionList::new();
         self.withheld = None;
-        // This instance isn't behind with partitions that another one reads now.
+        // Another instance reads these partitions now, so this one isn't behind with them.
         for PartitionStatus { topic, partition, .. } in self.job.progress.partitions() {
             self.consumer.context().report_lag(&topic, partition, 0);
         }
@@ -83,7 +78,7 @@ impl<H: Handler> Member<H> {
         }
         let group = &self.job.consume.group;
         tracing::warn!(group, partitions, of, "every partition is needed; waiting for the others");
-        // Nothing is read, but the group's assignment is accepted, so that the next rebalance finds this member ready.
+        // Reads nothing, but accepts the group's assignment, so that the next rebalance finds this member ready.
         self.consumer
             .assign(&TopicPartitionList::new())
             .map_err(|source| self.group_error("wait for its other partitions", source))?;
@@ -94,7 +89,7 @@ impl<H: Handler> Member<H> {
         Ok(())
     }
 
-    /// How many partitions this member needs before it can work.
+    /// Returns how many partitions this member needs before it can work.
     fn partitions_needed(&self) -> Result<usize, Error> {
         match self.topics.names[..] {
             [topic] if self.job.consume.needs_every_partition => self.lookup.partitions(topic),
@@ -102,34 +97,34 @@ impl<H: Handler> Member<H> {
         }
     }
 
-    /// Begins to read `share`.
+    /// Starts to read `share`.
     fn take_up(&mut self, share: &TopicPartitionList) -> Result<(), Error> {
         self.read_from_committed(share)?;
         self.owned = share.clone();
         Ok(())
     }
 
-    /// Reads the share that was taken up once more from the committed offsets, at the next turn.
+    /// Reads the member's share again from the committed offsets, at the next turn.
     pub(super) fn take_up_again(&mut self) {
         if self.owned.count() > 0 {
             std::thread::sleep(ASSIGN_EVERY.saturating_sub(self.last_assigned.elapsed()));
             let share = self.owned.clone();
-            self.let_go();
+            self.forget_share();
             self.assign_next(share);
         }
     }
 
-    /// Kafka may only be away: `share` is tried again at the next turn.
+    /// Tries `share` again at the next turn, since Kafka may only be away.
     fn assign_later(&mut self, share: TopicPartitionList, error: Error) -> Result<(), Interrupt> {
         if !error.may_pass() {
             return Err(error.into());
         }
-        self.warn_once("cannot take up its partitions yet", &error);
+        self.warn_once("can't take up its partitions yet", &error);
         self.assign_next(share);
         Ok(())
     }
 
-    /// The next turn takes up `share`, unless the group has shared out the partitions once more by then.
+    /// Takes up `share` at the next turn, unless the group has rebalanced again by then.
     fn assign_next(&self, share: TopicPartitionList) {
         let mut rebalances = self.consumer.context().rebalances();
         if rebalances.is_empty() {
@@ -182,7 +177,7 @@ impl<H: Handler> Member<H> {
             .collect())
     }
 
-    /// A partition of which the handler holds back too much is paused until it holds back half as much.
+    /// Pauses a partition of which the handler holds back too many records, until it holds back half as many.
     pub(super) fn pause_or_resume(&mut self, received: Option<i32>) {
         let [topic] = self.topics.names[..] else { return };
         let list = |partition| one_partition(&self.topics, topic, partition);
@@ -198,7 +193,8 @@ impl<H: Handler> Member<H> {
         self.paused.retain(|p| handler.buffered(*p) > half || consumer.resume(&list(*p)).is_err());
     }
 
-    /// A pause outlasts an assignment; what was paused in the last one would never be read in the next.
+    /// Resumes every partition. A pause outlasts an assignment: a partition paused in the last one would never be read in
+    /// the next.
     fn resume_all(&mut self) {
         let [topic] = self.topics.names[..] else { return };
         for partition in std::mem::take(&mut self.paused) {

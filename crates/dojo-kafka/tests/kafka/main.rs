@@ -502,7 +502,7 @@ async fn settings_of_a_topic_that_was_deleted_hold_no_more() {
     producer.send(record).await.unwrap();
     let follower = SettingsFollower::start(&kafka.config, "test", &CancellationToken::new()).await.unwrap();
     assert!(follower.settings().get(&name).is_some());
-    let on_cluster = kafka.config.prefix.on_cluster(topic::SETTINGS);
+    let on_cluster = format!("{}{}", kafka.config.prefix, topic::SETTINGS);
     admin(&kafka.config).delete_topics(&[&on_cluster], &Default::default()).await.unwrap()[0]
         .as_ref()
         .unwrap();
@@ -616,7 +616,7 @@ fn admin(kafka: &KafkaConfig) -> AdminClient<DefaultClientContext> {
 /// Deletes what stands before `offset` in partition 0.
 async fn delete_records(kafka: &KafkaConfig, topic: &str, offset: i64) {
     let mut list = rdkafka::TopicPartitionList::new();
-    let topic = kafka.prefix.on_cluster(topic);
+    let topic = format!("{}{topic}", kafka.prefix);
     list.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(offset)).unwrap();
     let deleted = admin(kafka).delete_records(&list, &Default::default()).await.unwrap();
     deleted.elements()[0].error().unwrap();

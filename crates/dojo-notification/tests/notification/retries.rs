@@ -1,7 +1,8 @@
-//! Deliveries that fail: how often they are tried, what a retry looks like, and where it ends.
+//! Failed deliveries: how often they are tried, what a retry looks like, and where it ends.
 
 use crate::service::{Service, event, order};
-use dojo_contract::{AuditAction, AuditEvent, DlqEvent, OrderAction, header, topic};
+use dojo_contract::{AuditAction, AuditEvent, DlqEvent, Order, OrderAction, header, topic};
+use dojo_notification::records::size_on_log;
 use dojo_testbed::{Kafka, Read, Reader};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ fn said_of(records: &[Read], id: Uuid) -> Vec<AuditEvent> {
     records.iter().map(Read::json::<AuditEvent>).filter(|event| event.order_id == id).collect()
 }
 
-/// What is said of an order up to its end.
+/// Reads the events about an order up to its end.
 async fn until_end_of(audit: &mut Reader, id: Uuid) -> Vec<AuditEvent> {
     let is_end = |event: &AuditEvent| matches!(event.action, AuditAction::Notified | AuditAction::Dlq);
     let records = audit.until(|records| said_of(records, id).iter().any(is_end)).await;
@@ -99,21 +100,17 @@ async fn a_rule_that_fails_is_said_and_counts_as_not_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_room_for_a_retry_count_is_given_up_at_once() {
+async fn an_event_without_room_for_a_retry_count_is_given_up_at_once() {
     let kafka = Kafka::start().await;
     let service = Service::start(&kafka, "notification-1", Decimal::ONE);
-    let room = topic::ORDERS_MAX_MESSAGE_BYTES - 500;
-    let (fits, full) = (order(&"x".repeat(900_000)), order(&"x".repeat(room)));
-    // Filled up to the brim by a header of somebody's.
-    let full_event = event(OrderAction::Created, &full);
-    let size = dojo_notification::decide::size_on_log(
-        full_event.key.as_deref(),
-        full_event.value.as_deref(),
-        &vec![(String::new(), None)],
-    );
-    let filler = "f".repeat(topic::ORDERS_MAX_MESSAGE_BYTES - size);
-    kafka.send(full_event.with_headers(vec![(filler, None)])).await;
-    kafka.send(event(OrderAction::Created, &fits)).await;
+    let (fits, full) = (order("Pizza"), order("Pizza"));
+    let with_header = |order: &Order, length: usize| {
+        let headers = vec![("theirs".to_owned(), Some(vec![b'x'; length]))];
+        event(OrderAction::Created, order).with_headers(headers)
+    };
+    let room = topic::ORDERS_MAX_MESSAGE_BYTES - size_on_log(&with_header(&full, 0));
+    kafka.send(with_header(&full, room)).await;
+    kafka.send(with_header(&fits, 900_000)).await;
 
     let mut audit = kafka.read(topic::AUDIT);
     let said = until_end_of(&mut audit, full.id).await;

@@ -1,10 +1,10 @@
 //! A running instance, and orders for it.
 
 use chrono::{DateTime, Utc};
-use dojo_contract::{NewOrder, Order, OrderAction, OrderEvent, time, topic};
-use dojo_kafka::Outgoing;
+use dojo_contract::{Defaults, NewOrder, Order, OrderAction, OrderEvent, time, topic};
+use dojo_kafka::{InstanceName, Outgoing, Readiness};
 use dojo_notification::{Config, run};
-use dojo_rules::WatchMode;
+use dojo_rules::{RulesConfig, WatchMode};
 use dojo_testbed::{Kafka, PATIENCE};
 use rust_decimal::Decimal;
 use std::path::Path;
@@ -26,15 +26,12 @@ impl Service {
     pub fn start_with_rules(kafka: &Kafka, instance_id: &str, fail_rate: Decimal, rules_dir: &Path) -> Self {
         let stop = CancellationToken::new();
         let config = Config {
-            readiness: dojo_kafka::Readiness::default(),
             kafka: kafka.config.clone(),
-            instance_id: Some(instance_id.to_owned()),
-            fail_rate: Some(fail_rate),
-            max_retries: None,
-            rules_dir: rules_dir.to_owned(),
-            rules_watch: WatchMode::Poll,
+            instance: InstanceName { instance_id: Some(instance_id.to_owned()) },
+            defaults: Defaults { fail_rate: Some(fail_rate), max_retries: None },
+            rules: RulesConfig { rules_dir: rules_dir.to_owned(), rules_watch: WatchMode::Poll },
         };
-        let ended = tokio::spawn(run(config, stop.clone()));
+        let ended = tokio::spawn(run(config, Readiness::default(), stop.clone()));
         Self { stop, ended }
     }
 

@@ -81,7 +81,7 @@ type Letter = (i64, Box<RawValue>);
 async fn read(app: &App, start: i64, end: i64) -> Result<Option<Vec<Letter>>, Error> {
     let (done, letters) = oneshot::channel();
     let mut page = Some((Page::default(), done));
-    let client = format!("{}-dlq", app.config.instance_id);
+    let client = format!("{}-dlq", app.config.instance_id());
     let from = From::Offsets(BTreeMap::from([(PARTITION, start)]));
     let isolation = Isolation::ReadCommitted;
     let _tail =

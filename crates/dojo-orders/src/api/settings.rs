@@ -36,7 +36,7 @@ fn view_of(app: &App) -> Result<Map<String, Value>, Problem> {
     let follower = app.settings.follower();
     let follower =
         follower.ok_or_else(|| Problem::unavailable("the settings are still being read from Kafka"))?;
-    Ok(view(&follower.settings(), &app.config.defaults()))
+    Ok(view(&follower.settings(), &app.config.defaults))
 }
 
 fn view(settings: &Settings, defaults: &Defaults) -> Map<String, Value> {

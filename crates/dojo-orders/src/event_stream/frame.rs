@@ -108,8 +108,8 @@ mod tests {
     fn event(more: &str) -> String {
         format!(
             "{{\"action\":\"created\",\r\n \"order\":{{\"id\":\"00000000-0000-0000-0000-000000000001\",\
-             \"customerName\":\"a\\nb\",\"item\":\"x\",\"quantity\":1,\"price\":19.90,\"status\":\"created\",\
-             \"createdAt\":\"2026-01-01T00:00:00Z\"}},\"timestamp\":\"2026-01-01T00:00:00Z\"{more}}}\n"
+             \"customerName\":\"Ada\",\"item\":\"x\",\"quantity\":1,\"price\":19.90,\"status\":\"created\",\
+             \"note\":\"a\\nb\",\"createdAt\":\"2026-01-01T00:00:00Z\"}},\"timestamp\":\"2026-01-01T00:00:00Z\"{more}}}\n"
         )
     }
 

@@ -169,7 +169,7 @@ impl Picture {
         let notified_twice = rows.notified_twice();
         drop(rows);
         let settings = app.settings.follower().map(|follower| follower.settings()).unwrap_or_default();
-        let defaults = app.config.defaults();
+        let defaults = &app.config.defaults;
         let now = Utc::now();
         let mut instances = app.models.instances.all();
         instances.sort_by_key(|status| rank(status.service));
@@ -186,7 +186,7 @@ impl Picture {
         Self {
             cursor: cursor.to_string(),
             ready,
-            instance_id: app.config.instance_id.clone(),
+            instance_id: app.config.instance_id().to_owned(),
             embedded: app.config.embedded_broker,
             brokers: app.config.kafka.brokers.clone(),
             prefix: app.config.kafka.prefix.to_string(),
@@ -196,10 +196,10 @@ impl Picture {
             audit,
             alerts,
             dead_letters,
-            fail_rate: Value::of(&settings, Setting::FailRate, &defaults),
-            guarantee: Value::of(&settings, Setting::Guarantee, &defaults),
+            fail_rate: Value::of(&settings, Setting::FailRate, defaults),
+            guarantee: Value::of(&settings, Setting::Guarantee, defaults),
             notified_twice,
-            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, &defaults, now)).collect(),
+            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, defaults, now)).collect(),
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     read_models::ReadModels,
 };
 use chrono::{TimeDelta, Utc};
-use dojo_contract::{AuditEvent, InstanceStatus, header, topic};
+use dojo_contract::{AuditEvent, InstanceStatus, OrderEvent, header, topic};
 use dojo_kafka::{
     AssignedPartition, Consume, Error, From, Handler, Instance, Isolation, LogLookup, Outbox, Position,
     Record, StartAt, Tail, Tailed, tail,
@@ -59,7 +59,7 @@ pub(crate) fn start_tails(
     shutdown: &CancellationToken,
 ) -> Result<[Tail; 4], Error> {
     let kafka = &config.kafka;
-    let client = |what: &str| format!("{}-{what}", config.instance_id);
+    let client = |what: &str| format!("{}-{what}", config.instance_id());
     let list = {
         let mut reader = ListReader::new(Arc::clone(models));
         let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
@@ -242,7 +242,7 @@ impl ListReader {
         if self.expected.starts_over(record) {
             self.models.orders.write().forget(partition);
         }
-        match decode(record.value) {
+        match OrderEvent::read(record.value) {
             Ok(event) if header::is_original(&record.headers) => {
                 self.models.orders.write().apply(partition, event);
             }

@@ -1,9 +1,9 @@
-//! An order, or a change of one, out of a JSON body. Every wrong field is named at once, with what would be accepted.
+//! An order, or a change of one, read from a JSON body. Every wrong field is named at once, with what would be accepted.
 //!
-//! Types are checked here, limits by `dojo_contract`; a client that gets both wrong learns both. Unknown fields are
-//! ignored. Numbers are read from their own digits, so that 0.1 is 0.1.
+//! Types are checked here and limits in `dojo_contract`; the errors of both come together. Unknown fields are ignored.
+//! Numbers are read from their own digits, so that 0.1 is 0.1.
 
-use dojo_contract::{FieldError, NewOrder, Order, OrderChange, OrderStatus, time};
+use dojo_contract::{FieldError, NewOrder, Order, OrderChange, OrderStatus, price, time};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Map, Value};
 
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 const FIELDS: [&str; 4] = ["customerName", "item", "quantity", "price"];
 const SHOWN_CHARS: usize = 40;
 
-/// The order that `body` asks for, or everything that is wrong with it.
+/// Returns the order that `body` asks for, or everything that is wrong with it.
 pub(crate) fn new_order(body: &Value) -> Result<NewOrder, Vec<FieldError>> {
     let mut fields = Fields::of(body)?;
-    // A value of the wrong type is refused for its type alone: these pass every limit in its place.
+    // A field of the wrong type gets one error: in its place stands a value within every limit.
     let asked = NewOrder {
         customer_name: fields.required("customerName", text).unwrap_or_else(|| "-".to_owned()),
         item: fields.required("item", text).unwrap_or_else(|| "-".to_owned()),
@@ -24,7 +24,7 @@ pub(crate) fn new_order(body: &Value) -> Result<NewOrder, Vec<FieldError>> {
     fields.finish(asked.validated())
 }
 
-/// `current` changed as `body` asks, or everything that is wrong with that.
+/// Returns `current` changed as `body` asks, or everything that is wrong with the change.
 pub(crate) fn changed(body: &Value, current: &Order) -> Result<Order, Vec<FieldError>> {
     let mut fields = Fields::of(body)?;
     let change = OrderChange {
@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
     fn of(body: &'a Value) -> Result<Self, Vec<FieldError>> {
         match body {
             Value::Object(members) => Ok(Self { members, errors: Vec::new() }),
-            _ => Err(vec![FieldError::new("", "the body is not a JSON object")]),
+            _ => Err(vec![FieldError::new("", "the body isn't a JSON object")]),
         }
     }
 
@@ -63,10 +63,10 @@ impl<'a> Fields<'a> {
         read(self.members.get(name)?).map_err(|message| self.errors.push(FieldError::new(name, message))).ok()
     }
 
-    /// A client may send back what it got; it may not send something else.
+    /// Refuses another value than the current one: a client may send the order back as it got it.
     fn unchanged(&mut self, name: &str, current: &str) {
         if self.members.get(name).is_some_and(|value| value.as_str() != Some(current)) {
-            self.errors.push(FieldError::new(name, format!("cannot change: it is {current}")));
+            self.errors.push(FieldError::new(name, format!("can't change: it is {current}")));
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
             Ok(_) => {}
             Err(errors) => self.errors.extend(errors),
         }
-        // Stable, so that fields beside the four stay behind them, in the order they were found.
+        // A stable sort, so that other fields come after these four, in the order in which they were found.
         self.errors.sort_by_key(|e| FIELDS.iter().position(|f| *f == e.field).unwrap_or(FIELDS.len()));
         Err(self.errors)
     }
@@ -87,14 +87,12 @@ fn text(value: &Value) -> Result<String, String> {
 }
 
 fn whole(value: &Value) -> Result<i64, String> {
-    exact(value)
-        .filter(Decimal::is_integer)
-        .and_then(|n| n.to_i64())
-        .ok_or_else(|| format!("is {}: give a whole number", shown(value)))
+    let number = exact(value).filter(Decimal::is_integer).and_then(|n| n.to_i64());
+    number.ok_or_else(|| FieldError::quantity(shown(value)).message)
 }
 
 fn decimal(value: &Value) -> Result<Decimal, String> {
-    exact(value).ok_or_else(|| format!("is {}: give a number", shown(value)))
+    exact(value).ok_or_else(|| FieldError::price(shown(value)).message)
 }
 
 fn status(value: &Value) -> Result<OrderStatus, String> {
@@ -104,19 +102,11 @@ fn status(value: &Value) -> Result<OrderStatus, String> {
     })
 }
 
-/// The number that the JSON text says, if a decimal can hold every digit of it.
 fn exact(value: &Value) -> Option<Decimal> {
-    let text = value.as_number()?.to_string();
-    match text.split_once(['e', 'E']) {
-        None => Decimal::from_str_exact(&text).ok(),
-        Some((digits, _)) => {
-            Decimal::from_str_exact(digits).ok()?;
-            Decimal::from_scientific(&text).ok()
-        }
-    }
+    price::exact(value.as_number()?)
 }
 
-/// What was sent, short enough to be said in a message.
+/// Returns what was sent, cut to the length of a message.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().nth(SHOWN_CHARS).is_none() {
@@ -151,7 +141,7 @@ mod tests {
                 "customerName is 5: give a text",
                 "item is empty: give 1 to 100 characters",
                 "quantity is missing",
-                "price is \"9\": give a number",
+                "price is \"9\": give dollars from 0 to 100000 with at most 2 decimals",
             ]
         );
     }
@@ -171,14 +161,32 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_out_of_range_is_refused_with_the_range() {
+        let errors = |quantity: &str, price: &str| {
+            let body = format!(r#"{{"customerName":"a","item":"b","quantity":{quantity},"price":{price}}}"#);
+            wrong(new_order(&serde_json::from_str(&body).unwrap()))
+        };
+        for quantity in ["9223372036854775808", "1e+400", "1.5", "0", "-5", "\"2\""] {
+            let said = errors(quantity, "1");
+            assert_eq!(said, [format!("quantity is {quantity}: give a whole number from 1 to 1000")]);
+        }
+        let digits = "1234567890".repeat(4);
+        for price in ["1e+400", digits.as_str(), "1.999", "-0.01"] {
+            let said = errors("1", price);
+            let range = "give dollars from 0 to 100000 with at most 2 decimals";
+            assert_eq!(said, [format!("price is {price}: {range}")]);
+        }
+    }
+
+    #[test]
     fn a_long_wrong_value_is_shown_in_part() {
         let body = json!({"customerName": "a", "item": ["x".repeat(9_000)], "quantity": 1, "price": 1});
         assert!(wrong(new_order(&body))[0].len() < 100);
     }
 
     #[test]
-    fn a_body_that_is_no_object_is_said_so() {
-        assert_eq!(wrong(new_order(&json!([1]))), [" the body is not a JSON object"]);
+    fn a_body_that_is_not_an_object_is_refused() {
+        assert_eq!(wrong(new_order(&json!([1]))), [" the body isn't a JSON object"]);
     }
 
     #[test]

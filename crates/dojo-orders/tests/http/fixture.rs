@@ -1,7 +1,10 @@
 //! The service on a Kafka, and clients for both.
 
-use dojo_kafka::{KafkaConfig, Outgoing};
-use dojo_orders::Config;
+use dojo_contract::Defaults;
+use dojo_http::Metrics;
+use dojo_kafka::{InstanceName, KafkaConfig, Outgoing, Readiness};
+use dojo_orders::{Config, PageConfig};
+use dojo_rules::{RulesConfig, WatchMode};
 use dojo_testbed::{PATIENCE, Read, eventually};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -52,21 +55,20 @@ impl Orders {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
         let config = Config {
-            readiness: dojo_kafka::Readiness::default(),
-            metrics: dojo_http::Metrics::default(),
-            templates_dir: None,
             kafka: kafka.clone(),
-            instance_id: "order-1".into(),
-            fail_rate: None,
-            max_retries: None,
-            rules_dir: rules.path().to_owned(),
-            rules_watch: "poll".parse().unwrap(),
-            allowed_hosts: vec!["dojo.test".parse().unwrap()],
-            orders_kept,
+            instance: InstanceName::default(),
+            defaults: Defaults::default(),
+            rules: RulesConfig { rules_dir: rules.path().to_owned(), rules_watch: WatchMode::Poll },
+            page: PageConfig {
+                templates_dir: None,
+                allowed_hosts: vec!["dojo.test".parse().unwrap()],
+                orders_kept,
+            },
             embedded_broker: true,
         };
         let stop = CancellationToken::new();
-        let ended = tokio::spawn(dojo_orders::run(config, listener, stop.clone()));
+        let (readiness, metrics) = (Readiness::default(), Metrics::default());
+        let ended = tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, stop.clone()));
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { url, client, stop, ended, rules }
     }

@@ -54,6 +54,50 @@ async fn every_wrong_body_is_refused_with_a_problem_that_says_why() {
 }
 
 #[tokio::test]
+async fn a_name_without_a_visible_character_or_with_a_control_character_is_refused() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
+    for (name, why) in [
+        ("\u{200b}", "no visible character"),
+        ("\u{0}", "control character U+0000"),
+        ("Ada\u{1b}[2J", "control character U+001B"),
+        ("Ada\nBob", "control character U+000A"),
+    ] {
+        for field in ["customerName", "item"] {
+            let mut order = pizza("Ada");
+            order[field] = json!(name);
+            let (status, problem) = orders.send(Method::POST, "/orders", order).await;
+            assert_problem(status, &problem, 422, name);
+            let [error] = &problem["errors"].as_array().unwrap()[..] else { panic!("{problem}") };
+            assert_eq!(error["field"], field);
+            assert!(error["message"].as_str().unwrap().contains(why), "{error}");
+        }
+    }
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_out_of_range_is_refused_with_the_range() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
+    let digits = "1234567890".repeat(4);
+    for (field, number, range) in [
+        ("quantity", "9223372036854775808", "a whole number from 1 to 1000"),
+        ("price", "1e400", "dollars from 0 to 100000 with at most 2 decimals"),
+        ("price", digits.as_str(), "dollars from 0 to 100000 with at most 2 decimals"),
+    ] {
+        let mut order = pizza("Ada");
+        order[field] = serde_json::from_str(number).unwrap();
+        let (status, problem) = orders.send(Method::POST, "/orders", order).await;
+        assert_problem(status, &problem, 422, number);
+        let [error] = &problem["errors"].as_array().unwrap()[..] else { panic!("{problem}") };
+        assert_eq!(error["field"], field);
+        assert!(error["message"].as_str().unwrap().contains(range), "{error}");
+    }
+    orders.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_of_the_wrong_type_or_size_is_refused() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;

@@ -1,7 +1,8 @@
 //! The fraud rule: the shipped one against the contract, and what an edited one can say.
 
 use crate::facts::{holds, judge, order, window};
-use dojo_rules::{Alert, FraudRule, OrderFacts, Rule, Severity, WindowFacts};
+use dojo_contract::Severity;
+use dojo_rules::{Alert, FraudRule, OrderFacts, Rule, WindowFacts};
 
 fn shipped() -> FraudRule {
     FraudRule::compile("rules/fraud.rhai", FraudRule::BUILT_IN).unwrap()

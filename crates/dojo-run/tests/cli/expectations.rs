@@ -107,3 +107,11 @@ async fn of_several_scenarios_the_gravest_code_counts_and_all_are_played() {
         2
     );
 }
+
+#[tokio::test]
+async fn a_customer_is_found_however_the_name_is_composed() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let order = r#"order: { customerName: "Jose\u0301 ${run}", item: Pizza, quantity: 1, price: 1 }"#;
+    let expected = r#"expect: { action: NOTIFIED, customer: "Jos\u00e9 ${run}", exactly: 1, within: 5s }"#;
+    play(&dojo.url, &[order, expected]).await.expect(exit::MET);
+}

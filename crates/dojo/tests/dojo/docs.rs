@@ -70,6 +70,7 @@ fn trial(command: &str) -> Option<Trial> {
         ["curl", ..] | ["dojo", "health"] => Some(Trial::Succeeds),
         ["kcat", ..] if has("-C") && has("-e") => Some(Trial::Prints),
         ["kcat", ..] if has("-C") || has("-G") => Some(Trial::Stays),
+        ["dojo", _, "--help"] => Some(Trial::Succeeds),
         ["dojo" | "target/release/dojo", "audit" | "fraud" | "notification"] => Some(Trial::Stays),
         ["kill", "-9" | "-CONT" | "-STOP"] => Some(Trial::Completed),
         _ => None,
@@ -329,7 +330,10 @@ $ ls
 #[test]
 fn each_kind_of_command_has_its_trial() {
     let commands: [(Option<Trial>, &[&str]); 6] = [
-        (Some(Trial::Succeeds), &["curl -s localhost:3001/status", "cargo dojo-run scenarios/a.yaml"]),
+        (
+            Some(Trial::Succeeds),
+            &["curl -s localhost:3001/status", "cargo dojo-run scenarios/a.yaml", "dojo fraud --help"],
+        ),
         (Some(Trial::Prints), &["kcat -C -t orders -e"]),
         (Some(Trial::Stays), &["kcat -C -t orders", "kcat -G group orders", "target/release/dojo fraud"]),
         (Some(Trial::Names), &["PORT=1 cargo run --release", "docker compose up", "cargo xtask test"]),

@@ -72,12 +72,12 @@ async fn make_again(kafka: &KafkaConfig, name: &'static str) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.brokers);
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
-    let on_cluster = kafka.prefix.on_cluster(name);
+    let on_cluster = format!("{}{name}", kafka.prefix);
     let deleted = admin.delete_topics(&[&on_cluster], &AdminOptions::new()).await.unwrap();
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     eventually("the topic to be made again", async || {
         let created = create_topics(kafka, TOPICS, 1).await.map_err(|e| e.to_string())?;
-        let made = created.iter().any(|created| created.topic == name && !created.existed);
+        let made = created.iter().any(|created| created.name == on_cluster && !created.existed);
         if made { Ok(()) } else { Err("it is still there".to_owned()) }
     })
     .await;

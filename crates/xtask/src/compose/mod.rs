@@ -1,40 +1,38 @@
 //! `cargo xtask compose`: the container stack as its users have it, from end to end. The Dockerfile and docker-compose.yml are
-//! used as they are, on a copy of the project, so that what is edited on the way is not yours.
+//! used as they are, on a copy of the project, so that the edits on the way don't change yours.
 //!
-//! Where Docker answers, that is used; as root on Debian an engine of its own is installed and started, and ended
-//! afterwards. Images that cannot be pulled are made here (`images.rs`), and told at the end.
+//! If Docker answers, that is used; otherwise, as root on Debian, an engine is installed, started, and ended afterwards.
+//! Where an image can't be pulled, a stand-in is built (`images.rs`) and reported at the end.
 
 mod docs;
+mod ending;
 mod engine;
 mod images;
 mod load;
 mod parts;
 mod stack;
 
-use crate::shell::{End, step};
-use anyhow::{Context as _, Result, ensure};
+use crate::shell::step;
+use anyhow::Result;
+use ending::{continue_unless_ending, end_on_signal};
 use engine::Engine;
 use parts::PARTS;
 use stack::Stack;
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
 
-/// Tries the parts whose names are given, or all of them.
+/// Tries the parts in `wanted`, or all of them if it is empty.
 pub(crate) fn compose(wanted: &[String]) -> Result<()> {
     let names = PARTS.map(|part| part.name);
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
-        anyhow::bail!("no part is called {unknown}; there are {}", names.join(", "));
+        anyhow::bail!("no part is called {unknown}: choose from {}", names.join(", "));
     }
-    take_everything_down_when_told_to_end()?;
+    end_on_signal()?;
     let engine = step("Docker", Engine::find_or_start)?;
     let stand_ins = step("images", || images::find_or_make(engine.docker()))?;
     let stack = Stack::copy(engine.docker())?;
     let mut parts =
         PARTS.iter().filter(|part| wanted.is_empty() || wanted.iter().any(|name| name == part.name));
     let tried = parts.try_for_each(|part| {
-        go_on()?;
+        continue_unless_ending()?;
         step(&format!("{}: {}", part.name, part.what), || (part.run)(&stack))
     });
     if tried.is_err() {
@@ -47,29 +45,5 @@ pub(crate) fn compose(wanted: &[String]) -> Result<()> {
     tried?;
     gone?;
     println!("\nwith a stand-in for: {}", stand_ins.names());
-    Ok(())
-}
-
-/// Whether this is to end.
-static ENDING: AtomicBool = AtomicBool::new(false);
-
-/// An error once this is to end: whoever waits gives up, and what was brought up is taken down.
-fn go_on() -> Result<()> {
-    ensure!(!ENDING.load(Ordering::Relaxed), "told to end");
-    Ok(())
-}
-
-/// Without this, Ctrl-C would end this process at once and leave containers behind.
-fn take_everything_down_when_told_to_end() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    thread::spawn(move || {
-        runtime.block_on(async {
-            let Ok(mut end) = End::new() else { return };
-            loop {
-                end.told().await;
-                ENDING.store(true, Ordering::Relaxed);
-            }
-        });
-    });
     Ok(())
 }

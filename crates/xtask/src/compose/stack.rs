@@ -1,6 +1,6 @@
 //! A copy of the project with its containers: told what a person would tell it, asked what a person would see.
 
-use super::{engine::Docker, go_on};
+use super::{ending::continue_unless_ending, engine::Docker};
 use crate::shell::{is_root, root, said};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -237,7 +237,7 @@ fn things(docker: &Docker) -> Result<BTreeSet<String>> {
 pub(crate) fn pause(time: Duration) -> Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < time {
-        go_on()?;
+        continue_unless_ending()?;
         thread::sleep(LOOK_AGAIN);
     }
     Ok(())
@@ -251,7 +251,7 @@ pub(crate) fn until<T>(
 ) -> Result<Duration> {
     let begun = Instant::now();
     loop {
-        go_on()?;
+        continue_unless_ending()?;
         match look() {
             Ok(_) => return Ok(begun.elapsed()),
             Err(error) if begun.elapsed() > within => {
