@@ -27,8 +27,8 @@ class RowForm {
     this.form.addEventListener("submit", () => this.isBusy() || this.submit());
     this.form.querySelector("[data-cancel]").addEventListener("click", () => this.cancel());
     this.form.addEventListener("keydown", (event) => {
-      // Escape also closes an open list of choices, and ends the input of a character.
-      if (event.key === "Escape" && !event.target.matches("select") && !event.isComposing) this.cancel();
+      // An input method uses Escape, too.
+      if (event.key === "Escape" && !event.isComposing) this.cancel();
     });
     this.row.editor = this;
     opener.parentElement.hidden = true;

@@ -17,8 +17,8 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{
-    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, OrderStatus, Service, Setting, SettingName, SettingValue,
-    Settings, time,
+    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, OrderStatus, Service, Setting, SettingName,
+    SettingValue, Settings, time,
 };
 use rust_decimal::Decimal;
 use serde::Serialize;
