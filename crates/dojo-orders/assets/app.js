@@ -55,7 +55,7 @@ function fill(row, values) {
 
 const short = (id) => String(id ?? "").slice(-8);
 
-// Adds a row at the top; past MOST_ROWS the oldest one goes that nobody is using.
+// Adds a row at the top. Past MOST_ROWS, removes the oldest row that the person isn't using.
 function prepend(list, row) {
   row.classList.add("fresh");
   list.prepend(row);
@@ -424,7 +424,7 @@ function toJson(values) {
 // Not `form.elements[name]`, where the name `item` is a method.
 const input = (form, name) => form.querySelector(`[name="${name}"]`);
 
-// Shows each error beside its field; answers whether one was shown.
+// Shows each error beside its field, and returns whether there was one to show.
 function showErrors(form, errors) {
   let shown = false;
   for (const place of form.querySelectorAll("[data-error-of]")) {

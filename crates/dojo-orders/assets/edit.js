@@ -7,7 +7,7 @@ const EVENT_WITHIN_MS = 10000;
 const MOST_VERSIONS = 50;
 const EDITED = ["item", "quantity", "price", "status"];
 
-const WAITING = "Sent. The row changes when the event comes back through Kafka.";
+const WAITING = "Sent. Waiting for the event to come back through Kafka.";
 const LATE = "Kafka has the change, but its event has not come back yet. The row changes when it comes.";
 const KEPT = "What you typed is kept.";
 
@@ -17,7 +17,7 @@ function outcome(text) {
   byId("order-outcome").textContent = text;
 }
 
-// The form that is open in a row, which knows it as its `editor`. A row has one at most.
+// A form that is open in a row. A row has one at most, its `editor`.
 class RowForm {
   constructor(opener, template) {
     this.opener = opener;

@@ -300,7 +300,7 @@ async fn an_order_is_edited_by_keyboard_on_a_phone_and_its_row_changes_when_the_
     .await;
     assert_eq!(page.dojo.get(&format!("/orders/{}", page.order)).await["item"], "Pasta");
     assert_eq!(page.row().await, "1 Pizza 9.50 created", "the row goes ahead of its event");
-    browser.says(".editor .outcome", "when the event comes back through Kafka").await;
+    browser.says(".editor .outcome", "Waiting for the event").await;
     assert!(browser.has_focus(".editor [type=submit]").await);
     browser.keep_screenshot("edit-360x640.png").await;
 
