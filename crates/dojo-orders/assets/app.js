@@ -1,5 +1,5 @@
-// The page's script: what comes over GET /events goes into the lists. Nothing is shown that did not come from Kafka,
-// but for what the server answers to a form. Every text is set as text.
+// Shows what GET /events delivers: a row changes when its event has come back through Kafka, and never before. Forms
+// show what the server answered. Every text is set as text, never as markup. `edit.js` edits and deletes orders.
 "use strict";
 
 const MOST_ROWS = 200;
@@ -7,8 +7,10 @@ const MOST_VERDICTS = 5000;
 const MOST_DELIVERIES = 20000;
 const MOST_RETRY_COUNTS = 16;
 const SILENT_AFTER_MS = 6000;
-// A quiet stream says every three seconds that it is alive.
+// The server sends a heartbeat every three seconds.
 const STREAM_SILENT_AFTER_MS = 10000;
+// The server answers within five seconds.
+const ANSWER_WITHIN_MS = 10000;
 
 const byId = (id) => document.getElementById(id);
 const clone = (id) => byId(id).content.firstElementChild.cloneNode(true);
@@ -53,37 +55,63 @@ function fill(row, values) {
 
 const short = (id) => String(id ?? "").slice(-8);
 
+// Adds a row at the top. Past MOST_ROWS, removes the oldest row that the person isn't using.
 function prepend(list, row) {
   row.classList.add("fresh");
   list.prepend(row);
-  while (list.childElementCount > MOST_ROWS) list.lastElementChild.remove();
+  while (list.childElementCount > MOST_ROWS) {
+    let oldest = list.lastElementChild;
+    while (oldest && isInUse(oldest)) oldest = oldest.previousElementSibling;
+    (oldest ?? list.lastElementChild).remove();
+  }
+}
+
+const isInUse = (row) => row.editor !== undefined || row.contains(document.activeElement);
+
+// Removes a row. If it has the focus, the focus goes to a row beside it.
+function remove(row) {
+  const list = row.parentElement;
+  const near = row.nextElementSibling ?? row.previousElementSibling;
+  const hadFocus = row.contains(document.activeElement);
+  row.remove();
+  if (hadFocus) (near?.querySelector(":not([hidden]) > button") ?? list).focus();
+}
+
+// Keeps the row that has the focus at its place on the screen while `change` adds rows above it.
+function keepFocusInPlace(change) {
+  const row = document.activeElement?.closest("#orders > .row");
+  const top = row?.getBoundingClientRect().top;
+  change();
+  if (row?.isConnected) lists.orders.scrollTop += row.getBoundingClientRect().top - top;
 }
 
 // ---- what each event changes --------------------------------------------------------------------------------------
 
 const lists = { orders: byId("orders"), audit: byId("audit"), alerts: byId("alerts"), dead: byId("dead-letters") };
 const orderRows = new Map([...lists.orders.children].map((row) => [row.dataset.orderId, row]));
-// Verdicts may come before their order does: topics are read side by side.
+// A verdict may come before its order, because topics are read side by side.
 const verdicts = new Map();
 
 const apply = {
   order(event) {
-    // A retry or a redrive is the same event again, and an unreadable record is none.
+    // A retry or a redrive repeats an event; an unreadable record isn't an event.
     const headers = event.record.headers;
     if (event.unreadable || "retryCount" in headers || "redriveCount" in headers) return;
     const order = event.order;
     let row = orderRows.get(order.id);
     if (event.action === "deleted") {
-      row?.remove();
       orderRows.delete(order.id);
+      // An open editor keeps its row until the person closes it.
+      if (row && !row.editor?.orderWasDeleted()) remove(row);
       return;
     }
     if (!row) {
-      // A change of an order that is older than those shown does not make it new.
+      // Only a new order gets a row. An update of an order that is no longer listed doesn't bring it back.
       if (event.action !== "created") return;
       row = clone("order-row");
       row.dataset.orderId = order.id;
       field(row, "short").title = order.id;
+      for (const button of row.querySelectorAll("button")) button.ariaLabel += short(order.id);
       orderRows.set(order.id, row);
       prepend(lists.orders, row);
     }
@@ -91,6 +119,7 @@ const apply = {
       customer: order.customerName, item: order.item, quantity: order.quantity, price: Number(order.price).toFixed(2),
       status: order.status, at: order.createdAt, short: short(order.id), ...verdicts.get(order.id),
     });
+    row.editor?.orderChanged(order);
   },
 
   audit(event) {
@@ -165,7 +194,7 @@ function alert(event) {
   }));
 }
 
-// A verdict for which orders were missing in the counts.
+// Marks a verdict that was reached without the orders of some partition.
 const partial = (event) => (event.windowStats?.partial ? " (partial)" : "");
 const attemptOf = (event) => (event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "");
 
@@ -183,7 +212,7 @@ function judge(event) {
   if (row) fill(row, verdict);
 }
 
-// Orders that were notified twice. How often an order was notified, by retry count; each change of it is notified once.
+// How often each order was notified, by retry count. Each change of an order is to be notified once.
 const deliveries = new Map();
 
 function countDelivery(event) {
@@ -209,7 +238,7 @@ function countDelivery(event) {
   }
 }
 
-// What an event changes beside a row of its own, when so many follow it that the row would not stay.
+// Applies an event without adding a row for it: so many events follow it that its row would be pushed out at once.
 const applyToOthers = {
   order(event) {
     if (event.action !== "created") apply.order(event);
@@ -231,7 +260,7 @@ const instances = byId("instances");
 const instanceRows = new Map([...instances.children].map((row) => [row.dataset.instance, row]));
 for (const row of instanceRows.values()) row.heard = performance.now();
 
-// Those that one can do something about come first.
+// Services with controls come first.
 const SERVICES = ["notification", "fraud", "audit", "order"];
 const rank = ({ service, instance }) => `${SERVICES.indexOf(service)} ${instance}`;
 
@@ -325,17 +354,17 @@ function showRates() {
 }
 
 function slide(input, value) {
-  // Not out from under a hand that is moving it.
+  // A slider that a person is moving stays where it is.
   if (!input.matches(":active")) input.value = value;
 }
 
 async function patch(change) {
   const said = byId("setting");
-  said.textContent = "sent to the topic dojo-settings …";
-  const answer = await send("PATCH", "/settings", change);
+  said.textContent = "Sending the setting to the topic dojo-settings …";
+  const answer = await send("PATCH", "/settings", JSON.stringify(change));
   const waiting = answer.body?.waitingFor;
-  said.textContent = !answer.ok ? answer.detail
-    : waiting ? `not yet applied by ${waiting.join(", ")}` : "";
+  said.textContent = !answer.ok ? sentence(answer.detail)
+    : waiting ? `Not yet applied by ${waiting.join(", ")}.` : "";
   if (!answer.ok) {
     showRates();
     showGuarantees();
@@ -356,42 +385,83 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("submit", (event) => event.preventDefault());
 
-// ---- the order form -----------------------------------------------------------------------------------------------
+// ---- forms --------------------------------------------------------------------------------------------------------
 
-async function send(method, path, body, headers = {}) {
+async function send(method, path, json, headers = {}) {
   try {
     const response = await fetch(path, {
-      method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers },
+      method, body: json, signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      headers: { "Content-Type": "application/json", ...headers },
     });
-    const answer = await response.json();
-    return { ok: response.ok, status: response.status, body: answer, errors: answer.errors ?? [], detail: answer.detail };
+    const body = response.status === 204 ? null : await response.json();
+    return { ok: response.ok, body, errors: body?.errors ?? [], detail: body?.detail ?? "" };
   } catch {
     return { ok: false, errors: [], detail: "the order service does not answer" };
   }
 }
 
-const form = byId("new-order");
-// One key for each order that is meant: pressing the button again after a missing answer orders nothing twice.
-let attempt = null;
-form.addEventListener("input", () => { attempt = null; });
+const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
-form.addEventListener("submit", async () => {
-  const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
-  const { customerName, item, quantity, price } = Object.fromEntries(new FormData(form));
-  const order = { customerName, item, quantity: number(quantity), price: number(price) };
-  attempt ??= globalThis.crypto?.randomUUID?.() ?? null;
-  const button = form.querySelector("button");
-  button.disabled = true;
-  const answer = await send("POST", "/orders", order, attempt ? { "Idempotency-Key": attempt } : {});
-  button.disabled = false;
-  for (const name of Object.keys(order)) {
-    const error = answer.errors.find((e) => e.field === name);
-    byId(`e-${name}`).textContent = error ? `${name} ${error.message}` : "";
-    // Not form.elements[name]: a field called `item` would give that collection's method of the name.
-    form.querySelector(`[name="${name}"]`).setAttribute("aria-invalid", String(Boolean(error)));
+// The fields that hold numbers, and what to type into them.
+const NUMBERS = { quantity: "a whole number such as 2", price: "a number such as 12.50" };
+const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+
+function numberErrors(values) {
+  const wrong = Object.entries(values).filter(([name, text]) => name in NUMBERS && !JSON_NUMBER.test(text.trim()));
+  return wrong.map(([field, text]) => {
+    const typed = text.trim() === "" ? "empty" : `\`${text.trim()}\``;
+    return { field, message: `is ${typed}: give ${NUMBERS[field]}` };
+  });
+}
+
+// The JSON of a form's values. A number is sent as it was typed: JavaScript would round it, and read `0x10` as 16.
+function toJson(values) {
+  const members = Object.entries(values).map(
+    ([name, text]) => `${JSON.stringify(name)}:${name in NUMBERS ? text.trim() : JSON.stringify(text)}`);
+  return `{${members.join(",")}}`;
+}
+
+// Not `form.elements[name]`, where the name `item` is a method.
+const input = (form, name) => form.querySelector(`[name="${name}"]`);
+
+// Shows each error beside its field, and returns whether there was one to show.
+function showErrors(form, errors) {
+  let shown = false;
+  for (const place of form.querySelectorAll("[data-error-of]")) {
+    const name = place.dataset.errorOf;
+    const error = errors.find((e) => e.field === name);
+    place.textContent = error ? `${name} ${error.message}` : "";
+    input(form, name).ariaInvalid = String(error !== undefined);
+    shown ||= error !== undefined;
   }
-  const shown = answer.errors.some((e) => e.field in order);
-  byId("placed").textContent = answer.ok ? `order ${short(answer.body.id)} is on the log` : shown ? "" : answer.detail;
+  return shown;
+}
+
+// A disabled button would lose the focus, so a busy one only looks disabled; its form ignores it.
+function setBusy(form, busy) {
+  form.ariaBusy = String(busy);
+  for (const button of form.querySelectorAll("[type=submit]")) button.ariaDisabled = String(busy);
+}
+
+// ---- the order form -----------------------------------------------------------------------------------------------
+
+const newOrder = byId("new-order");
+// The Idempotency-Key of the order in the form: pressing the button again after a missing answer orders nothing twice.
+let attempt = null;
+newOrder.addEventListener("input", () => { attempt = null; });
+
+newOrder.addEventListener("submit", async () => {
+  if (newOrder.ariaBusy === "true") return;
+  const order = Object.fromEntries(new FormData(newOrder));
+  const wrong = numberErrors(order);
+  byId("placed").textContent = "";
+  if (showErrors(newOrder, wrong)) return;
+  attempt ??= globalThis.crypto?.randomUUID?.() ?? null;
+  setBusy(newOrder, true);
+  const answer = await send("POST", "/orders", toJson(order), attempt ? { "Idempotency-Key": attempt } : {});
+  setBusy(newOrder, false);
+  const shown = showErrors(newOrder, answer.errors);
+  byId("placed").textContent = answer.ok ? `Order ${short(answer.body.id)} is on the log.` : shown ? "" : sentence(answer.detail);
   if (answer.ok) attempt = null;
 });
 
@@ -399,12 +469,12 @@ form.addEventListener("submit", async () => {
 
 let cursor = document.body.dataset.cursor;
 let streamIsLive = false;
-// What waits to be shown, by type: never more than there are rows for, in a hidden tab either.
+// Events that wait to be shown, by type; at most MOST_ROWS of each, also in a hidden tab.
 const pending = new Map(Object.keys(apply).map((type) => [type, []]));
 let frame = 0;
 let timer = 0;
 
-// Once a frame, or twice a second while the tab is hidden and has no frames.
+// Shows them once a frame, or twice a second while the tab is hidden and has no frames.
 function schedule() {
   frame ||= requestAnimationFrame(flush);
   timer ||= setTimeout(flush, 500);
@@ -414,9 +484,11 @@ function flush() {
   cancelAnimationFrame(frame);
   clearTimeout(timer);
   frame = timer = 0;
-  for (const [type, events] of pending) {
-    for (const data of events.splice(0)) show(apply[type], type, data);
-  }
+  keepFocusInPlace(() => {
+    for (const [type, events] of pending) {
+      for (const data of events.splice(0)) show(apply[type], type, data);
+    }
+  });
   if (orderRows.size > MOST_ROWS) {
     for (const [id, row] of orderRows) if (!row.isConnected) orderRows.delete(id);
   }
@@ -442,7 +514,7 @@ function streamState(state, text) {
   byId("stream").textContent = text;
 }
 
-// When anything was last heard on the stream. A connection that is cut off without a word looks like a quiet one.
+// When the stream last delivered anything: a connection that was cut off looks like a quiet one.
 let lastHeard = 0;
 let source = null;
 
@@ -461,7 +533,7 @@ function connect() {
       schedule();
     });
   }
-  // What the log no longer holds cannot be told: begin with a new picture.
+  // The log no longer holds some of the events in between, so the page starts over.
   source.addEventListener("gap", reload);
   source.onopen = () => {
     heard();
@@ -484,7 +556,7 @@ function interrupted() {
 }
 
 setInterval(() => {
-  // One that was closed has its own timer.
+  // A closed stream has its own timer.
   if (source.readyState === EventSource.CLOSED) return;
   if (performance.now() - lastHeard < STREAM_SILENT_AFTER_MS) return;
   source.close();
@@ -492,9 +564,16 @@ setInterval(() => {
   connect();
 }, 1000);
 
+let reloadTimer = 0;
+
+// Loads the page again: at most every five seconds, and not while an editor is open, whose text would be lost.
 function reload() {
+  clearTimeout(reloadTimer);
   const last = Number(sessionStorage.getItem("reloaded") ?? 0);
-  if (Date.now() - last < 5000) return setTimeout(reload, 5000);
+  if (Date.now() - last < 5000 || [...lists.orders.children].some((row) => row.editor)) {
+    reloadTimer = setTimeout(reload, 1000);
+    return;
+  }
   sessionStorage.setItem("reloaded", String(Date.now()));
   location.reload();
 }
@@ -515,7 +594,7 @@ async function look() {
   showBanner();
 }
 
-// What this service lacks, which log stands still, what an instance can't do, and which rule was saved broken.
+// Shows what this service lacks, which log stands still, what an instance can't do, and which rule is broken.
 function showBanner() {
   const errors = [...instances.querySelectorAll("[data-error]")].map((rule) => rule.dataset.error);
   for (const row of instanceRows.values()) errors.push(row.dataset.limitation ?? "");

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const NOT_YET: [&str; 4] = ["dojo", "dojo-broker", "dojo-orders", "dojo-run"];
+const NOT_YET: [&str; 1] = ["dojo-broker"];
 
 /// The names of a path, such as `["crate", "consume", "Consume"]`.
 type Names = Vec<String>;

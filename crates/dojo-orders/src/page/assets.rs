@@ -1,5 +1,5 @@
-//! `GET /assets/…`: the page's script and style, built into the program. A browser asks each time whether its copy is
-//! still the right one, and mostly hears yes.
+//! `GET /assets/…`: the page's scripts and style, built into the program. A browser asks each time whether its copy is
+//! still current, and mostly it is.
 
 use axum::{
     extract::{Path, rejection::PathRejection},
@@ -15,11 +15,16 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset {
         name: "app.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_str!("../../assets/app.js"),
+    },
+    Asset {
+        name: "edit.js",
+        media_type: "text/javascript; charset=utf-8",
+        content: include_str!("../../assets/edit.js"),
     },
     Asset {
         name: "style.css",

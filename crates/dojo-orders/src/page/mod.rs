@@ -1,8 +1,8 @@
-//! `GET /`: the page's first picture, from the same model that the API answers from, and the cursor from which its
-//! script goes on: no gap between the two, and nothing twice.
+//! `GET /`: the page's first picture, taken from the model that also answers the API, and the cursor at which its
+//! script continues, so that no event is missing and none is shown twice.
 //!
-//! The markup of every row is in the template alone; the script clones it. Everything that a person or a record said is
-//! escaped here and set as text there.
+//! Only the template has the markup of a row; the script clones it. Texts from people and records are escaped here, and
+//! the script sets them as text.
 
 pub(crate) mod assets;
 pub(crate) mod template;
@@ -19,21 +19,21 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{
-    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, Service, Setting, SettingName, SettingValue,
-    Settings, time,
+    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, OrderStatus, Service, Setting, SettingName,
+    SettingValue, Settings, time,
 };
 use dojo_http::Problem;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Orders in the first picture; the script lets the list grow to its own `MOST_ROWS`.
+/// Orders in the first picture; in the script the list grows to `MOST_ROWS`.
 const ORDERS: usize = 100;
-/// So many characters of an id tell the orders of one workshop apart.
+/// Characters of an id that tell the orders of one workshop apart.
 const SHORT_ID: usize = 8;
 
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    // A file is read.
+    // Reading the template's file blocks.
     let filled = tokio::task::spawn_blocking(move || {
         app.template.fill(|why| {
             let mut picture = Picture::of(&app);
@@ -46,7 +46,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Proble
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response())
 }
 
-/// Everything on the page at one moment, as texts.
+/// Everything that the page shows at one moment, as texts.
 #[derive(Serialize)]
 struct Picture {
     cursor: String,
@@ -59,6 +59,8 @@ struct Picture {
     orders: Vec<OrderRow>,
     /// Orders that are older than the list.
     older: u64,
+    /// Every status that an order can be given.
+    statuses: [&'static str; OrderStatus::ALL.len()],
     audit: Vec<AuditRow>,
     alerts: Vec<AuditRow>,
     dead_letters: Vec<DeadLetterRow>,
@@ -107,7 +109,7 @@ struct DeadLetterRow {
     original: String,
 }
 
-/// A setting in force, and what would hold without the topic's word.
+/// A setting's value, and the value it falls back to when the topic has none.
 #[derive(Serialize)]
 struct Value {
     value: String,
@@ -125,14 +127,14 @@ struct InstanceCard {
     partitions: Vec<PartitionTag>,
     rule: String,
     rule_error: String,
-    /// Whether a fail rate of its own can be set for it.
+    /// Whether this instance can have its own fail rate.
     delivers: bool,
-    /// The fail rate of its own, where it has one.
+    /// Its own fail rate, or an empty text.
     own_rate: String,
     effective_rate: String,
-    /// Whether a guarantee of its own can be set for it.
+    /// Whether this instance can have its own guarantee.
     guarantees: bool,
-    /// The guarantee of its own, where it has one.
+    /// Its own guarantee, or an empty text.
     own_guarantee: String,
     limitation: String,
 }
@@ -145,8 +147,8 @@ struct PartitionTag {
 
 impl Picture {
     fn of(app: &App) -> Self {
-        // The cursor first: what comes after it the stream will bring, and the script recognizes an order that it
-        // already has.
+        // The cursor comes first. The stream delivers what follows it, and the script recognizes an order that the
+        // picture already has.
         let cursor = app.models.hub.end();
         let (orders, older) = {
             let list = app.models.orders();
@@ -193,6 +195,7 @@ impl Picture {
             problems,
             orders,
             older,
+            statuses: OrderStatus::ALL.map(OrderStatus::name),
             audit,
             alerts,
             dead_letters,
@@ -311,12 +314,12 @@ impl InstanceCard {
     }
 }
 
-/// What keeps an instance from all of its work, and which one; the script says it alike.
+/// The instance's name and what it can't do; the script shows the same text.
 fn limitation(status: &InstanceStatus) -> Option<String> {
     status.limitation.as_ref().map(|limitation| format!("{}: {limitation}", status.instance_id))
 }
 
-/// Those that one can do something about come first; the script sorts alike.
+/// Services with controls come first; the script sorts in the same way.
 fn rank(service: Service) -> u8 {
     match service {
         Service::Notification => 0,
@@ -326,7 +329,7 @@ fn rank(service: Service) -> u8 {
     }
 }
 
-/// The end of an id: ids of version 7 begin with the time, so their ends differ.
+/// The end of an id, because ids of version 7 begin with the time.
 fn short(id: &str) -> String {
     let skip = id.chars().count().saturating_sub(SHORT_ID);
     id.chars().skip(skip).collect()
@@ -344,7 +347,7 @@ fn digits(number: Decimal) -> String {
     number.normalize().to_string()
 }
 
-/// The name that a variant has in JSON.
+/// A variant's name in JSON.
 fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
@@ -369,6 +372,7 @@ mod tests {
             problems: Vec::new(),
             orders: vec![order],
             older: 0,
+            statuses: OrderStatus::ALL.map(OrderStatus::name),
             audit: Vec::new(),
             alerts: Vec::new(),
             dead_letters: Vec::new(),
@@ -387,7 +391,7 @@ mod tests {
             item: "</li><b>".into(),
             quantity: 1,
             price: Decimal::new(15, 1),
-            status: dojo_contract::OrderStatus::Created,
+            status: OrderStatus::Created,
             created_at: DateTime::UNIX_EPOCH,
         };
         let html =
@@ -403,11 +407,10 @@ mod tests {
         assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"));
         assert!(!source.contains("//cdn") && !source.contains("https://"));
         assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
-        let script = include_str!("../../assets/app.js");
-        assert!(
-            !script.contains("innerHTML")
-                && !script.contains("insertAdjacentHTML")
-                && !script.contains("eval(")
-        );
+        for script in [include_str!("../../assets/app.js"), include_str!("../../assets/edit.js")] {
+            for dangerous in ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", ".style", "confirm("] {
+                assert!(!script.contains(dangerous), "{dangerous}");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ async fn the_first_picture_shows_the_orders_and_where_its_stream_goes_on() {
     let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
     let order = orders.place("<img src=x onerror=alert(1)>").await;
-    // The list shows an order a moment before the streams do, and the cursor is the streams'.
+    // The list shows an order a moment before the streams do, and the page's cursor is that of the streams.
     assert_eq!(events.next_of("order").await.data["order"], order);
     let id = order["id"].as_str().unwrap();
     let page = orders.request(Method::GET, "/").send().await.unwrap();
@@ -32,6 +32,7 @@ async fn assets_are_asked_for_again_only_when_they_change() {
     let orders = Orders::start(&kafka.config).await;
     for (path, kind) in [
         ("/assets/app.js", "text/javascript"),
+        ("/assets/edit.js", "text/javascript"),
         ("/assets/style.css", "text/css"),
         ("/assets/icon.svg", "image/svg"),
     ] {
