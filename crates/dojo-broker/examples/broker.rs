@@ -2,10 +2,8 @@
 //!
 //! The first argument is where to listen, the others are topics with their numbers of partitions. Ends on Ctrl-C.
 
-use std::process::ExitCode;
-use std::time::Duration;
-
 use dojo_broker::{Broker, Config, Error, TopicConfig, bind, bootstrap_servers};
+use std::{process::ExitCode, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]

@@ -1,20 +1,22 @@
 //! Requests that are cut off, garbled, or no requests at all: each is answered or refused, and none of them ends in a panic.
 
-use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
-use std::pin::pin;
-use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
-
+use super::*;
+use crate::{
+    api::APIS,
+    config::{Config, TopicConfig},
+    samples::samples,
+};
 use bytes::BytesMut;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    sync::LazyLock,
+    task::{Context, Poll, Waker},
+};
 use tokio::runtime::{Builder, Runtime};
-
-use super::*;
-use crate::api::APIS;
-use crate::config::{Config, TopicConfig};
-use crate::requests::sweep::samples;
 
 fn node() -> Node {
     Node::new(Config { topics: vec![TopicConfig::new("orders", 2)], ..Config::default() }).unwrap()

@@ -1,11 +1,8 @@
-use bytes::BytesMut;
-use kafka_protocol::messages::RequestKind;
-use kafka_protocol::protocol::Decodable;
-use proptest::prelude::*;
-
 use super::*;
-use crate::api::APIS;
-use crate::requests::sweep::samples;
+use crate::{api::APIS, samples::samples};
+use bytes::BytesMut;
+use kafka_protocol::{messages::RequestKind, protocol::Decodable};
+use proptest::prelude::*;
 
 #[test]
 fn every_layout_ends_where_the_request_does() {

@@ -66,6 +66,7 @@ mod listen;
 
 mod broker;
 mod connection;
+mod node;
 
 mod api;
 mod layout;
@@ -83,14 +84,19 @@ mod cleaner;
 
 mod group;
 
+mod markers;
 mod transaction;
 
 mod alarm;
 mod clock;
-mod lock;
+mod missing_topics;
 mod refusal;
 
 pub use broker::Broker;
 pub use config::{Address, Config, InvalidAddress, TopicConfig};
 pub use error::Error;
 pub use listen::{bind, bootstrap_servers};
+
+#[cfg(test)]
+#[path = "../tests/clients/samples.rs"]
+mod samples;

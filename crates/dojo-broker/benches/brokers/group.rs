@@ -1,14 +1,22 @@
 //! How long a group takes to share its partitions: two members from the start, a third, and the two again once the third is
 //! killed. Sessions as the dojo's services have them: 6 s, a heartbeat every 2 s.
 
-use crate::PATIENCE;
-use crate::broker::{Broker, PARTITIONS, role};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::{Broker, PARTITIONS, role},
+};
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 /// In seconds.
 pub struct Times {

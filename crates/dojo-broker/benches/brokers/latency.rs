@@ -1,12 +1,18 @@
 //! From a record's sending to its arrival at a consumer that waits for it.
 
-use crate::PATIENCE;
-use crate::broker::Broker;
-use crate::volume::{Count, next, reader};
-use rdkafka::Message as _;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::Broker,
+    volume::{Count, next, reader},
+};
+use rdkafka::{
+    Message as _,
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const RATE: u32 = 200;
 const WARM_UP: usize = 400;

@@ -1,14 +1,22 @@
 //! Records a second, in and out: one producer, then one consumer.
 
-use crate::PATIENCE;
-use crate::broker::{Broker, PARTITIONS};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::{Broker, PARTITIONS},
+};
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::BorrowedMessage,
+    producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 const RECORDS: u64 = 1_000_000;
 const BYTES: usize = 300;

@@ -1,9 +1,8 @@
 //! What a group answers: to its members, and to an operator who looks at it.
 
+use super::state::State;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-
-use super::State;
 
 /// The answer to a JoinGroup request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,18 +4,16 @@
 //! a broker without consumers does nothing at all. Groups that hold nothing end by the same clock, so that names that were tried
 //! once, by mistake or by malice, do not add up.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use kafka_protocol::ResponseError;
-use tokio::sync::oneshot;
-use tokio::time::sleep_until;
-
 use super::{Group, Reply, State};
 use crate::alarm::Alarm;
-use crate::lock::lock;
+use kafka_protocol::ResponseError;
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::oneshot, time::sleep_until};
 
 /// How many groups there may be, so that names that are made up do not fill the memory. Kafka has no such limit.
 const MAX_GROUPS: usize = 10_000;
@@ -41,7 +39,7 @@ impl Coordinator {
     /// Works with a group, which is made if there is none. `None`: there are too many groups already.
     pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
         let group = {
-            let mut groups = lock(&self.groups);
+            let mut groups = self.groups.lock();
             let full = groups.len() >= MAX_GROUPS;
             match groups.entry(name.to_owned()) {
                 Entry::Occupied(known) => known.get().clone(),
@@ -56,7 +54,7 @@ impl Coordinator {
 
     /// Works with a group, where there is one.
     pub(crate) fn with_known<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
-        let group = lock(&self.groups).get(name).cloned()?;
+        let group = self.groups.lock().get(name).cloned()?;
         Some(self.work(&group, work))
     }
 
@@ -72,9 +70,9 @@ impl Coordinator {
     /// # Errors
     /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` where it has members.
     pub(crate) fn delete(&self, name: &str) -> Result<(), ResponseError> {
-        let mut groups = lock(&self.groups);
+        let mut groups = self.groups.lock();
         let group = groups.get(name).ok_or(ResponseError::GroupIdNotFound)?;
-        lock(group).delete()?;
+        group.lock().delete()?;
         groups.remove(name);
         Ok(())
     }
@@ -90,7 +88,7 @@ impl Coordinator {
             self.alarm.ring(|| self.next_deadline(), |at| sleep_until(at.into())).await;
             let now = Instant::now();
             for (name, group) in self.all() {
-                if lock(&group).next_deadline().is_some_and(|deadline| deadline <= now) {
+                if group.lock().next_deadline().is_some_and(|deadline| deadline <= now) {
                     let state = self.work(&group, |group| {
                         group.tick(now);
                         group.state()
@@ -105,19 +103,19 @@ impl Coordinator {
 
     /// Takes out a dead group, unless another is there by now under its name.
     fn forget(&self, name: &str, dead: &Shared) {
-        let mut groups = lock(&self.groups);
+        let mut groups = self.groups.lock();
         if groups.get(name).is_some_and(|group| Arc::ptr_eq(group, dead)) {
             groups.remove(name);
         }
     }
 
     fn all(&self) -> Vec<(String, Shared)> {
-        lock(&self.groups).iter().map(|(name, group)| (name.clone(), group.clone())).collect()
+        self.groups.lock().iter().map(|(name, group)| (name.clone(), group.clone())).collect()
     }
 
     fn work<T>(&self, group: &Shared, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
         let (result, replies, deadline) = {
-            let mut group = lock(group);
+            let mut group = group.lock();
             let result = work(&mut group);
             (result, group.take_replies(), group.next_deadline())
         };
@@ -132,6 +130,6 @@ impl Coordinator {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.all().iter().filter_map(|(_, group)| lock(group).next_deadline()).min()
+        self.all().iter().filter_map(|(_, group)| group.lock().next_deadline()).min()
     }
 }

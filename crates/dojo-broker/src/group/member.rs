@@ -1,8 +1,7 @@
 //! A member of a consumer group, and what it says when it joins.
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
+use std::time::{Duration, Instant};
 
 /// What a consumer says when it joins.
 #[derive(Debug, Clone)]

@@ -16,23 +16,27 @@
 //! `W` and comes back, with its answer, from [`Group::take_replies`]. [`coordinator`] is what surrounds it with locks and clocks.
 
 mod answers;
+mod committed;
 pub(crate) mod coordinator;
 mod member;
 mod offsets;
 mod pending;
 mod rebalance;
+mod state;
 mod subscription;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-
 pub(crate) use answers::{Description, Joined, JoinedMember, MemberDescription, NotJoined, Reply, Synced};
+use bytes::Bytes;
+pub(crate) use committed::Committed;
+use kafka_protocol::ResponseError;
 use member::Member;
 pub(crate) use member::{Identity, Join};
 use pending::Pending;
+pub(crate) use state::State;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// How long an empty group without offsets is kept, for whoever looks at it.
 const EMPTY_KEPT: Duration = Duration::from_secs(60);
@@ -45,34 +49,6 @@ pub(crate) const MAX_MEMBERS: usize = 1000;
 /// and that is the longest record.
 const MAX_METADATA: usize = 1 << 20;
 
-/// What a group is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// No members; perhaps committed offsets.
-    Empty,
-    /// Waiting for every member to join the next generation.
-    PreparingRebalance,
-    /// Waiting for the leader to share out the partitions.
-    CompletingRebalance,
-    /// Every member knows its part.
-    Stable,
-    /// Deleted, or forgotten because it held nothing; whoever still holds it has to look the group up again.
-    Dead,
-}
-
-impl State {
-    /// Kafka's name for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Stable => "Stable",
-            Self::Dead => "Dead",
-        }
-    }
-}
-
 /// A SyncGroup request.
 #[derive(Debug)]
 pub(crate) struct Sync<'a> {
@@ -83,15 +59,6 @@ pub(crate) struct Sync<'a> {
     pub(crate) protocol: Option<&'a str>,
     /// From the leader: each member's part.
     pub(crate) assignments: Vec<(String, Bytes)>,
-}
-
-/// How far a group has read a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Committed {
-    /// The next offset to read.
-    pub(crate) offset: i64,
-    pub(crate) leader_epoch: i32,
-    pub(crate) metadata: Option<String>,
 }
 
 /// When the current gathering or sharing out ends at the latest.

@@ -3,12 +3,9 @@
 //! Offsets outlive the members that committed them: a consumer that comes back goes on where its group was. Those of a group
 //! without members are forgotten after [`OFFSETS_KEPT`]; in Kafka, too.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
-
-use kafka_protocol::ResponseError;
-
 use super::{Committed, EMPTY_KEPT, Group, Identity, OFFSETS_KEPT, State, subscription};
+use kafka_protocol::ResponseError;
+use std::{collections::BTreeMap, time::Instant};
 
 /// What `ConsumerGroup` clients call themselves; the metadata of other members cannot be read.
 const CONSUMERS: &str = "consumer";

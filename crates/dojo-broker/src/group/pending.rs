@@ -3,9 +3,8 @@
 //! Whoever reads, transforms and writes can commit how far it has read together with what it wrote: both count or neither. Until
 //! the transaction ends, the group's old offsets hold, and a consumer that asks for stable ones has to ask again (KIP-447).
 
+use super::committed::Committed;
 use std::collections::BTreeMap;
-
-use super::Committed;
 
 /// What the open transactions of each producer have committed for one group.
 #[derive(Debug, Default)]

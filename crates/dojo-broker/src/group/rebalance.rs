@@ -1,15 +1,12 @@
 //! How a group gathers its members and starts a new generation.
 
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-
-use super::member::Member;
 use super::{
     Admitted, Group, Identity, Join, Joined, JoinedMember, MAX_MEMBERS, MAX_METADATA, NotJoined, Phase,
-    Reply, State, Synced,
+    Reply, State, Synced, member::Member,
 };
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use std::time::{Duration, Instant};
 
 impl<W> Group<W> {
     /// Decides about a consumer that wants to join.

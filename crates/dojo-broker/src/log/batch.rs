@@ -4,17 +4,16 @@
 //! then on looks inside only to find a point in time or to compact. What a client sent is thus stored, and read, as the same
 //! bytes, still compressed, unless its topic asks for the broker's time or for another compression.
 
-use std::io::Read;
-use std::ops::ControlFlow;
-
+use super::{
+    compression::{Codec, Compression},
+    header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP},
+    records::{self, Record},
+    stored::Stored,
+};
+use crate::refusal::Refusal;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
-
-use super::compression::{Codec, Compression};
-use super::header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP};
-use super::records::{self, Record};
-use super::stored::Stored;
-use crate::refusal::Refusal;
+use std::{io::Read, ops::ControlFlow};
 
 /// What a topic asks of the batches that are written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,29 +55,41 @@ pub(crate) struct Checked {
     max_timestamp: i64,
     /// Which record has it, counted from the first.
     max_timestamp_delta: i64,
+    has_values: bool,
     /// The broker's time that replaces the records' own.
     log_append_time: Option<i64>,
     received: i64,
 }
 
-/// Why a batch was refused: for all of it, or for one of its records.
+/// Why a batch was refused, and for which of its records, if not for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// The record at fault, counted from 0.
-    pub(crate) record: Option<i32>,
+    /// At most [`MAX_FAULTS`].
+    pub(crate) records: Vec<RecordFault>,
     /// Whether it was one whole batch, about which the log was asked: its start then goes with the answer.
     pub(crate) by_log: bool,
 }
 
+/// What is wrong with one record of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordFault {
+    /// Counted from 0.
+    pub(crate) index: i32,
+    pub(crate) message: String,
+}
+
+/// How many records of a batch are named. A compressed batch can have millions.
+const MAX_FAULTS: usize = 10_000;
+
 /// Refuses without having asked the log.
 pub(crate) fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
+    Err(Refused { refusal: Refusal::new(error, message), records: Vec::new(), by_log: false })
 }
 
 /// Refuses what is one whole batch.
 fn refuse_batch<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: true })
+    Err(Refused { refusal: Refusal::new(error, message), records: Vec::new(), by_log: true })
 }
 
 /// How a batch that nobody has checked yet says it is compressed.
@@ -136,11 +147,11 @@ impl Checked {
             );
         }
         check_header(&header)?;
-        let times = check_records(&bytes, &header, rules, now_ms)?;
+        let noted = check_records(&bytes, &header, rules, now_ms)?;
         let log_append_time = rules.log_append_time.then_some(now_ms);
         let truth = match log_append_time {
             Some(time) => header.with_log_append_time(time),
-            None => header.with_create_time(times.max),
+            None => header.with_create_time(noted.max),
         };
         let data = match rules.compression.filter(|wanted| Some(wanted.codec) != header.codec()) {
             Some(wanted) => compress_anew(&bytes, &truth, wanted, rules)?,
@@ -152,7 +163,8 @@ impl Checked {
             data,
             header,
             max_timestamp: truth.max_timestamp,
-            max_timestamp_delta: if rules.log_append_time { 0 } else { times.max_delta },
+            max_timestamp_delta: if rules.log_append_time { 0 } else { noted.max_delta },
+            has_values: noted.has_values,
             log_append_time,
             received: now_ms,
         })
@@ -168,6 +180,11 @@ impl Checked {
             transactional: self.header.is_transactional(),
             received_ms: self.received,
         })
+    }
+
+    /// Whether every record deletes its key.
+    pub(super) fn is_all_tombstones(&self) -> bool {
+        !self.has_values
     }
 
     /// Whether the batch belongs to a transaction.
@@ -275,58 +292,91 @@ fn check_header(header: &Header) -> Result<(), Refused> {
     Ok(())
 }
 
-struct Times {
+/// What is noted of the records on the way.
+struct Noted {
     max: i64,
     max_delta: i64,
+    has_values: bool,
 }
 
-fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> Result<Times, Refused> {
+fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> Result<Noted, Refused> {
     let Some(codec) = header.codec() else {
         return refuse_batch(
             ResponseError::UnsupportedCompressionType,
             "the batch is compressed in an unknown way",
         );
     };
-    let mut times = Times { max: i64::MIN, max_delta: 0 };
-    let mut fault = None;
+    let mut noted = Noted { max: i64::MIN, max_delta: 0, has_values: false };
+    let mut faults = Faults::default();
     let mut expected = 0;
-    let walked =
-        records::walk(codec, header::records(bytes), header.record_count, |record| {
-            match check_record(&record, expected, header, rules, now_ms) {
-                Ok(timestamp) => {
-                    if timestamp > times.max {
-                        times = Times { max: timestamp, max_delta: expected };
-                    }
-                    expected += 1;
-                    ControlFlow::Continue(())
-                }
-                Err(refusal) => {
-                    fault = Some(Refused { refusal, record: i32::try_from(expected).ok(), by_log: true });
-                    ControlFlow::Break(())
-                }
+    let walked = records::walk(codec, header::records(bytes), header.record_count, |record| {
+        if record.offset_delta != expected {
+            faults.misnumbered = Some((expected, record.offset_delta));
+            return ControlFlow::Break(());
+        }
+        noted.has_values |= record.has_value;
+        match check_record(&record, header, rules, now_ms) {
+            Ok(timestamp) if timestamp > noted.max => {
+                (noted.max, noted.max_delta) = (timestamp, expected);
             }
-        });
-    match (fault, walked) {
-        (Some(refused), _) => Err(refused),
-        (None, Err(error)) => refuse_batch(ResponseError::InvalidRecord, error.to_string()),
-        (None, Ok(())) => Ok(times),
+            Ok(_) => {}
+            Err(refusal) => faults.add(expected, refusal),
+        }
+        expected += 1;
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = walked {
+        return refuse_batch(ResponseError::InvalidRecord, error.to_string());
+    }
+    faults.outcome().map(|()| noted)
+}
+
+/// What is wrong with the records of a batch.
+#[derive(Debug, Default)]
+struct Faults {
+    /// The number that was due, and the one that the record has: the batch is read no further.
+    misnumbered: Option<(i64, i64)>,
+    /// How many records are at fault, and what is wrong with the first of them.
+    count: usize,
+    first: Option<Refusal>,
+    /// Whether a timestamp is out of range, which clients are told rather than that a key is missing.
+    untimely: bool,
+    named: Vec<RecordFault>,
+}
+
+impl Faults {
+    fn add(&mut self, index: i64, refusal: Refusal) {
+        self.count += 1;
+        self.untimely |= refusal.error == ResponseError::InvalidTimestamp;
+        if self.named.len() < MAX_FAULTS
+            && let Ok(index) = i32::try_from(index)
+        {
+            self.named.push(RecordFault { index, message: refusal.message.clone() });
+        }
+        self.first.get_or_insert(refusal);
+    }
+
+    fn outcome(self) -> Result<(), Refused> {
+        if let Some((due, is)) = self.misnumbered {
+            let message = format!("record {due} of the batch has offset delta {is}");
+            let fault =
+                RecordFault { index: i32::try_from(due).unwrap_or(i32::MAX), message: message.clone() };
+            let refusal = Refusal::new(ResponseError::InvalidRecord, message);
+            return Err(Refused { refusal, records: vec![fault], by_log: true });
+        }
+        let Some(first) = self.first else { return Ok(()) };
+        let message = match self.count {
+            1 => first.message,
+            count => format!("{count} records of the batch are refused; the first: {}", first.message),
+        };
+        let error =
+            if self.untimely { ResponseError::InvalidTimestamp } else { ResponseError::InvalidRecord };
+        Err(Refused { refusal: Refusal::new(error, message), records: self.named, by_log: true })
     }
 }
 
-/// The record's timestamp, where nothing is wrong with it.
-fn check_record(
-    record: &Record,
-    expected: i64,
-    header: &Header,
-    rules: &Rules,
-    now_ms: i64,
-) -> Result<i64, Refusal> {
-    if record.offset_delta != expected {
-        return Err(Refusal::new(
-            ResponseError::InvalidRecord,
-            format!("record {expected} of the batch has offset delta {}", record.offset_delta),
-        ));
-    }
+/// Returns the record's timestamp, unless something is wrong with the record.
+fn check_record(record: &Record, header: &Header, rules: &Rules, now_ms: i64) -> Result<i64, Refusal> {
     if rules.needs_keys && !record.has_key {
         return Err(Refusal::new(
             ResponseError::InvalidRecord,

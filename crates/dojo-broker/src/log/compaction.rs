@@ -11,16 +11,19 @@
 //! The work has three parts: [`Log::compaction_due`] takes down what there is to do, [`Work::done`] does it without the log, which
 //! meanwhile grows, and [`Log::install`] puts the result in place of what it was made from.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
-use std::ops::RangeInclusive;
-use std::sync::Arc;
-
-use super::compression::Compression;
-use super::header::{self, Header};
-use super::records::{self, Garbled};
-use super::segment::Segment;
-use super::{Log, Policy, Stored};
+use super::{
+    Log, Policy, Stored,
+    compression::Compression,
+    header::{self, Header},
+    records::{self, Garbled},
+    segment::Segment,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Read},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 /// What is to be compacted.
 #[derive(Debug)]
@@ -50,6 +53,19 @@ impl Log {
     /// What there is to compact at `now_ms`, milliseconds since 1970: nothing until enough of the log is new, or something in it
     /// has waited for too long.
     pub(crate) fn compaction_due(&self, now_ms: i64) -> Option<Work> {
+        self.compactable(now_ms, false)
+    }
+
+    /// Returns everything there is to compact at `now_ms`, however little, once the newest segment is sealed: a log
+    /// without room for another record has to get rid of all that it need not keep.
+    pub(crate) fn compaction_for_room(&mut self, now_ms: i64) -> Option<Work> {
+        if self.segments.back().is_some_and(|newest| !newest.is_empty()) {
+            self.begin_segment();
+        }
+        self.compactable(now_ms, true)
+    }
+
+    fn compactable(&self, now_ms: i64, however_little: bool) -> Option<Work> {
         let wanted = self.policy.compaction?;
         let dirty_from = self.clean_to.max(self.start);
         let stable = self.last_stable_offset();
@@ -67,7 +83,7 @@ impl Log {
             |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.bytes()).sum::<usize>() as f64;
         let is_dirty = bytes(dirty) / (bytes(clean) + bytes(dirty)) > wanted.min_dirty_ratio;
         let is_late = now_ms.saturating_sub(oldest) > wanted.max_lag_ms;
-        (is_dirty || is_late).then(|| Work {
+        (is_dirty || is_late || however_little).then(|| Work {
             dirty_from,
             policy: self.policy,
             aborted: self.aborted_by_producer(),

@@ -1,12 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use proptest::prelude::*;
-
-use super::super::compression::tests::ALL;
-use super::super::sample::Sample;
-use super::super::tests::{POLICY, RULES};
-use super::*;
+use super::{
+    super::{
+        compression::tests::ALL,
+        sample::Sample,
+        tests::{POLICY, RULES},
+    },
+    *,
+};
 use crate::log::{Checked, Compaction, Marker};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 const COMPACTION: Compaction =
     Compaction { min_dirty_ratio: 0.0, min_lag_ms: 0, max_lag_ms: i64::MAX, tombstone_ms: 1000 };

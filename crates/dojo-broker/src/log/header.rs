@@ -3,9 +3,8 @@
 //! Format v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98). The checksum covers what comes after it,
 //! and the offset and the leader's epoch come before, so that a broker can write those two without a new checksum.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-
 use super::compression::Codec;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// How many bytes come before the records.
 pub(super) const HEADER: usize = 61;

@@ -15,30 +15,31 @@ mod records;
 mod policy;
 mod segment;
 
-mod compaction;
+pub(crate) mod compaction;
 mod retention;
 
 mod producers;
 mod transactions;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-
-pub(crate) use batch::{Checked, Refused, Rules, Sequence, codec, refuse};
-pub(crate) use compression::{Codec, Compression};
-pub(crate) use header::LEADER_EPOCH;
-pub(crate) use policy::{Compaction, Policy, Retention};
-pub(crate) use producers::ActiveProducer;
-pub(crate) use stored::Stored;
-pub(crate) use transactions::{Aborted, Marker};
+mod committed;
 
 use crate::refusal::Refusal;
+pub(crate) use batch::{Checked, RecordFault, Refused, Rules, Sequence, codec, refuse};
+use bytes::Bytes;
+pub(crate) use compression::{Codec, Compression};
+pub(crate) use header::LEADER_EPOCH;
+use kafka_protocol::ResponseError;
+pub(crate) use policy::{Compaction, Policy, Retention};
+pub(crate) use producers::ActiveProducer;
 use producers::{Producers, Verdict};
 use segment::{BATCH_OVERHEAD, SEGMENT_OVERHEAD, Segment};
+use std::{collections::VecDeque, sync::Arc};
+pub(crate) use stored::Stored;
 use transactions::Transactions;
+pub(crate) use transactions::{Aborted, Marker};
+
+/// A full compacted log takes tombstones until it has outgrown its bound by this part of it.
+const TOMBSTONE_RESERVE: usize = 16;
 
 /// The records of one partition.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub(crate) struct Appended {
     pub(crate) base_offset: i64,
     /// The log's first offset at that moment.
     pub(crate) log_start: i64,
+    /// Whether the oldest batches had to go for this one.
+    pub(crate) has_dropped: bool,
 }
 
 /// What a reader got.
@@ -124,7 +127,7 @@ impl Log {
         if let Some(sequence) = &sequence
             && let Verdict::Duplicate(base_offset) = self.producers.judge(sequence)?
         {
-            return Ok(Appended { base_offset, log_start: self.start });
+            return Ok(Appended { base_offset, log_start: self.start, has_dropped: false });
         }
         if batch.bytes() > self.policy.segment_bytes {
             return Err(Refusal::new(
@@ -136,14 +139,26 @@ impl Log {
                 ),
             ));
         }
+        // Tombstones have a reserve: a full table would else have no way of getting smaller.
+        let reserve = if batch.is_all_tombstones() { self.max_footprint / TOMBSTONE_RESERVE } else { 0 };
+        if self.would_outgrow(self.max_footprint + reserve, batch.bytes()) {
+            return Err(Refusal::new(
+                ResponseError::PolicyViolation,
+                format!(
+                    "the partition is full: its records take the {} bytes of retention.bytes, and compaction finds none \
+                     that a later one replaces; delete keys, or start the broker with a larger BROKER_RETENTION_BYTES",
+                    self.max_footprint
+                ),
+            ));
+        }
         let base_offset = self.end;
         if let Some(sequence) = &sequence
             && self.producers.appended(sequence, base_offset)
         {
             self.transactions.begin(base_offset);
         }
-        self.push(batch.stored_at(base_offset));
-        Ok(Appended { base_offset, log_start: self.start })
+        let has_dropped = self.push(batch.stored_at(base_offset));
+        Ok(Appended { base_offset, log_start: self.start, has_dropped })
     }
 
     fn begin_segment(&mut self) {
@@ -151,8 +166,22 @@ impl Log {
         self.footprint += SEGMENT_OVERHEAD;
     }
 
-    /// Puts a batch, made for the end of the log, there.
-    fn push(&mut self, batch: Stored) {
+    /// Says whether the log is compacted and has no room for a batch of this size.
+    pub(crate) fn lacks_room_for(&self, bytes: usize) -> bool {
+        self.would_outgrow(self.max_footprint, bytes)
+    }
+
+    fn would_outgrow(&self, bound: usize, bytes: usize) -> bool {
+        self.keeps_every_key() && self.footprint + bytes + BATCH_OVERHEAD + SEGMENT_OVERHEAD > bound
+    }
+
+    /// A log that is only compacted is a table of which every row counts: none is dropped for another.
+    fn keeps_every_key(&self) -> bool {
+        self.policy.compaction.is_some() && self.policy.retention.is_none()
+    }
+
+    /// Puts a batch, made for the end of the log, there. Says whether older ones had to go for it.
+    fn push(&mut self, batch: Stored) -> bool {
         if self.segments.back().is_none_or(|newest| newest.is_full_for(&batch, &self.policy)) {
             self.begin_segment();
         }
@@ -161,9 +190,14 @@ impl Log {
         if let Some(newest) = self.segments.back_mut() {
             Arc::make_mut(newest).push(batch);
         }
-        while self.footprint > self.max_footprint && self.batches_from(self.start).nth(1).is_some() {
+        let start = self.start;
+        while !self.keeps_every_key()
+            && self.footprint > self.max_footprint
+            && self.batches_from(self.start).nth(1).is_some()
+        {
             self.drop_oldest();
         }
+        self.start > start
     }
 
     /// Reads from `offset` on, up to `max_bytes`. With `at_least_one`, a first batch larger than that comes all the same: else

@@ -8,13 +8,13 @@
 //! Who takes over a producer's id takes the next *epoch*: whatever the one before still sends is refused. With transactions, an
 //! epoch may begin with a marker (see [`transactions`](super::transactions)) before its first batch is there.
 
-use std::collections::{HashMap, VecDeque};
-
-use kafka_protocol::ResponseError;
-
-use super::batch::{Sequence, add_to_sequence};
-use super::transactions::Marker;
+use super::{
+    batch::{Sequence, add_to_sequence},
+    transactions::Marker,
+};
 use crate::refusal::Refusal;
+use kafka_protocol::ResponseError;
+use std::collections::{HashMap, VecDeque};
 
 /// How many batches of one producer are remembered.
 const REMEMBERED_BATCHES: usize = 5;

@@ -4,10 +4,11 @@
 //! its number, its time, and whether it has a key; the rest is stepped over, but every length is checked on the way, so that no
 //! consumer ever stumbles on what a producer garbled. A compressed batch is decompressed on the fly, in constant memory.
 
-use std::io::{self, BufRead};
-use std::ops::ControlFlow;
-
 use super::compression::Codec;
+use std::{
+    io::{self, BufRead},
+    ops::ControlFlow,
+};
 
 /// What the broker looks at in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(super) struct Record {
     /// Milliseconds after the batch's base timestamp.
     pub(super) timestamp_delta: i64,
     pub(super) has_key: bool,
+    pub(super) has_value: bool,
 }
 
 /// A record with what compaction looks at.
@@ -77,9 +79,9 @@ fn read_record(input: &mut impl BufRead) -> Result<Record, Garbled> {
     let timestamp_delta = fields.number()?;
     let offset_delta = fields.number()?;
     let has_key = fields.skip_bytes()?;
-    let _has_value = fields.skip_bytes()?;
+    let has_value = fields.skip_bytes()?;
     fields.skip_headers()?;
-    Ok(Record { offset_delta, timestamp_delta, has_key })
+    Ok(Record { offset_delta, timestamp_delta, has_key, has_value })
 }
 
 /// Takes the next record off the front of records that are not compressed; `None` behind the last.

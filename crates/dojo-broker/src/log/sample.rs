@@ -1,8 +1,7 @@
 //! Batches as a producer would send them, for tests.
 
-use bytes::{BufMut, Bytes, BytesMut};
-
 use super::compression::{Codec, tests::compress};
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// A batch to be: change what a test is about, then [`Sample::bytes`].
 #[derive(Debug, Clone)]

@@ -3,10 +3,8 @@
 //! On a disk it is a file. In memory it only needs to be told where it begins, and how new the newest of its records is: what
 //! is dropped by age is a whole segment whose every record is old enough, which needs no look at a single record.
 
+use super::{policy::Policy, stored::Stored};
 use std::collections::VecDeque;
-
-use super::policy::Policy;
-use super::stored::Stored;
 
 /// What a batch takes in memory beside its bytes, so that a million tiny batches are bounded, too.
 pub(super) const BATCH_OVERHEAD: usize = 192;
@@ -44,6 +42,12 @@ impl Segment {
     /// Of its batches, as they would be on a disk.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many records its batches have. Reads every batch's header.
+    pub(super) fn records(&self) -> u64 {
+        let headers = self.batches.iter().filter_map(Stored::header).filter(|header| !header.is_control());
+        headers.map(|header| u64::from(header.record_count.unsigned_abs())).sum()
     }
 
     /// What it takes in memory.

@@ -1,11 +1,11 @@
 //! A batch in its place in a log.
 
-use std::ops::ControlFlow;
-
+use super::{
+    header::{self, Header, NO_TIMESTAMP},
+    records,
+};
 use bytes::Bytes;
-
-use super::header::{self, Header, NO_TIMESTAMP};
-use super::records;
+use std::ops::ControlFlow;
 
 /// A batch that has its offsets. What it keeps beside the bytes is what would else have to be read from them again and again.
 #[derive(Debug, Clone)]

@@ -1,7 +1,5 @@
+use super::{sample::Sample, *};
 use proptest::prelude::*;
-
-use super::sample::Sample;
-use super::*;
 
 pub(super) const RULES: Rules = Rules {
     max_bytes: 1 << 20,

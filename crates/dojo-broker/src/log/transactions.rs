@@ -17,19 +17,17 @@
 //!
 //! See KIP-98, and for the markers <https://kafka.apache.org/documentation/#controlbatch>.
 
+use super::{
+    header::{CONTROL_BIT, Header, TRANSACTIONAL_BIT},
+    stored::Stored,
+};
 use std::collections::{BTreeSet, HashSet, VecDeque};
-
-use kafka_protocol::ResponseError;
-
-use super::header::{CONTROL_BIT, Header, TRANSACTIONAL_BIT};
-use super::stored::Stored;
-use super::{ActiveProducer, Log, Read};
 
 /// The record of a marker, but for the type in its key: an attribute byte and two deltas, a key of four bytes (version and type),
 /// a value of six (version and epoch of the coordinator, of which there has been one), no headers.
-const MARKER_BEFORE_TYPE: [u8; 7] = [32, 0, 0, 0, 8, 0, 0];
+pub(super) const MARKER_BEFORE_TYPE: [u8; 7] = [32, 0, 0, 0, 8, 0, 0];
 const MARKER_AFTER_TYPE: [u8; 8] = [12, 0, 0, 0, 0, 0, 0, 0];
-const ABORT: i16 = 0;
+pub(super) const ABORT: i16 = 0;
 const COMMIT: i16 = 1;
 /// Markers have no place in their producer's sequence.
 const NO_SEQUENCE: i32 = -1;
@@ -47,7 +45,7 @@ pub(crate) struct Marker {
 
 impl Marker {
     /// The batch that the marker is in a log, at `offset`.
-    fn stored_at(&self, offset: i64) -> Stored {
+    pub(super) fn stored_at(&self, offset: i64) -> Stored {
         let header = Header {
             base_offset: offset,
             length: 0,
@@ -91,9 +89,9 @@ pub(crate) struct Aborted {
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     /// The first offset of each that is open.
-    open: BTreeSet<i64>,
+    pub(super) open: BTreeSet<i64>,
     /// In the order of their markers.
-    aborted: VecDeque<Aborted>,
+    pub(super) aborted: VecDeque<Aborted>,
 }
 
 impl Transactions {
@@ -103,7 +101,7 @@ impl Transactions {
     }
 
     /// The transaction that began at `first_offset` has ended with `marker` at `offset`.
-    fn end(&mut self, first_offset: i64, offset: i64, marker: &Marker) {
+    pub(super) fn end(&mut self, first_offset: i64, offset: i64, marker: &Marker) {
         self.open.remove(&first_offset);
         if !marker.commit {
             self.aborted.push_back(Aborted {
@@ -131,7 +129,7 @@ impl Transactions {
     }
 
     /// Forgets the aborted transactions whose markers lie before the log's `start`: nothing of theirs is there any more.
-    fn forget_before(&mut self, start: i64) {
+    pub(super) fn forget_before(&mut self, start: i64) {
         while self.aborted.front().is_some_and(|oldest| oldest.last_offset < start) {
             self.aborted.pop_front();
         }
@@ -144,51 +142,3 @@ impl Transactions {
         }
     }
 }
-
-impl Log {
-    /// The offset up to which no transaction is open: consumers of committed records may read up to it.
-    pub(crate) fn last_stable_offset(&self) -> i64 {
-        // An open transaction may have lost its first records to the bound on the log.
-        self.transactions.first_open().map_or(self.end, |first| first.max(self.start))
-    }
-
-    /// Ends a producer's transaction. The marker is written even where the transaction has no record here: it tells the
-    /// partition of the producer's new epoch.
-    pub(crate) fn end_transaction(&mut self, marker: &Marker) {
-        let offset = self.end;
-        if let Some(first_offset) = self.producers.end_transaction(marker) {
-            self.transactions.end(first_offset, offset, marker);
-        }
-        self.push(marker.stored_at(offset));
-        self.transactions.forget_before(self.start);
-    }
-
-    /// Whether a producer has a transaction open that has records here.
-    pub(crate) fn has_open_transaction(&self, producer_id: i64) -> bool {
-        self.producers.in_transaction(producer_id)
-    }
-
-    /// The producers that are remembered at `now_ms`, milliseconds since 1970.
-    pub(crate) fn active_producers(&self, now_ms: i64) -> Vec<ActiveProducer> {
-        self.producers.active(now_ms)
-    }
-
-    /// As [`Log::read`], but up to the last stable offset, and together with the aborted transactions that a reader has to skip.
-    ///
-    /// # Errors
-    /// As [`Log::read`].
-    pub(crate) fn read_committed(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        at_least_one: bool,
-    ) -> Result<Read, ResponseError> {
-        let mut read = self.read_before(self.last_stable_offset(), offset, max_bytes, at_least_one)?;
-        read.aborted = self.transactions.aborted(offset, read.end).copied().collect();
-        Ok(read)
-    }
-}
-
-#[cfg(test)]
-#[path = "transactions_tests.rs"]
-mod tests;

@@ -3,12 +3,15 @@
 //! Beside the requests, it tells of the cluster's *features* (KIP-584): `transaction.version` 2 makes clients use the second protocol
 //! of [`transaction`](crate::transaction).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
-
-use super::{Caller, text};
+use super::{caller::Caller, fields::text};
 use crate::api::{APIS, Api};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
+    },
+};
 
 /// From this version on, a client says what software it is (KIP-511).
 const SOFTWARE: i16 = 3;

@@ -1,17 +1,20 @@
 //! DescribeCluster and FindCoordinator: who is who, when there is only one.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
-use kafka_protocol::messages::find_coordinator_response::Coordinator;
-use kafka_protocol::messages::{
-    BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse,
+use super::{
+    authorized,
+    caller::Caller,
+    fields::{NODE_ID, text},
 };
-use kafka_protocol::protocol::StrBytes;
-
-use super::{Caller, NODE_ID, authorized, text};
-use crate::broker::Node;
-use crate::refusal::Refusal;
+use crate::{node::Node, refusal::Refusal};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
+        FindCoordinatorResponse, describe_cluster_response::DescribeClusterBroker,
+        find_coordinator_response::Coordinator,
+    },
+    protocol::StrBytes,
+};
 
 /// What a coordinator is wanted for.
 const GROUP: i8 = 0;

@@ -4,22 +4,25 @@
 //! changes only what it names, and can add to a list or take from it. Both change all of a topic's configs or none. What was
 //! decided when the broker was started stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
-use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResponse;
-use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
+use super::{
+    configs::{BROKER, BROKER_LOGGER, TOPIC},
+    fields::NODE_ID,
 };
-use kafka_protocol::protocol::StrBytes;
-
-use super::NODE_ID;
-use super::configs::{BROKER, BROKER_LOGGER, TOPIC};
-use crate::broker::Node;
-use crate::refusal::Refusal;
-use crate::topic_config::{DEFINITIONS, Definition, Kind, TopicSettings};
+use crate::{
+    node::Node,
+    refusal::Refusal,
+    topic_config::{DEFINITIONS, Definition, Kind, TopicSettings},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, alter_configs_response::AlterConfigsResourceResponse,
+        incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResponse,
+    },
+    protocol::StrBytes,
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What is to be done with a config, by its number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

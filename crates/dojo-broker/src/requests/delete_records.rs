@@ -1,14 +1,14 @@
 //! DeleteRecords: let a log start later, for good.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
-use kafka_protocol::messages::delete_records_response::{
-    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+use crate::{node::Node, topics::Topic};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DeleteRecordsRequest, DeleteRecordsResponse,
+        delete_records_request::DeleteRecordsPartition,
+        delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
+    },
 };
-use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
-
-use crate::broker::Node;
-use crate::topics::Topic;
 
 /// In place of an offset: all that is there.
 const ALL: i64 = -1;

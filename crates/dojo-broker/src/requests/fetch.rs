@@ -4,22 +4,29 @@
 //! nothing else, until one of them grows or its time is up, a minute at the most. There are no incremental fetch sessions (KIP-227): clients are told
 //! so by session id 0 and name all of their partitions every time.
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use super::{
+    caller::Caller,
+    leader_epochs::{NO_EPOCH, check_epoch},
+};
+use crate::{
+    log::{Aborted, LEADER_EPOCH, Log, Read},
+    node::Node,
+    topics::Topic,
+};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId};
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
-
-use super::Caller;
-use super::leader_epochs::{NO_EPOCH, check_epoch};
-use crate::broker::Node;
-use crate::log::{Aborted, LEADER_EPOCH, Log, Read};
-use crate::topics::Topic;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, FetchRequest, FetchResponse, ProducerId,
+        fetch_request::{FetchPartition, FetchTopic},
+        fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;

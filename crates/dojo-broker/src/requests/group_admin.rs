@@ -1,18 +1,25 @@
 //! ListGroups, DescribeGroups and DeleteGroups: groups as an operator sees them.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
-use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
-    ListGroupsRequest, ListGroupsResponse,
+use super::{
+    authorized,
+    caller::Caller,
+    fields::{code, text},
 };
-use kafka_protocol::protocol::StrBytes;
-
-use super::{Caller, authorized, code, text};
-use crate::broker::Node;
-use crate::group::{Description, MemberDescription, State};
+use crate::{
+    group::{Description, MemberDescription, State},
+    node::Node,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
+        ListGroupsRequest, ListGroupsResponse,
+        delete_groups_response::DeletableGroupResult,
+        describe_groups_response::{DescribedGroup, DescribedGroupMember},
+        list_groups_response::ListedGroup,
+    },
+    protocol::StrBytes,
+};
 
 /// The only type of group there is; the newer is `consumer` (KIP-848).
 const CLASSIC: &str = "classic";

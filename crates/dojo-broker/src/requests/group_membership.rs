@@ -1,24 +1,28 @@
 //! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: being a member of a consumer group. What they mean is in [`group`](crate::group);
 //! here, they are only translated.
 
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+use super::{
+    caller::Caller,
+    fields::{code, text},
 };
-use kafka_protocol::protocol::StrBytes;
+use crate::{
+    group::{Identity, Join, Joined, JoinedMember, NotJoined, Reply, Sync, Synced},
+    node::Node,
+};
+use bytes::Bytes;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+        LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+        join_group_response::JoinGroupResponseMember, leave_group_request::MemberIdentity,
+        leave_group_response::MemberResponse,
+    },
+    protocol::StrBytes,
+};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use uuid::Uuid;
-
-use super::{Caller, code, text};
-use crate::broker::Node;
-use crate::group::{Identity, Join, Joined, JoinedMember, NotJoined, Reply, Sync, Synced};
 
 /// From this version on, a consumer comes back with the id it is given (KIP-394).
 const COMES_BACK_WITH_ID: i16 = 4;

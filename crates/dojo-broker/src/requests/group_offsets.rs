@@ -2,29 +2,29 @@
 //!
 //! A committed offset is that of the next record to read. It is kept with the group, and forgotten with the group or the topic.
 
+use super::{
+    caller::Caller,
+    fields::{code, text, topic_name},
+    group_membership::identity,
+};
+use crate::{
+    group::{Committed, Group, coordinator::Waiter},
+    node::Node,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
+    },
+    protocol::StrBytes,
+};
 use std::time::Instant;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
-};
-use kafka_protocol::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-
-use super::group_membership::identity;
-use super::{Caller, code, text, topic_name};
-use crate::broker::Node;
-use crate::group::coordinator::Waiter;
-use crate::group::{Committed, Group};
 
 /// The longest text that may be committed beside an offset, in bytes: Kafka's `offset.metadata.max.bytes`.
 pub(super) const MAX_METADATA: usize = 4096;

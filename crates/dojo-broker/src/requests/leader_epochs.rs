@@ -3,17 +3,20 @@
 //! Each time a partition gets a new leader, its epoch grows by one. A consumer names the epoch in which it read last, to learn
 //! whether what it read is still in the log (KIP-320). Here, leadership never changes: there is the first epoch and no other.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use kafka_protocol::messages::offset_for_leader_epoch_response::{
-    EpochEndOffset, OffsetForLeaderTopicResult,
+use crate::{
+    log::{LEADER_EPOCH, Log},
+    node::Node,
+    partition::Partition,
+    topics::Topic,
 };
-use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
-
-use crate::broker::Node;
-use crate::log::{LEADER_EPOCH, Log};
-use crate::partition::Partition;
-use crate::topics::Topic;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+        offset_for_leader_epoch_request::OffsetForLeaderPartition,
+        offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
+    },
+};
 
 /// A client that knows of no epoch says so, and is not checked.
 pub(super) const NO_EPOCH: i32 = -1;

@@ -3,17 +3,13 @@
 //! A broker with disks tells of each of them. This one tells of its memory as of a single disk, whose size is what the records of
 //! all partitions together may take.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kafka_protocol::messages::describe_log_dirs_response::{
-    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+use super::fields::{text, topic_name};
+use crate::{log::Log, node::Node, topics::Topic};
+use kafka_protocol::messages::{
+    DescribeLogDirsRequest, DescribeLogDirsResponse,
+    describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
 };
-use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
-
-use super::{text, topic_name};
-use crate::broker::Node;
-use crate::log::Log;
-use crate::topics::Topic;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What takes the place of a folder's name.
 const MEMORY: &str = "memory";

@@ -1,19 +1,23 @@
 //! ListOffsets: where a log starts, where it ends, and which record was written when.
 
-use std::collections::HashSet;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{
-    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+use super::{
+    caller::Caller,
+    leader_epochs::{NO_EPOCH, led_partition},
 };
-use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
-
-use super::Caller;
-use super::leader_epochs::{NO_EPOCH, led_partition};
-use crate::broker::Node;
-use crate::log::{LEADER_EPOCH, Log};
-use crate::topics::Topic;
+use crate::{
+    log::{LEADER_EPOCH, Log},
+    node::Node,
+    topics::Topic,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse, TopicName,
+        list_offsets_request::ListOffsetsPartition,
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    },
+};
+use std::collections::HashSet;
 
 /// In place of a timestamp, what a client may ask for: the end of the log,
 const LATEST: i64 = -1;

@@ -5,25 +5,32 @@
 //!
 //! A batch of a transaction is appended only while the transaction is open and belongs to the batch's producer.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+use super::{
+    caller::{Answer, Caller},
+    fields::text,
+    transactions::for_writers,
 };
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
-
-use super::transactions::for_writers;
-use super::{Answer, Caller, text};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::log::{self, Appended, Checked, Codec, Log, Refused, Sequence, refuse};
-use crate::partition::Partition;
-use crate::refusal::Refusal;
-use crate::topics::Topic;
-use crate::transaction::Producer;
+use crate::{
+    clock::now_ms,
+    log::{self, Appended, Checked, Codec, Log, RecordFault, Refused, Sequence, refuse},
+    node::Node,
+    partition::Partition,
+    refusal::Refusal,
+    topics::Topic,
+    transaction::Producer,
+};
+use bytes::Bytes;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ProduceRequest, ProduceResponse, ResponseKind,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use tracing::{error, warn};
 
 /// From this version on, batches may be compressed by zstd (KIP-110).
 const ZSTD: i16 = 7;
@@ -38,20 +45,24 @@ const TOPIC_IDS: i16 = 13;
 /// The offset and time of what was not stored.
 const NOWHERE: i64 = -1;
 
-pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
+pub(super) async fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
     let acks = request.acks;
     let transactional_id = request.transactional_id.as_ref().map(|id| id.as_str());
     let writer = Writer { node, version: caller.version, transactional_id };
     let mut failure = None;
-    let mut topic = |data: TopicProduceData| {
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for data in request.topic_data {
         let topic = writer.topic(&data);
-        let partition = |partition: PartitionProduceData| {
+        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        for partition in data.partition_data {
             let index = partition.index;
-            let outcome = if (-1..=1).contains(&acks) {
-                topic.clone().map_err(NotStored::from).and_then(|topic| writer.append(&topic, partition))
-            } else {
-                let message = format!("acks is -1, 0 or 1, not {acks}");
-                refuse(ResponseError::InvalidRequiredAcks, message).map_err(NotStored::from)
+            let outcome = match &topic {
+                _ if !(-1..=1).contains(&acks) => {
+                    let message = format!("acks is -1, 0 or 1, not {acks}");
+                    refuse(ResponseError::InvalidRequiredAcks, message).map_err(NotStored::from)
+                }
+                Err(refused) => Err(NotStored::from(refused.clone())),
+                Ok(topic) => writer.append(topic, partition).await,
             };
             if let Err(NotStored { refused, .. }) = &outcome {
                 failure.get_or_insert_with(|| {
@@ -59,15 +70,15 @@ pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> 
                     format!("{name}-{index}: {}", refused.refusal.message)
                 });
             }
-            describe(index, outcome, caller.version)
-        };
-        let responses = data.partition_data.into_iter().map(partition).collect();
-        TopicProduceResponse::default()
-            .with_partition_responses(responses)
-            .with_name(data.name)
-            .with_topic_id(data.topic_id)
-    };
-    let responses = request.topic_data.into_iter().map(&mut topic).collect();
+            partitions.push(describe(index, outcome, caller.version));
+        }
+        responses.push(
+            TopicProduceResponse::default()
+                .with_partition_responses(partitions)
+                .with_name(data.name)
+                .with_topic_id(data.topic_id),
+        );
+    }
     match failure {
         _ if acks != 0 => {
             Answer::Reply(ResponseKind::Produce(ProduceResponse::default().with_responses(responses)))
@@ -83,7 +94,7 @@ struct Stored {
 }
 
 fn by_log(refusal: Refusal) -> Refused {
-    Refused { refusal, record: None, by_log: true }
+    Refused { refusal, records: Vec::new(), by_log: true }
 }
 
 /// A batch that was not stored, and where the log starts that was asked about it.
@@ -115,11 +126,25 @@ impl Writer<'_> {
         topic.map_or_else(|| refuse(error, "no such topic"), Ok)
     }
 
-    fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, NotStored> {
+    async fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, NotStored> {
         let Some(partition) = topic.partition(data.index) else {
             return Ok(refuse(ResponseError::UnknownTopicOrPartition, "no such partition")?);
         };
-        self.append_to(topic, partition, data).map_err(|refused| NotStored {
+        let index = data.index;
+        let sent = data.records.as_ref().map_or(0, Bytes::len);
+        let rules = topic.settings.rules();
+        // How large a batch becomes that is compressed anew isn't known yet.
+        make_room(partition, if rules.compression.is_some() { sent.max(rules.max_bytes) } else { sent })
+            .await;
+        let outcome = self.append_to(topic, partition, data);
+        let is_full = match &outcome {
+            Ok(stored) => stored.appended.has_dropped,
+            Err(refused) => refused.refusal.error == ResponseError::PolicyViolation,
+        };
+        if is_full && topic.is_first_to_be_full() {
+            warn_full(topic, index, self.node.config.retention_bytes_per_partition, outcome.is_ok());
+        }
+        outcome.map_err(|refused| NotStored {
             log_start: refused.by_log.then(|| partition.look(Log::start)),
             refused,
         })
@@ -188,6 +213,32 @@ impl Writer<'_> {
     }
 }
 
+/// Compacts a partition that is full, beside the tasks that serve other clients.
+async fn make_room(partition: &Arc<Partition>, bytes: usize) {
+    if partition.lacks_room_for(bytes) {
+        let partition = partition.clone();
+        if let Err(error) = spawn_blocking(move || partition.make_room_for(bytes, now_ms())).await {
+            error!("compacting a full partition failed by a fault of the broker: {error}");
+        }
+    }
+}
+
+/// Says in the log that a partition has outgrown the bound, and what comes of it.
+fn warn_full(topic: &Topic, partition: i32, max_bytes: usize, has_dropped: bool) {
+    let outcome = if has_dropped {
+        "its oldest records are dropped from now on"
+    } else {
+        "compaction finds no record that a later one replaces, so writes are refused until keys are deleted"
+    };
+    warn!(
+        topic = topic.name,
+        partition,
+        "partition {partition} of topic `{}` has reached retention.bytes, {max_bytes}: {outcome}; \
+         to keep more, start the broker with a larger BROKER_RETENTION_BYTES",
+        topic.name
+    );
+}
+
 fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match outcome {
@@ -195,7 +246,7 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
             .with_base_offset(stored.appended.base_offset)
             .with_log_append_time_ms(stored.log_append_time.unwrap_or(NOWHERE))
             .with_log_start_offset(stored.appended.log_start),
-        Err(NotStored { refused: Refused { refusal, record, .. }, log_start }) => {
+        Err(NotStored { refused: Refused { refusal, records, .. }, log_start }) => {
             let response = response
                 .with_error_code(refusal.error.code())
                 .with_base_offset(NOWHERE)
@@ -204,13 +255,13 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
             if version < EXPLAINS {
                 return response;
             }
-            let fault = |record| {
+            let fault = |fault: RecordFault| {
                 BatchIndexAndErrorMessage::default()
-                    .with_batch_index(record)
-                    .with_batch_index_error_message(Some(text(&refusal.message)))
+                    .with_batch_index(fault.index)
+                    .with_batch_index_error_message(Some(text(fault.message)))
             };
             response
-                .with_record_errors(record.into_iter().map(fault).collect())
+                .with_record_errors(records.into_iter().map(fault).collect())
                 .with_error_message(refusal.text())
         }
     }
@@ -219,22 +270,24 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, TopicConfig};
-    use crate::log::sample::Sample;
+    use crate::{
+        config::{Config, TopicConfig},
+        log::sample::Sample,
+    };
 
-    #[test]
-    fn zstd_is_for_clients_that_know_of_it() {
+    #[tokio::test]
+    async fn zstd_is_for_clients_that_know_of_it() {
         let node =
             Node::new(Config { topics: vec![TopicConfig::new("orders", 1)], ..Config::default() }).unwrap();
         let topic = node.topics.get("orders").unwrap();
-        let error = |version, codec| {
+        let error = async |version, codec| {
             let batch = Sample::at(&[0]).compressed(codec).bytes();
             let data = PartitionProduceData::default().with_records(Some(batch));
-            let outcome = Writer { node: &node, version, transactional_id: None }.append(&topic, data);
+            let outcome = Writer { node: &node, version, transactional_id: None }.append(&topic, data).await;
             outcome.err().map(|not_stored| not_stored.refused.refusal.error)
         };
-        assert_eq!(error(ZSTD - 1, Codec::Zstd), Some(ResponseError::UnsupportedCompressionType));
-        assert_eq!(error(ZSTD - 1, Codec::Gzip), None);
-        assert_eq!(error(ZSTD, Codec::Zstd), None);
+        assert_eq!(error(ZSTD - 1, Codec::Zstd).await, Some(ResponseError::UnsupportedCompressionType));
+        assert_eq!(error(ZSTD - 1, Codec::Gzip).await, None);
+        assert_eq!(error(ZSTD, Codec::Zstd).await, None);
     }
 }

@@ -2,21 +2,26 @@
 //!
 //! Topics come by name. Where a page ends before the last partition, the answer says where the next one begins: its *cursor*.
 
+use super::{
+    authorized,
+    fields::{NODE_ID, topic_name},
+};
+use crate::{
+    log::LEADER_EPOCH,
+    node::Node,
+    topics::{Topic, check_name},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
+        describe_topic_partitions_request,
+        describe_topic_partitions_response::{
+            Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+        },
+    },
+};
 use std::collections::BTreeSet;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_topic_partitions_response::{
-    Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
-};
-use kafka_protocol::messages::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
-    describe_topic_partitions_request,
-};
-
-use super::{NODE_ID, authorized, topic_name};
-use crate::broker::Node;
-use crate::log::LEADER_EPOCH;
-use crate::topics::{Topic, check_name};
 
 /// The most partitions on a page: Kafka's `max.request.partition.size.limit`.
 const MAX_PAGE: usize = 2000;

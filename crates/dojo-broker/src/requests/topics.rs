@@ -1,22 +1,29 @@
 //! CreateTopics and DeleteTopics.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
-use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
-use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+use super::{
+    broker_configs::in_force,
+    caller::Caller,
+    config_entries::Sourced,
+    fields::{NODE_ID, text},
 };
+use crate::{
+    node::Node,
+    refusal::Refusal,
+    topic_config::{Setting, TopicSettings},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+        TopicName,
+        create_topics_request::CreatableTopic,
+        create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+        delete_topics_request::DeleteTopicState,
+        delete_topics_response::DeletableTopicResult,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-use super::configs::{DEFAULT_SOURCE, TOPIC_SOURCE};
-use super::{Caller, NODE_ID, text};
-use crate::broker::Node;
-use crate::refusal::Refusal;
-use crate::topic_config::TopicSettings;
 
 /// In place of a count: whatever the broker's default is.
 const DEFAULT: i32 = -1;
@@ -47,7 +54,8 @@ pub(super) fn create_topics(node: &Node, request: CreateTopicsRequest) -> Create
                 .with_topic_id(created.id)
                 .with_num_partitions(created.partitions)
                 .with_replication_factor(1)
-                .with_configs(Some(configs(&created.settings))),
+                .with_configs(Some(configs(node, &created.settings)))
+                .with_error_message(None),
             Err(refusal) => CreatableTopicResult::default()
                 .with_error_code(refusal.error.code())
                 .with_error_message(refusal.text()),
@@ -195,12 +203,13 @@ pub(super) fn check_replicas(brokers: &[BrokerId]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn configs(settings: &TopicSettings) -> Vec<CreatableTopicConfigs> {
-    let config = |setting: crate::topic_config::Setting<'_>| {
+fn configs(node: &Node, settings: &TopicSettings) -> Vec<CreatableTopicConfigs> {
+    let config = |setting: Setting<'_>| {
+        let Sourced { value, source } = in_force(node, &setting);
         CreatableTopicConfigs::default()
             .with_name(text(setting.definition.name))
-            .with_value(Some(text(setting.value)))
-            .with_config_source(if setting.is_set { TOPIC_SOURCE } else { DEFAULT_SOURCE })
+            .with_value(Some(text(value)))
+            .with_config_source(source)
     };
     settings.all().map(config).collect()
 }

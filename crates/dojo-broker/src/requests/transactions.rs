@@ -1,32 +1,28 @@
 //! AddPartitionsToTxn, AddOffsetsToTxn, TxnOffsetCommit and EndTxn: what a producer does inside of a transaction, except writing.
 //! What it means is in [`transaction`](crate::transaction); here, it is only translated.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::add_partitions_to_txn_request::{
-    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+use super::{caller::Caller, fields::code, group_membership::identity, group_offsets::MAX_METADATA};
+use crate::{
+    clock::now_ms,
+    group::{Committed, Group, coordinator::Waiter},
+    markers,
+    node::Node,
+    transaction::{Producer, Protocol},
 };
-use kafka_protocol::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
+        AddPartitionsToTxnResponse, EndTxnRequest, EndTxnResponse, ProducerId, TxnOffsetCommitRequest,
+        TxnOffsetCommitResponse,
+        add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction},
+        add_partitions_to_txn_response::{
+            AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+        },
+        txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
+        txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic},
+    },
 };
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    EndTxnRequest, EndTxnResponse, ProducerId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
-};
-
-use super::group_membership::identity;
-use super::group_offsets::MAX_METADATA;
-use super::{Caller, code};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::group::coordinator::Waiter;
-use crate::group::{Committed, Group};
-use crate::transaction::{Producer, Protocol, markers};
 
 /// From this version of these requests on, a producer understands that it is fenced.
 const UNDERSTANDS_FENCED: i16 = 2;

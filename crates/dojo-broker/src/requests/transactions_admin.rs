@@ -1,25 +1,21 @@
 //! DescribeProducers, DescribeTransactions and ListTransactions: transactions as an operator sees them, above all one that hangs
 //! and keeps consumers of committed records waiting (KIP-664).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::describe_producers_response::{
-    PartitionResponse, ProducerState, TopicResponse,
-};
-use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
-use kafka_protocol::messages::list_transactions_response::TransactionState as ListedTransaction;
-use kafka_protocol::messages::{
-    DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
-    DescribeTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse, ProducerId,
-    TransactionalId,
+use super::fields::{text, topic_name};
+use crate::{clock::now_ms, log::ActiveProducer, node::Node, transaction::Transaction};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
+        DescribeTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse, ProducerId,
+        TransactionalId,
+        describe_producers_request::TopicRequest,
+        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
+        describe_transactions_response::{TopicData, TransactionState},
+        list_transactions_response::TransactionState as ListedTransaction,
+    },
 };
 use regex::Regex;
-
-use super::{text, topic_name};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::log::ActiveProducer;
-use crate::transaction::Transaction;
 
 /// Kafka's names for what a transaction can be doing. The last four nobody gets to see here.
 const STATES: [&str; 8] = [

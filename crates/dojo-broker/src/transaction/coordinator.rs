@@ -6,18 +6,19 @@
 //! list of ids, one transaction, then one partition or one group at a time; nobody asks for a transaction who holds a later one,
 //! and no lock is held while anything is awaited.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use kafka_protocol::ResponseError;
-use tokio::time::sleep;
-
 use super::{Ending, State, Transaction};
-use crate::alarm::Alarm;
-use crate::clock::now_ms;
-use crate::lock::lock;
+use crate::{alarm::Alarm, clock::now_ms};
+use kafka_protocol::ResponseError;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
 
 /// How many transactional ids are remembered; beyond it, the idle one that was used least lately is forgotten. Since none else
 /// has transactions, that bounds the open ones in each partition and group, too.
@@ -52,7 +53,7 @@ impl Coordinator {
         work: impl FnOnce(&mut Transaction) -> Result<T, ResponseError>,
     ) -> Result<T, ResponseError> {
         let transaction = {
-            let mut transactions = lock(&self.transactions);
+            let mut transactions = self.transactions.lock();
             let is_full = transactions.len() >= REMEMBERED_IDS && !transactions.contains_key(id);
             if is_full && !make_room(&mut transactions) {
                 return Err(ResponseError::CoordinatorNotAvailable);
@@ -75,20 +76,20 @@ impl Coordinator {
         if id.is_empty() {
             return Err(ResponseError::InvalidRequest);
         }
-        let transaction = lock(&self.transactions).get(id).cloned();
+        let transaction = self.transactions.lock().get(id).cloned();
         self.work(&transaction.ok_or(ResponseError::InvalidProducerIdMapping)?, work)
     }
 
     /// Looks at a transactional id, where it is known.
     pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&Transaction) -> T) -> Option<T> {
-        let transaction = lock(&self.transactions).get(id).cloned()?;
-        Some(at(&lock(&transaction)))
+        let transaction = self.transactions.lock().get(id).cloned()?;
+        Some(at(&transaction.lock()))
     }
 
     /// Looks at every transactional id in turn, by name.
     pub(crate) fn look_at_each(&self, mut at: impl FnMut(&str, &Transaction)) {
         for (id, transaction) in self.all() {
-            at(&id, &lock(&transaction));
+            at(&id, &transaction.lock());
         }
     }
 
@@ -99,24 +100,24 @@ impl Coordinator {
             self.alarm.ring(|| self.next_deadline(), |at| sleep(until(at))).await;
             let now_ms = now_ms();
             for (_, transaction) in self.all() {
-                let mut transaction = lock(&transaction);
+                let mut transaction = transaction.lock();
                 if let Some(ending) = transaction.tick(|| self.next_producer_id(), now_ms) {
                     write(&ending, now_ms);
                 }
             }
-            lock(&self.transactions).retain(|_, transaction| {
-                Arc::strong_count(transaction) > 1 || !lock(transaction).is_forgotten_at(now_ms)
+            self.transactions.lock().retain(|_, transaction| {
+                Arc::strong_count(transaction) > 1 || !transaction.lock().is_forgotten_at(now_ms)
             });
         }
     }
 
     fn all(&self) -> Vec<(String, Shared)> {
-        lock(&self.transactions).iter().map(|(id, transaction)| (id.clone(), transaction.clone())).collect()
+        self.transactions.lock().iter().map(|(id, transaction)| (id.clone(), transaction.clone())).collect()
     }
 
     fn work<T>(&self, transaction: &Shared, work: impl FnOnce(&mut Transaction) -> T) -> T {
         let (result, deadline) = {
-            let mut transaction = lock(transaction);
+            let mut transaction = transaction.lock();
             (work(&mut transaction), transaction.deadline_ms())
         };
         self.alarm.heed(deadline);
@@ -124,7 +125,7 @@ impl Coordinator {
     }
 
     fn next_deadline(&self) -> Option<i64> {
-        self.all().iter().map(|(_, transaction)| lock(transaction).deadline_ms()).min()
+        self.all().iter().map(|(_, transaction)| transaction.lock().deadline_ms()).min()
     }
 }
 
@@ -136,7 +137,7 @@ fn until(at_ms: i64) -> Duration {
 fn make_room(transactions: &mut BTreeMap<String, Shared>) -> bool {
     let unused = transactions.iter().filter(|(_, transaction)| Arc::strong_count(transaction) == 1);
     let idle = unused.filter_map(|(id, transaction)| {
-        let transaction = lock(transaction);
+        let transaction = transaction.lock();
         (transaction.state() != State::Ongoing).then(|| (transaction.deadline_ms(), id))
     });
     let oldest = idle.min().map(|(_, id)| id.clone());
@@ -154,7 +155,7 @@ mod tests {
         for n in 0..REMEMBERED_IDS + 10 {
             coordinator.with(&format!("id-{n}"), |_| Ok(())).unwrap();
         }
-        assert_eq!(lock(&coordinator.transactions).len(), REMEMBERED_IDS);
+        assert_eq!(coordinator.transactions.lock().len(), REMEMBERED_IDS);
     }
 
     #[test]

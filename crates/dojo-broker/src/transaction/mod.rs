@@ -23,14 +23,12 @@
 //! epoch with every end, so that a request of an ended transaction, late on the wire, cannot slip into the next.
 //!
 //! Pure: it is given the time with every call, in milliseconds since 1970, and what has to be written elsewhere is its answer, an
-//! [`Ending`]. [`coordinator`] surrounds it with locks and a clock, [`markers`] writes.
+//! [`Ending`]. [`coordinator`] surrounds it with locks and a clock, [`markers`](crate::markers) writes.
 
 pub(crate) mod coordinator;
-pub(crate) mod markers;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::ResponseError;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest a transaction may take: Kafka's `transaction.max.timeout.ms`.
 pub(crate) const MAX_TIMEOUT_MS: i32 = 15 * 60 * 1000;

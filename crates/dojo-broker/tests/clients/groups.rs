@@ -1,27 +1,24 @@
 //! Consumers that share partitions.
 
-use std::collections::BTreeSet;
-use std::time::Instant;
-
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::{
-    ApiKey, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    OffsetCommitRequest, OffsetDeleteRequest, RequestKind, ResponseKind, SyncGroupRequest, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
-use rdkafka::{Message, Offset, TopicPartitionList};
-
 use crate::support::{PATIENCE, Raw, eventually, next, send, start};
+use kafka_protocol::{
+    messages::{
+        ApiKey, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+        OffsetCommitRequest, OffsetDeleteRequest, RequestKind, ResponseKind, SyncGroupRequest, TopicName,
+        join_group_request::JoinGroupRequestProtocol,
+        leave_group_request::MemberIdentity,
+        list_groups_response::ListedGroup,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer, StreamConsumer},
+};
+use std::{collections::BTreeSet, time::Instant};
 
 fn parts(member: &StreamConsumer) -> BTreeSet<i32> {
     member.assignment().unwrap().elements().iter().map(|element| element.partition()).collect()

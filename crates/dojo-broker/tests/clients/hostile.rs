@@ -1,16 +1,15 @@
 //! Clients that send what no client should. Each loses its own connection; a well-behaved one beside it notices nothing.
 
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, FetchRequest, MetadataRequest, RequestKind, ResponseKind, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use tokio::io::AsyncWriteExt;
-
 use crate::support::{Raw, Running, send, start};
+use kafka_protocol::{
+    messages::{
+        ApiKey, ApiVersionsRequest, FetchRequest, MetadataRequest, RequestKind, ResponseKind, TopicName,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
+    protocol::StrBytes,
+};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use tokio::io::AsyncWriteExt;
 
 async fn is_alive(raw: &mut Raw) -> bool {
     let request = RequestKind::Metadata(MetadataRequest::default().with_topics(None));

@@ -1,21 +1,28 @@
 //! What leaves a log, and what of it shows: retention, compaction, deleted records, the broker's own time and compression.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::support::{PATIENCE, Raw, Running, eventually, log, next, start, start_with};
 use dojo_broker::{Config, TopicConfig};
-use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
-    RequestKind, ResponseKind, TopicName, delete_records_request, list_offsets_request,
-    offset_for_leader_epoch_request,
+use kafka_protocol::{
+    messages::{
+        ApiKey, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest,
+        OffsetForLeaderEpochRequest, RequestKind, ResponseKind, TopicName, delete_records_request,
+        list_offsets_request, offset_for_leader_epoch_request,
+    },
+    protocol::StrBytes,
 };
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::{Message, OwnedMessage, Timestamp};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{
+    consumer::{Consumer, StreamConsumer},
+    error::RDKafkaErrorCode,
+    message::{Message, OwnedMessage, Timestamp},
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use crate::support::{PATIENCE, Raw, Running, eventually, next, start, start_with};
+/// Records of a data set that was recorded long ago, in milliseconds since 1970.
+const YEAR_2023: i64 = 1_672_531_200_000;
 
 /// Those that librdkafka has in every build: zstd is left to the tests of the log.
 const COMPRESSIONS: [&str; 4] = ["none", "gzip", "snappy", "lz4"];
@@ -26,7 +33,9 @@ fn topic(name: &str, config: &[(&str, &str)]) -> TopicConfig {
 }
 
 async fn start_topic(config: &[(&str, &str)]) -> Running {
-    start_with(Config { topics: vec![topic("orders", config)], ..Config::default() }).await
+    let retention_check_interval = Duration::from_millis(100);
+    let topics = vec![topic("orders", config)];
+    start_with(Config { topics, retention_check_interval, ..Config::default() }).await
 }
 
 fn now_ms() -> i64 {
@@ -66,6 +75,59 @@ async fn old_records_go_and_a_consumer_at_the_old_start_goes_on_at_the_new_one()
     eventually("two segments to go", async || (watermarks(&reader) == (2, 3)).then_some(())).await;
     let reader = running.member("late", &[]);
     assert_eq!(next(&reader).await.offset(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_how_many_records_retention_dropped_and_from_which_topic() {
+    let retention_check_interval = Duration::from_millis(100);
+    let topics = vec![topic("recorded", &[])];
+    let running = start_with(Config { topics, retention_check_interval, ..Config::default() }).await;
+    let producer = running.producer(&[("linger.ms", "20")]);
+    let sends: Vec<_> = (0..300)
+        .map(|n| {
+            let record =
+                FutureRecord::<str, str>::to("recorded").partition(0).timestamp(YEAR_2023 + n).payload("x");
+            producer.send_result(record).unwrap_or_else(|(error, _)| panic!("{error}"))
+        })
+        .collect();
+    for sent in sends {
+        sent.await.unwrap().unwrap();
+    }
+    eventually("300 dropped records in the log", async || {
+        let log = log();
+        let counts = log.lines().filter_map(|line| {
+            let (_, dropped) = line.split_once("retention dropped ")?;
+            let (count, topic) = dropped.split_once(" records of topic ")?;
+            topic.starts_with("`recorded`").then(|| count.parse::<u32>().unwrap())
+        });
+        (counts.sum::<u32>() == 300).then_some(())
+    })
+    .await;
+}
+
+/// Compaction and retention used to be one pass: that a log is compacted shows that the pass has been there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_records_stay_until_retention_checks_which_is_every_five_minutes() {
+    let compacted =
+        [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
+    let topics = vec![TopicConfig::new("recorded", 1), topic("orders", &compacted)];
+    let running = start_with(Config { topics, ..Config::default() }).await;
+    let producer = running.producer(&[]);
+    for n in 0..3 {
+        let record =
+            FutureRecord::<str, str>::to("recorded").partition(0).timestamp(YEAR_2023 + n).payload("x");
+        producer.send(record, PATIENCE).await.unwrap();
+        send_at(&producer, YEAR_2023 + n * 10_000, "key", "value").await;
+    }
+    let reader = running.reader("recorded", 1);
+    eventually("a compaction", async || {
+        let end = 2;
+        (read_until(&running.reader("orders", 1), end).await.len() < 3).then_some(())
+    })
+    .await;
+    for offset in 0..3 {
+        assert_eq!(next(&reader).await.offset(), offset);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

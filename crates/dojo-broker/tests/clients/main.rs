@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod samples;
 mod support;
 
 mod admin;
+mod bounds;
+mod every_version;
 mod groups;
 mod hostile;
 mod log_cleaning;

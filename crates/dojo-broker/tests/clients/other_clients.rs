@@ -3,9 +3,8 @@
 //! Where one is not installed, its test is skipped and says so; with `CI=true`, it fails instead. Python is the interpreter that
 //! `DOJO_PYTHON` names, with `kafka-python` and `confluent-kafka` from PyPI.
 
-use std::process::{Command, Output, Stdio};
-
 use crate::support::start;
+use std::process::{Command, Output, Stdio};
 
 /// Runs a command to its end, away from the runtime's threads, and bounded by its own time limits.
 async fn run(mut command: Command) -> Output {

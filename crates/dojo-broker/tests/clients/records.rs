@@ -1,19 +1,22 @@
 //! Writing records and reading them.
 
-use std::time::Duration;
-
-use dojo_broker::{Config, TopicConfig};
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse, RequestKind, ResponseKind, TopicName};
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::Message;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, OwnedHeaders};
-use rdkafka::producer::FutureRecord;
-use rdkafka::{Offset, TopicPartitionList};
-
 use crate::support::{PATIENCE, next, send, serve, start, start_with, topics};
+use dojo_broker::{Config, TopicConfig};
+use kafka_protocol::{
+    messages::{
+        ApiKey, FetchRequest, FetchResponse, RequestKind, ResponseKind, TopicName,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
+    protocol::StrBytes,
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, Headers, OwnedHeaders},
+    producer::FutureRecord,
+};
+use std::time::Duration;
 
 fn fetch_request(partitions: &[(i32, i64)], max_wait: Duration) -> RequestKind {
     let partitions = partitions.iter().map(|(partition, offset)| {

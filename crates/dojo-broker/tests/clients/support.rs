@@ -1,24 +1,57 @@
 //! A broker on a free port, clients for it, and patience.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-
 use bytes::{BufMut, Bytes, BytesMut};
 use dojo_broker::{Broker, Config, Error, TopicConfig, bind};
-use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use rdkafka::ClientConfig;
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedMessage;
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use kafka_protocol::{
+    messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind},
+    protocol::{Decodable, Encodable, StrBytes},
+};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::AdminClient,
+    client::DefaultClientContext,
+    consumer::{Consumer, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedMessage,
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::{Mutex, Once},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
+
+/// The broker's log, of all tests together: a test looks for lines about topics that only it has.
+pub fn log() -> String {
+    String::from_utf8_lossy(&LOG.0.lock().unwrap()).into_owned()
+}
+
+static LOG: LogBuffer = LogBuffer(Mutex::new(Vec::new()));
+
+struct LogBuffer(Mutex<Vec<u8>>);
+
+impl Write for &LogBuffer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        Write::write(&mut *self.0.lock().unwrap(), line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Has the log written to where [`log`] finds it.
+fn keep_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| &LOG).init());
+}
 
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,12 +80,16 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(config: Config) -> Running {
+    keep_log();
     let config = Config { min_session_timeout: Duration::from_millis(100), ..config };
     serve(Broker::new(config).unwrap(), "127.0.0.1:0").await
 }
 
 pub async fn serve(broker: Broker, listen: &str) -> Running {
-    let listeners = bind(listen).await.unwrap();
+    serve_on(broker, bind(listen).await.unwrap())
+}
+
+pub fn serve_on(broker: Broker, listeners: Vec<TcpListener>) -> Running {
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let (serving, until) = (broker.clone(), shutdown.clone());
@@ -115,7 +152,7 @@ impl Running {
     }
 
     pub async fn raw(&self) -> Raw {
-        Raw { stream: TcpStream::connect(self.address).await.unwrap(), correlation: 0 }
+        Raw::connect(self.address).await
     }
 }
 
@@ -173,6 +210,10 @@ pub struct Raw {
 }
 
 impl Raw {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), correlation: 0 }
+    }
+
     pub fn frame(&mut self, key: ApiKey, version: i16, request: &RequestKind) -> Bytes {
         self.correlation += 1;
         let mut frame = BytesMut::new();
@@ -205,7 +246,9 @@ impl Raw {
         let mut frame = tokio::time::timeout(PATIENCE, read).await.expect("an answer");
         let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
         assert_eq!(header.correlation_id, self.correlation, "answers come in the order of requests");
-        ResponseKind::decode(key, &mut frame, version).unwrap()
+        let answer = ResponseKind::decode(key, &mut frame, version).unwrap();
+        assert!(frame.is_empty(), "{} bytes behind the answer to {key:?} v{version}", frame.len());
+        answer
     }
 
     pub async fn call(&mut self, key: ApiKey, version: i16, request: RequestKind) -> ResponseKind {

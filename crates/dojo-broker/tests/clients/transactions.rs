@@ -1,24 +1,27 @@
 //! Transactions: records that count together or not at all, and producers that have been replaced and do not know it yet.
 
-use std::time::Duration;
-
+use crate::support::{PATIENCE, Raw, Running, next, send, serve, start};
 use bytes::{Bytes, BytesMut};
 use dojo_broker::Broker;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, EndTxnRequest,
-    EndTxnResponse, GroupId, InitProducerIdRequest, InitProducerIdResponse, OffsetFetchRequest,
-    ProduceRequest, ProducerId, RequestKind, ResponseKind, TopicName, TransactionalId,
-    TxnOffsetCommitRequest, add_partitions_to_txn_request, offset_fetch_request, txn_offset_commit_request,
+use kafka_protocol::{
+    messages::{
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, EndTxnRequest,
+        EndTxnResponse, GroupId, InitProducerIdRequest, InitProducerIdResponse, OffsetFetchRequest,
+        ProduceRequest, ProducerId, RequestKind, ResponseKind, TopicName, TransactionalId,
+        TxnOffsetCommitRequest, add_partitions_to_txn_request, offset_fetch_request,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        txn_offset_commit_request,
+    },
+    protocol::StrBytes,
+    records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType},
 };
-use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Message, Offset, TopicPartitionList};
-
-use crate::support::{PATIENCE, Raw, Running, next, send, serve, start};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use std::time::Duration;
 
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
@@ -28,7 +31,7 @@ const UNSTABLE_OFFSET_COMMIT: i16 = 88;
 const PRODUCER_FENCED: i16 = 90;
 
 /// A producer that has taken over the transactional id.
-fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
+pub fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
     let timeout = timeout_ms.to_string();
     let settings = [("transactional.id", id), ("transaction.timeout.ms", &timeout), ("linger.ms", "0")];
     let producer: BaseProducer = running.client(&settings).create().unwrap();
@@ -36,13 +39,13 @@ fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
     producer
 }
 
-fn write(producer: &BaseProducer, partition: i32, value: &str) {
+pub fn write(producer: &BaseProducer, partition: i32, value: &str) {
     let record = BaseRecord::<str, str>::to("orders").partition(partition).key("key").payload(value);
     producer.send(record).unwrap();
 }
 
 /// Waits until the broker has what was written, or has refused it.
-fn flush(producer: &BaseProducer) {
+pub fn flush(producer: &BaseProducer) {
     producer.flush(PATIENCE).unwrap();
 }
 

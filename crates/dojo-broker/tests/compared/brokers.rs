@@ -3,25 +3,30 @@
 //! One node of Apache Kafka and one embedded broker serve all scripts of a run; scripts keep to topics and groups of their own names.
 //! They are played one after another, since orders of events are compared, and a busy machine would stir them up.
 
-use std::future::Future;
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
+use crate::{
+    differences::{DIFFERENCES, Difference},
+    mask::mask,
+    notes::{Notes, Observation},
+    verdict::judge,
+};
 use dojo_broker::{Address, Broker, Config, bind};
 use kafka_node::{Jars, Node, Options};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, Producer};
-use rdkafka::{ClientConfig, TopicPartitionList};
-use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    producer::{BaseProducer, Producer},
+};
+use std::{
+    future::Future,
+    path::Path,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Runtime, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-use crate::differences::{DIFFERENCES, Difference};
-use crate::mask::mask;
-use crate::notes::{Notes, Observation};
-use crate::verdict::judge;
-
+/// How much a partition of the embedded broker keeps: little enough for a script to fill one.
+const RETENTION_BYTES: usize = 16 << 20;
 const WARM_WITHIN: Duration = Duration::from_secs(60);
 
 /// One of the two, to a script.
@@ -92,7 +97,8 @@ async fn start_embedded() -> u16 {
     let listeners = bind("localhost:0").await.unwrap();
     let port = listeners[0].local_addr().unwrap().port();
     let advertised = Some(Address { host: "localhost".to_owned(), port });
-    let broker = Broker::new(Config { advertised, ..Config::default() }).unwrap();
+    let config = Config { advertised, retention_bytes_per_partition: RETENTION_BYTES, ..Config::default() };
+    let broker = Broker::new(config).unwrap();
     tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await.unwrap() });
     port
 }

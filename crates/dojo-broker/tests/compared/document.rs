@@ -1,9 +1,7 @@
 //! `DIFFERENCES.md`: the table as readers of the crate's documentation see it.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use crate::differences::{CLIENTS, DIFFERENCES};
+use std::{fmt::Write as _, path::Path};
 
 /// Set to anything, it has the file written instead of compared.
 const UPDATE: &str = "UPDATE_DIFFERENCES";

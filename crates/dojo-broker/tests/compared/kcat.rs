@@ -1,11 +1,11 @@
 //! kcat, an older librdkafka on the command line.
 
-use std::process::Command;
-use std::time::Duration;
-
-use crate::brokers::{Side, compare, skip};
-use crate::notes::Notes;
-use crate::program::run;
+use crate::{
+    brokers::{Side, compare, skip},
+    notes::Notes,
+    program::run,
+};
+use std::{process::Command, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

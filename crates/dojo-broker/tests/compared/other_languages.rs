@@ -3,15 +3,17 @@
 //! Each is started with the bootstrap server as its argument and prints an observation a line, as JSON. Python is the interpreter that
 //! `DOJO_PYTHON` names, or that of `target/python`; kafkajs is looked for in `target/node`. `cargo xtask test` installs both.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
+use crate::{
+    brokers::{Side, compare, skip},
+    notes::Notes,
+    program::run,
+};
 use serde_json::Value;
-
-use crate::brokers::{Side, compare, skip};
-use crate::notes::Notes;
-use crate::program::run;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// A script takes a minute, most of it spent in waiting for sessions to end.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -1,8 +1,9 @@
 //! Other people's programs, run to their end within a bound.
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 use tokio::io::AsyncWriteExt;
 
 /// What a program said, and how it ended.

@@ -4,14 +4,14 @@
 //! short as it can be. They build on one another. `{}` in an argument is the broker's address; where it is not named, the tool is
 //! told with `--bootstrap-server`.
 
-use std::time::Duration;
-
+use crate::{
+    brokers::{Side, compare},
+    notes::Notes,
+    program::{Ended, run},
+};
 use kafka_node::Jars;
+use std::time::Duration;
 use tempfile::TempDir;
-
-use crate::brokers::{Side, compare};
-use crate::notes::Notes;
-use crate::program::{Ended, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,9 @@ const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 const ALL_GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
+const REASSIGNMENTS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+const ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
+const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
 const FEATURES: &str = "org.apache.kafka.tools.FeatureCommand";
 const VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const VERIFIABLE_WRITE: &str = "org.apache.kafka.tools.VerifiableProducer";
@@ -359,6 +362,17 @@ const STEPS: &[Step] = &[
     ),
     step("quorum", QUORUM, "describe --status", Beginning("LeaderId")),
     step("access lists", ACLS, "--list", Lines),
+    step("reassignments", REASSIGNMENTS, "--list", Lines),
+    step("leaders: elect all", ELECTION, "--election-type preferred --all-topic-partitions", Lines),
+    step(
+        "leaders: elect one",
+        ELECTION,
+        "--election-type preferred --topic tools-orders --partition 0",
+        Lines,
+    ),
+    step("client metrics: list", CLIENT_METRICS, "--list", Lines),
+    step("client metrics: describe", CLIENT_METRICS, "--describe", Lines),
+    step("client metrics: change", CLIENT_METRICS, "--alter --name tools-metrics --interval 60000", Lines),
 ];
 
 const RECORDS: &str = r#"{"version":1,"partitions":[{"topic":"tools-orders","partition":0,"offset":1},{"topic":"tools-orders","partition":1,"offset":99999}]}"#;

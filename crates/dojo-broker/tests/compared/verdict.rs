@@ -1,9 +1,10 @@
 //! The comparison: which differences nobody has listed, and which are listed and gone.
 
+use crate::{
+    differences::{Difference, NOTHING},
+    notes::Observation,
+};
 use std::fmt::Write as _;
-
-use crate::differences::{Difference, NOTHING};
-use crate::notes::Observation;
 
 /// One name under which the two brokers showed different things.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Whatever members do, in whatever order.
 
-use proptest::prelude::*;
-
 use super::*;
+use proptest::prelude::*;
 
 /// Anything that members may do, in any order.
 #[derive(Debug, Clone)]

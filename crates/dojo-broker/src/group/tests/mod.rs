@@ -5,9 +5,8 @@ mod membership;
 mod offsets;
 mod static_members;
 
-use std::collections::BTreeSet;
-
 use super::*;
+use std::collections::BTreeSet;
 
 const SESSION: Duration = Duration::from_secs(6);
 const REBALANCE: Duration = Duration::from_secs(60);

@@ -1,13 +1,12 @@
 //! Topics, partitions, configs, groups and records, from outside.
 
-use rdkafka::admin::{
-    AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
-
 use super::{Client, PATIENCE, eventually};
 use crate::notes::Notes;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
 
 pub async fn play(client: &Client, notes: &mut Notes) {
     topics(client, notes).await;

@@ -2,17 +2,18 @@
 //!
 //! Members have names in the order of their coming, so that assignors, which go by member ids, deal alike on both brokers.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
-
 use super::{Client, PATIENCE};
-use crate::brokers::Side;
-use crate::notes::Notes;
+use crate::{brokers::Side, notes::Notes};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    client::ClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 const PARTITIONS: usize = 3;
 /// How long nothing may happen before a group counts as settled.

@@ -5,22 +5,22 @@ mod groups;
 mod records;
 mod transactions;
 
-use std::time::{Duration, Instant};
-
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{Offset, TopicPartitionList};
-use tokio::runtime::Handle;
-
+use crate::{
+    brokers::{Side, compare},
+    notes::Notes,
+};
 pub use groups::living_member;
-
-use crate::brokers::{Side, compare};
-use crate::notes::Notes;
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    config::FromClientConfig,
+    consumer::{BaseConsumer, Consumer, StreamConsumer},
+    error::KafkaError,
+    message::{BorrowedMessage, Message},
+};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,13 +1,12 @@
 //! Transactions: all or nothing, and never by two.
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::DefaultProducerContext;
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::administration::offsets;
-use super::{Client, PATIENCE, eventually, value};
+use super::{Client, PATIENCE, administration::offsets, eventually, value};
 use crate::notes::Notes;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
+};
 
 type Writer = ThreadedProducer<DefaultProducerContext>;
 

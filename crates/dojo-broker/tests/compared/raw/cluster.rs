@@ -1,12 +1,12 @@
 //! Metadata, DescribeCluster, FindCoordinator, DescribeTopicPartitions, DescribeLogDirs.
 
 use super::{Raw, text, topic};
-use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
-use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     DescribeClusterRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, FindCoordinatorRequest,
     MetadataRequest,
+    describe_log_dirs_request::DescribableLogDirTopic,
+    describe_topic_partitions_request::{Cursor, TopicRequest},
+    metadata_request::MetadataRequestTopic,
 };
 use uuid::Uuid;
 

@@ -2,13 +2,14 @@
 
 use super::{Raw, text};
 use bytes::Bytes;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+use kafka_protocol::{
+    messages::{
+        GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+        join_group_request::JoinGroupRequestProtocol, leave_group_request::MemberIdentity,
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
 };
-use kafka_protocol::protocol::StrBytes;
 
 pub async fn play(raw: &mut Raw) {
     joining(raw).await;

@@ -1,17 +1,12 @@
 //! CreateTopics, CreatePartitions, DeleteTopics, DeleteRecords.
 
-use super::batch::Batch;
-use super::{Raw, text, topic};
-use kafka_protocol::messages::create_partitions_request::{
-    CreatePartitionsAssignment, CreatePartitionsTopic,
-};
-use kafka_protocol::messages::create_topics_request::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
-};
-use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use super::{Raw, batch::Batch, text, topic};
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
+    create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
+    delete_topics_request::DeleteTopicState,
 };
 use uuid::Uuid;
 

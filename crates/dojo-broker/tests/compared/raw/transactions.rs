@@ -1,22 +1,17 @@
 //! Transactions, step by step, and the steps that are refused.
 
-use std::time::{Duration, Instant};
-
-use super::batch::Batch;
-use super::produce::to;
-use super::{Raw, text, topic};
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
+use super::{Raw, batch::Batch, produce::to, text, topic};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, BrokerId, DescribeProducersRequest,
     DescribeTransactionsRequest, EndTxnRequest, FetchRequest, GroupId, InitProducerIdRequest,
     ListOffsetsRequest, ListTransactionsRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+    add_partitions_to_txn_request::AddPartitionsToTxnTopic,
+    describe_producers_request::TopicRequest,
+    fetch_request::{FetchPartition, FetchTopic},
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
 };
+use std::time::{Duration, Instant};
 
 /// A producer of transactions: its name, id and epoch.
 #[derive(Clone, Copy)]

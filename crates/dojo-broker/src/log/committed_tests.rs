@@ -1,11 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::{
+    super::{
+        Checked, Compaction, Policy,
+        header::{self, Header},
+        sample::Sample,
+        tests::{POLICY, RULES, batch, log},
+        transactions::{ABORT, MARKER_BEFORE_TYPE},
+    },
+    *,
+};
 use proptest::prelude::*;
-
-use super::super::sample::Sample;
-use super::super::tests::{RULES, batch, log};
-use super::super::{Checked, header};
-use super::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn in_transaction(producer_id: i64, epoch: i16, sequence: i32, count: usize) -> Checked {
     let sample = Sample::at(&vec![0; count]).in_transaction(producer_id, epoch, sequence);
@@ -199,4 +203,21 @@ proptest! {
         let expected: Vec<i64> = committed.into_iter().filter(|offset| (from..stable).contains(offset)).collect();
         prop_assert_eq!(seen, expected);
     }
+}
+
+#[test]
+fn markers_alone_do_not_outgrow_the_bound_of_a_compacted_log() {
+    let compaction =
+        Compaction { min_dirty_ratio: 0.5, min_lag_ms: 0, max_lag_ms: i64::MAX, tombstone_ms: 0 };
+    let policy = Policy { compaction: Some(compaction), retention: None, ..POLICY };
+    let mut log = Log::new(10_000, policy);
+    for producer_id in 0..1000 {
+        log.end_transaction(&Marker { producer_id, epoch: 0, commit: true, now_ms: 0 });
+    }
+    assert!(
+        log.footprint <= 10_000 && log.high_watermark() > 10,
+        "{} {}",
+        log.footprint,
+        log.high_watermark()
+    );
 }

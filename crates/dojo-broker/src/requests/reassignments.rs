@@ -1,0 +1,55 @@
+//! AlterPartitionReassignments and ListPartitionReassignments: there is one node, so nothing ever moves.
+
+use super::topics::check_replicas;
+use crate::{node::Node, refusal::Refusal};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+        ListPartitionReassignmentsResponse, TopicName,
+        alter_partition_reassignments_request::ReassignablePartition,
+        alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
+    },
+};
+
+pub(super) fn alter_partition_reassignments(
+    node: &Node,
+    request: AlterPartitionReassignmentsRequest,
+) -> AlterPartitionReassignmentsResponse {
+    let responses = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let response =
+                ReassignablePartitionResponse::default().with_partition_index(partition.partition_index);
+            match reassign(node, &topic.name, partition) {
+                Ok(()) => response.with_error_message(None),
+                Err(refusal) => {
+                    response.with_error_code(refusal.error.code()).with_error_message(refusal.text())
+                }
+            }
+        });
+        let partitions = partitions.collect();
+        ReassignableTopicResponse::default().with_partitions(partitions).with_name(topic.name)
+    });
+    AlterPartitionReassignmentsResponse::default()
+        .with_allow_replication_factor_change(request.allow_replication_factor_change)
+        .with_error_message(None)
+        .with_responses(responses.collect())
+}
+
+/// A partition can only be assigned to the node that it is on.
+fn reassign(node: &Node, topic: &TopicName, wanted: &ReassignablePartition) -> Result<(), Refusal> {
+    if !node.topics.has_partition(topic, wanted.partition_index) {
+        return Err(Refusal::new(
+            ResponseError::UnknownTopicOrPartition,
+            "This server does not host this topic-partition.",
+        ));
+    }
+    match &wanted.replicas {
+        Some(replicas) => check_replicas(replicas),
+        None => Err(Refusal::new(ResponseError::NoReassignmentInProgress, "There is nothing to cancel.")),
+    }
+}
+
+pub(super) fn list_partition_reassignments() -> ListPartitionReassignmentsResponse {
+    ListPartitionReassignmentsResponse::default().with_error_message(None)
+}
