@@ -1,8 +1,9 @@
-//! The groups of the broker: a lock for each, the answers on their way, and the clock that ends sessions.
+//! The groups of the broker: a lock for each, the answers to requests that wait, and the timer that ends
+//! sessions.
 //!
-//! The clock sleeps until the next moment at which any group has something to do, and is woken when a group gets an earlier one;
-//! a broker without consumers does nothing at all. Groups that hold nothing end by the same clock, so that names that were tried
-//! once, by mistake or by malice, do not add up.
+//! The timer sleeps until the next deadline of any group, and wakes up when a group gets an earlier one; a
+//! broker without consumers does nothing at all. The timer also removes groups that hold nothing, so that
+//! names that were used once don't add up.
 
 use super::{Group, Reply, State};
 use crate::alarm::Alarm;
@@ -15,10 +16,10 @@ use std::{
 };
 use tokio::{sync::oneshot, time::sleep_until};
 
-/// How many groups there may be, so that names that are made up do not fill the memory. Kafka has no such limit.
+/// How many groups there can be, so that made-up names don't fill the memory. Kafka has no such limit.
 const MAX_GROUPS: usize = 10_000;
 
-/// The request that waits for a group's reply: the other end of it.
+/// Sends a group's reply to the request that waits for it.
 pub(crate) type Waiter = oneshot::Sender<Reply>;
 
 type Shared = Arc<Mutex<Group<Waiter>>>;
@@ -36,7 +37,7 @@ impl Coordinator {
         Self { groups: Mutex::default(), initial_delay, alarm: Alarm::default() }
     }
 
-    /// Works with a group, which is made if there is none. `None`: there are too many groups already.
+    /// Works with a group, which is created if it doesn't exist. Returns `None` if there are too many groups.
     pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
         let group = {
             let mut groups = self.groups.lock();
@@ -52,7 +53,7 @@ impl Coordinator {
         Some(self.work(&group, work))
     }
 
-    /// Works with a group, where there is one.
+    /// Works with a group, if it exists.
     pub(crate) fn with_known<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
         let group = self.groups.lock().get(name).cloned()?;
         Some(self.work(&group, work))
@@ -68,7 +69,7 @@ impl Coordinator {
     /// Deletes a group.
     ///
     /// # Errors
-    /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` where it has members.
+    /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` if it has members.
     pub(crate) fn delete(&self, name: &str) -> Result<(), ResponseError> {
         let mut groups = self.groups.lock();
         let group = groups.get(name).ok_or(ResponseError::GroupIdNotFound)?;
@@ -77,12 +78,12 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Gives every member its whole session again, as the broker begins to serve.
+    /// Gives every member its whole session again, when the broker begins to serve.
     pub(crate) fn resume(&self) {
         self.with_each(|_, group| group.resume(Instant::now()));
     }
 
-    /// Lets time pass for the groups. Never returns: end it by dropping it.
+    /// Ends sessions and groups when their time is up. Never returns: drop it to end it.
     pub(crate) async fn keep_time(&self) {
         loop {
             self.alarm.ring(|| self.next_deadline(), |at| sleep_until(at.into())).await;
@@ -101,7 +102,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes out a dead group, unless another is there by now under its name.
+    /// Removes a dead group, unless another group has taken its name.
     fn forget(&self, name: &str, dead: &Shared) {
         let mut groups = self.groups.lock();
         if groups.get(name).is_some_and(|group| Arc::ptr_eq(group, dead)) {
@@ -120,7 +121,7 @@ impl Coordinator {
             (result, group.take_replies(), group.next_deadline())
         };
         for (waiter, reply) in replies {
-            // Whoever waited may have hung up.
+            // The client may have hung up.
             let _ = waiter.send(reply);
         }
         if let Some(deadline) = deadline {

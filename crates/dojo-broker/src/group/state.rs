@@ -3,20 +3,21 @@
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// No members; perhaps committed offsets.
+    /// The group has no members; it can have committed offsets.
     Empty,
-    /// Waiting for every member to join the next generation.
+    /// The group waits for every member to join the next generation.
     PreparingRebalance,
-    /// Waiting for the leader to share out the partitions.
+    /// The group waits for the leader to assign the partitions.
     CompletingRebalance,
-    /// Every member knows its part.
+    /// Every member knows its assignment.
     Stable,
-    /// Deleted, or forgotten because it held nothing; whoever still holds it has to look the group up again.
+    /// The group was deleted, or was forgotten because it held nothing. A request that still holds it has to
+    /// look it up again.
     Dead,
 }
 
 impl State {
-    /// Kafka's name for it.
+    /// Returns Kafka's name for the state.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",

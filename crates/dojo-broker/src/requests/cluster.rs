@@ -22,6 +22,9 @@ const TRANSACTION: i8 = 1;
 /// From this version on, several coordinators are asked for at once.
 const BATCHED: i16 = 4;
 
+/// The message that Apache Kafka sends with success in these versions.
+const NO_ERROR: &str = "NONE";
+
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
@@ -69,6 +72,7 @@ pub(super) fn find_coordinator(caller: &Caller, request: FindCoordinatorRequest)
     }
     match outcome {
         Ok(()) => FindCoordinatorResponse::default()
+            .with_error_message(Some(text(NO_ERROR)))
             .with_node_id(NODE_ID)
             .with_host(text(&caller.endpoint.host))
             .with_port(i32::from(caller.endpoint.port)),

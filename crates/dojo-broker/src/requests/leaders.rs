@@ -11,7 +11,7 @@ use kafka_protocol::{
 };
 
 pub(super) fn elect_leaders(node: &Node, request: ElectLeadersRequest) -> ElectLeadersResponse {
-    // A request for all partitions is answered with those that got another leader.
+    // A request for all partitions is answered with those that got another leader: none.
     let results = request.topic_partitions.unwrap_or_default().into_iter().map(|topic| {
         let results = topic.partitions.iter().map(|index| elect(node, &topic.topic, *index)).collect();
         ReplicaElectionResult::default().with_topic(topic.topic).with_partition_result(results)
@@ -25,11 +25,13 @@ fn elect(node: &Node, topic: &TopicName, index: i32) -> PartitionResult {
         Some(found) if found.partition(index).is_none() => {
             (ResponseError::UnknownTopicOrPartition, format!("No such partition as {}-{index}", found.name))
         }
-        Some(_) => (ResponseError::ElectionNotNeeded, String::new()),
+        Some(_) => {
+            let message = "Leader election not needed for topic partition.";
+            (ResponseError::ElectionNotNeeded, message.to_owned())
+        }
     };
-    let message = Some(message).filter(|message| !message.is_empty()).map(text);
     PartitionResult::default()
         .with_partition_id(index)
         .with_error_code(error.code())
-        .with_error_message(message)
+        .with_error_message(Some(text(message)))
 }

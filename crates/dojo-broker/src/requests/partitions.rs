@@ -28,7 +28,11 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
         let result = CreatePartitionsTopicResult::default();
         let result = match outcome {
             Ok(()) => result,
-            Err(refusal) => result.with_error_code(refusal.error.code()).with_error_message(refusal.text()),
+            Err(refusal) => {
+                // Without a message, clients show their own for the code.
+                let message = refusal.text().filter(|message| !message.is_empty());
+                result.with_error_code(refusal.error.code()).with_error_message(message)
+            }
         };
         Some(result.with_name(topic.name))
     });
@@ -37,10 +41,8 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
 
 fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let name = wanted.name.as_str();
-    let topic = node.topics.get(name).ok_or_else(|| {
-        // Without a message, clients show their own for the code.
-        Refusal::new(ResponseError::UnknownTopicOrPartition, "")
-    })?;
+    let topic =
+        node.topics.get(name).ok_or_else(|| Refusal::new(ResponseError::UnknownTopicOrPartition, ""))?;
     let missing = topic.missing(wanted.count)?;
     if wanted.count > MAX_PARTITIONS {
         return Err(Refusal::new(

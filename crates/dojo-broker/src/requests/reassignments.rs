@@ -1,6 +1,6 @@
 //! AlterPartitionReassignments and ListPartitionReassignments: there is one node, so nothing ever moves.
 
-use super::topics::check_replicas;
+use super::{fields::text, topics::check_replicas};
 use crate::{node::Node, refusal::Refusal};
 use kafka_protocol::{
     ResponseError,
@@ -16,6 +16,8 @@ pub(super) fn alter_partition_reassignments(
     node: &Node,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
+    // Apache Kafka has a message, an empty one, where it was asked for nothing.
+    let message = request.topics.is_empty().then(|| text(""));
     let responses = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let response =
@@ -23,7 +25,8 @@ pub(super) fn alter_partition_reassignments(
             match reassign(node, &topic.name, partition) {
                 Ok(()) => response.with_error_message(None),
                 Err(refusal) => {
-                    response.with_error_code(refusal.error.code()).with_error_message(refusal.text())
+                    let message = refusal.text().filter(|message| !message.is_empty());
+                    response.with_error_code(refusal.error.code()).with_error_message(message)
                 }
             }
         });
@@ -32,7 +35,7 @@ pub(super) fn alter_partition_reassignments(
     });
     AlterPartitionReassignmentsResponse::default()
         .with_allow_replication_factor_change(request.allow_replication_factor_change)
-        .with_error_message(None)
+        .with_error_message(message)
         .with_responses(responses.collect())
 }
 
@@ -46,7 +49,8 @@ fn reassign(node: &Node, topic: &TopicName, wanted: &ReassignablePartition) -> R
     }
     match &wanted.replicas {
         Some(replicas) => check_replicas(replicas),
-        None => Err(Refusal::new(ResponseError::NoReassignmentInProgress, "There is nothing to cancel.")),
+        // Without a message, as by Apache Kafka, clients show their own for the code.
+        None => Err(Refusal::new(ResponseError::NoReassignmentInProgress, "")),
     }
 }
 

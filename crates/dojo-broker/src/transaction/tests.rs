@@ -157,7 +157,7 @@ fn a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() {
     assert_eq!((ending.producer, ending.commit), (producer(5, 1), false));
     assert_eq!(transaction.state(), State::CompleteAbort);
     assert_eq!(write(&mut transaction, 0), Err(ResponseError::ProducerFenced));
-    // As Apache Kafka: one who only knows the second protocol takes the abort for its own.
+    // Apache Kafka does the same: a client that only knows the second protocol takes the abort for its own.
     assert_eq!(end(&mut transaction, 0, true, Protocol::First), Err(ResponseError::ProducerFenced));
     assert_eq!(end(&mut transaction, 0, true, Protocol::Second), Err(ResponseError::InvalidTxnState));
     assert_eq!(end(&mut transaction, 0, false, Protocol::Second), Ok(ended(1)));
@@ -224,8 +224,8 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
 }
 
 proptest! {
-    /// Three processes use the same id as they please, and repeat what they said before. Whatever they do, only the one that got
-    /// the newest epoch has a say, epochs never go back, and every transaction that was begun ends once.
+    /// Three processes use the same id in any order, and repeat their requests. Only the one with the newest
+    /// epoch succeeds, epochs never go back, and every transaction that begins ends once.
     #[test]
     fn only_one_producer_has_a_say(steps in prop::collection::vec(step(), 1..80)) {
         let mut transaction = Transaction::new(5, 0);

@@ -148,6 +148,14 @@ pub const DIFFERENCES: &[Difference] = &[
         "The newest version is about disks that are to be emptied; there is no disk.",
     ),
     row(RAW, &["config of a topic: min.insync.replicas"], "*from 3*", "*from 5*", NO_ELR),
+    row(RAW, &["config of a broker: min.insync.replicas"], "*default false", "*default true", NO_ELR),
+    row(
+        RAW,
+        &["ElectLeaders: of all partitions"],
+        "*topic: \"raw-still\", partition_result: []*",
+        "*replica_election_results: [] }",
+        "No partition gets another leader. Apache Kafka then names every topic without a partition.",
+    ),
     row(
         RAW,
         &["config of a broker: *"],

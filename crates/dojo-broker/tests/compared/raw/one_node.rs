@@ -129,6 +129,7 @@ async fn config_resources(raw: &mut Raw) {
         let listed = raw.call(1, &of(kinds)).await.unwrap();
         let mut kinds: Vec<_> =
             listed.config_resources.iter().map(|resource| resource.resource_type).collect();
+        kinds.sort_unstable();
         kinds.dedup();
         let topic = listed.config_resources.iter().any(|resource| &*resource.resource_name == "raw-still");
         let seen = format!("error {}, kinds {kinds:?}, our topic {topic}", listed.error_code);
