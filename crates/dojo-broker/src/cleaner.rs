@@ -1,8 +1,8 @@
-//! The two passes over all partitions: retention drops what is too old or too much, compaction drops records that later
-//! ones have replaced.
+//! The two passes over all partitions: retention drops what is too old or too much, compaction drops records
+//! that later ones have replaced.
 //!
-//! Each log knows what is to go, given the time. Compaction reads and writes every record, which takes long, so it
-//! works beside the log: no producer or consumer waits for it.
+//! Each log knows what is to go, given the time. Compaction reads and writes every record, which takes long,
+//! so it works beside the log: no producer or consumer waits for it.
 
 use crate::{clock::now_ms, node::Node, topics::Topics};
 use std::{sync::Arc, time::Duration};
@@ -37,7 +37,8 @@ async fn repeat(every: Duration, node: &Arc<Node>, pass: fn(&Topics, i64)) {
     }
 }
 
-/// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, by the broker's clock.
+/// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, by the broker's
+/// clock.
 fn drop_expired(topics: &Topics, now_ms: i64) {
     for topic in topics.all() {
         let dropped = topic.partitions.iter().map(|log| log.change(|log| log.drop_expired(now_ms)));

@@ -1,7 +1,7 @@
 //! The settings of a broker.
 //!
-//! The composition root fills a [`Config`] in from its own flags and environment; [`Broker::new`](crate::Broker::new)
-//! checks it. Nothing here does any input or output.
+//! The composition root fills a [`Config`] in from its own flags and environment;
+//! [`Broker::new`](crate::Broker::new) checks it. Nothing here does any input or output.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
 
@@ -87,24 +87,28 @@ impl TopicConfig {
 /// Everything that can be set. `Config::default()` is a broker without topics that fits a workshop.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address that clients are told to connect to. `None`: the address that they connected to, which is right
-    /// unless something stands in between, such as a container's port mapping.
+    /// The address that clients are told to connect to. `None`: the address that they connected to, which is
+    /// right unless something stands in between, such as a container's port mapping.
     pub advertised: Option<Address>,
-    /// The port of a listener whose clients are told the address that they connected to, whatever `advertised` says.
-    /// It is for clients beside the broker, which may not be able to reach the advertised address.
+    /// The port of a listener whose clients are told the address that they connected to, whatever
+    /// `advertised` says. It is for clients beside the broker, which may not be able to reach the advertised
+    /// address.
     pub internal_port: Option<u16>,
-    /// Topics that exist before the first connection is accepted. A consumer that looks for a topic too early may not
-    /// look again for minutes, so create them here rather than afterwards.
+    /// Topics that exist before the first connection is accepted. A consumer that looks for a topic too early
+    /// may not look again for minutes, so create them here rather than afterwards.
     pub topics: Vec<TopicConfig>,
-    /// How much memory the records of one partition may take, in bytes (`log.retention.bytes`). Beyond it, the oldest
-    /// batches are dropped; a partition that is only compacted drops none and refuses to be written to.
+    /// How much memory the records of one partition may take, in bytes (`log.retention.bytes`). Beyond it,
+    /// the oldest batches are dropped; a partition that is only compacted drops none and refuses to be
+    /// written to.
     pub retention_bytes_per_partition: usize,
-    /// How often partitions are checked for segments that are too old or too many (`log.retention.check.interval.ms`).
+    /// How often partitions are checked for segments that are too old or too many
+    /// (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
-    /// How often compacted topics are checked for records to compact (`log.cleaner.backoff.ms`). Kafka waits for 15
-    /// seconds, which is long for a workshop.
+    /// How often compacted topics are checked for records to compact (`log.cleaner.backoff.ms`). Kafka waits
+    /// for 15 seconds, which is long for a workshop.
     pub compaction_interval: Duration,
-    /// How long the first rebalance of an empty group waits for further members (`group.initial.rebalance.delay.ms`).
+    /// How long the first rebalance of an empty group waits for further members
+    /// (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
     /// The shortest session timeout a group member may ask for (`group.min.session.timeout.ms`).
     pub min_session_timeout: Duration,

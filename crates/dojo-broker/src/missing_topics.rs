@@ -1,7 +1,7 @@
 //! Topics that clients ask for and that don't exist: the log names each of them, now and then.
 //!
-//! This broker creates no topic because a client asks for it, and most clients then wait without a word. The log says
-//! what they wait for.
+//! This broker creates no topic because a client asks for it, and most clients then wait without a word. The
+//! log says what they wait for.
 
 use parking_lot::Mutex;
 use std::{
@@ -11,8 +11,8 @@ use std::{
 
 /// A topic is named at most this often.
 const EVERY: Duration = Duration::from_secs(60);
-/// How many names are remembered. Further topics are not named until one of these was long ago, which bounds the memory
-/// and the lines: 100 a minute.
+/// How many names are remembered. Further topics are not named until one of these was long ago, which bounds
+/// the memory and the lines: 100 a minute.
 const MAX_NAMES: usize = 100;
 
 /// How much of a client's id goes into the log.

@@ -1,4 +1,4 @@
-//! From a record's sending to its arrival at a consumer that waits for it.
+//! The time from sending a record to its arrival at a consumer that waits for it.
 
 use crate::{
     PATIENCE,
@@ -26,7 +26,7 @@ pub struct Latency {
 
 pub fn measure(broker: &Broker) -> Latency {
     let consumer = reader(broker, "latency");
-    // Until it has caught up with nothing, the consumer does not wait at the end of the log.
+    // Until it has reached the end of the log once, the consumer doesn't wait there.
     consumer.poll(Duration::from_secs(1));
     let origin = Instant::now();
     let receiving = std::thread::spawn(move || {

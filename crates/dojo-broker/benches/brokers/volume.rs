@@ -27,7 +27,7 @@ pub struct Volume {
     pub read: f64,
 }
 
-/// Counts what was acknowledged.
+/// Counts acknowledged records.
 pub struct Count(pub Arc<AtomicU64>);
 
 impl ClientContext for Count {}
@@ -74,7 +74,7 @@ pub fn measure(broker: &Broker) -> Volume {
     Volume { written: rate(written), read: rate(begun.elapsed()) }
 }
 
-/// A consumer of the whole topic, from its start, without a group.
+/// Returns a consumer of the whole topic, from its start, without a group.
 pub fn reader(broker: &Broker, topic: &str) -> BaseConsumer {
     let consumer: BaseConsumer = broker.client().set("group.id", "reader").create().unwrap();
     let mut partitions = TopicPartitionList::new();
@@ -85,7 +85,7 @@ pub fn reader(broker: &Broker, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// The next record, with patience: a poll may end early with nothing.
+/// Returns the next record. A poll can end early without one.
 pub fn next(consumer: &BaseConsumer) -> BorrowedMessage<'_> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {

@@ -27,7 +27,7 @@ fn error(bytes: Bytes, rules: &Rules) -> ResponseError {
     Checked::check(bytes, rules, NOW).unwrap_err().refusal.error
 }
 
-/// Returns the records that are named as being at fault.
+/// Returns the indexes of the records that are named as faulty.
 fn named(refused: &Refused) -> Vec<i32> {
     refused.records.iter().map(|fault| fault.index).collect()
 }
@@ -171,7 +171,7 @@ fn a_record_out_of_time_is_named() {
     let rules = Rules { max_age_ms: 1000, ..RULES };
     assert_eq!(error(Sample::at(&[NOW - 1001]).bytes(), &rules), ResponseError::InvalidTimestamp);
     assert!(Checked::check(Sample::at(&[NOW - 1000]).bytes(), &rules, NOW).is_ok());
-    // The broker's own time is always in time.
+    // The broker's own time is always in range.
     let rules = Rules { log_append_time: true, max_ahead_ms: 0, ..RULES };
     assert!(Checked::check(Sample::at(&[NOW + 5]).bytes(), &rules, NOW).is_ok());
 }
@@ -201,7 +201,7 @@ fn the_number_of_records_that_are_named_is_bounded() {
 }
 
 proptest! {
-    /// Whatever is behind a valid checksum, it is either refused or can be read back.
+    /// A batch with a valid checksum and any content is either refused or can be read back.
     #[test]
     fn no_batch_makes_the_check_panic(
         codec in 0_usize..5,

@@ -20,8 +20,8 @@ fn marker(producer_id: i64, epoch: i16, commit: bool) -> Marker {
     Marker { producer_id, epoch, commit, now_ms: 7 }
 }
 
-/// What a consumer of committed records shows of one answer, as clients' fetchers decide it: the aborted transactions begin to
-/// count one by one as the offsets are passed where they begin, and cease to at their abort marker.
+/// Returns the offsets that a consumer of committed records shows, decided as clients do: an aborted
+/// transaction counts from the offset where it begins to its abort marker.
 fn shown(read: &Read, from: i64) -> Vec<i64> {
     let mut waiting: BTreeSet<(i64, i64)> =
         read.aborted.iter().map(|aborted| (aborted.first_offset, aborted.producer_id)).collect();
@@ -141,7 +141,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is known of a producer by who plays it.
+/// What the test knows of a producer that it plays.
 #[derive(Debug, Default)]
 struct Played {
     epoch: i16,
@@ -150,8 +150,8 @@ struct Played {
 }
 
 proptest! {
-    /// However transactions are interleaved, and wherever and in however small pieces it reads, a consumer of committed records
-    /// shows exactly those that are committed, up to the first that is open.
+    /// A consumer of committed records shows exactly the committed records before the first open transaction,
+    /// however the transactions are interleaved, and however small the pieces in which it reads.
     #[test]
     fn a_consumer_of_committed_records_sees_exactly_those(
         steps in prop::collection::vec(step(), 1..60),

@@ -30,7 +30,7 @@ fn append(log: &mut Log, sample: &Sample) -> i64 {
     log.append(Checked::check(sample.bytes(), &RULES, 0).unwrap()).unwrap().base_offset
 }
 
-/// Compacts what is due; says whether anything was.
+/// Compacts what is due. Returns whether anything was.
 fn compact(log: &mut Log, now_ms: i64) -> bool {
     let Some(work) = log.compaction_due(now_ms) else { return false };
     log.install(work.done(now_ms));
@@ -45,7 +45,7 @@ struct Found {
     timestamp: i64,
 }
 
-/// Every record that a reader finds, with everything about their batches looked at.
+/// Returns every record that a reader finds, and checks everything about their batches.
 fn contents(log: &Log) -> Vec<Found> {
     let mut found = Vec::new();
     let mut next = 0;
@@ -226,7 +226,7 @@ fn a_batch_sent_again_is_known_although_it_was_compacted_away() {
     assert_eq!(log.high_watermark(), 3);
 }
 
-/// A batch of producer 9's transaction.
+/// A batch in a transaction of producer 9.
 fn in_transaction(minute: i64, sequence: i32, records: &[Keyed]) -> Sample {
     let transactional = header::TRANSACTIONAL_BIT;
     Sample { producer: (9, 0, sequence), attributes: transactional, ..sample(minute, records) }
@@ -273,8 +273,8 @@ fn an_open_transaction_keeps_compaction_from_going_on() {
 }
 
 proptest! {
-    /// Whatever was written how: a reader of the compacted log finds the same last word on every key, all of what was not yet
-    /// compacted, and nothing that was not written.
+    /// A reader of the compacted log finds the last value of every key, all records of the part that isn't
+    /// compacted yet, and no record that wasn't written.
     #[test]
     fn a_compacted_log_says_what_the_whole_log_said(
         batches in prop::collection::vec(
@@ -320,7 +320,7 @@ proptest! {
         prop_assert!(rest.eq(written.range(log.clean_to..).map(|(_, record)| record)));
     }
 
-    /// Points in time are found in what is left as they would be by looking at every record.
+    /// A look-up by time in the compacted log finds the same record as a scan of every record.
     #[test]
     fn a_point_in_time_is_found_after_compaction(
         minutes in prop::collection::vec(prop::collection::vec((0_usize..3, 0_i64..50), 1..6), 1..8),

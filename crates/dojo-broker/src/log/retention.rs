@@ -1,7 +1,9 @@
-//! What leaves a log at its old end: segments that are too old or too many, and records that an operator deletes.
+//! Drops records at the old end of a log: segments that are too old or too many, and records that an operator
+//! deletes.
 //!
-//! Segments go whole, as Kafka's do, so a record may stay for longer than `retention.ms`, up to the time that its segment takes
-//! to fill. The newest segment goes, too, once every record in it is old enough; the log is then empty, and goes on where it was.
+//! Segments go whole, as in Kafka, so a record can stay longer than `retention.ms`, by the time that its
+//! segment takes to fill. The newest segment goes, too, once every record in it is old enough; the log is
+//! then empty and goes on at the same offset.
 
 use super::{BATCH_OVERHEAD, Log, Stored};
 use crate::refusal::Refusal;
@@ -9,15 +11,15 @@ use kafka_protocol::ResponseError;
 use std::sync::Arc;
 
 impl Log {
-    /// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, milliseconds since 1970.
-    /// Returns how many records were in them.
+    /// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, milliseconds
+    /// since 1970. Returns how many records were in them.
     pub(crate) fn drop_expired(&mut self, now_ms: i64) -> u64 {
         let Some(retention) = self.policy.retention else { return 0 };
         let mut records = 0;
         let mut bytes = self.bytes();
         while let Some(oldest) = self.segments.front().filter(|oldest| !oldest.is_empty()) {
             let too_old = retention.ms.is_some_and(|limit| now_ms.saturating_sub(oldest.newest()) > limit);
-            // Without it there is still as much as is to be kept.
+            // Without this segment, the log still has as much as it has to keep.
             let left = bytes.saturating_sub(oldest.bytes());
             let too_many = retention.bytes.is_some_and(|limit| left >= limit);
             if !too_old && !too_many {
@@ -30,16 +32,16 @@ impl Log {
         records
     }
 
-    /// The log as it would be on a disk.
+    /// Returns the size of the log as it would be on a disk.
     pub(crate) fn bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.bytes()).sum()
     }
 
-    /// Makes the log start at `offset`, or at its end where there is none given; one that starts later already stays as it is.
-    /// A batch goes once its last record lies before the start. Says where the log starts now.
+    /// Makes the log start at `offset`, or at its end if `offset` is `None`. A log that starts later stays as
+    /// it is. A batch goes once its last record lies before the start. Returns where the log starts now.
     ///
     /// # Errors
-    /// `OFFSET_OUT_OF_RANGE` where the log ends before `offset`.
+    /// `OFFSET_OUT_OF_RANGE` if `offset` lies after the end.
     pub(crate) fn delete_before(&mut self, offset: Option<i64>) -> Result<i64, Refusal> {
         let offset = offset.unwrap_or(self.end);
         if offset < 0 || offset > self.end {
@@ -52,7 +54,7 @@ impl Log {
         Ok(self.start)
     }
 
-    /// Drops everything before `offset`, where the log starts earlier.
+    /// Drops everything before `offset`, if the log starts earlier.
     pub(super) fn start_at(&mut self, offset: i64) {
         while self.segments.front().is_some_and(|oldest| oldest.ends_before(offset)) {
             self.drop_oldest_segment();
@@ -81,7 +83,7 @@ impl Log {
         }
     }
 
-    /// Drops the oldest segment; the log then starts where the next one does, or goes on in an empty one.
+    /// Drops the oldest segment; the log then starts at the next one, or goes on in an empty one.
     fn drop_oldest_segment(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.footprint -= oldest.footprint();
@@ -105,7 +107,7 @@ mod tests {
     };
     use crate::log::{Policy, Retention};
 
-    /// Segments of one batch each, since they are a minute apart.
+    /// Segments of one batch each, since the batches are a minute apart.
     fn minutes(retention: Retention) -> Log {
         let mut log = Log::new(1 << 20, Policy { retention: Some(retention), ..POLICY });
         for minute in 1..=5 {

@@ -1,6 +1,7 @@
-//! The configs of the broker itself: what was decided when it was started, what never changes, and the defaults of topics.
+//! The configs of the broker itself: its settings, its fixed limits, and the defaults of topics.
 //!
-//! None can be changed while it runs. They are shown under Kafka's names, so that tools and people find what they look for.
+//! None of them can be changed while the broker runs. They have Kafka's names, so that tools and people find
+//! what they look for.
 
 use super::{
     caller::Caller,
@@ -22,7 +23,7 @@ use crate::{
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use std::time::Duration;
 
-/// Topic configs for which a broker has no default of its own: they are replication quotas and remote storage.
+/// Topic configs for which a broker has no default: replication quotas and remote storage.
 const ONLY_OF_TOPICS: &[&str] = &[
     "follower.replication.throttled.replicas",
     "leader.replication.throttled.replicas",
@@ -30,10 +31,10 @@ const ONLY_OF_TOPICS: &[&str] = &[
     "remote.log.delete.on.disable",
     "remote.storage.enable",
 ];
-/// Defaults that a broker has in hours, and in milliseconds only where somebody set them so.
+/// Defaults that a broker has in hours. In milliseconds it has none unless someone sets it.
 const IN_HOURS: &[&str] = &["log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"];
 
-/// Whether the topic config's default is a config of the broker that has a value.
+/// Returns whether the topic config's default is a config of the broker that has a value.
 pub(super) fn sets_default(definition: &Definition) -> bool {
     !ONLY_OF_TOPICS.contains(&definition.synonym) && !IN_HOURS.contains(&definition.synonym)
 }
@@ -41,7 +42,7 @@ pub(super) fn sets_default(definition: &Definition) -> bool {
 /// The broker's config that bounds every partition.
 const RETENTION_BYTES: &str = "log.retention.bytes";
 
-/// Returns the value that a topic has where nobody set the config for the topic.
+/// Returns the value of a topic that doesn't set the config.
 pub(super) fn default_of(node: &Node, definition: &Definition) -> Sourced {
     if definition.synonym == RETENTION_BYTES {
         sourced(node.config.retention_bytes_per_partition.to_string(), definition.default)
@@ -50,7 +51,7 @@ pub(super) fn default_of(node: &Node, definition: &Definition) -> Sourced {
     }
 }
 
-/// Returns the value that the broker acts on. No topic can have partitions larger than the broker's bound.
+/// Returns the value that the broker acts on: a topic's partitions never exceed the broker's bound.
 pub(super) fn in_force(node: &Node, setting: &Setting<'_>) -> Sourced {
     let default = default_of(node, setting.definition);
     let exceeds = |value: &str| {
@@ -187,7 +188,7 @@ fn own(node: &Node, caller: &Caller) -> Vec<Config> {
             INT,
             "How old records may become in a topic that doesn't set it.",
         ),
-        config("log.roll.hours", "168".into(), "168", INT, "The age at which a new segment is begun."),
+        config("log.roll.hours", "168".into(), "168", INT, "How much time a segment can span, in hours."),
         config("node.id", NODE_ID.0.to_string(), "", INT, "The broker's number."),
         config(
             "num.partitions",

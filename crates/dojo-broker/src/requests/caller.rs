@@ -1,27 +1,27 @@
-//! Who asks, and what comes of it.
+//! The client behind a request, and the outcome for it.
 
 use crate::config::Address;
 use kafka_protocol::messages::ResponseKind;
 use std::net::IpAddr;
 
-/// Who asks.
+/// The client behind a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Of the request, and so of its answer.
+    /// The version of the request, and of its answer.
     pub(crate) version: i16,
     pub(crate) client_id: String,
     pub(crate) host: IpAddr,
-    /// Where this client can reach the broker.
+    /// The address at which this client can reach the broker.
     pub(crate) endpoint: Address,
 }
 
-/// What a request leads to.
+/// The outcome of a request.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "it is moved once, and a box on every answer costs more")]
 pub(crate) enum Answer {
     Reply(ResponseKind),
-    /// The client said that it wants no answer.
+    /// The client doesn't want an answer.
     Silence,
-    /// The client wants no answer and yet has to hear of a failure, so it finds its connection closed.
+    /// The client doesn't want an answer but has to notice the failure, so its connection is closed.
     HangUp(String),
 }

@@ -1,4 +1,4 @@
-//! DescribeCluster and FindCoordinator: who is who, when there is only one.
+//! DescribeCluster and FindCoordinator: the only node is every broker, controller and coordinator.
 
 use super::{
     authorized,
@@ -16,10 +16,10 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-/// What a coordinator is wanted for.
+/// The kinds of coordinators.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
-/// From this version on, several coordinators are asked for at once.
+/// From this version on, a request asks for several coordinators.
 const BATCHED: i16 = 4;
 
 /// The message that Apache Kafka sends with success in these versions.

@@ -51,7 +51,7 @@ impl From<&DescribeConfigsRequest> for Wanted {
     }
 }
 
-/// A config without a value has `None`.
+/// Returns the entry for a config; `sourced` is `None` if it has no value.
 pub(super) fn entry(name: &str, sourced: Option<Sourced>, kind: i8) -> DescribeConfigsResourceResult {
     let (value, source) =
         sourced.map_or((None, DEFAULT_SOURCE), |sourced| (Some(text(sourced.value)), sourced.source));
@@ -62,7 +62,7 @@ pub(super) fn entry(name: &str, sourced: Option<Sourced>, kind: i8) -> DescribeC
         .with_config_type(kind)
 }
 
-/// The names under which a value can be set, each with its value; the first one counts.
+/// Returns the names under which a value can be set, each with its value. The first one is in force.
 pub(super) fn synonyms<'a>(
     wanted: Wanted,
     known: impl IntoIterator<Item = (&'a str, Sourced)>,

@@ -1,5 +1,5 @@
-//! DescribeConfigs and ListConfigResources: the configs of a topic or of the broker, each with where its value comes
-//! from.
+//! DescribeConfigs and ListConfigResources: the configs of a topic or of the broker, each with where its
+//! value comes from.
 
 use super::{
     broker_configs,
@@ -105,7 +105,7 @@ fn topic_config(node: &Node, setting: &Setting<'_>, wanted: Wanted) -> DescribeC
         .then(|| (definition.synonym, broker_configs::default_of(node, definition)));
     let in_force = broker_configs::in_force(node, setting);
     let mut known: Vec<_> = own.into_iter().chain(default).collect();
-    // What is in force comes first.
+    // The value in force comes first.
     known.sort_by_key(|(_, sourced)| sourced.source != in_force.source);
     entry(definition.name, Some(in_force), kind(&definition.kind))
         .with_synonyms(synonyms(wanted, known))
@@ -120,7 +120,8 @@ fn metrics_config(
         .with_documentation(documentation(wanted, Some(sentence)))
 }
 
-/// Lists what has configs of its own. Nobody subscribes to client metrics here, and no group has configs.
+/// Lists the resources that have configs. There are no subscriptions to client metrics and no configs of
+/// groups.
 pub(super) fn list_config_resources(
     node: &Node,
     caller: &Caller,

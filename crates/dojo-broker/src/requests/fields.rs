@@ -6,10 +6,10 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-/// The one node's number.
+/// The id of the only node.
 pub(super) const NODE_ID: BrokerId = BrokerId(1);
 
-/// The code of an outcome; 0 where there is no error.
+/// Returns the code of an outcome; 0 if there is no error.
 pub(super) fn code(outcome: Result<(), ResponseError>) -> i16 {
     outcome.map_or_else(|error| error.code(), |()| 0)
 }

@@ -21,9 +21,9 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-/// The only type of group there is; the newer is `consumer` (KIP-848).
+/// The only type of group here; the newer type is `consumer` (KIP-848).
 const CLASSIC: &str = "classic";
-/// From this version on, an unknown group is an error; before, it is a dead one.
+/// From this version on, an unknown group is an error; before, it is a dead group.
 const UNKNOWN_IS_ERROR: i16 = 6;
 
 pub(super) fn list_groups(node: &Node, request: &ListGroupsRequest) -> ListGroupsResponse {
@@ -90,7 +90,7 @@ fn describe(group: Description) -> DescribedGroup {
 }
 
 pub(super) fn delete_groups(node: &Node, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
-    // A group that is named twice is deleted, and answered, once.
+    // A group that is named twice is deleted and answered once.
     let mut names: Vec<GroupId> = request.groups_names;
     names.sort();
     names.dedup();

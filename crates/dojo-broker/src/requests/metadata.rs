@@ -1,4 +1,4 @@
-//! Metadata: which topics there are, how many partitions each has, and which broker leads them. Here, always the one.
+//! Metadata: the topics, their partitions, and the leader of each partition, which is always the only node.
 
 use super::{
     authorized,
@@ -21,15 +21,16 @@ use kafka_protocol::{
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// From this version on, topics can be asked for by their ids; two versions before had a place for them and no meaning.
+/// From this version on, a request can name topics by their ids. Two versions before had the field without a
+/// meaning.
 const BY_ID: i16 = 12;
-/// In these versions, the answer says what the client may do with the cluster.
+/// The versions whose answer says what the client may do with the cluster.
 const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
 
 pub(super) fn metadata(node: &Node, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
     let mut topics = match request.topics {
         None => everything(node),
-        // Before there were nullable lists, an empty one meant all topics.
+        // Before there were nullable lists, an empty list meant all topics.
         Some(topics) if topics.is_empty() && caller.version == 0 => everything(node),
         Some(topics) if caller.version < BY_ID && topics.iter().any(is_by_id) => refuse(topics),
         Some(topics) => some(node, caller, topics),
@@ -57,7 +58,7 @@ fn is_by_id(topic: &MetadataRequestTopic) -> bool {
     topic.name.is_none() || !topic.topic_id.is_nil()
 }
 
-/// Asked for by id, or without a name, in a version that has only names.
+/// Refuses topics that are named by id, or not at all, in a version that only has names.
 fn refuse(topics: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
     let refused = |topic: MetadataRequestTopic| {
         MetadataResponseTopic::default()
@@ -72,7 +73,7 @@ fn everything(node: &Node) -> Vec<MetadataResponseTopic> {
     node.topics.all().iter().map(|topic| describe(topic)).collect()
 }
 
-/// Each topic once, however often it is named. Where some are asked for by id, the names of the others count for nothing.
+/// Returns each topic once, however often it is named. If any topic is named by id, the names are ignored.
 fn some(node: &Node, caller: &Caller, wanted: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
     let ids: BTreeSet<Uuid> = wanted.iter().map(|topic| topic.topic_id).filter(|id| !id.is_nil()).collect();
     if !ids.is_empty() {

@@ -1,8 +1,9 @@
-//! What the broker does for its clients: one file for each family of requests.
+//! The broker's answers: one file for each family of requests.
 //!
-//! Each is a function from a decoded request to its answer. The answer's fields are those of the newest version that
-//! [`api`](crate::api) lists; an older version leaves out what it does not have, but refuses to be encoded with some fields set,
-//! which is why a few answers look at [`Caller::version`]. The test `sweep` tries them all.
+//! Each function turns a decoded request into its answer. An answer has the fields of the newest version that
+//! [`api`](crate::api) lists. Encoding drops the fields that an older version doesn't have, but fails on some
+//! of them if they are set, which is why a few functions look at [`Caller::version`]. The test
+//! `every_version` tries every request in every version.
 
 mod acls;
 pub(crate) mod api_versions;
@@ -39,7 +40,7 @@ use crate::node::Node;
 pub(crate) use caller::{Answer, Caller};
 use kafka_protocol::messages::{RequestKind, ResponseKind};
 
-/// Does what the request asks for.
+/// Answers a request.
 pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -> Answer {
     Answer::Reply(match request {
         RequestKind::ApiVersions(request) => {

@@ -1,4 +1,4 @@
-//! OffsetDelete: forgetting how far a group has read (KIP-496).
+//! OffsetDelete: forgets how far a group has read (KIP-496).
 
 use super::fields::code;
 use crate::{

@@ -1,7 +1,8 @@
-//! CreatePartitions: a topic that exists gets more partitions. It never gets fewer.
+//! CreatePartitions: adds partitions to a topic. Partitions are never removed.
 //!
-//! The new partitions are there for whoever asks next. Producers and consumers ask again every few minutes
-//! (`metadata.max.age.ms`, `topic.metadata.refresh.interval.ms`), and a group's leader then shares out anew.
+//! Clients find the new partitions when they ask for metadata next. Producers and consumers ask every few
+//! minutes (`metadata.max.age.ms`, `topic.metadata.refresh.interval.ms`), and a group's leader then assigns
+//! anew.
 
 use super::topics::{MAX_PARTITIONS, check_replicas};
 use crate::{node::Node, refusal::Refusal};
@@ -59,7 +60,7 @@ fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> R
     Ok(())
 }
 
-/// The new partitions can only be assigned to the node that there is.
+/// Checks that the new partitions are assigned to the only node.
 fn check(assignments: &[CreatePartitionsAssignment], new: usize) -> Result<(), Refusal> {
     let given = assignments.len();
     if given != new {

@@ -1,9 +1,10 @@
-//! Produce: append a batch to each of some partitions.
+//! Produce: appends a batch to each of some partitions.
 //!
-//! A batch is checked before any lock is taken, so producers to one partition wait for each other only while a checked batch gets
-//! its offset. With one replica there is nobody to wait for: `acks=all` and `acks=1` come to the same.
+//! A batch is checked before any lock is taken, so producers to one partition only wait for each other while
+//! a checked batch gets its offset. With one replica, `acks=all` and `acks=1` are the same.
 //!
-//! A batch of a transaction is appended only while the transaction is open and belongs to the batch's producer.
+//! A batch of a transaction is only appended while the transaction is open and belongs to the batch's
+//! producer.
 
 use super::{
     caller::{Answer, Caller},
@@ -34,15 +35,15 @@ use tracing::{error, warn};
 
 /// From this version on, batches may be compressed by zstd (KIP-110).
 const ZSTD: i16 = 7;
-/// From this version on, an answer can say which records were at fault, and why.
+/// From this version on, the answer can name the faulty records and say what is wrong.
 const EXPLAINS: i16 = 8;
-/// From this version on, a producer understands that it should abort its transaction and may then go on.
+/// From this version on, a producer understands that it should abort its transaction and can then go on.
 const UNDERSTANDS_ABORTABLE: i16 = 11;
 /// From this version on, writing to a partition adds it to the transaction (KIP-890).
 const ADDS_PARTITIONS: i16 = 12;
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;
-/// The offset and time of what was not stored.
+/// The offset and time of a batch that wasn't stored.
 const NOWHERE: i64 = -1;
 
 pub(super) async fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
@@ -97,7 +98,7 @@ fn by_log(refusal: Refusal) -> Refused {
     Refused { refusal, records: Vec::new(), by_log: true }
 }
 
-/// A batch that was not stored, and where the log starts that was asked about it.
+/// A batch that wasn't stored, with the start of the log if it is part of the answer.
 struct NotStored {
     refused: Refused,
     log_start: Option<i64>,
@@ -109,7 +110,7 @@ impl From<Refused> for NotStored {
     }
 }
 
-/// Whose request it is that is being worked on.
+/// The producer's request.
 struct Writer<'a> {
     node: &'a Node,
     version: i16,
@@ -133,7 +134,7 @@ impl Writer<'_> {
         let index = data.index;
         let sent = data.records.as_ref().map_or(0, Bytes::len);
         let rules = topic.settings.rules();
-        // How large a batch becomes that is compressed anew isn't known yet.
+        // The size of a batch that is compressed anew isn't known yet.
         make_room(partition, if rules.compression.is_some() { sent.max(rules.max_bytes) } else { sent })
             .await;
         let outcome = self.append_to(topic, partition, data);
@@ -182,7 +183,7 @@ impl Writer<'_> {
         Ok(Stored { appended: appended?, log_append_time })
     }
 
-    /// Appends a batch while its transaction cannot end.
+    /// Appends a batch while its transaction is locked, so that it can't end.
     fn append_in_transaction(
         &self,
         id: &str,
@@ -196,7 +197,8 @@ impl Writer<'_> {
         let appended = self.node.transactions.with_known(id, |transaction| {
             if self.version >= ADDS_PARTITIONS {
                 transaction.add_partitions(producer, [(topic.to_owned(), index)], now_ms())?;
-                // Each transaction is an epoch of its own and begins with number 0: any other has overtaken one that was lost.
+                // Each transaction has its own epoch and begins with number 0. Another number means that an
+                // earlier batch was lost.
                 if sequence.first != 0 && !partition.look(|log| log.has_open_transaction(producer.id)) {
                     return Err(ResponseError::OutOfOrderSequenceNumber);
                 }
@@ -213,7 +215,7 @@ impl Writer<'_> {
     }
 }
 
-/// Compacts a partition that is full, beside the tasks that serve other clients.
+/// Compacts a full partition, on a thread of its own so that other clients are served meanwhile.
 async fn make_room(partition: &Arc<Partition>, bytes: usize) {
     if partition.lacks_room_for(bytes) {
         let partition = partition.clone();
@@ -223,7 +225,7 @@ async fn make_room(partition: &Arc<Partition>, bytes: usize) {
     }
 }
 
-/// Says in the log that a partition has outgrown the bound, and what comes of it.
+/// Says in the log that a partition has reached its bound, and what follows.
 fn warn_full(topic: &Topic, partition: i32, max_bytes: usize, has_dropped: bool) {
     let outcome = if has_dropped {
         "its oldest records are dropped from now on"

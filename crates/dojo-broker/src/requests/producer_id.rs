@@ -1,5 +1,5 @@
-//! InitProducerId: the id under which an idempotent producer numbers its batches, or a transactional one takes over its
-//! `transactional.id`. What that means is in [`transaction`](crate::transaction).
+//! InitProducerId: gives an idempotent producer its id, or lets a transactional one take over its
+//! `transactional.id`. See [`transaction`](crate::transaction).
 
 use super::{caller::Caller, transactions::for_old_clients};
 use crate::{

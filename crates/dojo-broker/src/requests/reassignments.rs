@@ -1,4 +1,4 @@
-//! AlterPartitionReassignments and ListPartitionReassignments: there is one node, so nothing ever moves.
+//! AlterPartitionReassignments and ListPartitionReassignments: with one node, nothing ever moves.
 
 use super::{fields::text, topics::check_replicas};
 use crate::{node::Node, refusal::Refusal};
@@ -16,7 +16,7 @@ pub(super) fn alter_partition_reassignments(
     node: &Node,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
-    // Apache Kafka has a message, an empty one, where it was asked for nothing.
+    // Apache Kafka answers an empty request with an empty message.
     let message = request.topics.is_empty().then(|| text(""));
     let responses = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -39,7 +39,7 @@ pub(super) fn alter_partition_reassignments(
         .with_responses(responses.collect())
 }
 
-/// A partition can only be assigned to the node that it is on.
+/// Checks that a partition is assigned to the only node.
 fn reassign(node: &Node, topic: &TopicName, wanted: &ReassignablePartition) -> Result<(), Refusal> {
     if !node.topics.has_partition(topic, wanted.partition_index) {
         return Err(Refusal::new(

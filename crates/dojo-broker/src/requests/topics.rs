@@ -25,7 +25,7 @@ use kafka_protocol::{
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// In place of a count: whatever the broker's default is.
+/// Stands for a count: the broker's default.
 const DEFAULT: i32 = -1;
 /// Kafka's `num.partitions`.
 const DEFAULT_PARTITIONS: i32 = 1;
@@ -69,7 +69,7 @@ fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refu
     Err(Refusal::new(error, message))
 }
 
-/// How many partitions a topic adds to the request's.
+/// Returns how many partitions the request creates for a topic.
 fn wanted_partitions(topic: &CreatableTopic) -> i64 {
     if topic.assignments.is_empty() {
         i64::from(if topic.num_partitions == DEFAULT {
@@ -104,7 +104,7 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     let partitions =
         if topic.assignments.is_empty() { partitions(topic)? } else { assigned_partitions(topic)? };
     let id = if validate_only {
-        // As by Kafka: the id of a topic that was not created, and will have another.
+        // Kafka also returns an id for a topic that it only validates.
         Uuid::new_v4()
     } else {
         let max_bytes = node.config.retention_bytes_per_partition;
@@ -114,7 +114,7 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     Ok(Created { id, partitions, settings })
 }
 
-/// How many partitions the topic gets where the broker decides where they go.
+/// Returns how many partitions the topic gets if the broker places them.
 fn partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     let factor = i32::from(topic.replication_factor);
     if factor != DEFAULT && factor < 1 {
@@ -143,7 +143,7 @@ fn partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     Ok(partitions)
 }
 
-/// How many partitions the topic gets where the client says which brokers they go to: this one, as there is no other.
+/// Returns how many partitions the topic gets if the client places them, which it can only do on this node.
 fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     let not_default = |what: &str| {
         refuse(
@@ -180,10 +180,10 @@ fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
         .map_err(|_| Refusal::new(ResponseError::PolicyViolation, "more partitions than can be numbered"))
 }
 
-/// Says why a partition's replicas cannot be on these brokers, where that is so.
+/// Checks that a partition's replicas can be on these brokers.
 ///
 /// # Errors
-/// `INVALID_REPLICA_ASSIGNMENT`: anything but this one broker, once.
+/// `INVALID_REPLICA_ASSIGNMENT` unless they are this node, once.
 pub(super) fn check_replicas(brokers: &[BrokerId]) -> Result<(), Refusal> {
     let invalid = |fault: String| {
         refuse(

@@ -1,4 +1,4 @@
-//! What operators do: topics, configs, lists.
+//! Administration: topics, configs, lists.
 
 use crate::support::{PATIENCE, Raw, eventually, log, next, send, serve_on, start, start_with};
 use dojo_broker::{Address, Broker, Config, TopicConfig, bind};
@@ -242,7 +242,7 @@ async fn new_partitions_are_noticed_by_those_who_read_the_topic() {
     assert_eq!(member.fetch_metadata(Some("orders"), PATIENCE).unwrap().topics()[0].partitions().len(), 5);
 }
 
-/// Configs of `orders`, and whether each was set for the topic.
+/// Returns two configs of `orders`, each with whether it was set for the topic.
 async fn values(running: &crate::support::Running, names: [&str; 2]) -> [(String, bool); 2] {
     let topic = [ResourceSpecifier::Topic("orders")];
     let found = running.admin().describe_configs(&topic, &OPTIONS()).await.unwrap().remove(0).unwrap();
@@ -271,7 +271,7 @@ async fn other_configs_hold_at_once_and_what_is_not_named_is_taken_back() {
     let [size, retention] = values(&running, ["max.message.bytes", "retention.ms"]).await;
     assert_eq!(size, ("1048588".into(), false));
     assert_eq!(retention, ("5000".into(), true));
-    // The binding does not tell of what was refused.
+    // The binding doesn't return refusals, so they are read from the wire.
     let mut raw = running.raw().await;
     for (kind, resource, name, value, code) in [
         (2, "orders", "retention.ms", "soon", 40),

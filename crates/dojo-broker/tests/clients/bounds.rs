@@ -1,4 +1,4 @@
-//! What a partition does when it is full, and what clients and the log say of it.
+//! Full partitions: what happens to their records, and what clients and the log learn of it.
 
 use crate::support::{PATIENCE, Running, eventually, log, next, start_with};
 use dojo_broker::{Config, TopicConfig};

@@ -1,7 +1,7 @@
 //! Every request in every version that the broker advertises: it is answered, and the answer can be read.
 //!
-//! A field that a version doesn't have makes encoding fail, which ends the client's connection. Clients differ in
-//! the versions that they use, so one client that works proves nothing about the next.
+//! A field that a version doesn't have makes encoding fail, which ends the client's connection. Clients
+//! differ in the versions that they use, so one client that works proves nothing about the next.
 
 use crate::{
     samples::samples,

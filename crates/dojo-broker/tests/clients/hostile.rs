@@ -1,4 +1,5 @@
-//! Clients that send what no client should. Each loses its own connection; a well-behaved one beside it notices nothing.
+//! Clients that send what no client should. Each loses its own connection; a correct client beside it notices
+//! nothing.
 
 use crate::support::{Raw, Running, send, start};
 use kafka_protocol::{
@@ -31,7 +32,8 @@ async fn nonsense_ends_the_connection_it_came_on_and_no_other() {
     let running = start().await;
     let mut neighbour = running.raw().await;
     assert!(is_alive(&mut neighbour).await);
-    // Another protocol; lengths below zero and above the limit; no header; unknown requests; a version of the future.
+    // Another protocol; lengths below zero and above the limit; no header; unknown requests; a future
+    // version.
     is_refused(&running, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     is_refused(&running, &[0xff; 8]).await;
     is_refused(&running, &((100 << 20) + 1_u32).to_be_bytes()).await;
@@ -62,7 +64,7 @@ async fn a_request_that_is_cut_off_ends_with_its_connection() {
     assert!(is_alive(&mut raw).await, "as if nothing had been sent on it: nothing was");
 }
 
-/// Within the test's patience, which is shorter than the longest wait of a fetch.
+/// The broker hangs up within the test's patience, which is shorter than the longest wait of a fetch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_while_its_fetch_waits_is_let_go() {
     let running = start().await;

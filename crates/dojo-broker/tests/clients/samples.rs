@@ -1,7 +1,7 @@
 //! Sample requests of every kind in every version, with something in every list.
 //!
-//! The topic `orders` has eight partitions, the transactional id `taken` belongs to the broker's first producer, and nothing else
-//! that the requests name exists.
+//! The topic `orders` has eight partitions, and the transactional id `taken` belongs to the broker's first
+//! producer. Nothing else that the requests name exists.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{

@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The broker's log, of all tests together: a test looks for lines about topics that only it has.
+/// Returns the broker's log, of all tests together: a test looks for lines about topics that only it has.
 pub fn log() -> String {
     String::from_utf8_lossy(&LOG.0.lock().unwrap()).into_owned()
 }
@@ -47,13 +47,13 @@ impl Write for &LogBuffer {
     }
 }
 
-/// Has the log written to where [`log`] finds it.
+/// Writes the log to where [`log`] finds it.
 fn keep_log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| &LOG).init());
 }
 
-/// How long anything may take before a test gives up on it.
+/// How long a test waits before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Running {
@@ -74,7 +74,8 @@ pub fn topics(topics: &[(&str, i32)]) -> Vec<TopicConfig> {
     topics.iter().map(|(name, partitions)| TopicConfig::new(*name, *partitions)).collect()
 }
 
-/// A broker with a topic `orders` of three partitions. Sessions may be short, so that no test waits for long.
+/// Starts a broker with a topic `orders` of three partitions. Sessions can be short, so that no test waits
+/// long.
 pub async fn start() -> Running {
     start_with(Config { topics: topics(&[("orders", 3)]), ..Config::default() }).await
 }
@@ -98,7 +99,7 @@ pub fn serve_on(broker: Broker, listeners: Vec<TcpListener>) -> Running {
 }
 
 impl Running {
-    /// Ends the listeners and connections, and waits until they are gone.
+    /// Closes the listeners and connections, and waits until they are gone.
     pub async fn stop(mut self) -> Broker {
         self.shutdown.cancel();
         tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
@@ -169,13 +170,13 @@ impl CreateWithMore for ClientConfig {
     }
 }
 
-/// Sends one record and waits for its acknowledgement; gives its offset.
+/// Sends one record, waits for its acknowledgement, and returns its offset.
 pub async fn send(producer: &FutureProducer, topic: &str, partition: i32, value: &str) -> i64 {
     let record = FutureRecord::<str, str>::to(topic).partition(partition).key("key").payload(value);
     producer.send(record, PATIENCE).await.unwrap().offset
 }
 
-/// The next record. That the broker is away is no reason to give up: librdkafka tells, and goes on trying.
+/// Returns the next record. While the broker is away, librdkafka reports it and goes on trying.
 pub async fn next(consumer: &StreamConsumer) -> OwnedMessage {
     let receive = async {
         loop {
@@ -191,7 +192,7 @@ pub async fn next(consumer: &StreamConsumer) -> OwnedMessage {
     tokio::time::timeout(PATIENCE, receive).await.expect("a record")
 }
 
-/// Looks again and again until `look` finds something.
+/// Repeats `look` until it finds something.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -203,7 +204,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// A client that sends exactly what it is told to.
+/// A client that sends exactly the given requests.
 pub struct Raw {
     pub stream: TcpStream,
     correlation: i32,
@@ -256,11 +257,11 @@ impl Raw {
         self.read(key, version).await
     }
 
-    /// Waits until the broker has hung up, and reads what it said before.
+    /// Waits until the broker has hung up, and returns what it sent before.
     pub async fn until_closed(&mut self) -> Vec<u8> {
         let mut said = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut said)).await;
-        // A connection closed over unread bytes is reset.
+        // A connection that is closed over unread bytes is reset.
         let _ = read.expect("the broker to hang up");
         said
     }

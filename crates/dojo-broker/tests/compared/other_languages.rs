@@ -1,7 +1,8 @@
-//! Scripts in the clients' own languages, below `clients/`.
+//! Scripts in the clients' own languages, in `clients/`.
 //!
-//! Each is started with the bootstrap server as its argument and prints an observation a line, as JSON. Python is the interpreter that
-//! `DOJO_PYTHON` names, or that of `target/python`; kafkajs is looked for in `target/node`. `cargo xtask test` installs both.
+//! Each gets the bootstrap server as its argument and prints one observation a line, as JSON. Python is the
+//! interpreter that `DOJO_PYTHON` names, or the one in `target/python`; kafkajs is in `target/node`. `cargo
+//! xtask test` installs both.
 
 use crate::{
     brokers::{Side, compare, skip},
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// A script takes a minute, most of it spent in waiting for sessions to end.
+/// A script takes a minute, most of which it waits for sessions to end.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 fn workspace() -> PathBuf {

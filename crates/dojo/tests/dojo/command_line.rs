@@ -27,6 +27,20 @@ fn a_taken_broker_port_is_named_with_the_way_to_choose_another() {
 }
 
 #[test]
+fn an_address_that_no_client_can_connect_to_is_not_advertised() {
+    for address in ["0.0.0.0:9092", "PLAINTEXT://localhost:9092", "localhost"] {
+        let said = refused(&["--port", "0", "--broker-advertised", address]);
+        assert!(said.contains("--broker-advertised") && said.contains(address), "{said}");
+    }
+}
+
+#[test]
+fn a_broker_that_could_not_keep_two_large_batches_is_refused() {
+    let said = refused(&["--port", "0", "--broker-retention-bytes", "1000"]);
+    assert!(said.contains("--broker-retention-bytes") && said.contains("2097152"), "{said}");
+}
+
+#[test]
 fn a_value_that_no_service_takes_ends_the_dojo_with_that_services_message() {
     let ports = ["--port", "0", "--broker-listen", "localhost:0"];
     let said = refused(&[&ports[..], &["--fail-rate", "7"]].concat());

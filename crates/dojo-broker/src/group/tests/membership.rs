@@ -1,4 +1,4 @@
-//! Members that come, stay, and go.
+//! Members that join, stay and leave.
 
 use super::*;
 

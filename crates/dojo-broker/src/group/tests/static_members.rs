@@ -58,7 +58,7 @@ fn a_static_member_that_changes_the_protocol_makes_everyone_join_again() {
     assert_eq!((bench.joined(back).generation, bench.joined(back).protocol.as_str()), (2, "sticky"));
 }
 
-/// A static member, `b`, that `a` leads, in generation 2 and settled.
+/// Returns a stable group in generation 2 in which `a` leads and `b` is a static member.
 fn settled_with_static() -> Bench {
     let mut bench = Bench::new();
     bench.join("a");

@@ -1,4 +1,4 @@
-//! Topics, partitions, configs, groups and records, from outside.
+//! Topics, partitions, configs, groups and records, through the admin client.
 
 use super::{Client, PATIENCE, eventually};
 use crate::notes::Notes;
@@ -149,7 +149,7 @@ async fn groups(client: &Client, notes: &mut Notes) {
     notes.outcome("delete groups", admin.delete_groups(&["rd-outside", "rd-nobodys"], &options).await);
 }
 
-/// Each partition with its offset.
+/// Returns each partition with its offset.
 pub fn offsets(list: TopicPartitionList) -> String {
     let all = list.elements();
     let seen =

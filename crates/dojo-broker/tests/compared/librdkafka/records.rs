@@ -20,7 +20,7 @@ pub async fn play(client: &Client, notes: &mut Notes) {
     cutting(client, notes).await;
 }
 
-/// Writes one record, and gives what becomes of it.
+/// Writes one record and returns the outcome.
 async fn write(
     producer: &FutureProducer,
     topic: &str,

@@ -22,7 +22,8 @@ async fn look(client: &Client, notes: &mut Notes, what: &str) {
     }
 }
 
-/// As `look`, once the transaction before has its marker: Kafka answers the end of a transaction before it writes that.
+/// Calls `look` once the transaction before has its marker: Kafka answers the end of a transaction before it
+/// writes the marker.
 async fn look_at_the_end(client: &Client, notes: &mut Notes, what: &str) {
     let looker = |isolation| -> BaseConsumer { client.make(&[("isolation.level", isolation)]) };
     let lookers = ["read_committed", "read_uncommitted"].map(looker);

@@ -67,7 +67,7 @@ async fn coordinators(raw: &mut Raw) {
     for (kind, number) in [("group", 0), ("transaction", 1), ("share group", 2), ("unknown kind", 9)] {
         for key in ["raw-group", ""] {
             let asked = FindCoordinatorRequest::default().with_key(text(key)).with_key_type(number);
-            // A share group's key is three words; these versions know no share groups.
+            // A share group's key has three words; these versions know no share groups.
             raw.ask(&format!("{kind} `{key}`"), 3, asked).await;
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
-/// The source of a value that nobody set.
+/// The source of Kafka's defaults.
 const DEFAULT_SOURCE: i8 = 5;
 
 fn describe(kind: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsRequest {
@@ -127,7 +127,8 @@ fn change(kind: i8, name: &str, changes: &[(i8, &str, Option<&str>)]) -> Increme
     IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
 }
 
-/// What a topic's changed configs are, as soon as the broker says so: Apache Kafka answers a change before it has reached the broker.
+/// Notes a config of the topic once the change has reached the broker: Apache Kafka answers a change before
+/// that.
 async fn settled(raw: &mut Raw, what: &str, name: &str, expected: &str) {
     let asked = describe(TOPIC, "raw-configs", Some(&[name]));
     let until = Instant::now() + Duration::from_secs(3);

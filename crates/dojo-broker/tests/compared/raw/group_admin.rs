@@ -1,4 +1,4 @@
-//! Groups from outside: offsets committed and read, groups described, listed and deleted.
+//! Groups from outside: offsets committed and fetched, groups described, listed and deleted.
 
 use super::{Raw, text, topic};
 use kafka_protocol::messages::{
@@ -169,7 +169,7 @@ async fn lookings(raw: &mut Raw) {
     }
 }
 
-/// The groups that this file made, as they are listed.
+/// Returns the groups of this file, as they are listed.
 async fn listed(raw: &mut Raw, version: i16, states: &[&str], kinds: &[&str]) -> String {
     let asked = ListGroupsRequest::default()
         .with_states_filter(states.iter().map(|state| text(state)).collect())

@@ -1,5 +1,5 @@
-//! Requests about what one node without security has nothing of: access lists, elections, reassignments, subscriptions
-//! to client metrics.
+//! Requests about what a single node without security doesn't have: access lists, elections, reassignments,
+//! subscriptions to client metrics.
 
 use super::{Raw, text, topic};
 use kafka_protocol::messages::{

@@ -21,7 +21,7 @@ pub fn to(name: &str, partition: i32, records: Option<Bytes>) -> ProduceRequest 
 }
 
 impl Raw {
-    /// Writes records, unseen.
+    /// Writes records without noting it.
     pub async fn produce(&mut self, name: &str, records: Bytes) {
         let written = self.call(VERSION, &to(name, 0, Some(records))).await.unwrap();
         let code = written.responses[0].partition_responses[0].error_code;
@@ -66,7 +66,7 @@ async fn requests(raw: &mut Raw) {
     let transactional =
         to("raw-written", 0, good()).with_transactional_id(Some(TransactionalId(text("raw-nobody"))));
     raw.ask("plain records in a transaction", VERSION, transactional).await;
-    // Without acknowledgement, an error is told by hanging up.
+    // A write without acknowledgement reports its error by hanging up.
     let silent = to("raw-nowhere", 0, good()).with_acks(0);
     let frame = raw.frame(VERSION, &silent);
     let next = raw.frame(VERSION, &to("raw-written", 0, good()));
@@ -201,7 +201,7 @@ async fn producers(raw: &mut Raw) {
     raw.write("an idempotent and a plain batch", "raw-once", mixed).await;
 }
 
-/// Writes more than the embedded broker keeps of a partition.
+/// Writes more to a partition than the embedded broker keeps.
 async fn full_partitions(raw: &mut Raw) {
     const KEYS: &str = "abcdefghijklmnopqrst";
     let value = "x".repeat(900_000);
