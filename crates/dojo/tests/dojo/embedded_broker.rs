@@ -1,7 +1,7 @@
 //! The settings of the embedded broker on the dojo's command line, as a client sees them.
 
 use crate::process::{Dojo, Start};
-use dojo_testbed::PATIENCE;
+use dojo_testbed::{PATIENCE, eventually};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
@@ -22,7 +22,11 @@ async fn clients_are_told_the_advertised_address_and_the_services_need_not_reach
     let metadata = asked.fetch_metadata(None, PATIENCE).unwrap();
     let told: Vec<_> = metadata.brokers().iter().map(|broker| (broker.host(), broker.port())).collect();
     assert_eq!(told, [("elsewhere.invalid", 7777)]);
-    assert!(dojo.log().contains("Kafka elsewhere.invalid:7777"), "{}", dojo.log());
+    eventually("the address in the log", async || {
+        let log = dojo.log();
+        if log.contains("Kafka elsewhere.invalid:7777") { Ok(()) } else { Err(log) }
+    })
+    .await;
 }
 
 #[tokio::test]
