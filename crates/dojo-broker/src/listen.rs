@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused() {
+    async fn a_text_that_is_not_an_address_is_refused() {
         for text in ["", "no-port", "127.0.0.1:banana"] {
             assert!(matches!(bind(text).await, Err(Error::Resolve { .. })), "{text}");
         }

@@ -70,19 +70,16 @@ impl Partition {
         true
     }
 
-    /// Returns whether a batch of this size needs a compaction before it fits.
-    pub(crate) fn lacks_room_for(&self, bytes: usize) -> bool {
-        self.look(|log| log.lacks_room_for(bytes))
-    }
-
-    /// Compacts a log that has no room for a batch of this size. The time grows with the log.
-    pub(crate) fn make_room_for(&self, bytes: usize, now_ms: i64) {
+    /// Compacts a log that has no room for a batch of this size. The time grows with the log. Returns whether there may
+    /// be room now, thanks to this compaction or to another one that it waited for.
+    pub(crate) fn make_room_for(&self, bytes: usize, now_ms: i64) -> bool {
         let _alone = self.compacting.lock();
-        let work =
-            self.change(|log| if log.lacks_room_for(bytes) { log.compaction_for_room(now_ms) } else { None });
-        if let Some(work) = work {
-            self.finish(&work, now_ms);
+        if !self.look(|log| log.lacks_room_for(bytes)) {
+            return true;
         }
+        let Some(work) = self.change(|log| log.compaction_for_room(now_ms)) else { return false };
+        self.finish(&work, now_ms);
+        true
     }
 
     fn finish(&self, work: &Work, now_ms: i64) {

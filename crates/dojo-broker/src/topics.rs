@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn other_configs_hold_for_who_looks_next_and_keep_the_partitions() {
+    fn changed_configs_are_found_by_the_next_look_up_and_keep_the_partitions() {
         let topics = Topics::default();
         let before = create(&topics, "orders").unwrap();
         let set = [("max.message.bytes".to_owned(), "77".to_owned())].into();

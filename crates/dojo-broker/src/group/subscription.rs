@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_subscription_is_none() {
+    fn bytes_that_are_not_a_subscription_give_none() {
         let cut_off = b"\0\0\0\0\0\x01\0\x06order";
         for bytes in
             [&b""[..], b"orders", cut_off, &[0, 0, 0x7f, 0xff, 0xff, 0xff], &[0, 0, 0, 0, 0, 1, 0xff, 0xff]]

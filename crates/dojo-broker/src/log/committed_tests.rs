@@ -66,7 +66,7 @@ fn nothing_behind_the_first_open_transaction_is_read_as_committed() {
 }
 
 #[test]
-fn an_aborted_transaction_is_told_of_to_whoever_reads_a_part_of_it() {
+fn every_reader_of_a_part_of_an_aborted_transaction_learns_of_it() {
     let mut log = log(1 << 20);
     log.append(in_transaction(7, 0, 0, 2)).unwrap();
     log.append(in_transaction(8, 0, 0, 2)).unwrap();

@@ -189,7 +189,7 @@ fn what_left_or_came_while_the_work_was_done_is_gone_or_there() {
 }
 
 #[test]
-fn work_that_somebody_else_has_done_meanwhile_is_not_done_twice() {
+fn a_compaction_that_another_one_overtook_changes_nothing() {
     let mut log = log(COMPACTION);
     append(&mut log, &sample(1, &[A, B]));
     append(&mut log, &sample(2, &[C]));

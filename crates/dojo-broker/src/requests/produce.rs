@@ -43,6 +43,8 @@ const UNDERSTANDS_ABORTABLE: i16 = 11;
 const ADDS_PARTITIONS: i16 = 12;
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;
+/// How many times a batch is tried again after a compaction. Other producers can take the room that a compaction makes.
+const ATTEMPTS: usize = 3;
 /// The offset and time of a batch that wasn't stored.
 const NOWHERE: i64 = -1;
 
@@ -132,18 +134,16 @@ impl Writer<'_> {
             return Ok(refuse(ResponseError::UnknownTopicOrPartition, "no such partition")?);
         };
         let index = data.index;
-        let sent = data.records.as_ref().map_or(0, Bytes::len);
-        let rules = topic.settings.rules();
-        // The size of a batch that is compressed anew isn't known yet.
-        make_room(partition, if rules.compression.is_some() { sent.max(rules.max_bytes) } else { sent })
-            .await;
-        let outcome = self.append_to(topic, partition, data);
-        let is_full = match &outcome {
-            Ok(stored) => stored.appended.has_dropped,
-            Err(refused) => refused.refusal.error == ResponseError::PolicyViolation,
-        };
-        if is_full && topic.is_first_to_be_full() {
-            warn_full(topic, index, self.node.config.retention_bytes_per_partition, outcome.is_ok());
+        let mut outcome = self.append_to(topic, partition, data.clone());
+        for _ in 0..ATTEMPTS {
+            if !is_full(&outcome) || !make_room(topic, partition, &data).await {
+                break;
+            }
+            outcome = self.append_to(topic, partition, data.clone());
+        }
+        let has_dropped = outcome.as_ref().is_ok_and(|stored| stored.appended.has_dropped);
+        if (has_dropped || is_full(&outcome)) && topic.is_first_to_be_full() {
+            warn_full(topic, index, self.node.config.retention_bytes_per_partition, has_dropped);
         }
         outcome.map_err(|refused| NotStored {
             log_start: refused.by_log.then(|| partition.look(Log::start)),
@@ -215,14 +215,23 @@ impl Writer<'_> {
     }
 }
 
-/// Compacts a full partition, on a thread of its own so that other clients are served meanwhile.
-async fn make_room(partition: &Arc<Partition>, bytes: usize) {
-    if partition.lacks_room_for(bytes) {
-        let partition = partition.clone();
-        if let Err(error) = spawn_blocking(move || partition.make_room_for(bytes, now_ms())).await {
-            error!("compacting a full partition failed by a fault of the broker: {error}");
-        }
-    }
+/// Returns whether the batch was refused because its compacted partition is full.
+fn is_full(outcome: &Result<Stored, Refused>) -> bool {
+    outcome.as_ref().is_err_and(|refused| refused.refusal.error == ResponseError::PolicyViolation)
+}
+
+/// Compacts a full partition, on a thread of its own so that other clients are served meanwhile. Returns whether the
+/// batch may have room now.
+async fn make_room(topic: &Topic, partition: &Arc<Partition>, data: &PartitionProduceData) -> bool {
+    let sent = data.records.as_ref().map_or(0, Bytes::len);
+    let rules = topic.settings.rules();
+    // The size of a batch that is compressed anew isn't known here.
+    let bytes = if rules.compression.is_some() { sent.max(rules.max_bytes) } else { sent };
+    let partition = partition.clone();
+    spawn_blocking(move || partition.make_room_for(bytes, now_ms())).await.unwrap_or_else(|error| {
+        error!("compacting a full partition failed by a fault of the broker: {error}");
+        false
+    })
 }
 
 /// Says in the log that a partition has reached its bound, and what follows.

@@ -40,7 +40,7 @@ fn ended(epoch: i16) -> Ended {
 }
 
 #[test]
-fn each_who_takes_the_id_over_fences_the_one_before() {
+fn a_producer_that_takes_the_id_over_fences_the_one_before() {
     let mut transaction = taken();
     assert_eq!(init(&mut transaction, None), Ok(Init::Granted(producer(5, 1))));
     assert_eq!(write(&mut transaction, 0), Err(ResponseError::ProducerFenced));

@@ -62,7 +62,7 @@ async fn a_topic_that_kafka_would_refuse_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_topic_appears_because_somebody_asks_for_it() {
+async fn no_topic_is_created_because_a_client_asks_for_it() {
     let running = start().await;
     let consumer: StreamConsumer =
         running.client(&[("group.id", "g"), ("allow.auto.create.topics", "true")]).create().unwrap();
@@ -205,7 +205,7 @@ async fn groups_are_listed_with_their_members_and_deleted_when_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_partitions_are_noticed_by_those_who_read_the_topic() {
+async fn readers_of_a_topic_notice_new_partitions() {
     let running = start().await;
     let member = running.member("wider", &[("topic.metadata.refresh.interval.ms", "100")]);
     let assigned = async |count: usize| {
@@ -351,7 +351,7 @@ async fn a_single_config_is_changed_and_a_list_is_added_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_for_it_is_told_what_a_config_is_for_and_under_which_names_it_can_be_set() {
+async fn a_description_has_documentation_and_synonyms_if_the_client_asks() {
     let running = start().await;
     let mut raw = running.raw().await;
     change(&mut raw, "max.message.bytes", 0, "2000", false).await;

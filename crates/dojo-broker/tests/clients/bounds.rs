@@ -104,3 +104,17 @@ async fn deleting_a_key_makes_room_in_a_full_compacted_partition() {
     write(&producer, "rows", "another", true).await.unwrap();
     assert!(keys(&running, "rows").await.contains_key("another"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn producers_of_the_same_keys_find_room_in_a_full_compacted_partition_at_the_same_time() {
+    let running = start("contended", "compact").await;
+    let write_all = async |producer: u32| {
+        let writer = running.producer(&[]);
+        for n in 0..150 {
+            let key = format!("{producer}-{}", n % 10);
+            write(&writer, "contended", &key, true).await.unwrap();
+        }
+    };
+    tokio::join!(write_all(0), write_all(1), write_all(2), write_all(3));
+    assert_eq!(keys(&running, "contended").await.len(), 40);
+}

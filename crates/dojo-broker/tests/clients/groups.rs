@@ -45,7 +45,7 @@ async fn share(members: &[&StreamConsumer], sizes: &[usize]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_members_share_three_partitions_and_who_leaves_gives_its_part_back() {
+async fn two_members_share_three_partitions_and_one_that_leaves_gives_its_part_back() {
     let running = start().await;
     for strategy in ["range,roundrobin", "cooperative-sticky"] {
         let settings = [("partition.assignment.strategy", strategy)];
@@ -353,7 +353,7 @@ async fn delete_offset(raw: &mut Raw, group: &str, topic: &str) -> (i16, Option<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offset_is_deleted_unless_somebody_still_reads_the_topic() {
+async fn an_offset_is_deleted_unless_a_member_still_reads_the_topic() {
     let running = start().await;
     let mut raw = running.raw().await;
     assert_eq!(commit(&mut raw, "cleared", -1, "", "").await, 0);

@@ -66,7 +66,7 @@ async fn a_request_that_is_cut_off_ends_with_its_connection() {
 
 /// The broker hangs up within the test's patience, which is shorter than the longest wait of a fetch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_hangs_up_while_its_fetch_waits_is_let_go() {
+async fn a_client_that_hangs_up_while_its_fetch_waits_is_disconnected() {
     let running = start().await;
     let mut raw = running.raw().await;
     let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
@@ -124,7 +124,7 @@ async fn a_client_from_the_future_learns_which_versions_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_follows_the_header_of_any_request_harms_nobody_else() {
+async fn no_bytes_behind_a_header_harm_another_client() {
     let running = start().await;
     let mut neighbour = running.raw().await;
     let request = RequestKind::ApiVersions(ApiVersionsRequest::default());

@@ -331,7 +331,7 @@ async fn a_log_says_where_it_starts_and_ends_and_what_was_when_even_within_a_com
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_believes_in_another_leader_is_told_so() {
+async fn a_client_with_another_leader_epoch_gets_an_error() {
     let running = start().await;
     let mut raw = running.raw().await;
     assert_eq!(list(&mut raw, 10, 0, -1).await.0, 0);

@@ -315,7 +315,7 @@ impl Second {
 }
 
 #[tokio::test]
-async fn clients_are_told_of_the_second_protocol() {
+async fn clients_learn_of_the_second_protocol() {
     let running = start().await;
     let mut raw = running.raw().await;
     let request = ApiVersionsRequest::default().with_client_software_name(StrBytes::from_static_str("raw"));

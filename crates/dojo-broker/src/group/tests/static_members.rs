@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_static_member_that_restarts_gets_its_part_back_and_nobody_notices() {
+fn a_static_member_that_restarts_gets_its_part_back_and_no_other_member_notices() {
     let mut bench = Bench::new();
     bench.join("a");
     bench.join_as(&instance("two", "b"));
@@ -95,7 +95,7 @@ fn a_static_member_that_is_late_for_a_rebalance_keeps_its_place_until_its_sessio
 }
 
 #[test]
-fn a_late_static_leader_keeps_its_place_and_somebody_who_is_there_leads() {
+fn a_late_static_leader_keeps_its_place_and_a_present_member_leads() {
     let mut bench = Bench::new();
     bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("one", "a") });
     bench.sync("a", 1, &[("a", "everything")]);
