@@ -1,11 +1,10 @@
 //! A broker to play with: `cargo run -p dojo-broker --example broker -- localhost:9092 orders:3 audit:1`.
 //!
-//! The first argument is where to listen, the others are topics with their numbers of partitions. Ends on Ctrl-C.
-
-use std::process::ExitCode;
-use std::time::Duration;
+//! The first argument is where to listen, the others are topics with their numbers of partitions. Ends on
+//! Ctrl-C.
 
 use dojo_broker::{Broker, Config, Error, TopicConfig, bind, bootstrap_servers};
+use std::{process::ExitCode, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -29,7 +28,7 @@ fn parse(topic: &str) -> TopicConfig {
 }
 
 async fn run(listen: &str, topics: Vec<TopicConfig>) -> Result<(), Error> {
-    // Consumers that are started together then share the partitions at once, instead of one after the other.
+    // Consumers that start together then share the partitions at once.
     let initial_rebalance_delay = Duration::from_millis(100);
     let broker = Broker::new(Config { topics, initial_rebalance_delay, ..Config::default() })?;
     let listeners = bind(listen).await?;

@@ -1,20 +1,17 @@
-//! An alarm clock for one sleeper, which anybody may set to an earlier time while it sleeps.
+//! An alarm clock for one sleeping task, which other tasks can set to an earlier time.
 //!
-//! Groups and transactions have deadlines: sessions end, transactions time out. One task sleeps until the earliest of them, and
-//! wakes up early where one comes up that is earlier still, so that a broker without clients does nothing at all.
+//! Groups and transactions have deadlines: sessions end, transactions time out. One task sleeps until the
+//! earliest deadline and wakes up when an earlier one is added, so that a broker without clients does nothing
+//! at all.
 
+use parking_lot::Mutex;
 use std::future::pending;
-use std::sync::Mutex;
+use tokio::{sync::Notify, time::Sleep};
 
-use tokio::sync::Notify;
-use tokio::time::Sleep;
-
-use crate::lock::lock;
-
-/// `T` is a moment, by whichever clock the deadlines are.
+/// `T` is a point in time, by the clock that the deadlines use.
 #[derive(Debug)]
 pub(crate) struct Alarm<T> {
-    /// When it rings; `None` for never.
+    /// The time at which the alarm rings; `None` for never.
     at: Mutex<Option<T>>,
     earlier: Notify,
 }
@@ -26,11 +23,13 @@ impl<T> Default for Alarm<T> {
 }
 
 impl<T: Copy + Ord> Alarm<T> {
-    /// Waits until the earliest deadline, which `next` finds, or until there is an earlier one. `None`: there is no deadline.
+    /// Waits until the earliest deadline, which `next` finds, or until an earlier one is added. `None` means
+    /// that there is no deadline.
     pub(crate) async fn ring(&self, next: impl FnOnce() -> Option<T>, sleep: impl FnOnce(T) -> Sleep) {
         let next = {
-            // Held while the deadlines are looked at, so that none can become earlier unnoticed in between.
-            let mut at = lock(&self.at);
+            // The lock is held while the deadlines are looked at, so that no earlier one is missed in
+            // between.
+            let mut at = self.at.lock();
             *at = next();
             *at
         };
@@ -46,9 +45,9 @@ impl<T: Copy + Ord> Alarm<T> {
         }
     }
 
-    /// There is something to do at `deadline`. To be called after it can be found, and without a lock that finding it takes.
+    /// Adds a deadline. Call it once `next` can find the deadline, and without a lock that finding it takes.
     pub(crate) fn heed(&self, deadline: T) {
-        if lock(&self.at).is_none_or(|at| deadline < at) {
+        if self.at.lock().is_none_or(|at| deadline < at) {
             self.earlier.notify_one();
         }
     }
@@ -56,11 +55,9 @@ impl<T: Copy + Ord> Alarm<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{Instant, sleep_until, timeout};
-
     use super::*;
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep_until, timeout};
 
     const SOON: Duration = Duration::from_millis(10);
     const NEVER: Duration = Duration::from_secs(3600);

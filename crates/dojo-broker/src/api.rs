@@ -1,26 +1,30 @@
-//! What the broker speaks: each request with its versions, and how each is laid out.
+//! The requests that the broker speaks: each with its versions and its layout.
 //!
-//! A client asks for this list first and then uses, for each request, the newest version both sides know. A version is listed
-//! only where it is handled fully, in its answer, too.
+//! A client asks for this list first and then uses, for each request, the newest version that both sides
+//! know. A version is listed only if the request and its answer are handled in full.
 //!
-//! The layouts say where a request has lists, and nothing else: [`check_layout`](crate::layout::check_layout) walks them before a
-//! request is decoded. They follow the message definitions of Apache Kafka
+//! The layouts only say where a request has lists: [`check_layout`](crate::layout::check_layout) walks them
+//! before a request is decoded. They follow the message definitions of Apache Kafka
 //! (<https://kafka.apache.org/protocol#protocol_messages>).
 
+use crate::layout::{
+    Field, Layout,
+    Layout::{Blob, Fixed, List, Maybe, Struct, Text},
+    always, between, since, until,
+};
+use kafka_protocol::messages::ApiKey;
 use std::ops::RangeInclusive;
 
-use kafka_protocol::messages::ApiKey;
-
-use crate::layout::Layout::{Blob, Fixed, List, Maybe, Struct, Text};
-use crate::layout::{Field, Layout, always, between, since, until};
+/// The longest request, in bytes: Kafka's `socket.request.max.bytes`.
+pub(crate) const MAX_REQUEST: usize = 100 << 20;
 
 /// One kind of request.
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) key: ApiKey,
-    /// The versions that are handled.
+    /// The versions that the broker handles.
     pub(crate) versions: RangeInclusive<i16>,
-    /// The lowest version that is said to be handled.
+    /// The lowest version that the broker says it handles.
     pub(crate) advertised_min: i16,
     pub(crate) request: &'static [Field],
 }
@@ -30,7 +34,7 @@ const fn api(key: ApiKey, versions: RangeInclusive<i16>, request: &'static [Fiel
     Api { key, versions, advertised_min, request }
 }
 
-/// The request that a client's header names, if the broker knows it.
+/// Finds the request that a client's header names.
 pub(crate) fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key as i16 == key)
 }
@@ -41,11 +45,12 @@ const I32: Layout = Fixed(4);
 const I64: Layout = Fixed(8);
 const UUID: Layout = Fixed(16);
 
-/// Everything the broker speaks.
+/// Every request that the broker speaks.
 pub(crate) const APIS: &[Api] = &[
     Api {
-        // Older librdkafka (kcat 1.7 among others) concludes from a lowest version above 0 that the broker cannot take compressed
-        // batches, and sends them uncompressed. Apache Kafka 4 says 0, too, and takes 3 and above like this broker (KAFKA-18659).
+        // If the lowest version is above 0, older librdkafka (kcat 1.7 among others) concludes that the
+        // broker can't take compressed batches, and sends them uncompressed. Apache Kafka 4 also says 0 and
+        // takes 3 and above (KAFKA-18659).
         advertised_min: 0,
         ..api(
             ApiKey::Produce,
@@ -327,4 +332,31 @@ pub(crate) const APIS: &[Api] = &[
     ),
     api(ApiKey::DeleteGroups, 0..=2, &[always(List(&Text))]),
     api(ApiKey::DescribeCluster, 0..=2, &[always(I8), since(1, I8), since(2, I8)]),
+    api(ApiKey::ListConfigResources, 0..=1, &[since(1, List(&I8))]),
+    api(
+        ApiKey::ElectLeaders,
+        0..=2,
+        &[since(1, I8), always(List(&Struct(&[always(Text), always(List(&I32))]))), always(I32)],
+    ),
+    api(
+        ApiKey::AlterPartitionReassignments,
+        0..=1,
+        &[
+            always(I32),
+            since(1, I8),
+            always(List(&Struct(&[always(Text), always(List(&Struct(&[always(I32), always(List(&I32))])))]))),
+        ],
+    ),
+    api(
+        ApiKey::ListPartitionReassignments,
+        0..=0,
+        &[always(I32), always(List(&Struct(&[always(Text), always(List(&I32))])))],
+    ),
+    api(ApiKey::DescribeAcls, 1..=3, ACL),
+    api(ApiKey::CreateAcls, 1..=3, &[always(List(&Struct(ACL)))]),
+    api(ApiKey::DeleteAcls, 1..=3, &[always(List(&Struct(ACL)))]),
 ];
+
+/// An entry of an access list, or a filter for entries.
+const ACL: &[Field] =
+    &[always(I8), always(Text), always(I8), always(Text), always(Text), always(I8), always(I8)];

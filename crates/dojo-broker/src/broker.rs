@@ -1,86 +1,43 @@
-//! The broker: its state, and the loop that accepts connections.
+//! The broker as its user sees it, and the loop that accepts connections.
 //!
-//! The state (topics with their records, groups, producer ids) belongs to [`Broker`] and outlives its listeners: a broker that is
-//! shut down and served again has forgotten nothing. Each connection is a task of its own; see [`connection`](crate::connection).
+//! The [`Node`] outlives the listeners: a broker that is shut down and served again has forgotten nothing.
+//! Each connection is a task of its own; see [`connection`](crate::connection).
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::net::TcpListener;
-use tokio::task::{JoinError, JoinSet};
+use crate::{cleaner, config::Config, connection, error::Error, markers, node::Node, transaction::Ending};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use uuid::Uuid;
 
-use crate::cleaner;
-use crate::config::Config;
-use crate::connection;
-use crate::error::Error;
-use crate::group::coordinator::Coordinator;
-use crate::topic_config::TopicSettings;
-use crate::topics::Topics;
-use crate::transaction::{self, Ending, markers};
-
-/// How long to wait before the next attempt when no connection can be accepted, as when the process is out of file descriptors.
+/// How long to wait before the next attempt after a connection couldn't be accepted, for example because the
+/// process has no file descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// An in-memory Kafka broker. Cheap to clone: clones are the same broker.
+/// An in-memory Kafka broker. Cloning is cheap: a clone is the same broker.
 #[derive(Debug, Clone)]
 pub struct Broker {
     node: Arc<Node>,
 }
 
-/// What every connection works on.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) config: Config,
-    /// A broker started anew has forgotten everything, so it is another cluster.
-    pub(crate) cluster_id: String,
-    pub(crate) topics: Topics,
-    pub(crate) groups: Coordinator,
-    pub(crate) transactions: transaction::coordinator::Coordinator,
-}
-
-impl Node {
-    pub(crate) fn new(config: Config) -> Result<Self, Error> {
-        let topics = Topics::default();
-        for topic in &config.topics {
-            let refused = |reason: String| Error::Topic { name: topic.name.clone(), reason };
-            let settings =
-                TopicSettings::new(topic.config.clone()).map_err(|refusal| refused(refusal.message))?;
-            let partitions = usize::try_from(topic.partitions).ok().filter(|partitions| *partitions > 0);
-            let partitions = partitions.ok_or_else(|| {
-                refused(format!("{} partitions, where at least 1 is needed", topic.partitions))
-            })?;
-            topics
-                .create(&topic.name, partitions, settings, config.retention_bytes_per_partition)
-                .map_err(|refusal| refused(refusal.message))?;
-        }
-        Ok(Self {
-            groups: Coordinator::new(config.initial_rebalance_delay),
-            transactions: transaction::coordinator::Coordinator::default(),
-            cluster_id: Uuid::new_v4().simple().to_string(),
-            topics,
-            config,
-        })
-    }
-}
-
 impl Broker {
-    /// A broker with the topics of `config`, ready to be served.
+    /// Creates a broker with the topics of `config`, ready to be served.
     ///
     /// # Errors
-    /// [`Error::Topic`] where a topic has a name or a config that Kafka would refuse, or no partition.
+    /// [`Error::Topic`] if a topic has no partition, or a name or a config that Kafka would refuse.
     pub fn new(config: Config) -> Result<Self, Error> {
         Ok(Self { node: Arc::new(Node::new(config)?) })
     }
 
-    /// Serves clients that connect to `listeners` ([`bind`](crate::bind) gives them) until `shutdown` is cancelled; then ends
-    /// every connection and returns. What was written stays, so the broker can be served again.
+    /// Serves clients that connect to `listeners`, which [`bind`](crate::bind) returns, until `shutdown` is
+    /// cancelled. Then it ends every connection and returns. The records stay, so the broker can be served
+    /// again.
     ///
     /// # Errors
-    /// [`Error::Listener`] where a listener does not know its address. A client's mistakes are no errors here: they are
-    /// answered, or end that client's connection.
+    /// [`Error::Listener`] if a listener doesn't know its address. A client's mistakes are no errors here:
+    /// the client gets an error code, or its connection ends.
     pub async fn serve(&self, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<(), Error> {
         for listener in &listeners {
             info!(address = %listener.local_addr().map_err(Error::Listener)?, "broker listens");
@@ -135,7 +92,8 @@ async fn accept(node: Arc<Node>, listener: TcpListener, shutdown: CancellationTo
     }
 }
 
-/// A panic over one client's request ends that client's connection and is logged; everyone else goes on.
+/// A panic over one client's request ends that client's connection and is logged; the other clients notice
+/// nothing.
 fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!("a connection ended by a fault of the broker: {error}");

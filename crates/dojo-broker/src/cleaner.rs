@@ -1,64 +1,84 @@
-//! The pass over all partitions, every second or so, that drops what is old and compacts what has been replaced.
+//! The two passes over all partitions: retention drops what is too old or too much, compaction drops records
+//! that later ones have replaced.
 //!
-//! What is to go, each log knows itself, given the time. Compaction takes as long as the records take to read and to write again,
-//! so it is done beside the log: nobody who writes or reads waits for it.
+//! Each log knows what is to go, given the time. Compaction reads and writes every record, which takes long,
+//! so it works beside the log: no producer or consumer waits for it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
-
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::log::Log;
-use crate::partition::Partition;
-use crate::topics::Topics;
+use crate::{clock::now_ms, node::Node, topics::Topics};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+use tracing::{debug, error, info};
 
 /// The shortest pause between two passes.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Cleans until it is dropped, which leaves a pass that has begun to end by itself.
+/// Cleans until it is dropped. A pass that has begun then still ends by itself.
 pub(crate) async fn keep_clean(node: Arc<Node>) {
-    let mut ticks = interval(node.config.cleaning_interval.max(MIN_INTERVAL));
+    let config = &node.config;
+    tokio::join!(
+        repeat(config.retention_check_interval, &node, drop_expired),
+        repeat(config.compaction_interval, &node, compact),
+    );
+}
+
+async fn repeat(every: Duration, node: &Arc<Node>, pass: fn(&Topics, i64)) {
+    let every = every.max(MIN_INTERVAL);
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let node = node.clone();
-        if let Err(error) = spawn_blocking(move || clean(&node.topics, now_ms())).await {
-            tracing::error!("cleaning the logs ended by a fault of the broker: {error}");
+        if let Err(error) = spawn_blocking(move || pass(&node.topics, now_ms())).await {
+            error!("cleaning the logs failed by a fault of the broker: {error}");
         }
     }
 }
 
-/// One pass, at `now_ms` by the broker's clock.
-pub(crate) fn clean(topics: &Topics, now_ms: i64) {
+/// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, by the broker's
+/// clock.
+fn drop_expired(topics: &Topics, now_ms: i64) {
+    for topic in topics.all() {
+        let dropped = topic.partitions.iter().map(|log| log.change(|log| log.drop_expired(now_ms)));
+        let records: u64 = dropped.sum();
+        if records > 0 {
+            info!(
+                topic = topic.name,
+                "retention dropped {records} records of topic `{}`, by its retention.ms or retention.bytes",
+                topic.name
+            );
+        }
+    }
+}
+
+/// Compacts the logs of which enough is new.
+fn compact(topics: &Topics, now_ms: i64) {
     for topic in topics.all() {
         for (index, partition) in topic.partitions.iter().enumerate() {
-            if clean_partition(partition, now_ms) {
-                tracing::debug!(topic = topic.name, partition = index, "cleaned a log");
+            if partition.compact(now_ms) {
+                debug!(topic = topic.name, partition = index, "compacted a log");
             }
         }
     }
 }
 
-/// Says whether anything was to be done.
-fn clean_partition(partition: &Partition, now_ms: i64) -> bool {
-    let expired = partition.change(|log| log.drop_expired(now_ms));
-    let Some(work) = partition.look(|log: &Log| log.compaction_due(now_ms)) else { return expired };
-    let done = work.done(now_ms);
-    partition.change(|log| log.install(done));
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Checked;
-    use crate::log::sample::Sample;
-    use crate::topic_config::TopicSettings;
+    use crate::{
+        log::{Checked, sample::Sample},
+        partition::Partition,
+        topic_config::TopicSettings,
+    };
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
+
+    fn clean(topics: &Topics, now_ms: i64) {
+        drop_expired(topics, now_ms);
+        compact(topics, now_ms);
+    }
 
     fn topic(topics: &Topics, name: &str, set: &[(&str, &str)]) -> Arc<Partition> {
         let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -72,7 +92,7 @@ mod tests {
         topic.partitions[0].clone()
     }
 
-    /// How many batches can be read, and from where on.
+    /// Returns how many batches can be read, and where the log starts.
     fn left(partition: &Partition) -> (usize, i64) {
         partition.look(|log| (log.read(log.start(), usize::MAX, true).unwrap().batches.len(), log.start()))
     }

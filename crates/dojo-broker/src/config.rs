@@ -1,14 +1,11 @@
-//! What a broker is told before it starts.
+//! The settings of a broker.
 //!
-//! The composition root fills a [`Config`] in from its own flags and environment; [`Broker::new`](crate::Broker::new)
-//! checks it. Nothing here does any input or output.
+//! The composition root fills a [`Config`] in from its own flags and environment;
+//! [`Broker::new`](crate::Broker::new) checks it. Nothing here does any input or output.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
 
-/// A host and a port, as clients are told to connect to them.
+/// A host and a port that clients can connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// A name or an IP address; an IPv6 address without brackets.
@@ -17,22 +14,44 @@ pub struct Address {
     pub port: u16,
 }
 
-/// The text given was not `host:port`.
+/// Why a text is no address that clients can connect to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an address: write host:port, such as localhost:9092 or [::1]:9092")]
-pub struct InvalidAddress(String);
+pub enum InvalidAddress {
+    /// It isn't `host:port`.
+    #[error("`{0}` is not an address: write host:port, such as localhost:9092 or [::1]:9092")]
+    Form(String),
+    /// The port is 0.
+    #[error(
+        "`{0}` has port 0, to which no client can connect: write the port that clients reach, such as 9092"
+    )]
+    NoPort(String),
+    /// The host stands for every address of a machine.
+    #[error(
+        "`{0}` means every address of a machine, so no client can connect to it: name the one that clients reach"
+    )]
+    Wildcard(String),
+}
 
 impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidAddress(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+        let malformed = || InvalidAddress::Form(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        if host.is_empty() || (bare.is_none() && host.contains(':')) {
-            return Err(invalid());
+        let ip = bare.unwrap_or(host).parse::<IpAddr>().ok();
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let is_host = match bare {
+            Some(_) => ip.is_some_and(|ip| ip.is_ipv6()),
+            None => !host.is_empty() && host.bytes().all(is_name),
+        };
+        let port = port.parse().ok().filter(|_| is_host).ok_or_else(malformed)?;
+        if port == 0 {
+            return Err(InvalidAddress::NoPort(text.to_owned()));
         }
-        let port = port.parse().map_err(|_| invalid())?;
+        if ip.is_some_and(|ip| ip.is_unspecified()) {
+            return Err(InvalidAddress::Wildcard(text.to_owned()));
+        }
         Ok(Self { host: bare.unwrap_or(host).to_owned(), port })
     }
 }
@@ -52,9 +71,9 @@ impl fmt::Display for Address {
 pub struct TopicConfig {
     /// Letters, digits, `.`, `_` and `-`; at most 249 of them.
     pub name: String,
-    /// How many partitions; at least one.
+    /// Number of partitions; at least one.
     pub partitions: i32,
-    /// Kafka's topic configs by their names, such as `cleanup.policy`. What is not named has Kafka's default.
+    /// Kafka's topic configs by their names, such as `cleanup.policy`. The others have Kafka's defaults.
     pub config: BTreeMap<String, String>,
 }
 
@@ -68,24 +87,34 @@ impl TopicConfig {
 /// Everything that can be set. `Config::default()` is a broker without topics that fits a workshop.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where clients are told to find the broker. `None`: at the address they connected to, which is right unless
-    /// something stands in between, such as a container's port mapping.
+    /// The address that clients are told to connect to. `None`: the address that they connected to, which is
+    /// right unless something stands in between, such as a container's port mapping.
     pub advertised: Option<Address>,
-    /// Topics that exist before the first connection is accepted. A consumer that looks for a topic too early may not
-    /// look again for a while, so they had better be here than be created afterwards.
+    /// The port of a listener whose clients are told the address that they connected to, whatever
+    /// `advertised` says. It is for clients beside the broker, which may not be able to reach the advertised
+    /// address.
+    pub internal_port: Option<u16>,
+    /// Topics that exist before the first connection is accepted. A consumer that looks for a topic too early
+    /// may not look again for minutes, so create them here rather than afterwards.
     pub topics: Vec<TopicConfig>,
-    /// How much memory the records of one partition may take, in bytes. Beyond it, the oldest batches are dropped.
+    /// How much memory the records of one partition may take, in bytes (`log.retention.bytes`). Beyond it,
+    /// the oldest batches are dropped; a partition that is only compacted drops none and refuses to be
+    /// written to.
     pub retention_bytes_per_partition: usize,
-    /// How often old segments are dropped and compacted topics compacted. Kafka looks after 5 minutes
-    /// (`log.retention.check.interval.ms`) and 15 seconds (`log.cleaner.backoff.ms`), which is long for a workshop.
-    pub cleaning_interval: Duration,
-    /// How long the first rebalance of an empty group waits for further members (`group.initial.rebalance.delay.ms`).
+    /// How often partitions are checked for segments that are too old or too many
+    /// (`log.retention.check.interval.ms`).
+    pub retention_check_interval: Duration,
+    /// How often compacted topics are checked for records to compact (`log.cleaner.backoff.ms`). Kafka waits
+    /// for 15 seconds, which is long for a workshop.
+    pub compaction_interval: Duration,
+    /// How long the first rebalance of an empty group waits for further members
+    /// (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
     /// The shortest session timeout a group member may ask for (`group.min.session.timeout.ms`).
     pub min_session_timeout: Duration,
     /// The longest session timeout a group member may ask for (`group.max.session.timeout.ms`).
     pub max_session_timeout: Duration,
-    /// After how long a connection on which nothing moves is closed (`connections.max.idle.ms`).
+    /// How long a connection may be idle before it is closed (`connections.max.idle.ms`).
     pub max_idle: Duration,
 }
 
@@ -93,9 +122,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             advertised: None,
+            internal_port: None,
             topics: Vec::new(),
             retention_bytes_per_partition: 256 << 20,
-            cleaning_interval: Duration::from_secs(1),
+            retention_check_interval: Duration::from_secs(5 * 60),
+            compaction_interval: Duration::from_secs(1),
             initial_rebalance_delay: Duration::ZERO,
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_secs(30 * 60),
@@ -110,17 +141,36 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_was_written() {
-        for text in ["localhost:9092", "127.0.0.1:1", "[::1]:9092"] {
+        for text in ["localhost:9092", "127.0.0.1:1", "[::1]:9092", "kafka_1.example-2.com:443"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert_eq!("[::1]:9092".parse::<Address>().unwrap().host, "::1");
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_an_example() {
-        for text in ["", "localhost", ":9092", "localhost:", "localhost:99999", "::1:9092"] {
+    fn what_is_not_an_address_is_refused_with_an_example() {
+        for text in [
+            "",
+            "localhost",
+            ":9092",
+            "localhost:",
+            "localhost:99999",
+            "::1:9092",
+            "PLAINTEXT://localhost:9092",
+            "local host:9092",
+            "[localhost]:9092",
+            "a/b:9092",
+        ] {
             let error = text.parse::<Address>().unwrap_err();
-            assert!(error.to_string().contains("write host:port"), "{error}");
+            assert!(error.to_string().contains("write host:port"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_address_that_no_client_can_connect_to_is_refused() {
+        for text in ["0.0.0.0:9092", "[::]:9092"] {
+            assert_eq!(text.parse::<Address>(), Err(InvalidAddress::Wildcard(text.to_owned())));
+        }
+        assert_eq!("a:0".parse::<Address>(), Err(InvalidAddress::NoPort("a:0".to_owned())));
     }
 }

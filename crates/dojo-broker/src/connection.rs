@@ -1,38 +1,40 @@
 //! One client's connection: frames in, frames out.
 //!
-//! A request is four bytes of length, a header that says what it is and in which version, and a body; an answer likewise. Kafka
-//! promises that answers come in the order of the requests, so each is answered before the next is looked at; a client that
-//! wants more at once opens another connection. An answer that has to wait, for records or for a group, waits no longer than
-//! its client does: whoever hangs up leaves nothing behind. Whatever a client sends, it can only end its own connection:
+//! A request is four bytes of length, a header with its kind and version, and a body; an answer has the same
+//! form. Kafka promises that answers come in the order of the requests, so each request is answered before
+//! the next is read; a client that wants more at once opens another connection. An answer that has to wait,
+//! for records or for a group, waits no longer than its client: after a client hangs up, nothing is left
+//! behind. A client can only end its own connection, whatever it sends:
 //!
-//! - a length beyond [`MAX_REQUEST`] ends it before anything is read, and memory is taken as bytes arrive, not as announced;
-//! - a body is walked over before it is decoded ([`layout`](crate::layout)), so that no list claims more than is there;
-//! - the connection is a task of its own: should something panic over a request after all, the task ends, alone.
+//! - a length beyond [`MAX_REQUEST`] ends the connection before anything is read, and memory is taken as
+//!   bytes arrive, not as announced;
+//! - a body is walked over before it is decoded ([`layout`](crate::layout)), so that no list claims more than
+//!   is there;
+//! - the connection is a task of its own: if a request still causes a panic, only this task ends.
 
-use std::future::pending;
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
-
+use crate::{
+    api::{self, Api, MAX_REQUEST},
+    config::Address,
+    layout::{Malformed, check_layout},
+    node::Node,
+    requests::{self, Answer, Caller},
+};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
-use kafka_protocol::protocol::{Decodable, Encodable};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use kafka_protocol::{
+    messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind},
+    protocol::{Decodable, Encodable},
+};
+use std::{future::pending, io, net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tracing::debug;
 
-use crate::api::{self, Api};
-use crate::broker::Node;
-use crate::config::Address;
-use crate::layout::{Malformed, check_layout};
-use crate::requests::{self, Answer, Caller};
-
-/// The longest request, in bytes: Kafka's `socket.request.max.bytes`.
-pub(crate) const MAX_REQUEST: usize = 100 << 20;
-/// How much is read at once, and kept for the connection's next requests.
+/// How many bytes are read at once. The buffer is kept for the connection's next requests.
 const BUFFER: usize = 64 << 10;
-/// A buffer that a large answer left behind is given back beyond this size.
+/// A buffer that a large answer has made larger than this is replaced.
 const KEPT_BUFFER: usize = 1 << 20;
 const LENGTH: usize = 4;
 
@@ -60,24 +62,24 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// Worth a line in the log: the client did something that no client should do, or the broker did.
+    /// Returns whether the end deserves a warning: the client, or the broker, did something that it never
+    /// should.
     pub(crate) fn is_clients_fault(&self) -> bool {
         !matches!(self, Self::Io(_) | Self::Idle(_))
     }
 }
 
-/// Answers a client's requests until it hangs up.
+/// Answers a client's requests until the client hangs up.
 ///
 /// # Errors
-/// Where the connection has to end before that.
+/// If the connection has to end before that.
 pub(crate) async fn serve(node: &Node, stream: TcpStream, peer: SocketAddr) -> Result<(), Ended> {
-    // Answers are small and awaited: none may wait for the next to fill a packet.
+    // Answers are small and awaited, so none waits for the next one to fill a packet.
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
-    let endpoint = node
-        .config
-        .advertised
-        .clone()
+    let advertised = node.config.advertised.clone();
+    let endpoint = advertised
+        .filter(|_| node.config.internal_port != Some(local.port()))
         .unwrap_or_else(|| Address { host: local.ip().to_canonical().to_string(), port: local.port() });
     debug!(%peer, %endpoint, "connection opened");
     let mut wire = Wire { stream, input: BytesMut::with_capacity(BUFFER), max_idle: node.config.max_idle };
@@ -88,7 +90,8 @@ pub(crate) async fn serve(node: &Node, stream: TcpStream, peer: SocketAddr) -> R
             output = BytesMut::with_capacity(BUFFER);
         }
         let wants_answer = tokio::select! {
-            // In this order, what can be answered at once is, even to a client that has said its last word.
+            // The answer comes first: a client that has closed its sending side still gets what is ready at
+            // once.
             biased;
             wants_answer = answer(node, frame, peer, &endpoint, &mut output) => wants_answer?,
             () = wire.hung_up() => return Ok(()),
@@ -108,7 +111,8 @@ struct Wire {
 }
 
 impl Wire {
-    /// The next request without its length; `None` where the client has hung up between two.
+    /// Reads the next request without its length. `None` means that the client has hung up between two
+    /// requests.
     async fn read_frame(&mut self) -> Result<Option<Bytes>, Ended> {
         while self.input.len() < LENGTH {
             if !self.read_more(LENGTH).await? {
@@ -126,17 +130,18 @@ impl Wire {
         Ok(Some(self.input.split_to(length).freeze()))
     }
 
-    /// Reads what there is, towards `wanted` bytes; `false` at the end.
+    /// Reads what has arrived, towards `wanted` bytes. Returns `false` at the end of the stream.
     async fn read_more(&mut self, wanted: usize) -> Result<bool, Ended> {
-        // As much again as has come: a long request doubles the buffer a few times instead of growing it packet by packet, and
-        // an announced length alone takes no memory.
+        // The buffer grows by as much as has arrived: a long request doubles it a few times instead of
+        // growing it packet by packet, and an announced length alone takes no memory.
         let missing = wanted.saturating_sub(self.input.len());
         self.input.reserve(missing.min(self.input.len()).max(BUFFER));
         let read = timeout(self.max_idle, self.stream.read_buf(&mut self.input)).await;
         Ok(read.map_err(|_| Ended::Idle(self.max_idle))?? > 0)
     }
 
-    /// Waits until the client has hung up; in vain where it has sent more, since the end lies behind that.
+    /// Waits until the client has hung up. If the client has sent more, it waits for ever, since the end
+    /// comes after those bytes.
     async fn hung_up(&self) {
         match self.stream.peek(&mut [0]).await {
             Ok(sent) if sent > 0 => pending().await,
@@ -154,7 +159,7 @@ fn cut_off() -> Ended {
     Ended::Io(io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Answers one request into `output`; `false` where the client wants no answer.
+/// Writes the answer to one request into `output`. Returns `false` if the client wants no answer.
 async fn answer(
     node: &Node,
     mut frame: Bytes,
@@ -171,7 +176,8 @@ async fn answer(
     let known = api::find(key).ok_or(Ended::Unsupported { key, version })?;
     if !known.versions.contains(&version) {
         return if known.key == ApiKey::ApiVersions {
-            // A client that asks in a version from the future is answered in the first, which every client understands.
+            // A client that asks in a newer version gets the answer of the first version, which every client
+            // understands.
             let versions = requests::api_versions::unsupported();
             encode(known, 0, correlation_id, &ResponseKind::ApiVersions(versions), output).map(|()| true)
         } else {

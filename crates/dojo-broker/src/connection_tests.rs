@@ -1,20 +1,23 @@
-//! Requests that are cut off, garbled, or no requests at all: each is answered or refused, and none of them ends in a panic.
+//! Requests that are cut off, garbled, or no requests at all: each is answered or refused, and none causes a
+//! panic.
 
-use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
-use std::pin::pin;
-use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
-
+use super::*;
+use crate::{
+    api::APIS,
+    config::{Config, TopicConfig},
+    samples::samples,
+};
 use bytes::BytesMut;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    sync::LazyLock,
+    task::{Context, Poll, Waker},
+};
 use tokio::runtime::{Builder, Runtime};
-
-use super::*;
-use crate::api::APIS;
-use crate::config::{Config, TopicConfig};
-use crate::requests::sweep::samples;
 
 fn node() -> Node {
     Node::new(Config { topics: vec![TopicConfig::new("orders", 2)], ..Config::default() }).unwrap()
@@ -32,11 +35,11 @@ fn header(key: ApiKey, version: i16) -> BytesMut {
     frame
 }
 
-/// What becomes of a request; `None` where the answer has to wait, be it for something that never comes.
+/// Returns the outcome of a request; `None` if its answer has to wait, perhaps for ever.
 fn outcome(node: &Node, frame: Bytes) -> Option<Result<bool, Ended>> {
     static RUNTIME: LazyLock<Runtime> =
         LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
-    // Whoever waits sets a timer, which needs a runtime to belong to.
+    // An answer that waits sets a timer, which needs a runtime.
     let _entered = RUNTIME.enter();
     let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4711);
     let endpoint = Address { host: "localhost".into(), port: 9092 };
@@ -61,7 +64,7 @@ fn a_request_that_is_cut_off_is_refused_wherever_that_is() {
                 let mut frame = header(api.key, version);
                 request.encode(&mut frame, version).unwrap();
                 let frame = frame.freeze();
-                // Of the header, only what says which request it is: the rest is cut in the same way for all of them.
+                // The part of the header that names the request is left whole; the rest is cut at every byte.
                 for cut in 8..frame.len() {
                     let refused = is_refused(outcome(&node, frame.slice(..cut)));
                     assert!(refused, "{:?} v{version} cut at {cut} of {}", api.key, frame.len());

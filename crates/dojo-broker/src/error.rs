@@ -1,4 +1,4 @@
-//! What can go wrong with the broker as a whole. Clients' mistakes are not errors of the broker: they are answered with
+//! Errors of the broker as a whole. Clients' mistakes are no errors of the broker: they are answered with
 //! Kafka's error codes, see [`refusal`](crate::refusal).
 
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The name to listen on could not be turned into addresses.
+    /// The name to listen on has no address.
     #[error("cannot find an address for `{listen}`: {source}; write host:port, such as localhost:9092")]
     Resolve {
         /// The text as it was given.
@@ -15,7 +15,7 @@ pub enum Error {
         /// What the resolver said.
         source: std::io::Error,
     },
-    /// Another process listens there.
+    /// Another process listens on the address.
     #[error(
         "{address} is in use, so the broker cannot listen on `{listen}`; \
          stop what listens there, or choose another address with BROKER_LISTEN or --broker-listen, such as localhost:9192"
@@ -26,7 +26,7 @@ pub enum Error {
         /// The address that is taken.
         address: SocketAddr,
     },
-    /// The address cannot be listened on for another reason.
+    /// The operating system refuses the address for another reason.
     #[error("cannot listen on `{listen}` ({address}): {source}")]
     Listen {
         /// The text as it was given.
@@ -36,7 +36,7 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A topic of the config cannot exist as it is described.
+    /// A topic of the config has a name, a config or a number of partitions that Kafka would refuse.
     #[error("topic `{name}` of the broker's config is refused: {reason}")]
     Topic {
         /// The topic's name.
@@ -44,7 +44,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A listener that was handed in does not know its own address.
+    /// A listener doesn't know its own address.
     #[error("cannot serve on a listener that has no address: {0}")]
     Listener(#[source] std::io::Error),
 }

@@ -1,29 +1,31 @@
-//! A look at a request before it is decoded: do its lists fit into its bytes?
+//! Checks, before a request is decoded, that its lists fit into its bytes.
 //!
-//! A list says its length first, and a decoder that believes it reserves that much memory: a request of twenty bytes could ask
-//! for hundreds of gigabytes, which the operating system answers by ending the process. So the broker first walks over a
-//! request, reserving nothing, and lets only those through whose every item is there.
+//! A list begins with its length, and a decoder that believes it reserves that much memory: a request of
+//! twenty bytes could ask for hundreds of gigabytes, upon which the operating system kills the process. So
+//! the broker first walks over a request without reserving anything, and refuses it unless every item is
+//! there.
 
 use std::ops::RangeInclusive;
 
-/// How many items all lists of one request may have together. Each becomes a structure of up to some hundred bytes.
+/// How many items all lists of one request may have together. Each becomes a structure of at most a few
+/// hundred bytes.
 const MAX_ITEMS: usize = 100_000;
 
-/// The longest string in bytes, as in Kafka: newer requests could announce longer ones, which nobody needs for a name.
+/// The longest string, in bytes, as in Kafka. Newer requests could announce longer ones, which no name needs.
 const MAX_TEXT: usize = i16::MAX as usize;
 
-/// How a piece of a request is laid out.
+/// The layout of a piece of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Layout {
-    /// So many bytes.
+    /// This number of bytes.
     Fixed(usize),
-    /// A string, or none.
+    /// A string or null.
     Text,
-    /// Bytes, or none.
+    /// Bytes or null.
     Blob,
-    /// A list, or none, of things laid out like this.
+    /// A list, or null, of pieces with this layout.
     List(&'static Layout),
-    /// A structure that may be missing, said by a byte before it.
+    /// A structure that may be missing; a byte before it says whether it is there.
     Maybe(&'static Layout),
     /// Fields one after another.
     Struct(&'static [Field]),
@@ -56,7 +58,7 @@ pub(crate) const fn between(first: i16, last: i16, layout: Layout) -> Field {
     Field { versions: first..=last, layout }
 }
 
-/// What is wrong with a request's layout.
+/// Why a request's layout is wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Malformed {
     #[error("the request ends in the middle of a field")]
@@ -67,11 +69,11 @@ pub(crate) enum Malformed {
     TooManyItems,
 }
 
-/// Walks over the body of a request. `flexible` requests (KIP-482) write lengths as varints and end every structure with
-/// fields that may be unknown.
+/// Walks over the body of a request. `flexible` requests (KIP-482) write lengths as varints and end every
+/// structure with fields that may be unknown.
 ///
 /// # Errors
-/// Where a field ends after the request does, or there are too many of them.
+/// If a field ends after the request does, or if there are too many items.
 pub(crate) fn check_layout(
     body: &[u8],
     fields: &[Field],
@@ -81,7 +83,7 @@ pub(crate) fn check_layout(
     walk(body, fields, version, flexible).map(|_| ())
 }
 
-/// How many bytes are left behind the last field.
+/// Returns how many bytes are left after the last field.
 fn walk(body: &[u8], fields: &[Field], version: i16, flexible: bool) -> Result<usize, Malformed> {
     let mut walker = Walker { left: body, version, flexible, items: 0 };
     walker.fields(fields)?;
@@ -156,7 +158,7 @@ impl Walker<'_> {
         Ok(*bytes)
     }
 
-    /// The length of a list or of bytes; none counts as 0.
+    /// Reads the length of a list or of bytes; null counts as 0.
     fn length(&mut self) -> Result<usize, Malformed> {
         if self.flexible {
             return self.compact_length();
@@ -174,7 +176,7 @@ impl Walker<'_> {
         }
     }
 
-    /// One more than the length; 0 for none.
+    /// Reads a length that is written as one more than it is; 0 stands for null.
     fn compact_length(&mut self) -> Result<usize, Malformed> {
         Ok(self.varint()?.saturating_sub(1))
     }

@@ -1,11 +1,8 @@
-use bytes::BytesMut;
-use kafka_protocol::messages::RequestKind;
-use kafka_protocol::protocol::Decodable;
-use proptest::prelude::*;
-
 use super::*;
-use crate::api::APIS;
-use crate::requests::sweep::samples;
+use crate::{api::APIS, samples::samples};
+use bytes::BytesMut;
+use kafka_protocol::{messages::RequestKind, protocol::Decodable};
+use proptest::prelude::*;
 
 #[test]
 fn every_layout_ends_where_the_request_does() {
@@ -57,7 +54,7 @@ fn the_items_of_all_lists_are_counted_together() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// What passes the check is decoded without a panic and without memory that is not there.
+    /// A request that passes the check is decoded without a panic and without excessive memory.
     #[test]
     fn random_bytes_are_either_refused_or_decoded(
         which in any::<prop::sample::Index>(),
@@ -73,7 +70,7 @@ proptest! {
         }
     }
 
-    /// Requests that were whole once and had some bytes overwritten.
+    /// Valid requests with some bytes overwritten.
     #[test]
     fn garbled_requests_are_either_refused_or_decoded(
         which in any::<prop::sample::Index>(),
@@ -99,7 +96,7 @@ proptest! {
         }
     }
 
-    /// A header of random bytes is decoded or refused, too.
+    /// A header of random bytes is decoded or refused.
     #[test]
     fn a_random_header_is_either_refused_or_decoded(header in prop::collection::vec(any::<u8>(), 0..40), flexible: bool) {
         let version = if flexible { 2 } else { 1 };

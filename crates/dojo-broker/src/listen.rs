@@ -1,24 +1,25 @@
 //! From a text such as `localhost:9092` to listening sockets.
 //!
-//! A name may stand for several addresses: `localhost` is usually both `::1` and `127.0.0.1`. Clients try them in an order of
-//! their own, and one that finds the first closed logs an error and waits before it tries the next, so the broker listens on all.
-
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-
-use tokio::net::{TcpListener, lookup_host};
+//! A name can stand for several addresses: `localhost` is usually both `::1` and `127.0.0.1`. Clients try the
+//! addresses in an order of their own, and one that finds the first address closed logs an error and waits
+//! before it tries the next. So the broker listens on all of them.
 
 use crate::error::Error;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+use tokio::net::{TcpListener, lookup_host};
 
-/// How often a free port is looked for that is free at every address of a name.
+/// How many times to look for a port that is free at every address of a name.
 const ATTEMPTS: usize = 20;
 
-/// Listens on every address that `listen` (`host:port`) stands for and this machine has. With port 0, a free port is chosen, the
-/// same for all of them.
+/// Listens on every address of this machine that `listen` (`host:port`) stands for. Port 0 picks a free port,
+/// the same for all addresses.
 ///
 /// # Errors
-/// [`Error::Resolve`] where the text is no address, [`Error::AddressInUse`] where one of the addresses is taken,
-/// [`Error::Listen`] where none of them can be listened on.
+/// [`Error::Resolve`] if the text isn't an address, [`Error::AddressInUse`] if one of the addresses is taken,
+/// [`Error::Listen`] if the machine can't listen on any of them.
 pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, Error> {
     let resolve = |source| Error::Resolve { listen: listen.to_owned(), source };
     let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -34,17 +35,18 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, Error> {
     let mut attempt = 1;
     loop {
         match bind_all(listen, &ips, port).await {
-            // A port that was free at the first address need not be free at the next.
+            // A port that is free at the first address may be taken at the next.
             Err(Error::AddressInUse { .. }) if port == 0 && attempt < ATTEMPTS => attempt += 1,
             outcome => return outcome,
         }
     }
 }
 
-/// The `bootstrap.servers` for listeners that [`bind`] gave: their addresses, separated by commas.
+/// Returns the `bootstrap.servers` for listeners that [`bind`] returned: their addresses, separated by
+/// commas.
 ///
 /// # Errors
-/// [`Error::Listener`] where the operating system does not tell a listener's address.
+/// [`Error::Listener`] if a listener doesn't know its address.
 pub fn bootstrap_servers(listeners: &[TcpListener]) -> Result<String, Error> {
     let addresses: Result<Vec<String>, io::Error> =
         listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect();
@@ -64,7 +66,7 @@ async fn bind_all(listen: &str, ips: &[IpAddr], mut port: u16) -> Result<Vec<Tcp
             Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
                 return Err(Error::AddressInUse { listen: listen.to_owned(), address });
             }
-            // A machine without IPv6 may still have a name for `::1`.
+            // A machine without IPv6 can still have a name for `::1`.
             Err(source) => unavailable = Some(Error::Listen { listen: listen.to_owned(), address, source }),
         }
     }
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused() {
+    async fn a_text_that_is_not_an_address_is_refused() {
         for text in ["", "no-port", "127.0.0.1:banana"] {
             assert!(matches!(bind(text).await, Err(Error::Resolve { .. })), "{text}");
         }

@@ -1,65 +1,99 @@
-//! A partition that many connections use at once: its log behind a lock, and the fetches that wait for it to grow.
+//! A partition that many connections use at once: its log behind a lock, and the fetches that wait for it to
+//! grow.
 //!
-//! A consumer at the end of the log does not ask again and again; its fetch waits here (a "long poll"), and an append wakes
+//! A consumer at the end of the log doesn't poll; its fetch waits here (a "long poll"), and an append wakes
 //! exactly the fetches that wait for this partition.
 
-use std::sync::{Arc, Mutex, Weak};
-
+use crate::{
+    log::{Appended, Checked, Log, Marker, Policy, compaction::Work},
+    refusal::Refusal,
+};
+use parking_lot::Mutex;
+use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
-
-use crate::lock::lock;
-use crate::log::{Appended, Checked, Log, Marker, Policy};
-use crate::refusal::Refusal;
 
 /// One partition of a topic.
 #[derive(Debug)]
 pub(crate) struct Partition {
     log: Mutex<Log>,
-    /// Fetches that are over are gone, which their weak references tell.
+    /// Held during a compaction, so that a second one waits for the result. Taken before `log`.
+    compacting: Mutex<()>,
+    /// Weak, so that a fetch that is over takes no memory.
     watchers: Mutex<Vec<Weak<Notify>>>,
 }
 
 impl Partition {
     pub(crate) fn new(max_bytes: usize, policy: Policy) -> Self {
-        Self { log: Mutex::new(Log::new(max_bytes, policy)), watchers: Mutex::default() }
+        Self {
+            log: Mutex::new(Log::new(max_bytes, policy)),
+            compacting: Mutex::default(),
+            watchers: Mutex::default(),
+        }
     }
 
-    /// Appends a batch and wakes who waits for it.
+    /// Appends a batch and wakes the fetches that wait for it.
     ///
     /// # Errors
-    /// As [`Log::append`].
+    /// See [`Log::append`].
     pub(crate) fn append(&self, batch: Checked) -> Result<Appended, Refusal> {
-        let appended = lock(&self.log).append(batch)?;
+        let appended = self.log.lock().append(batch)?;
         self.wake();
         Ok(appended)
     }
 
-    /// Ends a producer's transaction, and wakes who waits for what it wrote.
+    /// Ends a producer's transaction, and wakes the fetches that wait for its records.
     pub(crate) fn end_transaction(&self, marker: &Marker) {
-        lock(&self.log).end_transaction(marker);
+        self.log.lock().end_transaction(marker);
         self.wake();
     }
 
-    /// What the topic asks for from now on.
+    /// Sets what the topic's configs ask for.
     pub(crate) fn configure(&self, policy: Policy) {
-        lock(&self.log).configure(policy);
+        self.log.lock().configure(policy);
     }
 
-    /// Looks at the log. Whatever takes long belongs outside, since it keeps every producer of the partition waiting.
+    /// Reads from the log under its lock. Producers wait for the lock, so slow work belongs outside.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&Log) -> T) -> T {
-        at(&lock(&self.log))
+        at(&self.log.lock())
     }
 
-    /// Changes the log so that it has less in it, which nobody waits for.
+    /// Changes the log without adding to it, so no fetch is woken.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
-        change(&mut lock(&self.log))
+        change(&mut self.log.lock())
     }
 
-    /// Offset and timestamp of the first record at or after `timestamp`, milliseconds since 1970.
+    /// Compacts the log if enough of it is new. Returns whether there was anything to do.
+    pub(crate) fn compact(&self, now_ms: i64) -> bool {
+        let _alone = self.compacting.lock();
+        let Some(work) = self.look(|log| log.compaction_due(now_ms)) else { return false };
+        self.finish(&work, now_ms);
+        true
+    }
+
+    /// Compacts a log that has no room for a batch of this size. The time grows with the log. Returns whether there may
+    /// be room now, thanks to this compaction or to another one that it waited for.
+    pub(crate) fn make_room_for(&self, bytes: usize, now_ms: i64) -> bool {
+        let _alone = self.compacting.lock();
+        if !self.look(|log| log.lacks_room_for(bytes)) {
+            return true;
+        }
+        let Some(work) = self.change(|log| log.compaction_for_room(now_ms)) else { return false };
+        self.finish(&work, now_ms);
+        true
+    }
+
+    fn finish(&self, work: &Work, now_ms: i64) {
+        let done = work.done(now_ms);
+        self.change(|log| log.install(done));
+    }
+
+    /// Finds the first record at or after `timestamp`, in milliseconds since 1970. Returns its offset and
+    /// timestamp.
     pub(crate) fn offset_at(&self, timestamp: i64) -> Option<(i64, i64)> {
         let start = self.look(Log::start);
         let mut from = start;
-        // Records before the start may share a batch with later ones, and that batch's time may be theirs alone.
+        // Records before the start can share a batch with later ones, and the batch's time can be theirs
+        // alone.
         while let Some(batch) = self.look(|log| log.batch_at(timestamp, from)) {
             let found = batch.first_at(timestamp, start);
             if found.is_some() {
@@ -70,19 +104,19 @@ impl Partition {
         None
     }
 
-    /// From now on, `watcher` is notified once when the partition changes, however often it asked for it. Whoever calls this has to look at the partition
-    /// again afterwards: it may have changed just before.
+    /// Notifies `watcher` once when the partition changes, however many times it was registered. The caller
+    /// has to look at the partition again afterwards, since it may have changed just before.
     pub(crate) fn watch(&self, watcher: &Arc<Notify>) {
         let watcher = Arc::downgrade(watcher);
-        let mut watchers = lock(&self.watchers);
+        let mut watchers = self.watchers.lock();
         watchers.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&watcher));
         watchers.push(watcher);
     }
 
     /// Wakes every fetch that waits here: the log has grown, or the topic is gone.
     pub(crate) fn wake(&self) {
-        for watcher in lock(&self.watchers).drain(..).filter_map(|watcher| watcher.upgrade()) {
-            // A permit is kept for a fetch that is between looking and waiting.
+        for watcher in self.watchers.lock().drain(..).filter_map(|watcher| watcher.upgrade()) {
+            // The notification is kept for a fetch that is between looking and waiting.
             watcher.notify_one();
         }
     }
@@ -99,11 +133,11 @@ mod tests {
         for _ in 0..100 {
             partition.watch(&Arc::new(Notify::new()));
         }
-        assert_eq!(lock(&partition.watchers).len(), 1);
+        assert_eq!(partition.watchers.lock().len(), 1);
         let fetch = Arc::new(Notify::new());
         for _ in 0..100 {
             partition.watch(&fetch);
         }
-        assert_eq!(lock(&partition.watchers).len(), 1, "a fetch may name a partition many times");
+        assert_eq!(partition.watchers.lock().len(), 1, "a fetch may name a partition many times");
     }
 }

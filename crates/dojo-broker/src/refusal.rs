@@ -1,12 +1,11 @@
-//! How the broker says no: one of Kafka's error codes and a sentence for a person.
+//! A refusal: one of Kafka's error codes and a sentence for a person.
 //!
-//! Most answers have room for both; where the protocol has room for the code alone, the sentence is dropped. The codes are
-//! listed at <https://kafka.apache.org/protocol#protocol_error_codes>.
+//! Most answers have room for both. Where the protocol only has room for the code, the sentence is dropped.
+//! The codes are listed at <https://kafka.apache.org/protocol#protocol_error_codes>.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::{ResponseError, protocol::StrBytes};
 
-/// A request, or a part of one, that was not granted.
+/// Why a request, or a part of one, is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) error: ResponseError,
@@ -18,7 +17,7 @@ impl Refusal {
         Self { error, message: message.into() }
     }
 
-    /// The sentence in the form that the protocol's messages take.
+    /// Returns the sentence in the protocol's type.
     pub(crate) fn text(&self) -> Option<StrBytes> {
         Some(StrBytes::from_string(self.message.clone()))
     }

@@ -1,34 +1,34 @@
-//! Kafka's topic configs: which there are, what each may be, and what it is where nobody set it.
+//! Kafka's topic configs: their names, their possible values, and their defaults.
 //!
-//! The list is that of Apache Kafka 4.x (<https://kafka.apache.org/documentation/#topicconfigs>), so that a topic created here
-//! can be created there, and the other way round. Most only describe how a disk is used or how replicas are kept; this broker
-//! accepts, checks and shows them. Those it acts on are in [`Rules`] and [`Policy`].
+//! The list is that of Apache Kafka 4.x (<https://kafka.apache.org/documentation/#topicconfigs>), so that a
+//! topic that can be created here can be created there, and the other way round. Most configs describe how
+//! disks are used or how replicas are kept; this broker accepts, checks and shows them. The configs that it
+//! acts on are in [`Rules`] and [`Policy`].
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
-
+use crate::{
+    log::{Codec, Compaction, Compression, Policy, Retention, Rules},
+    refusal::Refusal,
+};
 use kafka_protocol::ResponseError;
+use std::{collections::BTreeMap, fmt::Display};
 
-use crate::log::{Codec, Compaction, Compression, Policy, Retention, Rules};
-use crate::refusal::Refusal;
-
-/// What a value has to be.
+/// The values that a config can have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Boolean,
-    /// A whole number between the two, both included; `i32` on the wire.
+    /// A whole number within these bounds; `i32` on the wire.
     Int(i64, i64),
-    /// A whole number between the two, both included, or -1; `i32` on the wire.
+    /// A whole number within these bounds, or -1; `i32` on the wire.
     IntOrDefault(i64, i64),
-    /// A whole number, at least that; `i64` on the wire.
+    /// A whole number, at least this; `i64` on the wire.
     Long(i64),
-    /// A number between 0 and 1.
+    /// A number from 0 to 1.
     Ratio,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Some of these words, or none of them, separated by commas.
+    /// Any of these words, or none, separated by commas.
     List(&'static [&'static str]),
-    /// Pairs of partition and broker, as `0:1,1:1`, or `*` for all.
+    /// Pairs of partition and broker, such as `0:1,1:1`, or `*` for all.
     Replicas,
 }
 
@@ -49,7 +49,7 @@ const fn config(name: &'static str, synonym: &'static str, default: &'static str
 const I32: i64 = i32::MAX as i64;
 const FOREVER: &str = "9223372036854775807";
 
-/// Every config there is, by name.
+/// Every config, by name.
 pub(crate) const DEFINITIONS: &[Definition] = &[
     config("cleanup.policy", "log.cleanup.policy", "delete", Kind::List(&["compact", "delete"])),
     config("compression.gzip.level", "compression.gzip.level", "-1", Kind::IntOrDefault(1, 9)),
@@ -107,7 +107,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
 ];
 
 impl Definition {
-    /// A value that was checked, as it is shown: numbers as numbers are written, lists without spaces.
+    /// Returns a checked value as it is shown: numbers in their shortest form, lists without spaces.
     fn canonical(&self, value: &str) -> String {
         let trimmed = value.trim();
         match self.kind {
@@ -127,7 +127,7 @@ impl Definition {
     }
 
     /// # Errors
-    /// `INVALID_CONFIG`, with what is wrong about `value`.
+    /// `INVALID_CONFIG`, with what is wrong with `value`.
     fn check(&self, value: &str) -> Result<(), Refusal> {
         let invalid = |value: &str, fault: String| {
             Err(Refusal::new(
@@ -212,12 +212,12 @@ impl Default for TopicSettings {
     }
 }
 
-/// A config as a topic has it.
+/// One config of a topic.
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
     pub(crate) definition: &'static Definition,
     pub(crate) value: &'a str,
-    /// Whether it was set for this topic.
+    /// Whether the config was set for this topic.
     pub(crate) is_set: bool,
 }
 
@@ -225,7 +225,7 @@ impl TopicSettings {
     /// Checks the configs that were given for a topic.
     ///
     /// # Errors
-    /// `INVALID_CONFIG`, with the name of the config at fault.
+    /// `INVALID_CONFIG`, with the name of the config that is wrong.
     pub(crate) fn new(mut set: BTreeMap<String, String>) -> Result<Self, Refusal> {
         for (name, value) in &mut set {
             let Some(definition) = DEFINITIONS.iter().find(|definition| definition.name == name) else {
@@ -247,22 +247,22 @@ impl TopicSettings {
         Self { set, rules, policy }
     }
 
-    /// What was set for the topic, by name: to be changed and checked again.
+    /// Returns the configs that were set for the topic, by name.
     pub(crate) fn set(&self) -> &BTreeMap<String, String> {
         &self.set
     }
 
-    /// What batches written to the topic have to be like.
+    /// Returns what the topic asks of batches that are written to it.
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// What becomes of batches that are stored.
+    /// Returns what the topic asks of its logs.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Every config there is, as it is for this topic.
+    /// Returns every config, with its value for this topic.
     pub(crate) fn all(&self) -> impl Iterator<Item = Setting<'_>> {
         DEFINITIONS.iter().map(|definition| {
             let set = self.set.get(definition.name);
@@ -279,7 +279,7 @@ impl TopicSettings {
 struct Values<'a>(&'a BTreeMap<String, String>);
 
 impl Values<'_> {
-    /// What was set, or else the default.
+    /// Returns the value that was set, or else the default.
     fn text(&self, name: &str) -> &str {
         let default = || DEFINITIONS.iter().find(|known| known.name == name).map(|known| known.default);
         self.0.get(name).map(String::as_str).or_else(default).unwrap_or_default().trim()
@@ -289,7 +289,7 @@ impl Values<'_> {
         self.text(name).parse().unwrap_or_default()
     }
 
-    /// `None` for -1, which stands for no limit.
+    /// Returns `None` for -1, which means no limit.
     fn limit(&self, name: &str) -> Option<i64> {
         Some(self.number(name)).filter(|limit| *limit >= 0)
     }
@@ -303,7 +303,7 @@ impl Values<'_> {
     }
 
     /// # Errors
-    /// `INVALID_CONFIG` where each value may be but not this one with the others, or not on this broker.
+    /// `INVALID_CONFIG` if values contradict each other, or ask for what this broker doesn't have.
     fn check_together(&self) -> Result<(), Refusal> {
         let (least, most) = (self.number("min.compaction.lag.ms"), self.number("max.compaction.lag.ms"));
         let invalid = |message: String| Err(Refusal::new(ResponseError::InvalidConfig, message));
@@ -322,7 +322,7 @@ impl Values<'_> {
         Ok(())
     }
 
-    /// `None`: whatever the producer chose.
+    /// Returns `None` if the producer chooses.
     fn codec(&self) -> Option<Codec> {
         match self.text("compression.type") {
             "uncompressed" => Some(Codec::None),

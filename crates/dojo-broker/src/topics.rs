@@ -1,43 +1,52 @@
-//! The topics: which there are, and what each is made of.
+//! The topics of the broker.
 //!
-//! A topic is looked up by its name or, in newer requests, by an id that a topic of the same name created later does not share.
-//! Topics are read on every request and changed hardly ever, hence the read-write lock; a topic itself never changes, so
-//! whoever has looked one up goes on without the lock. More partitions or other configs are a new [`Topic`] around the same
-//! partitions, in the old one's place, and hold for whoever looks it up next.
+//! A topic is found by its name or, in newer requests, by its id; a topic of the same name that is created
+//! later has another id. Topics are read on every request and rarely changed, so they are behind a read-write
+//! lock. A [`Topic`] itself never changes, so a request that has looked it up goes on without the lock. A
+//! change of its partitions or configs puts a new [`Topic`] with the same partitions in its place, which the
+//! next look-up finds.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock};
-
+use crate::{partition::Partition, refusal::Refusal, topic_config::TopicSettings};
 use kafka_protocol::ResponseError;
+use parking_lot::RwLock;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use uuid::Uuid;
 
-use crate::lock::{read, write};
-use crate::partition::Partition;
-use crate::refusal::Refusal;
-use crate::topic_config::TopicSettings;
-
-/// The longest name a topic may have; it would be a folder's name on a broker with a disk.
+/// The longest name of a topic; on a broker with a disk it is a folder's name.
 const MAX_NAME: usize = 249;
 
-/// A topic as it is until it is changed.
+/// A topic, until its next change.
 #[derive(Debug)]
 pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) id: Uuid,
     pub(crate) settings: TopicSettings,
     pub(crate) partitions: Vec<Arc<Partition>>,
+    /// Whether the log has said that a partition is full. Shared by all versions of the topic.
+    is_full_said: Arc<AtomicBool>,
 }
 
 impl Topic {
-    /// The partition with this number.
+    /// Returns the partition with this number.
     pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)
     }
 
-    /// How many partitions are to be added so that there are `total`, at least one.
+    /// Returns true once, for the first time that a partition is full.
+    pub(crate) fn is_first_to_be_full(&self) -> bool {
+        !self.is_full_said.swap(true, Ordering::Relaxed)
+    }
+
+    /// Returns how many partitions have to be added to have `total`; at least one.
     ///
     /// # Errors
-    /// `INVALID_PARTITIONS`: partitions can be added and nothing else.
+    /// `INVALID_PARTITIONS` if none has to be added.
     pub(crate) fn missing(&self, total: i32) -> Result<usize, Refusal> {
         let present = self.partitions.len();
         let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidPartitions, message));
@@ -66,35 +75,35 @@ struct Index {
 
 impl Topics {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
-        read(&self.index).by_name.get(name).cloned()
+        self.index.read().by_name.get(name).cloned()
     }
 
     pub(crate) fn by_id(&self, id: &Uuid) -> Option<Arc<Topic>> {
-        let index = read(&self.index);
+        let index = self.index.read();
         index.by_name.get(index.names.get(id)?).cloned()
     }
 
-    /// All topics, by name.
+    /// Returns all topics, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
-        read(&self.index).by_name.values().cloned().collect()
+        self.index.read().by_name.values().cloned().collect()
     }
 
     pub(crate) fn has_partition(&self, topic: &str, partition: i32) -> bool {
         self.get(topic).is_some_and(|topic| topic.partition(partition).is_some())
     }
 
-    /// Says why no topic of this name can be created, where that is so.
+    /// Checks that a topic of this name can be created.
     ///
     /// # Errors
     /// `INVALID_TOPIC_EXCEPTION` or `TOPIC_ALREADY_EXISTS`.
     pub(crate) fn check_new_name(&self, name: &str) -> Result<(), Refusal> {
-        check_free(&read(&self.index), name)
+        check_free(&self.index.read(), name)
     }
 
-    /// Creates a topic whose partitions may take `max_bytes` of memory each.
+    /// Creates a topic whose partitions can take `max_bytes` of memory each.
     ///
     /// # Errors
-    /// As [`Topics::check_new_name`].
+    /// See [`Topics::check_new_name`].
     pub(crate) fn create(
         &self,
         name: &str,
@@ -102,21 +111,27 @@ impl Topics {
         settings: TopicSettings,
         max_bytes: usize,
     ) -> Result<Arc<Topic>, Refusal> {
-        let mut index = write(&self.index);
+        let mut index = self.index.write();
         check_free(&index, name)?;
         let new = |_| Arc::new(Partition::new(max_bytes, *settings.policy()));
         let partitions = (0..partitions).map(new).collect();
-        let topic = Arc::new(Topic { name: name.to_owned(), id: Uuid::new_v4(), settings, partitions });
+        let topic = Arc::new(Topic {
+            name: name.to_owned(),
+            id: Uuid::new_v4(),
+            settings,
+            partitions,
+            is_full_said: Arc::default(),
+        });
         index.names.insert(topic.id, name.to_owned());
         index.by_name.insert(name.to_owned(), topic.clone());
         Ok(topic)
     }
 
-    /// Replaces the configs of a topic by what `change` makes of the present ones. Nobody else changes them in between, so two
-    /// who each add to a list both find their way into it.
+    /// Replaces the configs of a topic by what `change` makes of the present ones. Changes don't overlap, so
+    /// if two clients each add to a list, both additions stay.
     ///
     /// # Errors
-    /// `UNKNOWN_TOPIC_OR_PARTITION`, or what `change` refuses; the topic is then as it was.
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, or the refusal of `change`; the topic then stays as it was.
     pub(crate) fn configure(
         &self,
         name: &str,
@@ -132,15 +147,16 @@ impl Topics {
                 id: topic.id,
                 settings,
                 partitions: topic.partitions.clone(),
+                is_full_said: topic.is_full_said.clone(),
             })
         })
     }
 
-    /// Adds partitions to a topic until there are `total`, which may take `max_bytes` of memory each. Records stay where they
-    /// are, so the same key may go to another partition from now on.
+    /// Adds partitions to a topic until it has `total`, each of which can take `max_bytes` of memory. Records
+    /// stay where they are, so the next records of a key can go to another partition.
     ///
     /// # Errors
-    /// `UNKNOWN_TOPIC_OR_PARTITION`, or `INVALID_PARTITIONS` where the topic has as many already or more.
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, or `INVALID_PARTITIONS` if the topic has as many already or more.
     pub(crate) fn add_partitions(
         &self,
         name: &str,
@@ -151,7 +167,13 @@ impl Topics {
             let new = |_| Arc::new(Partition::new(max_bytes, *topic.settings.policy()));
             let mut partitions = topic.partitions.clone();
             partitions.extend((0..topic.missing(total)?).map(new));
-            Ok(Topic { name: topic.name.clone(), id: topic.id, settings: topic.settings.clone(), partitions })
+            Ok(Topic {
+                name: topic.name.clone(),
+                id: topic.id,
+                settings: topic.settings.clone(),
+                partitions,
+                is_full_said: topic.is_full_said.clone(),
+            })
         })
     }
 
@@ -160,7 +182,7 @@ impl Topics {
         name: &str,
         change: impl FnOnce(&Topic) -> Result<Topic, Refusal>,
     ) -> Result<Arc<Topic>, Refusal> {
-        let mut index = write(&self.index);
+        let mut index = self.index.write();
         let topic = index.by_name.get_mut(name).ok_or_else(|| {
             Refusal::new(
                 ResponseError::UnknownTopicOrPartition,
@@ -171,10 +193,10 @@ impl Topics {
         Ok(topic.clone())
     }
 
-    /// Deletes a topic and wakes whoever waits for its partitions. `None`: there was none.
+    /// Deletes a topic and wakes the fetches that wait for it. Returns `None` if there was no such topic.
     pub(crate) fn delete(&self, name: &str) -> Option<Arc<Topic>> {
         let topic = {
-            let mut index = write(&self.index);
+            let mut index = self.index.write();
             let topic = index.by_name.remove(name)?;
             index.names.remove(&topic.id);
             topic
@@ -194,7 +216,7 @@ fn check_free(index: &Index, name: &str) -> Result<(), Refusal> {
             format!("Topic '{name}' already exists."),
         ));
     }
-    // Metrics names turn dots into underscores, so two such topics could not be told apart there.
+    // Metrics turn dots into underscores, so two such topics would have the same name there.
     let blurred = |byte: u8| if byte == b'.' { b'_' } else { byte };
     let collides = |other: &&String| other.bytes().map(blurred).eq(name.bytes().map(blurred));
     if let Some(other) = index.by_name.keys().find(collides) {
@@ -206,7 +228,7 @@ fn check_free(index: &Index, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Says why a topic cannot have this name, where that is so.
+/// Checks a topic's name.
 ///
 /// # Errors
 /// `INVALID_TOPIC_EXCEPTION`.
@@ -257,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn other_configs_hold_for_who_looks_next_and_keep_the_partitions() {
+    fn changed_configs_are_found_by_the_next_look_up_and_keep_the_partitions() {
         let topics = Topics::default();
         let before = create(&topics, "orders").unwrap();
         let set = [("max.message.bytes".to_owned(), "77".to_owned())].into();

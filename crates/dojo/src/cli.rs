@@ -141,6 +141,14 @@ pub(crate) struct Up {
     #[arg(long, env = "BROKER_LISTEN", default_value = "localhost:9092", value_name = "HOST:PORT", value_parser = parse_address)]
     pub(crate) broker_listen: String,
 
+    /// Address that clients of the embedded broker are told to connect to; by default, the one that they connected to
+    #[arg(long, env = "BROKER_ADVERTISED", value_name = "HOST:PORT")]
+    pub(crate) broker_advertised: Option<dojo_broker::Address>,
+
+    /// How many bytes of records each partition of the embedded broker keeps, at least 2 MiB
+    #[arg(long, env = "BROKER_RETENTION_BYTES", default_value_t = 64 << 20, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(2 << 20..))]
+    pub(crate) broker_retention_bytes: u64,
+
     /// How many notification instances to start
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=20))]
     pub(crate) notifications: u16,

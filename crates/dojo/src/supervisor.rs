@@ -36,7 +36,7 @@ pub(crate) async fn up(
     let port = service::listen(&up.listen).await?.local_addr()?.port();
     let (bootstrap, broker) = match &up.kafka_brokers {
         None => {
-            let broker = Embedded::start(&up.broker_listen, &up.kafka_prefix).await?;
+            let broker = Embedded::start(&up).await?;
             (broker.bootstrap.clone(), Some(broker))
         }
         Some(brokers) => {
@@ -97,10 +97,11 @@ async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
         tracing::warn!("some instances are not running after {seconds} s; see the messages above");
         return;
     }
+    let advertised = plan.up.broker_advertised.as_ref().filter(|_| plan.embedded);
     tracing::info!(
         "the dojo is ready after {:.1} s: page http://{authority}, Kafka {}{}{}; press Ctrl-C to end it",
         begun.elapsed().as_secs_f32(),
-        plan.bootstrap,
+        advertised.map_or_else(|| plan.bootstrap.clone(), ToString::to_string),
         if plan.up.kafka_prefix.is_empty() {
             String::new()
         } else {

@@ -1,14 +1,18 @@
-//! The brokers that are measured, each in a process of its own.
+//! The brokers to measure, each in its own process.
 
 use crate::PATIENCE;
 use kafka_node::{Error, Jars, Node, Options};
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Partitions of every topic.
@@ -55,7 +59,7 @@ impl Broker {
         let topic = |name| NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         runtime.block_on(admin.create_topics(&["volume", "latency", "group"].map(topic), &options)).unwrap();
-        // Apache Kafka answers before every part of it knows the topics.
+        // Apache Kafka answers before all of it knows the topics.
         let begun = Instant::now();
         let consumer: BaseConsumer = self.client().create().unwrap();
         while consumer.fetch_metadata(None, PATIENCE).unwrap().topics().len() < 3 {
@@ -65,14 +69,14 @@ impl Broker {
         self
     }
 
-    /// A client as librdkafka has it by default.
+    /// Returns a client with librdkafka's defaults.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
         config
     }
 
-    /// Resident memory (Linux's `/proc`; elsewhere 0).
+    /// Returns the resident memory (from Linux's `/proc`; elsewhere 0).
     pub fn resident_mib(&self) -> f64 {
         let pid = match &self.process {
             Process::Embedded(child) => child.id(),
@@ -85,7 +89,7 @@ impl Broker {
     }
 }
 
-/// This program again, in another role.
+/// Starts this program again, in another role.
 pub fn role(arguments: &[&str]) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()

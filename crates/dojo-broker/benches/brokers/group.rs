@@ -1,14 +1,22 @@
-//! How long a group takes to share its partitions: two members from the start, a third, and the two again once the third is
-//! killed. Sessions as the dojo's services have them: 6 s, a heartbeat every 2 s.
+//! How long a group takes to share its partitions: two members from the start, with a third, and again two
+//! once the third is killed. Sessions are those of the dojo's services: 6 s, with a heartbeat every 2 s.
 
-use crate::PATIENCE;
-use crate::broker::{Broker, PARTITIONS, role};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::{Broker, PARTITIONS, role},
+};
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 /// In seconds.
 pub struct Times {
@@ -33,11 +41,11 @@ pub fn measure(broker: &Broker) -> Times {
 /// The role of the member that is killed.
 pub fn be_a_member(brokers: &str) {
     let _member = Member::start(brokers);
-    // Nobody waits longer for it.
+    // No measurement waits longer.
     std::thread::sleep(PATIENCE * 2);
 }
 
-/// Seconds until `condition` holds.
+/// Returns the seconds until `condition` holds.
 fn until(condition: impl Fn() -> bool) -> f64 {
     let begun = Instant::now();
     while !condition() {
@@ -47,7 +55,7 @@ fn until(condition: impl Fn() -> bool) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// A member of the group on a thread of its own; it leaves when dropped.
+/// A member of the group on its own thread; it leaves when dropped.
 struct Member {
     owned: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,

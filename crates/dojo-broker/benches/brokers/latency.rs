@@ -1,12 +1,18 @@
-//! From a record's sending to its arrival at a consumer that waits for it.
+//! The time from sending a record to its arrival at a consumer that waits for it.
 
-use crate::PATIENCE;
-use crate::broker::Broker;
-use crate::volume::{Count, next, reader};
-use rdkafka::Message as _;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::Broker,
+    volume::{Count, next, reader},
+};
+use rdkafka::{
+    Message as _,
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const RATE: u32 = 200;
 const WARM_UP: usize = 400;
@@ -20,7 +26,7 @@ pub struct Latency {
 
 pub fn measure(broker: &Broker) -> Latency {
     let consumer = reader(broker, "latency");
-    // Until it has caught up with nothing, the consumer does not wait at the end of the log.
+    // Until it has reached the end of the log once, the consumer doesn't wait there.
     consumer.poll(Duration::from_secs(1));
     let origin = Instant::now();
     let receiving = std::thread::spawn(move || {

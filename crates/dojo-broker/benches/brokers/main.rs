@@ -1,7 +1,7 @@
-//! The embedded broker beside Apache Kafka, on the same work: `cargo bench --package dojo-broker`.
+//! The embedded broker beside Apache Kafka, with the same work: `cargo bench --package dojo-broker`.
 //!
-//! Each is a process of its own, and librdkafka is the client of both. Apache Kafka needs a Java runtime and the jars that
-//! `cargo xtask kafka` fetches; without them the embedded broker is measured alone.
+//! Each has its own process, and librdkafka is the client of both. Apache Kafka needs a Java runtime and the
+//! jars that `cargo xtask kafka` fetches; without them, only the embedded broker is measured.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -17,10 +17,10 @@ mod volume;
 use broker::Broker;
 use std::time::Duration;
 
-/// However slow the machine is, what has not come by then does not come.
+/// What hasn't arrived by then, on any machine, won't arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What one broker reached.
+/// The figures of one broker.
 struct Figures {
     volume: volume::Volume,
     latency: latency::Latency,
@@ -44,7 +44,7 @@ fn main() {
 }
 
 fn measure(broker: &Broker) -> Figures {
-    // The latency first: a broker that has just taken a million records may be busy with them.
+    // The latency comes first: a broker that has just taken a million records may still be busy with them.
     let latency = latency::measure(broker);
     let group = group::measure(broker);
     let volume = volume::measure(broker);

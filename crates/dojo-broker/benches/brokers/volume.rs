@@ -1,14 +1,22 @@
 //! Records a second, in and out: one producer, then one consumer.
 
-use crate::PATIENCE;
-use crate::broker::{Broker, PARTITIONS};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use crate::{
+    PATIENCE,
+    broker::{Broker, PARTITIONS},
+};
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::BorrowedMessage,
+    producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 const RECORDS: u64 = 1_000_000;
 const BYTES: usize = 300;
@@ -19,7 +27,7 @@ pub struct Volume {
     pub read: f64,
 }
 
-/// Counts what was acknowledged.
+/// Counts acknowledged records.
 pub struct Count(pub Arc<AtomicU64>);
 
 impl ClientContext for Count {}
@@ -66,7 +74,7 @@ pub fn measure(broker: &Broker) -> Volume {
     Volume { written: rate(written), read: rate(begun.elapsed()) }
 }
 
-/// A consumer of the whole topic, from its start, without a group.
+/// Returns a consumer of the whole topic, from its start, without a group.
 pub fn reader(broker: &Broker, topic: &str) -> BaseConsumer {
     let consumer: BaseConsumer = broker.client().set("group.id", "reader").create().unwrap();
     let mut partitions = TopicPartitionList::new();
@@ -77,7 +85,7 @@ pub fn reader(broker: &Broker, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// The next record, with patience: a poll may end early with nothing.
+/// Returns the next record. A poll can end early without one.
 pub fn next(consumer: &BaseConsumer) -> BorrowedMessage<'_> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {

@@ -1,9 +1,8 @@
-//! What a group answers: to its members, and to an operator who looks at it.
+//! Answers of a group, to its members and to an operator.
 
+use super::state::State;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-
-use super::State;
 
 /// The answer to a JoinGroup request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,13 +12,13 @@ pub(crate) struct Joined {
     pub(crate) protocol: String,
     pub(crate) leader: String,
     pub(crate) member_id: String,
-    /// For the leader: everyone, with what they want it to know. For others: nobody.
+    /// All members, with their metadata, if the answer goes to the leader; else empty.
     pub(crate) members: Vec<JoinedMember>,
-    /// The leader need not share anything out, what was shared out holds.
+    /// The leader need not assign partitions: the present assignment holds.
     pub(crate) skip_assignment: bool,
 }
 
-/// A member as the leader gets to know it.
+/// A member as the leader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JoinedMember {
     pub(crate) id: String,
@@ -31,7 +30,7 @@ pub(crate) struct JoinedMember {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotJoined {
     pub(crate) error: ResponseError,
-    /// With `MEMBER_ID_REQUIRED`, the id to come back with; else the one the consumer came with.
+    /// With `MEMBER_ID_REQUIRED`, the id to come back with; else the id that the consumer sent.
     pub(crate) member_id: String,
 }
 
@@ -43,7 +42,7 @@ pub(crate) struct Synced {
     pub(crate) assignment: Bytes,
 }
 
-/// What a waiter gets.
+/// The answer to a request that waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reply {
     Join(Result<Joined, NotJoined>),

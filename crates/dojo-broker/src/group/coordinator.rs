@@ -1,26 +1,25 @@
-//! The groups of the broker: a lock for each, the answers on their way, and the clock that ends sessions.
+//! The groups of the broker: a lock for each, the answers to requests that wait, and the timer that ends
+//! sessions.
 //!
-//! The clock sleeps until the next moment at which any group has something to do, and is woken when a group gets an earlier one;
-//! a broker without consumers does nothing at all. Groups that hold nothing end by the same clock, so that names that were tried
-//! once, by mistake or by malice, do not add up.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use kafka_protocol::ResponseError;
-use tokio::sync::oneshot;
-use tokio::time::sleep_until;
+//! The timer sleeps until the next deadline of any group, and wakes up when a group gets an earlier one; a
+//! broker without consumers does nothing at all. The timer also removes groups that hold nothing, so that
+//! names that were used once don't add up.
 
 use super::{Group, Reply, State};
 use crate::alarm::Alarm;
-use crate::lock::lock;
+use kafka_protocol::ResponseError;
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::oneshot, time::sleep_until};
 
-/// How many groups there may be, so that names that are made up do not fill the memory. Kafka has no such limit.
+/// How many groups there can be, so that made-up names don't fill the memory. Kafka has no such limit.
 const MAX_GROUPS: usize = 10_000;
 
-/// The request that waits for a group's reply: the other end of it.
+/// Sends a group's reply to the request that waits for it.
 pub(crate) type Waiter = oneshot::Sender<Reply>;
 
 type Shared = Arc<Mutex<Group<Waiter>>>;
@@ -38,10 +37,10 @@ impl Coordinator {
         Self { groups: Mutex::default(), initial_delay, alarm: Alarm::default() }
     }
 
-    /// Works with a group, which is made if there is none. `None`: there are too many groups already.
+    /// Works with a group, which is created if it doesn't exist. Returns `None` if there are too many groups.
     pub(crate) fn with<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
         let group = {
-            let mut groups = lock(&self.groups);
+            let mut groups = self.groups.lock();
             let full = groups.len() >= MAX_GROUPS;
             match groups.entry(name.to_owned()) {
                 Entry::Occupied(known) => known.get().clone(),
@@ -54,9 +53,9 @@ impl Coordinator {
         Some(self.work(&group, work))
     }
 
-    /// Works with a group, where there is one.
+    /// Works with a group, if it exists.
     pub(crate) fn with_known<T>(&self, name: &str, work: impl FnOnce(&mut Group<Waiter>) -> T) -> Option<T> {
-        let group = lock(&self.groups).get(name).cloned()?;
+        let group = self.groups.lock().get(name).cloned()?;
         Some(self.work(&group, work))
     }
 
@@ -70,27 +69,27 @@ impl Coordinator {
     /// Deletes a group.
     ///
     /// # Errors
-    /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` where it has members.
+    /// `GROUP_ID_NOT_FOUND`, or `NON_EMPTY_GROUP` if it has members.
     pub(crate) fn delete(&self, name: &str) -> Result<(), ResponseError> {
-        let mut groups = lock(&self.groups);
+        let mut groups = self.groups.lock();
         let group = groups.get(name).ok_or(ResponseError::GroupIdNotFound)?;
-        lock(group).delete()?;
+        group.lock().delete()?;
         groups.remove(name);
         Ok(())
     }
 
-    /// Gives every member its whole session again, as the broker begins to serve.
+    /// Gives every member its whole session again, when the broker begins to serve.
     pub(crate) fn resume(&self) {
         self.with_each(|_, group| group.resume(Instant::now()));
     }
 
-    /// Lets time pass for the groups. Never returns: end it by dropping it.
+    /// Ends sessions and groups when their time is up. Never returns: drop it to end it.
     pub(crate) async fn keep_time(&self) {
         loop {
             self.alarm.ring(|| self.next_deadline(), |at| sleep_until(at.into())).await;
             let now = Instant::now();
             for (name, group) in self.all() {
-                if lock(&group).next_deadline().is_some_and(|deadline| deadline <= now) {
+                if group.lock().next_deadline().is_some_and(|deadline| deadline <= now) {
                     let state = self.work(&group, |group| {
                         group.tick(now);
                         group.state()
@@ -103,26 +102,26 @@ impl Coordinator {
         }
     }
 
-    /// Takes out a dead group, unless another is there by now under its name.
+    /// Removes a dead group, unless another group has taken its name.
     fn forget(&self, name: &str, dead: &Shared) {
-        let mut groups = lock(&self.groups);
+        let mut groups = self.groups.lock();
         if groups.get(name).is_some_and(|group| Arc::ptr_eq(group, dead)) {
             groups.remove(name);
         }
     }
 
     fn all(&self) -> Vec<(String, Shared)> {
-        lock(&self.groups).iter().map(|(name, group)| (name.clone(), group.clone())).collect()
+        self.groups.lock().iter().map(|(name, group)| (name.clone(), group.clone())).collect()
     }
 
     fn work<T>(&self, group: &Shared, work: impl FnOnce(&mut Group<Waiter>) -> T) -> T {
         let (result, replies, deadline) = {
-            let mut group = lock(group);
+            let mut group = group.lock();
             let result = work(&mut group);
             (result, group.take_replies(), group.next_deadline())
         };
         for (waiter, reply) in replies {
-            // Whoever waited may have hung up.
+            // The client may have hung up.
             let _ = waiter.send(reply);
         }
         if let Some(deadline) = deadline {
@@ -132,6 +131,6 @@ impl Coordinator {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.all().iter().filter_map(|(_, group)| lock(group).next_deadline()).min()
+        self.all().iter().filter_map(|(_, group)| group.lock().next_deadline()).min()
     }
 }

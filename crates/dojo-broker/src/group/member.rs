@@ -1,10 +1,9 @@
-//! A member of a consumer group, and what it says when it joins.
-
-use std::time::{Duration, Instant};
+//! A member of a consumer group, and its JoinGroup request.
 
 use bytes::Bytes;
+use std::time::{Duration, Instant};
 
-/// What a consumer says when it joins.
+/// A JoinGroup request.
 #[derive(Debug, Clone)]
 pub(crate) struct Join {
     /// Empty at a consumer's first attempt.
@@ -13,31 +12,31 @@ pub(crate) struct Join {
     pub(crate) instance_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
-    /// After how long without a sign of life the member is taken for dead.
+    /// A member that sends no heartbeat for this long is considered dead.
     pub(crate) session_timeout: Duration,
     /// How long the member may take to join again when the group rebalances.
     pub(crate) rebalance_timeout: Duration,
-    /// `consumer`, or something else for what shares partitions without consuming (Kafka Connect).
+    /// `consumer`, or another type, as for Kafka Connect's workers.
     pub(crate) protocol_type: String,
-    /// The ways of sharing partitions that the member knows, the preferred one first, each with what it wants its leader to
-    /// know: for `range` and others, the topics it subscribes to.
+    /// The assignment protocols that the member knows, the preferred one first, each with metadata for the
+    /// leader: for `range` and others, the topics that it subscribes to.
     pub(crate) protocols: Vec<(String, Bytes)>,
-    /// The id the member gets if it has none; given here so that the group draws no random numbers itself.
+    /// The id of a new member. The caller chooses it, so that the group draws no random numbers.
     pub(crate) fresh_id: String,
-    /// The consumer expects to be sent away once, with an id to come back with (KIP-394).
+    /// The consumer expects a first refusal with an id to come back with (KIP-394).
     pub(crate) comes_back_with_id: bool,
-    /// The consumer understands that it leads and yet has no partitions to share out (KIP-814).
+    /// The consumer understands that it can be the leader without having to assign partitions (KIP-814).
     pub(crate) can_skip_assignment: bool,
 }
 
-/// Who a request says it is from.
+/// The member that a request says it is from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'a> {
     pub(crate) member_id: &'a str,
     pub(crate) instance_id: Option<&'a str>,
 }
 
-/// A consumer the group counts on. `W` is a request that waits for its answer.
+/// A member of a group. `W` is a request that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Member<W> {
     pub(super) id: String,
@@ -47,13 +46,13 @@ pub(super) struct Member<W> {
     pub(super) session_timeout: Duration,
     pub(super) rebalance_timeout: Duration,
     pub(super) protocols: Vec<(String, Bytes)>,
-    /// What the leader gave it, in a form that only the consumers understand.
+    /// The assignment from the leader, in a form that only the consumers understand.
     pub(super) assignment: Bytes,
-    /// Its JoinGroup request, while the group gathers.
+    /// Its JoinGroup request, while the group waits for its members.
     pub(super) joining: Option<W>,
-    /// Its SyncGroup request, while the leader shares out the partitions.
+    /// Its SyncGroup request, while the group waits for the leader's assignment.
     pub(super) syncing: Option<W>,
-    /// When it is taken for dead, unless it is heard of before, or is itself kept waiting.
+    /// When its session ends, unless it sends a heartbeat before or has a request that waits.
     pub(super) expires: Instant,
 }
 
@@ -84,7 +83,7 @@ impl<W> Member<W> {
         self.expires = now + self.session_timeout;
     }
 
-    /// While its own request waits for the others, a member cannot give signs of life, and need not.
+    /// A member can't send heartbeats while its own request waits, and need not.
     pub(super) fn is_waiting(&self) -> bool {
         self.joining.is_some() || self.syncing.is_some()
     }
@@ -93,7 +92,7 @@ impl<W> Member<W> {
         self.protocols.iter().any(|(name, _)| name == protocol)
     }
 
-    /// What the member wants its leader to know under this protocol.
+    /// Returns the member's metadata for the leader under this protocol.
     pub(super) fn metadata(&self, protocol: &str) -> Bytes {
         self.protocols
             .iter()

@@ -1,7 +1,8 @@
-//! A consumer group: which consumers share a topic's partitions, and how far they have read.
+//! A consumer group: the consumers that share a topic's partitions, and how far they have read.
 //!
-//! The broker does not share the partitions out itself. It gathers the members, has one of them, the leader, do it, and hands
-//! each member its part; whenever the membership changes, all start again in a new generation:
+//! The broker doesn't assign the partitions itself. It waits for the members, has one of them, the leader,
+//! assign the partitions, and hands each member its part. When the membership changes, all members join
+//! again, in a new generation:
 //!
 //! ```text
 //!            first member joins            all have joined           the leader has shared out
@@ -11,95 +12,63 @@
 //!                                   └───────── one leaves, dies, or joins ──────────────────────┘
 //! ```
 //!
-//! This is the "classic" protocol (<https://cwiki.apache.org/confluence/x/foGDBg>), told as a pure state machine: it is given the
-//! time with every call, never waits and never sends. A request whose answer depends on other members is handed in as a *waiter*
-//! `W` and comes back, with its answer, from [`Group::take_replies`]. [`coordinator`] is what surrounds it with locks and clocks.
+//! This is the "classic" protocol (<https://cwiki.apache.org/confluence/x/foGDBg>), as a pure state machine:
+//! it gets the time with every call, never waits and never sends. A request whose answer depends on other
+//! members is handed in as a *waiter* `W` and comes back, with its answer, from [`Group::take_replies`]. The
+//! [`coordinator`] surrounds it with locks and clocks.
 
 mod answers;
+mod committed;
 pub(crate) mod coordinator;
 mod member;
 mod offsets;
 mod pending;
 mod rebalance;
+mod state;
 mod subscription;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-
 pub(crate) use answers::{Description, Joined, JoinedMember, MemberDescription, NotJoined, Reply, Synced};
+use bytes::Bytes;
+pub(crate) use committed::Committed;
+use kafka_protocol::ResponseError;
 use member::Member;
 pub(crate) use member::{Identity, Join};
 use pending::Pending;
+pub(crate) use state::State;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-/// How long an empty group without offsets is kept, for whoever looks at it.
+/// How long an empty group without offsets is kept, so that operators can still see it.
 const EMPTY_KEPT: Duration = Duration::from_secs(60);
 /// How long the offsets of an empty group are kept: Kafka's `offsets.retention.minutes`.
 pub(crate) const OFFSETS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How many members a group may have, those that were promised a place included: Kafka's `group.max.size`, where the default is
-/// no limit. Each may take up to [`MAX_METADATA`] of memory.
+/// How many members a group can have, including those that were promised a place: Kafka's `group.max.size`,
+/// which has no limit by default. Each member can take up to [`MAX_METADATA`] of memory.
 pub(crate) const MAX_MEMBERS: usize = 1000;
-/// How many bytes a member may have its leader know, and a leader may give it. In Kafka, a group is a record of an internal topic,
-/// and that is the longest record.
+/// How many bytes a member's metadata or assignment can have. In Kafka, a group is a record of an internal
+/// topic, and this is the size of the longest record.
 const MAX_METADATA: usize = 1 << 20;
-
-/// What a group is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// No members; perhaps committed offsets.
-    Empty,
-    /// Waiting for every member to join the next generation.
-    PreparingRebalance,
-    /// Waiting for the leader to share out the partitions.
-    CompletingRebalance,
-    /// Every member knows its part.
-    Stable,
-    /// Deleted, or forgotten because it held nothing; whoever still holds it has to look the group up again.
-    Dead,
-}
-
-impl State {
-    /// Kafka's name for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Stable => "Stable",
-            Self::Dead => "Dead",
-        }
-    }
-}
 
 /// A SyncGroup request.
 #[derive(Debug)]
 pub(crate) struct Sync<'a> {
     pub(crate) identity: Identity<'a>,
     pub(crate) generation: i32,
-    /// Checked where the consumer says them.
+    /// Checked if the consumer sends them.
     pub(crate) protocol_type: Option<&'a str>,
     pub(crate) protocol: Option<&'a str>,
-    /// From the leader: each member's part.
+    /// Each member's assignment, if the request is from the leader.
     pub(crate) assignments: Vec<(String, Bytes)>,
 }
 
-/// How far a group has read a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Committed {
-    /// The next offset to read.
-    pub(crate) offset: i64,
-    pub(crate) leader_epoch: i32,
-    pub(crate) metadata: Option<String>,
-}
-
-/// When the current gathering or sharing out ends at the latest.
+/// The bounds of the current phase of a rebalance.
 #[derive(Debug, Clone, Copy)]
 struct Phase {
-    /// Even if everyone is there, not before: others may be about to come.
+    /// The phase doesn't end before, even if everyone is there: other members may be about to join.
     not_before: Instant,
-    /// Whoever is not there by then is left behind.
+    /// Members that aren't there by then are removed.
     deadline: Instant,
 }
 
@@ -110,17 +79,17 @@ pub(crate) struct Group<W> {
     generation: i32,
     protocol_type: String,
     protocol: String,
-    /// A member's id; empty where there are no members.
+    /// The id of a member; empty if there are no members.
     leader: String,
     /// In the order in which they first joined.
     members: Vec<Member<W>>,
-    /// Ids that consumers were sent away with, and until when they are expected back.
+    /// Ids that consumers were told to come back with, and until when they are expected.
     promised: BTreeMap<String, Instant>,
     phase: Option<Phase>,
     initial_delay: Duration,
-    /// Since when the group, where it is, has been empty.
+    /// Since when the group has been empty, if it is.
     empty_since: Instant,
-    /// When an offset was committed last.
+    /// The time of the last commit.
     last_commit: Instant,
     committed: BTreeMap<String, BTreeMap<i32, Committed>>,
     pending: Pending,
@@ -128,7 +97,7 @@ pub(crate) struct Group<W> {
 }
 
 impl<W> Group<W> {
-    /// An empty group, made at `now`, whose first rebalance waits for `initial_delay` after each new member.
+    /// Creates an empty group whose first rebalance waits for `initial_delay` after each new member.
     pub(crate) fn new(initial_delay: Duration, now: Instant) -> Self {
         Self {
             state: State::Empty,
@@ -156,19 +125,19 @@ impl<W> Group<W> {
         &self.protocol_type
     }
 
-    /// The answers that are due since the last call, with those they are for. Every waiter handed in comes out of here once.
+    /// Takes the answers that became ready since the last call. Each waiter comes out once.
     pub(crate) fn take_replies(&mut self) -> Vec<(W, Reply)> {
         std::mem::take(&mut self.replies)
     }
 
-    /// A consumer wants to be a member, or to stay one in the next generation.
+    /// Adds a consumer to the next generation, or keeps it in the group.
     pub(crate) fn join(&mut self, waiter: W, join: &Join, now: Instant) {
         match self.admit(join, now) {
             Ok(Admitted::At(index)) => {
                 if let Some(member) = self.members.get_mut(index)
                     && let Some(superseded) = member.joining.replace(waiter)
                 {
-                    // A client that sends its request again no longer waits for the first answer.
+                    // A client that repeats its request no longer waits for the first answer.
                     let error = ResponseError::RebalanceInProgress;
                     let member_id = member.id.clone();
                     self.replies.push((superseded, Reply::Join(Err(NotJoined { error, member_id }))));
@@ -180,7 +149,8 @@ impl<W> Group<W> {
         self.complete_if_all_joined(now);
     }
 
-    /// A member is ready for its part; the leader brings everyone's.
+    /// Answers a member once the leader has assigned the partitions. The leader's own request brings the
+    /// assignments.
     pub(crate) fn sync(&mut self, waiter: W, sync: Sync<'_>, now: Instant) {
         let refusal = self.check_member(&sync.identity, sync.generation).err().or_else(|| {
             let other = |said: Option<&str>, is: &str| said.is_some_and(|said| said != is);
@@ -218,10 +188,11 @@ impl<W> Group<W> {
         }
     }
 
-    /// A member is alive.
+    /// Notes a member's heartbeat.
     ///
     /// # Errors
-    /// `REBALANCE_IN_PROGRESS` tells it to join again; the other codes, that it is no member of this generation.
+    /// `REBALANCE_IN_PROGRESS` tells the member to join again; other codes tell it that it isn't a member of
+    /// this generation.
     pub(crate) fn heartbeat(
         &mut self,
         identity: &Identity<'_>,
@@ -238,10 +209,10 @@ impl<W> Group<W> {
         }
     }
 
-    /// A member says goodbye; with an instance id and no member id, an operator says it for a static member.
+    /// Removes a member. With an instance id and no member id, an operator removes a static member.
     ///
     /// # Errors
-    /// Where it is no member.
+    /// If there is no such member.
     pub(crate) fn leave(&mut self, identity: &Identity<'_>, now: Instant) -> Result<(), ResponseError> {
         if self.state == State::Dead {
             return Err(ResponseError::CoordinatorNotAvailable);
@@ -267,7 +238,7 @@ impl<W> Group<W> {
     /// Ends the group for good.
     ///
     /// # Errors
-    /// `NON_EMPTY_GROUP` where it has members.
+    /// `NON_EMPTY_GROUP` if it has members.
     pub(crate) fn delete(&mut self) -> Result<(), ResponseError> {
         if !self.members.is_empty() || self.state == State::PreparingRebalance {
             return Err(ResponseError::NonEmptyGroup);
@@ -277,7 +248,7 @@ impl<W> Group<W> {
     }
 
     pub(crate) fn describe(&self) -> Description {
-        // What members want and have is in flux until the group has settled, and is not shown before.
+        // Metadata and assignments change until the group is stable, and aren't shown before.
         let settled = self.state == State::Stable;
         let member = |member: &Member<W>| MemberDescription {
             id: member.id.clone(),
@@ -295,8 +266,8 @@ impl<W> Group<W> {
         }
     }
 
-    /// The time has come to `now`: whoever was not heard of in time is no longer a member, and a group that has held nothing
-    /// for a minute is dead, as is one with offsets that nobody came back to.
+    /// Does what is due at `now`: removes members whose session has ended, and ends a group that has held
+    /// nothing for a minute or whose offsets have expired.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.promised.retain(|_, until| *until > now);
         let overdue =
@@ -317,7 +288,7 @@ impl<W> Group<W> {
         }
     }
 
-    /// When [`Group::tick`] has something to do next, if nothing else happens.
+    /// Returns when [`Group::tick`] has something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let expiries = self.members.iter().filter(|member| !member.is_waiting()).map(|member| member.expires);
         let phase = self.phase.map(|phase| match self.state {
@@ -328,8 +299,8 @@ impl<W> Group<W> {
         expiries.chain(promised).chain(phase).chain(self.forgotten_at()).min()
     }
 
-    /// The broker was away and is back: no member could be heard of meanwhile, so each has its whole session before it again,
-    /// and the requests that waited are gone with their connections.
+    /// Goes on after the broker was stopped: no member could send heartbeats meanwhile, so each gets its
+    /// whole session again. The requests that waited have gone with their connections.
     pub(crate) fn resume(&mut self, now: Instant) {
         self.replies.clear();
         self.promised.clear();
@@ -347,7 +318,7 @@ impl<W> Group<W> {
         self.members.iter_mut().find(|member| member.id == id)
     }
 
-    /// Whether the request is from a member of the current generation.
+    /// Checks that the request is from a member of the current generation.
     fn check_member(&self, identity: &Identity<'_>, generation: i32) -> Result<(), ResponseError> {
         if self.state == State::Dead {
             return Err(ResponseError::CoordinatorNotAvailable);
@@ -359,7 +330,7 @@ impl<W> Group<W> {
         Ok(())
     }
 
-    /// The id of the member that the request is from.
+    /// Returns the id of the member that the request is from.
     fn identify(&self, identity: &Identity<'_>) -> Result<&str, ResponseError> {
         let by_instance = identity.instance_id.map(|instance| {
             self.members.iter().find(|member| member.instance_id.as_deref() == Some(instance))
@@ -377,11 +348,11 @@ impl<W> Group<W> {
     }
 }
 
-/// What becomes of a consumer that may join.
+/// The outcome for a consumer that may join.
 enum Admitted {
-    /// It waits for the others, as the member with this index.
+    /// The consumer waits for the others, as the member with this index.
     At(usize),
-    /// Nothing has changed, so it is told again what it was told.
+    /// Nothing has changed, so the consumer gets the same answer again.
     Already(Joined),
 }
 

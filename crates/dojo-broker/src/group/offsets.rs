@@ -1,24 +1,22 @@
-//! How far a group has read: who may say so, what is noted, and when it is forgotten.
+//! How far a group has read: who may commit offsets, and when they are forgotten.
 //!
-//! Offsets outlive the members that committed them: a consumer that comes back goes on where its group was. Those of a group
-//! without members are forgotten after [`OFFSETS_KEPT`]; in Kafka, too.
-
-use std::collections::BTreeMap;
-use std::time::Instant;
-
-use kafka_protocol::ResponseError;
+//! Offsets outlive the members that committed them: a consumer that comes back goes on where its group was.
+//! The offsets of a group without members are forgotten after [`OFFSETS_KEPT`], as in Kafka.
 
 use super::{Committed, EMPTY_KEPT, Group, Identity, OFFSETS_KEPT, State, subscription};
+use kafka_protocol::ResponseError;
+use std::{collections::BTreeMap, time::Instant};
 
-/// What `ConsumerGroup` clients call themselves; the metadata of other members cannot be read.
+/// The protocol type of consumers. The metadata of other members can't be read.
 const CONSUMERS: &str = "consumer";
 
 impl<W> Group<W> {
-    /// Whether this member may commit offsets. A client outside of the group (an operator, or a consumer that picks its own
-    /// partitions) comes with a generation below 0, and may while the group has no members.
+    /// Checks that this member may commit offsets. A client outside the group (an operator, or a consumer
+    /// that picks its own partitions) sends a generation below 0, and may commit while the group has no
+    /// members.
     ///
     /// # Errors
-    /// Kafka's code for why not.
+    /// Kafka's code for the reason.
     pub(crate) fn may_commit(
         &mut self,
         identity: &Identity<'_>,
@@ -29,7 +27,7 @@ impl<W> Group<W> {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
         if generation >= 0 || self.state != State::Empty {
-            // An outsider has no id, so it is refused as a member that nobody knows.
+            // A client outside the group has no id, so it is refused as an unknown member.
             self.check_member(identity, generation)?;
             if self.state == State::CompletingRebalance {
                 return Err(ResponseError::RebalanceInProgress);
@@ -42,17 +40,17 @@ impl<W> Group<W> {
         Ok(())
     }
 
-    /// Notes how far the group has read a partition. Whether it may is asked before, once for all partitions.
+    /// Notes how far the group has read a partition. The caller checks once, for all partitions, that it may.
     pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
         self.pending.supersede(topic, partition);
         self.committed.entry(topic.to_owned()).or_default().insert(partition, committed);
     }
 
-    /// Whether this member may commit offsets inside of a transaction. Producers of old know nothing of members and come without
-    /// an id and a generation; they may always.
+    /// Checks that this member may commit offsets in a transaction. Old producers send neither an id nor a
+    /// generation; they may always.
     ///
     /// # Errors
-    /// As [`Group::may_commit`].
+    /// See [`Group::may_commit`].
     pub(crate) fn may_commit_in_transaction(
         &self,
         identity: &Identity<'_>,
@@ -62,7 +60,8 @@ impl<W> Group<W> {
         if from_old && self.state != State::Dead { Ok(()) } else { self.check_member(identity, generation) }
     }
 
-    /// Notes how far a producer's transaction has read a partition. It counts once the transaction is committed.
+    /// Notes how far a producer's transaction has read a partition. It counts once the transaction is
+    /// committed.
     pub(crate) fn commit_in_transaction(
         &mut self,
         producer_id: i64,
@@ -73,7 +72,7 @@ impl<W> Group<W> {
         self.pending.add(producer_id, topic, partition, committed);
     }
 
-    /// A producer's transaction has ended: what it has committed counts now, or is forgotten.
+    /// Ends a producer's transaction: its offsets count now, or are forgotten.
     pub(crate) fn end_transaction(&mut self, producer_id: i64, commit: bool, now: Instant) {
         self.last_commit = now;
         for (topic, partition, committed) in self.pending.take(producer_id).filter(|_| commit) {
@@ -81,26 +80,26 @@ impl<W> Group<W> {
         }
     }
 
-    /// Whether the committed offset of a partition depends on a transaction that is open.
+    /// Returns whether the committed offset of a partition depends on an open transaction.
     pub(crate) fn is_unstable(&self, topic: &str, partition: i32) -> bool {
         self.pending.contains(topic, partition)
     }
 
-    /// How far the group has read, by topic and partition.
+    /// Returns how far the group has read, by topic and partition.
     pub(crate) fn committed(&self) -> &BTreeMap<String, BTreeMap<i32, Committed>> {
         &self.committed
     }
 
-    /// Forgets how far the group has read a topic that is gone.
+    /// Forgets how far the group has read a deleted topic.
     pub(crate) fn forget_topic(&mut self, topic: &str) {
         self.committed.remove(topic);
         self.pending.forget_topic(topic);
     }
 
-    /// Whether single offsets can be forgotten at all.
+    /// Checks that single offsets can be deleted.
     ///
     /// # Errors
-    /// `NON_EMPTY_GROUP` where the members are no consumers, so that nobody knows what they read.
+    /// `NON_EMPTY_GROUP` if the members aren't consumers, so that the broker can't know what they read.
     pub(crate) fn check_offset_deletion(&self) -> Result<(), ResponseError> {
         match self.state {
             State::Dead => Err(ResponseError::GroupIdNotFound),
@@ -110,10 +109,10 @@ impl<W> Group<W> {
         }
     }
 
-    /// Forgets how far the group has read one partition; to know nothing of it is no error.
+    /// Forgets how far the group has read one partition. It is no error if nothing is known of it.
     ///
     /// # Errors
-    /// `GROUP_SUBSCRIBED_TO_TOPIC` where a member still reads the topic, or may.
+    /// `GROUP_SUBSCRIBED_TO_TOPIC` if a member reads the topic, or may.
     pub(crate) fn delete_offset(&mut self, topic: &str, partition: i32) -> Result<(), ResponseError> {
         if self.reads(topic) {
             return Err(ResponseError::GroupSubscribedToTopic);
@@ -127,7 +126,7 @@ impl<W> Group<W> {
         Ok(())
     }
 
-    /// Whether a member subscribes to the topic, as far as its metadata can be read.
+    /// Returns whether a member subscribes to the topic, or has metadata that can't be read.
     fn reads(&self, topic: &str) -> bool {
         self.members
             .iter()
@@ -135,7 +134,7 @@ impl<W> Group<W> {
             .any(|(_, metadata)| subscription::topics(metadata).is_none_or(|topics| topics.contains(&topic)))
     }
 
-    /// When the group is forgotten, or its offsets are, if nobody comes back before.
+    /// Returns when the group or its offsets are forgotten if no member comes back before.
     pub(super) fn forgotten_at(&self) -> Option<Instant> {
         if self.state != State::Empty || !self.promised.is_empty() || !self.pending.is_empty() {
             return None;

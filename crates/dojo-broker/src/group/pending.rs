@@ -1,11 +1,11 @@
-//! Offsets that were committed inside of transactions which are still open.
+//! Offsets that were committed in transactions that are still open.
 //!
-//! Whoever reads, transforms and writes can commit how far it has read together with what it wrote: both count or neither. Until
-//! the transaction ends, the group's old offsets hold, and a consumer that asks for stable ones has to ask again (KIP-447).
+//! An application that reads, transforms and writes can commit its offsets together with what it wrote: both
+//! count or neither. Until the transaction ends, the group's old offsets hold, and a consumer that asks for
+//! stable offsets has to ask again (KIP-447).
 
+use super::committed::Committed;
 use std::collections::BTreeMap;
-
-use super::Committed;
 
 /// What the open transactions of each producer have committed for one group.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Offset {
     committed: Committed,
-    /// The same partition was committed without a transaction afterwards, and the later word holds.
+    /// The partition's offset was later committed without a transaction, which counts instead.
     superseded: bool,
 }
 
@@ -27,7 +27,7 @@ impl Pending {
         topics.entry(topic.to_owned()).or_default().insert(partition, offset);
     }
 
-    /// The partition's offset was committed without a transaction.
+    /// Notes that the partition's offset was committed without a transaction.
     pub(super) fn supersede(&mut self, topic: &str, partition: i32) {
         for topics in self.by_producer.values_mut() {
             if let Some(offset) = topics.get_mut(topic).and_then(|offsets| offsets.get_mut(&partition)) {
@@ -36,13 +36,13 @@ impl Pending {
         }
     }
 
-    /// Whether the partition's offset depends on a transaction that is open.
+    /// Returns whether the partition's offset depends on an open transaction.
     pub(super) fn contains(&self, topic: &str, partition: i32) -> bool {
         let holds = |offsets: &BTreeMap<i32, Offset>| offsets.contains_key(&partition);
         self.by_producer.values().any(|topics| topics.get(topic).is_some_and(holds))
     }
 
-    /// Takes out what a producer's transaction has committed, without what holds no longer.
+    /// Takes the offsets of a producer's transaction, except those that no longer count.
     pub(super) fn take(
         &mut self,
         producer_id: i64,

@@ -1,15 +1,12 @@
-//! How a group gathers its members and starts a new generation.
+//! How a group waits for its members and starts a new generation.
 
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-
-use super::member::Member;
 use super::{
     Admitted, Group, Identity, Join, Joined, JoinedMember, MAX_MEMBERS, MAX_METADATA, NotJoined, Phase,
-    Reply, State, Synced,
+    Reply, State, Synced, member::Member,
 };
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use std::time::{Duration, Instant};
 
 impl<W> Group<W> {
     /// Decides about a consumer that wants to join.
@@ -36,7 +33,8 @@ impl<W> Group<W> {
             },
             ("", None) if self.is_full() => Err(refused(ResponseError::GroupMaxSizeReached)),
             ("", None) if join.comes_back_with_id => {
-                // Else a consumer that gives up waiting and tries again would become a new member each time.
+                // Without this, a consumer that gives up waiting and tries again would become a new member
+                // each time.
                 self.promised.insert(join.fresh_id.clone(), now + join.session_timeout);
                 Err(NotJoined { error: ResponseError::MemberIdRequired, member_id: join.fresh_id.clone() })
             }
@@ -52,13 +50,13 @@ impl<W> Group<W> {
         }
     }
 
-    /// Whether there is no place for another member.
+    /// Returns whether the group has no place for another member.
     fn is_full(&self) -> bool {
         self.members.len() + self.promised.len() >= MAX_MEMBERS
     }
 
-    /// Whether there is a protocol that this consumer and every member know, itself as it was before included: a group changes
-    /// its protocol only by way of one that all know.
+    /// Returns whether this consumer and every member, including its own former self, share a protocol: a
+    /// group changes its protocol only by way of one that all know.
     fn shares_a_protocol(&self, join: &Join) -> bool {
         if self.members.is_empty() {
             return !join.protocol_type.is_empty() && !join.protocols.is_empty();
@@ -74,7 +72,7 @@ impl<W> Group<W> {
         self.members.push(Member::new(id, join, now));
         let delay = self.initial_delay;
         match &mut self.phase {
-            // The first rebalance of a group waits for as long as members keep coming, within bounds.
+            // The first rebalance of a group waits while members keep joining, within bounds.
             Some(phase) if self.state == State::PreparingRebalance && phase.not_before > now => {
                 phase.not_before = (now + delay).min(phase.deadline);
             }
@@ -83,8 +81,8 @@ impl<W> Group<W> {
         Admitted::At(self.members.len() - 1)
     }
 
-    /// A member that is known joins: because it was told that the group rebalances, because what it subscribes to has changed,
-    /// or because it never got the answer.
+    /// A known member joins: because of a rebalance, because its subscription has changed, or because it
+    /// never got the answer.
     fn join_again(&mut self, index: usize, join: &Join, now: Instant) -> Admitted {
         let Some(member) = self.members.get_mut(index) else {
             return self.add(join.fresh_id.clone(), join, now);
@@ -95,7 +93,8 @@ impl<W> Group<W> {
         member.heard_of(now);
         let answer_again = match self.state {
             State::CompletingRebalance => unchanged,
-            // The leader joins again when it wants to share out anew, after a topic has got more partitions.
+            // The leader joins again when it wants to assign anew, for example after a topic has got more
+            // partitions.
             State::Stable => unchanged && !leads,
             _ => false,
         };
@@ -106,8 +105,9 @@ impl<W> Group<W> {
         Admitted::At(index)
     }
 
-    /// A static member is back after a restart, under a new member id. Nobody else notices, unless the members would now agree on
-    /// another protocol: if it subscribes to other topics than before, its leader hears of that at the next rebalance.
+    /// Lets a static member go on after a restart, under a new member id. The other members notice nothing,
+    /// unless the group would now choose another protocol. If its subscription has changed, the leader learns
+    /// of it at the next rebalance.
     fn replace_static(&mut self, index: usize, join: &Join, now: Instant) -> Admitted {
         let leader_before = self.leader.clone();
         let Some(member) = self.members.get_mut(index) else {
@@ -137,7 +137,8 @@ impl<W> Group<W> {
             let mut joined = self.joined(member);
             joined.skip_assignment = leads && join.can_skip_assignment;
             if leads && !join.can_skip_assignment {
-                // An older client that hears that it leads would share out anew; it is told of its former self instead.
+                // An older client that learns that it leads would assign anew; it is told that its former
+                // self leads.
                 joined.leader = leader_before;
                 joined.members = Vec::new();
             }
@@ -147,14 +148,14 @@ impl<W> Group<W> {
         Admitted::At(index)
     }
 
-    /// Starts to gather for the next generation, unless that has begun.
+    /// Starts to wait for the next generation's members, unless that has begun.
     pub(super) fn rebalance(&mut self, now: Instant) {
         if self.state == State::PreparingRebalance {
             return;
         }
         for member in &mut self.members {
             if let Some(waiter) = member.syncing.take() {
-                // It was kept waiting, perhaps for longer than its session.
+                // The request waited, perhaps for longer than the member's session.
                 member.heard_of(now);
                 self.replies.push((waiter, Reply::Sync(Err(ResponseError::RebalanceInProgress))));
             }
@@ -169,12 +170,12 @@ impl<W> Group<W> {
         self.members.iter().map(|member| member.rebalance_timeout).max().unwrap_or_default()
     }
 
-    /// Those who were sent away for an id will be back at once, so they are worth waiting for.
+    /// A consumer that was told to come back with an id will be back at once, so the group waits for it.
     pub(super) fn all_have_joined(&self) -> bool {
         self.promised.is_empty() && self.members.iter().all(|member| member.joining.is_some())
     }
 
-    /// Starts the next generation if the gathering is over.
+    /// Starts the next generation if all members are there or the time is up.
     pub(super) fn complete_if_all_joined(&mut self, now: Instant) {
         let Some(phase) = self.phase else { return };
         if self.state != State::PreparingRebalance || now < phase.not_before {
@@ -197,11 +198,11 @@ impl<W> Group<W> {
             self.protocol.clear();
             return;
         }
-        // A static member keeps its place for as long as its session lasts: it may be restarting, and will want the part that it
-        // is given meanwhile (KIP-345).
+        // A static member keeps its place until its session ends: it may be restarting, and will want the
+        // part that is assigned to it meanwhile (KIP-345).
         let joined = |member: &&Member<W>| member.joining.is_some();
         let Some(first) = self.members.iter().find(joined).map(|member| member.id.clone()) else {
-            // Nobody could lead. The sessions' ends decide.
+            // No member could lead, so the group waits until the sessions end.
             let last = self.members.iter().map(|member| member.expires).max().unwrap_or(now);
             self.phase = Some(Phase { not_before: now, deadline: last });
             return;
@@ -229,7 +230,8 @@ impl<W> Group<W> {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
     }
 
-    /// Each member votes for the protocol it likes best among those that all know; the first to reach the most votes wins.
+    /// Each member votes for the protocol that it prefers among those that all know. The first protocol with
+    /// the most votes wins.
     fn elect_protocol(&self) -> String {
         let known_to_all = |name: &str| self.members.iter().all(|member| member.knows(name));
         let vote = |member: &Member<W>| {
@@ -237,7 +239,7 @@ impl<W> Group<W> {
         };
         let votes: Vec<String> = self.members.iter().filter_map(vote).collect();
         let count = |name: &String| votes.iter().filter(|vote| *vote == name).count();
-        // `max_by_key` takes the last of several; the earliest member's wish shall count.
+        // `max_by_key` takes the last of several, and the earliest member's vote should count.
         votes.iter().rev().max_by_key(|name| count(name)).cloned().unwrap_or_default()
     }
 
@@ -259,7 +261,7 @@ impl<W> Group<W> {
         }
     }
 
-    /// Answers every member that waits for its part.
+    /// Answers every member that waits for its assignment.
     pub(super) fn hand_out(&mut self, now: Instant) {
         for member in &mut self.members {
             if let Some(waiter) = member.syncing.take() {
@@ -274,7 +276,7 @@ impl<W> Group<W> {
         }
     }
 
-    /// Takes a member out; its requests that wait are refused with `error`.
+    /// Removes a member. Its requests that wait are refused with `error`.
     pub(super) fn remove(&mut self, id: &str, error: ResponseError) {
         let Some(index) = self.members.iter().position(|member| member.id == id) else { return };
         let member = self.members.remove(index);

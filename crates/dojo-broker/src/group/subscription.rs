@@ -1,15 +1,15 @@
-//! What a consumer tells its leader: the topics that it wants to read.
+//! A consumer's metadata for its leader: the topics that it subscribes to.
 //!
-//! The broker only passes this on, with one exception: who deletes a group's offsets has to know which topics are still read. The
-//! layout is that of Kafka's `ConsumerProtocolSubscription`, which begins alike in every version: the version, then a list of
-//! names.
+//! The broker only passes the metadata on, with one exception: before it deletes a group's offsets, it has to
+//! know which topics are still read. The layout is that of Kafka's `ConsumerProtocolSubscription`, which
+//! begins alike in every version: the version, then a list of names.
 
-/// The topics of a subscription; `None` where the bytes are something else.
+/// Returns the topics of a subscription, or `None` if the bytes are something else.
 pub(super) fn topics(metadata: &[u8]) -> Option<Vec<&str>> {
     let (_version, mut left) = metadata.split_first_chunk::<2>()?;
     let count = i32::from_be_bytes(take(&mut left)?);
     let mut topics = Vec::new();
-    // Nothing is reserved for a count that may be a lie.
+    // No memory is reserved for the count, which may be false.
     for _ in 0..count {
         let length = usize::try_from(i16::from_be_bytes(take(&mut left)?)).ok()?;
         let (name, rest) = left.split_at_checked(length)?;
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_subscription_is_none() {
+    fn bytes_that_are_not_a_subscription_give_none() {
         let cut_off = b"\0\0\0\0\0\x01\0\x06order";
         for bytes in
             [&b""[..], b"orders", cut_off, &[0, 0, 0x7f, 0xff, 0xff, 0xff], &[0, 0, 0, 0, 0, 1, 0xff, 0xff]]

@@ -1,25 +1,25 @@
-//! The record batch: the unit in which records travel, are checked, stored and handed out.
+//! The record batch: the unit in which records travel, are checked, stored and read.
 //!
-//! A producer sends one batch per partition and request; the broker checks it, writes the offset into its header, and from
-//! then on looks inside only to find a point in time or to compact. What a client sent is thus stored, and read, as the same
-//! bytes, still compressed, unless its topic asks for the broker's time or for another compression.
+//! A producer sends one batch per partition and request. The broker checks it, writes the offset into its
+//! header, and from then on only looks inside to find a point in time or to compact. So consumers read the
+//! same bytes that a producer sent, still compressed, unless the topic asks for the broker's time or for
+//! another compression.
 
-use std::io::Read;
-use std::ops::ControlFlow;
-
+use super::{
+    compression::{Codec, Compression},
+    header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP},
+    records::{self, Record},
+    stored::Stored,
+};
+use crate::refusal::Refusal;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
+use std::{io::Read, ops::ControlFlow};
 
-use super::compression::{Codec, Compression};
-use super::header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP};
-use super::records::{self, Record};
-use super::stored::Stored;
-use crate::refusal::Refusal;
-
-/// What a topic asks of the batches that are written to it.
+/// What a topic asks of batches that are written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// `max.message.bytes`: of a batch as it was sent, compressed, and as it is stored.
+    /// `max.message.bytes`: the size of a batch as it is sent, compressed, and as it is stored.
     pub(crate) max_bytes: usize,
     /// `message.timestamp.before.max.ms`.
     pub(crate) max_age_ms: i64,
@@ -27,68 +27,81 @@ pub(crate) struct Rules {
     pub(crate) max_ahead_ms: i64,
     /// `message.timestamp.type` is `LogAppendTime`.
     pub(crate) log_append_time: bool,
-    /// `cleanup.policy` has `compact` in it, so a record without a key could never be replaced.
+    /// `cleanup.policy` includes `compact`, so a record without a key could never be replaced.
     pub(crate) needs_keys: bool,
-    /// `compression.type`, and its level; `None`: as the producer chose.
+    /// `compression.type` and its level; `None` if the producer chooses.
     pub(crate) compression: Option<Compression>,
 }
 
-/// Who wrote a batch, and where it stands in that producer's sequence to this partition.
+/// The producer of a batch, and the batch's place in the producer's sequence to this partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sequence {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
     pub(crate) first: i32,
     pub(crate) last: i32,
-    /// It belongs to a transaction.
+    /// Whether the batch belongs to a transaction.
     pub(crate) transactional: bool,
-    /// When it came, by the broker's clock, in milliseconds since 1970.
+    /// When the batch arrived, by the broker's clock, in milliseconds since 1970.
     pub(crate) received_ms: i64,
 }
 
-/// A batch that passed every check but has no place in a log yet.
+/// A batch that has passed every check but has no place in a log yet.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// As it will be stored, but for its base offset. A copy: what was sent is a piece of a larger request, and keeping the
-    /// piece would keep all of that request in memory.
+    /// The batch as it will be stored, except for its base offset. It is a copy, since a slice of the request
+    /// would keep the whole request in memory.
     data: BytesMut,
     header: Header,
     max_timestamp: i64,
-    /// Which record has it, counted from the first.
+    /// The index of the record with the latest timestamp.
     max_timestamp_delta: i64,
-    /// The broker's time that replaces the records' own.
+    has_values: bool,
+    /// The broker's time, if it replaces the records' own times.
     log_append_time: Option<i64>,
     received: i64,
 }
 
-/// Why a batch was refused: for all of it, or for one of its records.
+/// Why a batch was refused, and for which of its records, if not for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// The record at fault, counted from 0.
-    pub(crate) record: Option<i32>,
-    /// Whether it was one whole batch, about which the log was asked: its start then goes with the answer.
+    /// At most [`MAX_FAULTS`].
+    pub(crate) records: Vec<RecordFault>,
+    /// Whether the request had one whole batch, so that the answer includes the start of the log.
     pub(crate) by_log: bool,
 }
 
-/// Refuses without having asked the log.
+/// What is wrong with one record of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordFault {
+    /// The record's index in its batch.
+    pub(crate) index: i32,
+    pub(crate) message: String,
+}
+
+/// How many records of a batch are named. A compressed batch can have millions of records.
+const MAX_FAULTS: usize = 10_000;
+
+/// Refuses a request that isn't one whole batch.
 pub(crate) fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: false })
+    Err(Refused { refusal: Refusal::new(error, message), records: Vec::new(), by_log: false })
 }
 
-/// Refuses what is one whole batch.
+/// Refuses one whole batch.
 fn refuse_batch<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { refusal: Refusal::new(error, message), record: None, by_log: true })
+    Err(Refused { refusal: Refusal::new(error, message), records: Vec::new(), by_log: true })
 }
 
-/// How a batch that nobody has checked yet says it is compressed.
+/// Returns the codec that an unchecked batch claims.
 pub(crate) fn codec(batch: &Bytes) -> Option<Codec> {
     Header::parse(batch).filter(|header| header.magic == 2)?.codec()
 }
 
 impl Checked {
-    /// Checks what a producer sent for one partition, as Apache Kafka's `LogValidator` does: length, checksum, that the records
-    /// are whole, counted and numbered from 0, their times, and their keys where the topic is compacted.
+    /// Checks what a producer sent for one partition, as Apache Kafka's `LogValidator` does: the length, the
+    /// checksum, that the records are whole, counted and numbered from 0, their times, and their keys if the
+    /// topic is compacted.
     ///
     /// `now_ms` is the broker's clock, in milliseconds since 1970.
     ///
@@ -136,11 +149,11 @@ impl Checked {
             );
         }
         check_header(&header)?;
-        let times = check_records(&bytes, &header, rules, now_ms)?;
+        let noted = check_records(&bytes, &header, rules, now_ms)?;
         let log_append_time = rules.log_append_time.then_some(now_ms);
         let truth = match log_append_time {
             Some(time) => header.with_log_append_time(time),
-            None => header.with_create_time(times.max),
+            None => header.with_create_time(noted.max),
         };
         let data = match rules.compression.filter(|wanted| Some(wanted.codec) != header.codec()) {
             Some(wanted) => compress_anew(&bytes, &truth, wanted, rules)?,
@@ -152,13 +165,14 @@ impl Checked {
             data,
             header,
             max_timestamp: truth.max_timestamp,
-            max_timestamp_delta: if rules.log_append_time { 0 } else { times.max_delta },
+            max_timestamp_delta: if rules.log_append_time { 0 } else { noted.max_delta },
+            has_values: noted.has_values,
             log_append_time,
             received: now_ms,
         })
     }
 
-    /// Set where the producer is idempotent.
+    /// Returns the batch's place in its producer's sequence, if the producer is idempotent.
     pub(crate) fn sequence(&self) -> Option<Sequence> {
         (self.header.producer_id >= 0).then(|| Sequence {
             producer_id: self.header.producer_id,
@@ -170,22 +184,29 @@ impl Checked {
         })
     }
 
-    /// Whether the batch belongs to a transaction.
+    /// Returns whether every record deletes its key.
+    pub(super) fn is_all_tombstones(&self) -> bool {
+        !self.has_values
+    }
+
+    /// Returns whether the batch belongs to a transaction.
     pub(crate) fn is_transactional(&self) -> bool {
         self.header.is_transactional()
     }
 
-    /// The broker's time that was written into the batch, milliseconds since 1970; `None` where the records keep their own.
+    /// Returns the broker's time in the batch, in milliseconds since 1970; `None` if the records keep their
+    /// own times.
     pub(crate) fn log_append_time(&self) -> Option<i64> {
         self.log_append_time
     }
 
-    /// As it will be stored, in bytes.
+    /// Returns the size of the batch as it will be stored.
     pub(super) fn bytes(&self) -> usize {
         self.data.len()
     }
 
-    /// Gives the batch its place in a log. Neither copies nor reads it, since this happens under the log's lock.
+    /// Gives the batch its place in a log. This happens under the log's lock, so it neither copies nor reads
+    /// the batch.
     pub(super) fn stored_at(mut self, base_offset: i64) -> Stored {
         if let Some(field) = self.data.first_chunk_mut() {
             *field = base_offset.to_be_bytes();
@@ -202,12 +223,12 @@ impl Checked {
     }
 }
 
-/// Sequence numbers start again at 0 after the largest.
+/// Sequence numbers wrap around to 0.
 pub(super) fn add_to_sequence(sequence: i32, count: i32) -> i32 {
     sequence.wrapping_add(count) & i32::MAX
 }
 
-/// The batch as it was sent, with this leader's epoch.
+/// Copies the batch, with this leader's epoch.
 fn copy(batch: &Bytes) -> BytesMut {
     let mut copy = BytesMut::with_capacity(batch.len());
     copy.put_slice(batch.get(..BEFORE_LENGTH).unwrap_or_default());
@@ -216,7 +237,7 @@ fn copy(batch: &Bytes) -> BytesMut {
     copy
 }
 
-/// The same records behind `header`, compressed as the topic asks.
+/// Compresses the records as the topic asks.
 fn compress_anew(
     batch: &Bytes,
     header: &Header,
@@ -275,58 +296,91 @@ fn check_header(header: &Header) -> Result<(), Refused> {
     Ok(())
 }
 
-struct Times {
+/// Findings about the records of a batch.
+struct Noted {
     max: i64,
     max_delta: i64,
+    has_values: bool,
 }
 
-fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> Result<Times, Refused> {
+fn check_records(bytes: &Bytes, header: &Header, rules: &Rules, now_ms: i64) -> Result<Noted, Refused> {
     let Some(codec) = header.codec() else {
         return refuse_batch(
             ResponseError::UnsupportedCompressionType,
             "the batch is compressed in an unknown way",
         );
     };
-    let mut times = Times { max: i64::MIN, max_delta: 0 };
-    let mut fault = None;
+    let mut noted = Noted { max: i64::MIN, max_delta: 0, has_values: false };
+    let mut faults = Faults::default();
     let mut expected = 0;
-    let walked =
-        records::walk(codec, header::records(bytes), header.record_count, |record| {
-            match check_record(&record, expected, header, rules, now_ms) {
-                Ok(timestamp) => {
-                    if timestamp > times.max {
-                        times = Times { max: timestamp, max_delta: expected };
-                    }
-                    expected += 1;
-                    ControlFlow::Continue(())
-                }
-                Err(refusal) => {
-                    fault = Some(Refused { refusal, record: i32::try_from(expected).ok(), by_log: true });
-                    ControlFlow::Break(())
-                }
+    let walked = records::walk(codec, header::records(bytes), header.record_count, |record| {
+        if record.offset_delta != expected {
+            faults.misnumbered = Some((expected, record.offset_delta));
+            return ControlFlow::Break(());
+        }
+        noted.has_values |= record.has_value;
+        match check_record(&record, header, rules, now_ms) {
+            Ok(timestamp) if timestamp > noted.max => {
+                (noted.max, noted.max_delta) = (timestamp, expected);
             }
-        });
-    match (fault, walked) {
-        (Some(refused), _) => Err(refused),
-        (None, Err(error)) => refuse_batch(ResponseError::InvalidRecord, error.to_string()),
-        (None, Ok(())) => Ok(times),
+            Ok(_) => {}
+            Err(refusal) => faults.add(expected, refusal),
+        }
+        expected += 1;
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = walked {
+        return refuse_batch(ResponseError::InvalidRecord, error.to_string());
+    }
+    faults.outcome().map(|()| noted)
+}
+
+/// What is wrong with the records of a batch.
+#[derive(Debug, Default)]
+struct Faults {
+    /// The offset delta that was due, and the one that the record has. The rest of the batch isn't read.
+    misnumbered: Option<(i64, i64)>,
+    /// The number of records that are at fault, and the fault of the first.
+    count: usize,
+    first: Option<Refusal>,
+    /// Whether a timestamp is out of range; this error code wins over that of a missing key.
+    untimely: bool,
+    named: Vec<RecordFault>,
+}
+
+impl Faults {
+    fn add(&mut self, index: i64, refusal: Refusal) {
+        self.count += 1;
+        self.untimely |= refusal.error == ResponseError::InvalidTimestamp;
+        if self.named.len() < MAX_FAULTS
+            && let Ok(index) = i32::try_from(index)
+        {
+            self.named.push(RecordFault { index, message: refusal.message.clone() });
+        }
+        self.first.get_or_insert(refusal);
+    }
+
+    fn outcome(self) -> Result<(), Refused> {
+        if let Some((due, is)) = self.misnumbered {
+            let message = format!("record {due} of the batch has offset delta {is}");
+            let fault =
+                RecordFault { index: i32::try_from(due).unwrap_or(i32::MAX), message: message.clone() };
+            let refusal = Refusal::new(ResponseError::InvalidRecord, message);
+            return Err(Refused { refusal, records: vec![fault], by_log: true });
+        }
+        let Some(first) = self.first else { return Ok(()) };
+        let message = match self.count {
+            1 => first.message,
+            count => format!("{count} records of the batch are refused; the first: {}", first.message),
+        };
+        let error =
+            if self.untimely { ResponseError::InvalidTimestamp } else { ResponseError::InvalidRecord };
+        Err(Refused { refusal: Refusal::new(error, message), records: self.named, by_log: true })
     }
 }
 
-/// The record's timestamp, where nothing is wrong with it.
-fn check_record(
-    record: &Record,
-    expected: i64,
-    header: &Header,
-    rules: &Rules,
-    now_ms: i64,
-) -> Result<i64, Refusal> {
-    if record.offset_delta != expected {
-        return Err(Refusal::new(
-            ResponseError::InvalidRecord,
-            format!("record {expected} of the batch has offset delta {}", record.offset_delta),
-        ));
-    }
+/// Returns the record's timestamp.
+fn check_record(record: &Record, header: &Header, rules: &Rules, now_ms: i64) -> Result<i64, Refusal> {
     if rules.needs_keys && !record.has_key {
         return Err(Refusal::new(
             ResponseError::InvalidRecord,

@@ -1,9 +1,12 @@
+use super::{
+    super::{
+        compression::tests::ALL,
+        header::{CHECKED, CONTROL_BIT},
+        sample::Sample,
+    },
+    *,
+};
 use proptest::prelude::*;
-
-use super::super::compression::tests::ALL;
-use super::super::header::{CHECKED, CONTROL_BIT};
-use super::super::sample::Sample;
-use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -22,6 +25,11 @@ fn check(sample: &Sample) -> Result<Checked, Refused> {
 
 fn error(bytes: Bytes, rules: &Rules) -> ResponseError {
     Checked::check(bytes, rules, NOW).unwrap_err().refusal.error
+}
+
+/// Returns the indexes of the records that are named as faulty.
+fn named(refused: &Refused) -> Vec<i32> {
+    refused.records.iter().map(|fault| fault.index).collect()
 }
 
 #[test]
@@ -159,26 +167,41 @@ fn a_record_out_of_time_is_named() {
     let late = Sample::at(&[NOW, NOW + 60_001]);
     let rules = Rules { max_ahead_ms: 60_000, ..RULES };
     let refused = Checked::check(late.bytes(), &rules, NOW).unwrap_err();
-    assert_eq!((refused.refusal.error, refused.record), (ResponseError::InvalidTimestamp, Some(1)));
+    assert_eq!((refused.refusal.error, named(&refused)), (ResponseError::InvalidTimestamp, vec![1]));
     let rules = Rules { max_age_ms: 1000, ..RULES };
     assert_eq!(error(Sample::at(&[NOW - 1001]).bytes(), &rules), ResponseError::InvalidTimestamp);
     assert!(Checked::check(Sample::at(&[NOW - 1000]).bytes(), &rules, NOW).is_ok());
-    // The broker's own time is always in time.
+    // The broker's own time is always in range.
     let rules = Rules { log_append_time: true, max_ahead_ms: 0, ..RULES };
     assert!(Checked::check(Sample::at(&[NOW + 5]).bytes(), &rules, NOW).is_ok());
 }
 
 #[test]
-fn a_compacted_topic_takes_only_records_with_keys() {
-    let mut sample = Sample::at(&[NOW, NOW, NOW]);
+fn a_compacted_topic_names_each_record_without_a_key() {
+    let mut sample = Sample::at(&[NOW; 5]);
     sample.records[2].1 = None;
+    sample.records[4].1 = None;
     assert!(check(&sample).is_ok());
+    let rules = Rules { needs_keys: true, ..RULES };
+    let refused = Checked::check(sample.bytes(), &rules, NOW).unwrap_err();
+    assert_eq!((refused.refusal.error, named(&refused)), (ResponseError::InvalidRecord, vec![2, 4]));
+    sample.records[0].0 = NOW + 3_600_001;
+    let refused = Checked::check(sample.bytes(), &rules, NOW).unwrap_err();
+    assert_eq!((refused.refusal.error, named(&refused)), (ResponseError::InvalidTimestamp, vec![0, 2, 4]));
+    assert!(refused.records[0].message.contains("out of range"), "{refused:?}");
+}
+
+#[test]
+fn the_number_of_records_that_are_named_is_bounded() {
+    let mut sample = Sample::at(&vec![NOW; MAX_FAULTS + 5]);
+    sample.records.iter_mut().for_each(|record| record.1 = None);
     let refused = Checked::check(sample.bytes(), &Rules { needs_keys: true, ..RULES }, NOW).unwrap_err();
-    assert_eq!((refused.refusal.error, refused.record), (ResponseError::InvalidRecord, Some(2)));
+    assert_eq!(refused.records.len(), MAX_FAULTS);
+    assert!(refused.refusal.message.starts_with("10005 records"), "{}", refused.refusal.message);
 }
 
 proptest! {
-    /// Whatever is behind a valid checksum, it is either refused or can be read back.
+    /// A batch with a valid checksum and any content is either refused or can be read back.
     #[test]
     fn no_batch_makes_the_check_panic(
         codec in 0_usize..5,

@@ -1,55 +1,73 @@
 //! Compaction: of all records with the same key, the last one stays.
 //!
-//! A compacted topic is a table: its records say what each key's value is from now on, and one without a value (a "tombstone")
-//! that the key is gone. What was said before and no longer holds may then go, so that the log grows with the number of keys
-//! instead of the number of changes, and a reader from its start still learns what holds.
+//! A compacted topic is a table: each record sets its key's value, and a record without a value (a
+//! "tombstone") deletes its key. Records that a later one replaces can go, so that the log grows with the
+//! number of keys instead of the number of changes, and a reader from its start still learns the present
+//! values.
 //!
-//! As in Kafka, records keep their offsets, which then have gaps between them; the newest segment is left alone; and what is old
-//! is only looked at again once enough has come behind it. A tombstone, and the marker of a transaction of which nothing else is
-//! left, stays for `delete.retention.ms` after the compaction that met it first, so that a reader who is on the way learns of it.
+//! As in Kafka, records keep their offsets, between which there are then gaps; the newest segment is left
+//! alone; and old records are only looked at again once enough new ones have come. A tombstone, or the marker
+//! of a transaction without any other records left, stays for `delete.retention.ms` after the compaction that
+//! met it first, so that readers on their way learn of it.
 //!
-//! The work has three parts: [`Log::compaction_due`] takes down what there is to do, [`Work::done`] does it without the log, which
-//! meanwhile grows, and [`Log::install`] puts the result in place of what it was made from.
+//! The work has three parts: [`Log::compaction_due`] collects the segments, [`Work::done`] compacts them
+//! beside the log, which meanwhile grows, and [`Log::install`] puts the result in their place.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
-use std::ops::RangeInclusive;
-use std::sync::Arc;
+use super::{
+    Log, Policy, Stored,
+    compression::Compression,
+    header::{self, Header},
+    records::{self, Garbled},
+    segment::Segment,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Read},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
-use super::compression::Compression;
-use super::header::{self, Header};
-use super::records::{self, Garbled};
-use super::segment::Segment;
-use super::{Log, Policy, Stored};
-
-/// What is to be compacted.
+/// The segments to compact.
 #[derive(Debug)]
 pub(crate) struct Work {
-    /// From the oldest on, sealed, and at least one with something in it that was not compacted before.
+    /// Sealed segments from the oldest on, of which at least one has something new in it.
     segments: Vec<Arc<Segment>>,
-    /// Where that begins.
+    /// The offset where the new part begins.
     dirty_from: i64,
     policy: Policy,
-    /// Where the transactions of each producer are that were aborted, one behind the other.
+    /// The aborted transactions of each producer, in order.
     aborted: HashMap<i64, Vec<RangeInclusive<i64>>>,
     compactions: u64,
 }
 
-/// What became of it.
+/// The result of a compaction.
 #[derive(Debug)]
 pub(crate) struct Compacted {
     segments: Vec<Segment>,
-    /// All that was in the log before this offset is in these segments, or is gone.
+    /// Everything that the log had before this offset is in these segments or is gone.
     end: i64,
-    /// Where the markers were that are gone.
+    /// The offsets of the markers that are gone.
     markers_gone: HashSet<i64>,
     compactions: u64,
 }
 
 impl Log {
-    /// What there is to compact at `now_ms`, milliseconds since 1970: nothing until enough of the log is new, or something in it
-    /// has waited for too long.
+    /// Returns the segments to compact at `now_ms`, in milliseconds since 1970; `None` until enough of the
+    /// log is new, or a record has waited for too long.
     pub(crate) fn compaction_due(&self, now_ms: i64) -> Option<Work> {
+        self.compactable(now_ms, false)
+    }
+
+    /// Seals the newest segment and returns everything there is to compact at `now_ms`, however little: a log
+    /// without room for another record has to drop all that it can.
+    pub(crate) fn compaction_for_room(&mut self, now_ms: i64) -> Option<Work> {
+        if self.segments.back().is_some_and(|newest| !newest.is_empty()) {
+            self.begin_segment();
+        }
+        self.compactable(now_ms, true)
+    }
+
+    fn compactable(&self, now_ms: i64, however_little: bool) -> Option<Work> {
         let wanted = self.policy.compaction?;
         let dirty_from = self.clean_to.max(self.start);
         let stable = self.last_stable_offset();
@@ -67,7 +85,7 @@ impl Log {
             |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.bytes()).sum::<usize>() as f64;
         let is_dirty = bytes(dirty) / (bytes(clean) + bytes(dirty)) > wanted.min_dirty_ratio;
         let is_late = now_ms.saturating_sub(oldest) > wanted.max_lag_ms;
-        (is_dirty || is_late).then(|| Work {
+        (is_dirty || is_late || however_little).then(|| Work {
             dirty_from,
             policy: self.policy,
             aborted: self.aborted_by_producer(),
@@ -85,10 +103,11 @@ impl Log {
         aborted
     }
 
-    /// Puts what compaction has left into the place of what it was given. What has left the log since stays away.
+    /// Puts the result of a compaction in the place of its input. Records that have left the log meanwhile
+    /// stay away.
     pub(crate) fn install(&mut self, done: Compacted) {
         if done.compactions != self.compactions {
-            // Somebody else was faster, and the log is no longer what this was made from.
+            // Another compaction was faster, so the log is no longer the one that this result was made from.
             return;
         }
         while self.segments.front().is_some_and(|oldest| oldest.ends_before(done.end))
@@ -100,7 +119,7 @@ impl Log {
             self.footprint += segment.footprint();
             self.segments.push_front(Arc::new(segment));
         }
-        // A reader who was told of a transaction would wait for its marker.
+        // A reader that knows of an aborted transaction would wait for its marker.
         self.transactions.forget_marked(&done.markers_gone);
         self.clean_to = done.end;
         self.compactions += 1;
@@ -109,7 +128,7 @@ impl Log {
 }
 
 impl Work {
-    /// Reads and writes all of it, which takes long. `now_ms` is the broker's clock, milliseconds since 1970.
+    /// Compacts the segments, which takes long. `now_ms` is the broker's clock, in milliseconds since 1970.
     pub(crate) fn done(&self, now_ms: i64) -> Compacted {
         let tombstone_ms = self.policy.compaction.map_or(0, |wanted| wanted.tombstone_ms);
         let mut cleaning = Cleaning {
@@ -125,7 +144,7 @@ impl Work {
             let mut base_offset = source.base_offset();
             for batch in source.batches().filter_map(|batch| cleaning.clean(batch)) {
                 match segments.last_mut() {
-                    // Segments that became small are joined.
+                    // Small segments are joined.
                     Some(last) if last.has_room_for(&batch, &self.policy) => last.push(batch),
                     _ => {
                         let mut next = Segment::new(base_offset);
@@ -145,7 +164,7 @@ impl Work {
         last.map_or(self.dirty_from, Stored::end)
     }
 
-    /// Where the last record of each key is that has one in the part that is new. Keys take as much memory as they do in the log.
+    /// Returns the last offset of each key in the new part. The keys take as much memory as in the log.
     fn latest_offsets(&self) -> HashMap<Box<[u8]>, i64> {
         let mut latest = HashMap::new();
         for batch in self.segments.iter().flat_map(|segment| segment.from(self.dirty_from)) {
@@ -153,7 +172,8 @@ impl Work {
             if self.is_aborted(&header) {
                 continue;
             }
-            // What is in a log was read before without an error; a batch that is not readable is kept as it is.
+            // Every batch was read without an error when it came; one that still can't be read is kept as it
+            // is.
             let Ok(plain) = plain(&header, batch) else { continue };
             let mut left = plain.as_slice();
             while let Ok(Some(record)) = records::next(&mut left) {
@@ -177,20 +197,20 @@ impl Work {
     }
 }
 
-/// The way through the log from its start.
+/// A pass through the log from its start.
 struct Cleaning<'a> {
     work: &'a Work,
     latest: HashMap<Box<[u8]>, i64>,
     now_ms: i64,
-    /// From when on what is marked for deletion today may be gone.
+    /// The time from which tombstones that are marked today can go.
     horizon: i64,
-    /// Producers with a transaction of which a batch was seen and not yet the marker that ends it.
+    /// Producers of whose transaction a batch was seen, and not yet the marker that ends it.
     unmarked: HashSet<i64>,
     markers_gone: HashSet<i64>,
 }
 
 impl Cleaning<'_> {
-    /// What is left of a batch, if anything.
+    /// Returns what is left of a batch.
     fn clean(&mut self, batch: &Stored) -> Option<Stored> {
         let Some(header) = batch.header() else { return Some(batch.clone()) };
         let may_delete = batch.delete_horizon.is_some_and(|horizon| horizon <= self.now_ms);
@@ -247,13 +267,13 @@ impl Cleaning<'_> {
         Ok(Some(if has_tombstone { self.marked(stored) } else { stored }))
     }
 
-    /// The batch with a time from which on its tombstones may go, if it has none yet.
+    /// Gives the batch a time from which its tombstones can go, if it has none yet.
     fn marked(&self, batch: Stored) -> Stored {
         Stored { delete_horizon: batch.delete_horizon.or(Some(self.horizon)), ..batch }
     }
 }
 
-/// The records of a batch as they were before they were compressed.
+/// Returns the records of a batch, decompressed.
 fn plain(header: &Header, batch: &Stored) -> io::Result<Vec<u8>> {
     let mut plain = Vec::new();
     let codec = header.codec().ok_or(io::ErrorKind::InvalidData)?;

@@ -1,12 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use proptest::prelude::*;
-
-use super::super::compression::tests::ALL;
-use super::super::sample::Sample;
-use super::super::tests::{POLICY, RULES};
-use super::*;
+use super::{
+    super::{
+        compression::tests::ALL,
+        sample::Sample,
+        tests::{POLICY, RULES},
+    },
+    *,
+};
 use crate::log::{Checked, Compaction, Marker};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 const COMPACTION: Compaction =
     Compaction { min_dirty_ratio: 0.0, min_lag_ms: 0, max_lag_ms: i64::MAX, tombstone_ms: 1000 };
@@ -28,7 +30,7 @@ fn append(log: &mut Log, sample: &Sample) -> i64 {
     log.append(Checked::check(sample.bytes(), &RULES, 0).unwrap()).unwrap().base_offset
 }
 
-/// Compacts what is due; says whether anything was.
+/// Compacts what is due. Returns whether anything was.
 fn compact(log: &mut Log, now_ms: i64) -> bool {
     let Some(work) = log.compaction_due(now_ms) else { return false };
     log.install(work.done(now_ms));
@@ -43,7 +45,7 @@ struct Found {
     timestamp: i64,
 }
 
-/// Every record that a reader finds, with everything about their batches looked at.
+/// Returns every record that a reader finds, and checks everything about their batches.
 fn contents(log: &Log) -> Vec<Found> {
     let mut found = Vec::new();
     let mut next = 0;
@@ -187,7 +189,7 @@ fn what_left_or_came_while_the_work_was_done_is_gone_or_there() {
 }
 
 #[test]
-fn work_that_somebody_else_has_done_meanwhile_is_not_done_twice() {
+fn a_compaction_that_another_one_overtook_changes_nothing() {
     let mut log = log(COMPACTION);
     append(&mut log, &sample(1, &[A, B]));
     append(&mut log, &sample(2, &[C]));
@@ -224,7 +226,7 @@ fn a_batch_sent_again_is_known_although_it_was_compacted_away() {
     assert_eq!(log.high_watermark(), 3);
 }
 
-/// A batch of producer 9's transaction.
+/// A batch in a transaction of producer 9.
 fn in_transaction(minute: i64, sequence: i32, records: &[Keyed]) -> Sample {
     let transactional = header::TRANSACTIONAL_BIT;
     Sample { producer: (9, 0, sequence), attributes: transactional, ..sample(minute, records) }
@@ -271,8 +273,8 @@ fn an_open_transaction_keeps_compaction_from_going_on() {
 }
 
 proptest! {
-    /// Whatever was written how: a reader of the compacted log finds the same last word on every key, all of what was not yet
-    /// compacted, and nothing that was not written.
+    /// A reader of the compacted log finds the last value of every key, all records of the part that isn't
+    /// compacted yet, and no record that wasn't written.
     #[test]
     fn a_compacted_log_says_what_the_whole_log_said(
         batches in prop::collection::vec(
@@ -318,7 +320,7 @@ proptest! {
         prop_assert!(rest.eq(written.range(log.clean_to..).map(|(_, record)| record)));
     }
 
-    /// Points in time are found in what is left as they would be by looking at every record.
+    /// A look-up by time in the compacted log finds the same record as a scan of every record.
     #[test]
     fn a_point_in_time_is_found_after_compaction(
         minutes in prop::collection::vec(prop::collection::vec((0_usize..3, 0_i64..50), 1..6), 1..8),

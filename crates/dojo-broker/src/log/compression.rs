@@ -1,17 +1,17 @@
-//! The four ways in which a batch may be compressed, in one reader and one writer.
+//! The codecs of batches, in one reader and one writer.
 //!
-//! A broker mostly stores batches as they come; it looks inside to check them and to find points in time, and compresses only
-//! where a topic asks for another way than the producer's, and what compaction leaves of a batch. What comes out is bounded, since
-//! a few bytes of gzip may stand for a gigabyte.
+//! A broker mostly stores batches as they come. It decompresses them to check them and to find points in
+//! time, and only compresses if a topic asks for another codec than the producer's, and what compaction
+//! leaves of a batch. The output is bounded, since a few bytes of gzip can stand for a gigabyte.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
-/// How many bytes the records of one batch may have once decompressed.
+/// How many bytes the records of one batch can have once decompressed.
 const MAX_DECOMPRESSED: u64 = 256 << 20;
-/// Snappy emits at most 64 bytes for a tag and never more than this for each byte of its input.
+/// Snappy emits at most 64 bytes for a tag, and never more than that for each byte of its input.
 const MAX_SNAPPY_RATIO: usize = 64;
 
-/// How a batch's records are compressed (the lowest three bits of its attributes).
+/// The codec of a batch (the lowest three bits of its attributes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {
     None,
@@ -33,7 +33,7 @@ impl Codec {
         }
     }
 
-    /// Reads `compressed` as it was before; an error in it comes up while reading.
+    /// Decompresses `compressed`. An error in it comes up while reading.
     pub(super) fn reader<'a>(self, compressed: &'a [u8]) -> io::Result<Box<dyn BufRead + 'a>> {
         Ok(match self {
             Self::None => Box::new(compressed),
@@ -48,22 +48,23 @@ impl Codec {
     }
 }
 
-/// How a batch is to be compressed.
+/// The codec and level that a batch is to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Compression {
     pub(crate) codec: Codec,
-    /// From 1, the fastest, to 9, the smallest, or -1 for zlib's own choice. The other codecs here have a single level.
+    /// From 1, the fastest, to 9, the smallest, or -1 for zlib's default. The other codecs have a single
+    /// level here.
     pub(crate) gzip_level: i32,
 }
 
 impl Compression {
-    /// As `codec` does it where nobody asked for a level.
+    /// Returns the codec at its default level.
     pub(super) fn plain(codec: Codec) -> Self {
         Self { codec, gzip_level: -1 }
     }
 
     /// # Errors
-    /// Where more than `limit` bytes come out.
+    /// If the result is longer than `limit`.
     pub(super) fn compress(self, records: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let compressed = match self.codec {
             Codec::None => records.to_vec(),
@@ -104,9 +105,9 @@ fn bounded<'a>(decoder: impl Read + 'a) -> Box<dyn BufRead + 'a> {
     Box::new(BufReader::new(decoder.take(MAX_DECOMPRESSED)))
 }
 
-/// Snappy itself has no framing. Kafka's clients cut the records into blocks as the Java library of that name does: a magic
-/// word and two version numbers, then each block behind its length. Some send one bare block instead.
-/// See <https://github.com/xerial/snappy-java#compatibility-notes>.
+/// Snappy itself has no framing. Kafka's clients cut the records into blocks as the Java library does: a
+/// magic word and two version numbers, then each block behind its length. Some clients send one bare block
+/// instead. See <https://github.com/xerial/snappy-java#compatibility-notes>.
 struct SnappyBlocks<'a> {
     left: &'a [u8],
     framed: bool,
@@ -115,9 +116,9 @@ struct SnappyBlocks<'a> {
 
 const SNAPPY_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const SNAPPY_VERSIONS: usize = 8;
-/// The version of the framing, and the oldest that can read it.
+/// The version of the framing, and the oldest version that can read it.
 const SNAPPY_WRITTEN: [u8; SNAPPY_VERSIONS] = [0, 0, 0, 1, 0, 0, 0, 1];
-/// How much goes into a block.
+/// The size of a block before compression.
 const SNAPPY_BLOCK: usize = 32 << 10;
 
 impl<'a> SnappyBlocks<'a> {
@@ -146,7 +147,7 @@ impl Read for SnappyBlocks<'_> {
                 return Ok(read);
             }
             let block = self.next_block()?;
-            // The block says how much memory it wants; believe it only where that is possible.
+            // The block claims a size; the claim is believed only if it is possible.
             if snap::raw::decompress_len(block)? > block.len().saturating_mul(MAX_SNAPPY_RATIO) {
                 return Err(io::ErrorKind::InvalidData.into());
             }
@@ -159,7 +160,7 @@ impl Read for SnappyBlocks<'_> {
 pub(super) mod tests {
     use super::*;
 
-    /// What a client does before it sends.
+    /// Compresses as a client does.
     pub(in crate::log) fn compress(codec: Codec, plain: &[u8]) -> Vec<u8> {
         Compression::plain(codec).compress(plain, usize::MAX).unwrap()
     }
@@ -188,7 +189,7 @@ pub(super) mod tests {
 
     #[test]
     fn garbage_is_an_error_and_takes_no_memory() {
-        // A snappy block that says it holds four gigabytes.
+        // A snappy block that claims to hold four gigabytes.
         let liar = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00];
         for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
             for garbage in [&liar[..], b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff", &[7; 100]] {

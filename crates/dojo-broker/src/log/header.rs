@@ -1,17 +1,17 @@
-//! The fields in front of a batch's records, read and written.
+//! The fields in front of a batch's records.
 //!
-//! Format v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98). The checksum covers what comes after it,
-//! and the offset and the leader's epoch come before, so that a broker can write those two without a new checksum.
-
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+//! The format is v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98). The checksum
+//! covers what comes after it. The offset and the leader's epoch come before, so that a broker can write
+//! those two without a new checksum.
 
 use super::compression::Codec;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// How many bytes come before the records.
 pub(super) const HEADER: usize = 61;
-/// The base offset and the length field itself are not counted in a batch's length field.
+/// How many bytes a batch's length field doesn't count: the base offset and the length field itself.
 pub(super) const BEFORE_LENGTH: usize = 12;
-/// Where the part begins that the checksum covers: from the attributes on.
+/// Where the part begins that the checksum covers: at the attributes.
 pub(super) const CHECKED: usize = 21;
 
 const CODEC_BITS: i16 = 0b0000_0111;
@@ -19,15 +19,15 @@ const LOG_APPEND_TIME_BIT: i16 = 0b0000_1000;
 pub(super) const TRANSACTIONAL_BIT: i16 = 0b0001_0000;
 pub(super) const CONTROL_BIT: i16 = 0b0010_0000;
 
-/// There is one node, so leadership never changes hands: every batch was written in the first epoch.
+/// The leader's epoch of every batch: with one node, leadership never changes.
 pub(crate) const LEADER_EPOCH: i32 = 0;
-/// The timestamp of a record that has none.
+/// The timestamp of a record without one.
 pub(super) const NO_TIMESTAMP: i64 = -1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) base_offset: i64,
-    /// Of the whole batch, this header included, in bytes.
+    /// The length of the whole batch in bytes, including this header.
     pub(super) length: usize,
     pub(super) magic: i8,
     pub(super) crc: u32,
@@ -42,7 +42,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header off the front; `None` where the bytes end too soon.
+    /// Reads the header at the start of `bytes`; `None` if they are too short.
     pub(super) fn parse(mut bytes: &[u8]) -> Option<Self> {
         let base_offset = bytes.try_get_i64().ok()?;
         let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?.checked_add(BEFORE_LENGTH)?;
@@ -63,11 +63,11 @@ impl Header {
         })
     }
 
-    /// Puts the header before `records`, with a length and a checksum that are right for them.
+    /// Puts the header before `records`, with their length and checksum.
     pub(super) fn seal(&self, records: &[u8]) -> BytesMut {
         let mut batch = BytesMut::with_capacity(HEADER + records.len());
         batch.put_i64(self.base_offset);
-        // A batch that is longer than its field can say is longer than any request.
+        // A batch that is too long for its length field is longer than any request.
         batch.put_i32(i32::try_from(HEADER - BEFORE_LENGTH + records.len()).unwrap_or(i32::MAX));
         batch.put_i32(LEADER_EPOCH);
         batch.put_i8(self.magic);
@@ -88,7 +88,7 @@ impl Header {
         batch
     }
 
-    /// Whether the checksum is that of `batch`, which this header was read from.
+    /// Returns whether the checksum is right for `batch`, from which this header was read.
     pub(super) fn fits(&self, batch: &[u8]) -> bool {
         batch.get(CHECKED..).map(crc32c::crc32c) == Some(self.crc)
     }
@@ -101,7 +101,7 @@ impl Header {
         Self { attributes: self.attributes & !CODEC_BITS | codec as i16, ..self }
     }
 
-    /// Whether the broker's time holds for every record, which is then the maximum timestamp.
+    /// Returns whether every record has the broker's time, which is then the maximum timestamp.
     pub(super) fn is_log_append_time(&self) -> bool {
         self.attributes & LOG_APPEND_TIME_BIT != 0
     }
@@ -110,12 +110,12 @@ impl Header {
         Self { attributes: self.attributes | LOG_APPEND_TIME_BIT, max_timestamp: time, ..self }
     }
 
-    /// The records' own times hold, of which this is the latest.
+    /// The records keep their own times, of which `latest` is the latest.
     pub(super) fn with_create_time(self, latest: i64) -> Self {
         Self { attributes: self.attributes & !LOG_APPEND_TIME_BIT, max_timestamp: latest, ..self }
     }
 
-    /// The time of the record that is `delta` milliseconds after the batch's first.
+    /// Returns the time of the record that is `delta` milliseconds after the batch's first.
     pub(super) fn timestamp(&self, delta: i64) -> i64 {
         if self.is_log_append_time() { self.max_timestamp } else { self.base_timestamp.saturating_add(delta) }
     }
@@ -124,13 +124,13 @@ impl Header {
         self.attributes & TRANSACTIONAL_BIT != 0
     }
 
-    /// Whether the batch is a marker that ends a transaction; consumers never show it.
+    /// Returns whether the batch is a marker that ends a transaction. Consumers never show it.
     pub(super) fn is_control(&self) -> bool {
         self.attributes & CONTROL_BIT != 0
     }
 }
 
-/// What comes behind the header.
+/// Returns the bytes behind the header.
 pub(super) fn records(batch: &Bytes) -> &[u8] {
     batch.get(HEADER..).unwrap_or_default()
 }

@@ -1,43 +1,43 @@
-//! What a topic asks of its logs: how they are cut into segments, and what of them may go, and when.
+//! What a topic asks of its logs: how they are cut into segments, and which records can go.
 
-/// The configs of a topic that decide about records that are already stored. Times are in milliseconds, sizes in bytes.
+/// The topic configs that apply to stored records. Times are in milliseconds, sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Policy {
-    /// `segment.bytes`: a segment that would outgrow it is sealed, and the next one begun.
+    /// `segment.bytes`: a segment is sealed before it would outgrow this.
     pub(crate) segment_bytes: usize,
-    /// `segment.ms`: so is one whose records would lie further apart.
+    /// `segment.ms`: a segment is sealed before its records would span more than this.
     pub(crate) segment_ms: i64,
-    /// Set where `cleanup.policy` has `delete` in it.
+    /// Set if `cleanup.policy` includes `delete`.
     pub(crate) retention: Option<Retention>,
-    /// Set where `cleanup.policy` has `compact` in it.
+    /// Set if `cleanup.policy` includes `compact`.
     pub(crate) compaction: Option<Compaction>,
 }
 
-/// When segments are old, or too many.
+/// When segments are too old or too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// `retention.ms`; `None`: no record is ever too old.
+    /// `retention.ms`; `None` for no limit.
     pub(crate) ms: Option<i64>,
-    /// `retention.bytes`; `None`: there are never too many.
+    /// `retention.bytes`; `None` for no limit.
     pub(crate) bytes: Option<usize>,
 }
 
-/// When records may be replaced by later ones with the same key.
+/// When records can be replaced by later ones with the same key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Compaction {
-    /// `min.cleanable.dirty.ratio`: what part of a log is to be new before it is worth the work.
+    /// `min.cleanable.dirty.ratio`: the part of a log that has to be new before it is compacted.
     pub(crate) min_dirty_ratio: f64,
-    /// `min.compaction.lag.ms`: a record may at least be read for so long.
+    /// `min.compaction.lag.ms`: how long a record stays at least.
     pub(crate) min_lag_ms: i64,
-    /// `max.compaction.lag.ms`: a record may at most wait for so long, whatever the ratio.
+    /// `max.compaction.lag.ms`: how long a record waits at most, whatever the ratio.
     pub(crate) max_lag_ms: i64,
-    /// `delete.retention.ms`: how long a record without a value, which deletes its key, stays after it was compacted first.
+    /// `delete.retention.ms`: how long a tombstone stays after the compaction that met it first.
     pub(crate) tombstone_ms: i64,
 }
 
 impl Policy {
-    /// How far apart the records of one segment may lie. The newest segment is never compacted, so one that waited for too
-    /// long would keep its records from being compacted in time.
+    /// Returns how much time the records of one segment can span. The newest segment is never compacted, so a
+    /// segment that stays open for too long would delay the compaction of its records.
     pub(super) fn max_segment_ms(&self) -> i64 {
         self.compaction.map_or(self.segment_ms, |compaction| self.segment_ms.min(compaction.max_lag_ms))
     }

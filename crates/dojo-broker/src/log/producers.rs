@@ -1,33 +1,35 @@
-//! What a partition remembers of idempotent producers, so that a batch sent twice is stored once.
+//! The idempotent producers that a partition remembers, so that a batch that is sent twice is stored once.
 //!
-//! A producer that got no answer sends its batch again; it cannot know whether the first copy arrived. It therefore has an id,
-//! and numbers what it sends to each partition. The partition keeps the numbers of the last five batches of each producer (a
-//! client has at most five requests in flight): a batch among them is answered with its first offset and not stored again, one
-//! that continues the sequence is stored, and any other is refused. See KIP-98, and KIP-360 for producers that are forgotten.
+//! A producer that got no answer sends its batch again, since it can't know whether the first copy arrived.
+//! It therefore has an id, and numbers the records that it sends to each partition. The partition keeps the
+//! numbers of each producer's last five batches (a client has at most five requests in flight): a batch among
+//! them is answered with its first offset and not stored again, a batch that continues the sequence is
+//! stored, and any other is refused. See KIP-98, and KIP-360 for producers that were forgotten.
 //!
-//! Who takes over a producer's id takes the next *epoch*: whatever the one before still sends is refused. With transactions, an
-//! epoch may begin with a marker (see [`transactions`](super::transactions)) before its first batch is there.
+//! A client that takes over a producer's id gets the next *epoch*: batches of the epoch before are refused
+//! from then on. With transactions, an epoch can begin with a marker (see
+//! [`transactions`](super::transactions)) before its first batch comes.
 
-use std::collections::{HashMap, VecDeque};
-
-use kafka_protocol::ResponseError;
-
-use super::batch::{Sequence, add_to_sequence};
-use super::transactions::Marker;
+use super::{
+    batch::{Sequence, add_to_sequence},
+    transactions::Marker,
+};
 use crate::refusal::Refusal;
+use kafka_protocol::ResponseError;
+use std::collections::{HashMap, VecDeque};
 
 /// How many batches of one producer are remembered.
 const REMEMBERED_BATCHES: usize = 5;
-/// How many producers are remembered; beyond it, the one that has been silent longest is forgotten, unless it has a transaction
-/// open.
+/// How many producers are remembered. Beyond that, the producer that has been silent longest is forgotten,
+/// unless it has an open transaction.
 const REMEMBERED_PRODUCERS: usize = 10_000;
-/// A producer that has been silent for so long is forgotten, unless it has a transaction open: Kafka's
+/// How long a silent producer is remembered, unless it has an open transaction: Kafka's
 /// `producer.id.expiration.ms`.
 const EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
-/// What is said of a number where there is none yet.
+/// Stands for a number that doesn't exist yet.
 const NONE: i32 = -1;
 
-/// All producers that a partition has heard of lately.
+/// The producers that a partition remembers.
 #[derive(Debug, Default)]
 pub(super) struct Producers {
     known: HashMap<i64, Producer>,
@@ -36,13 +38,13 @@ pub(super) struct Producers {
 #[derive(Debug)]
 struct Producer {
     epoch: i16,
-    /// Those of its epoch, the oldest first.
+    /// The batches of its epoch, the oldest first.
     batches: VecDeque<Remembered>,
-    /// Where its open transaction begins.
+    /// The start of its open transaction.
     transaction: Option<i64>,
-    /// Whether a marker of its was written.
+    /// Whether a marker ended a transaction of the producer.
     marked: bool,
-    /// When it wrote last, by the broker's clock, in milliseconds since 1970.
+    /// When the producer wrote last, by the broker's clock, in milliseconds since 1970.
     heard_ms: i64,
 }
 
@@ -53,11 +55,11 @@ struct Remembered {
     base_offset: i64,
 }
 
-/// What is to become of a batch.
+/// The verdict on a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Append,
-    /// It was stored before, at this offset.
+    /// The batch was stored before, at this offset.
     Duplicate(i64),
 }
 
@@ -66,13 +68,14 @@ pub(super) enum Verdict {
 pub(crate) struct ActiveProducer {
     pub(crate) id: i64,
     pub(crate) epoch: i16,
-    /// -1 where its epoch has no batch yet.
+    /// -1 if its epoch has no batch yet.
     pub(crate) last_sequence: i32,
     /// In milliseconds since 1970.
     pub(crate) heard_ms: i64,
-    /// That of the coordinator which wrote its last marker, -1 where there is none: there has been one coordinator, the first.
+    /// The epoch of the coordinator that wrote its last marker: 0, as there has been one coordinator, or -1
+    /// without a marker.
     pub(crate) coordinator_epoch: i32,
-    /// Where its open transaction begins.
+    /// The start of its open transaction.
     pub(crate) transaction: Option<i64>,
 }
 
@@ -92,7 +95,7 @@ impl Producer {
         }
     }
 
-    /// The sequence number that is due.
+    /// Returns the sequence number that is due.
     fn next(&self) -> i32 {
         self.batches.back().map_or(0, |newest| add_to_sequence(newest.last, 1))
     }
@@ -102,12 +105,12 @@ impl Producers {
     /// Judges a batch before it is appended.
     ///
     /// # Errors
-    /// `INVALID_PRODUCER_EPOCH`, `OUT_OF_ORDER_SEQUENCE_NUMBER`, or `INVALID_TXN_STATE` for a batch outside of the transaction
-    /// that its producer has open.
+    /// `INVALID_PRODUCER_EPOCH`, `OUT_OF_ORDER_SEQUENCE_NUMBER`, or `INVALID_TXN_STATE` for a batch outside
+    /// its producer's open transaction.
     pub(super) fn judge(&self, batch: &Sequence) -> Result<Verdict, Refusal> {
         let known = self.known.get(&batch.producer_id);
         let Some(producer) = known.filter(|producer| !producer.is_forgotten_at(batch.received_ms)) else {
-            // A producer whose past was dropped goes on where it was (KIP-360).
+            // A producer that was forgotten goes on where it was (KIP-360).
             return Ok(Verdict::Append);
         };
         if batch.epoch < producer.epoch {
@@ -142,7 +145,7 @@ impl Producers {
         Ok(Verdict::Append)
     }
 
-    /// Notes a batch that was appended. Says whether a transaction begins with it.
+    /// Notes an appended batch. Returns whether it begins a transaction.
     pub(super) fn appended(&mut self, batch: &Sequence, base_offset: i64) -> bool {
         let producer = self.producer(batch.producer_id, batch.epoch, batch.received_ms);
         if producer.batches.len() == REMEMBERED_BATCHES {
@@ -156,14 +159,14 @@ impl Producers {
         begins
     }
 
-    /// Notes the end of a producer's transaction. Says where it began, if it has records here.
+    /// Notes the end of a producer's transaction. Returns where it began, if it has records here.
     pub(super) fn end_transaction(&mut self, marker: &Marker) -> Option<i64> {
         let producer = self.producer(marker.producer_id, marker.epoch, marker.now_ms);
         producer.marked = true;
         producer.transaction.take()
     }
 
-    /// Everyone who is remembered, by id.
+    /// Returns the remembered producers, by id.
     pub(super) fn active(&self, now_ms: i64) -> Vec<ActiveProducer> {
         let known = self.known.iter().filter(|(_, producer)| !producer.is_forgotten_at(now_ms));
         let mut active: Vec<ActiveProducer> = known
@@ -180,12 +183,12 @@ impl Producers {
         active
     }
 
-    /// Whether the producer has a transaction open here.
+    /// Returns whether the producer has an open transaction here.
     pub(super) fn in_transaction(&self, producer_id: i64) -> bool {
         self.known.get(&producer_id).is_some_and(|producer| producer.transaction.is_some())
     }
 
-    /// The producer, from now on in this epoch at least.
+    /// Returns the producer, with at least this epoch.
     fn producer(&mut self, id: i64, epoch: i16, now_ms: i64) -> &mut Producer {
         match self.known.get(&id) {
             Some(producer) if producer.is_forgotten_at(now_ms) => {

@@ -1,32 +1,35 @@
-//! The records inside a batch, read without keeping them, or one by one where compaction has to choose among them.
+//! Reads the records in a batch without keeping them, or one by one for compaction.
 //!
-//! A record is a length and then varints and byte strings: <https://kafka.apache.org/documentation/#record>. The broker wants
-//! its number, its time, and whether it has a key; the rest is stepped over, but every length is checked on the way, so that no
-//! consumer ever stumbles on what a producer garbled. A compressed batch is decompressed on the fly, in constant memory.
-
-use std::io::{self, BufRead};
-use std::ops::ControlFlow;
+//! A record is a length, followed by varints and byte strings:
+//! <https://kafka.apache.org/documentation/#record>. The broker needs a record's number, its time, and
+//! whether it has a key and a value. It skips the rest but checks every length, so that no consumer stumbles
+//! over what a producer garbled. A compressed batch is decompressed on the fly, in constant memory.
 
 use super::compression::Codec;
+use std::{
+    io::{self, BufRead},
+    ops::ControlFlow,
+};
 
-/// What the broker looks at in a record.
+/// The parts of a record that the broker reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) offset_delta: i64,
     /// Milliseconds after the batch's base timestamp.
     pub(super) timestamp_delta: i64,
     pub(super) has_key: bool,
+    pub(super) has_value: bool,
 }
 
-/// A record with what compaction looks at.
+/// The parts of a record that compaction reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole<'a> {
-    /// All of it, its length included.
+    /// The whole record, including its length.
     pub(super) bytes: &'a [u8],
     pub(super) offset_delta: i64,
     pub(super) timestamp_delta: i64,
     pub(super) key: Option<&'a [u8]>,
-    /// A record without one deletes its key.
+    /// A record without a value deletes its key.
     pub(super) has_value: bool,
 }
 
@@ -45,7 +48,8 @@ pub(super) enum Garbled {
     MoreRecords,
 }
 
-/// Shows each of `count` records to `visit`, in order, until it breaks off. `payload` is a batch behind its header.
+/// Shows each of `count` records to `visit`, in order, until `visit` breaks off. `payload` is a batch without
+/// its header.
 pub(super) fn walk(
     codec: Codec,
     payload: &[u8],
@@ -53,7 +57,7 @@ pub(super) fn walk(
     visit: impl FnMut(Record) -> ControlFlow<()>,
 ) -> Result<(), Garbled> {
     match codec {
-        // Most batches come as they are; this way needs neither an allocation nor a call through a pointer.
+        // Most batches aren't compressed; this path needs no allocation and no dynamic call.
         Codec::None => walk_plain(payload, count, visit),
         _ => walk_plain(codec.reader(payload)?, count, visit),
     }
@@ -77,12 +81,12 @@ fn read_record(input: &mut impl BufRead) -> Result<Record, Garbled> {
     let timestamp_delta = fields.number()?;
     let offset_delta = fields.number()?;
     let has_key = fields.skip_bytes()?;
-    let _has_value = fields.skip_bytes()?;
+    let has_value = fields.skip_bytes()?;
     fields.skip_headers()?;
-    Ok(Record { offset_delta, timestamp_delta, has_key })
+    Ok(Record { offset_delta, timestamp_delta, has_key, has_value })
 }
 
-/// Takes the next record off the front of records that are not compressed; `None` behind the last.
+/// Takes the next record off the front of decompressed records; `None` at the end.
 pub(super) fn next<'a>(records: &mut &'a [u8]) -> Result<Option<Whole<'a>>, Garbled> {
     if records.is_empty() {
         return Ok(None);
@@ -98,14 +102,14 @@ pub(super) fn next<'a>(records: &mut &'a [u8]) -> Result<Option<Whole<'a>>, Garb
     Ok(Some(Whole { bytes, offset_delta, timestamp_delta, key, has_value }))
 }
 
-/// What is left of one record.
+/// The rest of one record.
 struct Fields<'a, R> {
     input: &'a mut R,
     left: u64,
 }
 
 impl<'a> Fields<'_, &'a [u8]> {
-    /// A byte string, or none.
+    /// Reads a byte string or null.
     fn bytes(&mut self) -> Result<Option<&'a [u8]>, Garbled> {
         let length = self.number()?;
         if length == -1 {
@@ -120,9 +124,9 @@ impl<'a> Fields<'_, &'a [u8]> {
 }
 
 impl<'i, R: BufRead> Fields<'i, R> {
-    /// Those of the next record, whose length and attributes are read.
+    /// Reads the length and the attributes of the next record.
     fn of_record(input: &'i mut R) -> Result<Self, Garbled> {
-        // The length comes before what it counts.
+        // The length itself can take ten bytes.
         let mut fields = Self { input, left: 10 };
         let length = fields.number()?;
         fields.left = u64::try_from(length).map_err(|_| Garbled::Length)?;
@@ -130,7 +134,7 @@ impl<'i, R: BufRead> Fields<'i, R> {
         Ok(fields)
     }
 
-    /// Steps over the headers, which end the record.
+    /// Skips the headers, which end the record.
     fn skip_headers(&mut self) -> Result<(), Garbled> {
         let headers = self.number()?;
         if headers < 0 {
@@ -153,7 +157,8 @@ impl<'i, R: BufRead> Fields<'i, R> {
         Ok(byte)
     }
 
-    /// A variable-length, zigzag-encoded number: seven bits a byte, the lowest first; even for positive, odd for negative.
+    /// Reads a zigzag varint: seven bits a byte, the lowest first; even numbers are positive, odd ones
+    /// negative.
     fn number(&mut self) -> Result<i64, Garbled> {
         let mut bits = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -166,7 +171,7 @@ impl<'i, R: BufRead> Fields<'i, R> {
         Err(Garbled::Number)
     }
 
-    /// Steps over a byte string; says whether there was one (length -1: there was none).
+    /// Skips a byte string. Returns `false` if it is null (length -1).
     fn skip_bytes(&mut self) -> Result<bool, Garbled> {
         let length = self.number()?;
         if length == -1 {

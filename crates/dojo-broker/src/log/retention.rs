@@ -1,46 +1,47 @@
-//! What leaves a log at its old end: segments that are too old or too many, and records that an operator deletes.
+//! Drops records at the old end of a log: segments that are too old or too many, and records that an operator
+//! deletes.
 //!
-//! Segments go whole, as Kafka's do, so a record may stay for longer than `retention.ms`, up to the time that its segment takes
-//! to fill. The newest segment goes, too, once every record in it is old enough; the log is then empty, and goes on where it was.
-
-use std::sync::Arc;
-
-use kafka_protocol::ResponseError;
+//! Segments go whole, as in Kafka, so a record can stay longer than `retention.ms`, by the time that its
+//! segment takes to fill. The newest segment goes, too, once every record in it is old enough; the log is
+//! then empty and goes on at the same offset.
 
 use super::{BATCH_OVERHEAD, Log, Stored};
 use crate::refusal::Refusal;
+use kafka_protocol::ResponseError;
+use std::sync::Arc;
 
 impl Log {
-    /// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, milliseconds since 1970. Says
-    /// whether there were any.
-    pub(crate) fn drop_expired(&mut self, now_ms: i64) -> bool {
-        let Some(retention) = self.policy.retention else { return false };
-        let start = self.start;
+    /// Drops the segments that `retention.ms` and `retention.bytes` no longer keep at `now_ms`, milliseconds
+    /// since 1970. Returns how many records were in them.
+    pub(crate) fn drop_expired(&mut self, now_ms: i64) -> u64 {
+        let Some(retention) = self.policy.retention else { return 0 };
+        let mut records = 0;
         let mut bytes = self.bytes();
         while let Some(oldest) = self.segments.front().filter(|oldest| !oldest.is_empty()) {
             let too_old = retention.ms.is_some_and(|limit| now_ms.saturating_sub(oldest.newest()) > limit);
-            // Without it there is still as much as is to be kept.
+            // Without this segment, the log still has as much as it has to keep.
             let left = bytes.saturating_sub(oldest.bytes());
             let too_many = retention.bytes.is_some_and(|limit| left >= limit);
             if !too_old && !too_many {
                 break;
             }
             bytes = left;
+            records += oldest.records();
             self.drop_oldest_segment();
         }
-        self.start > start
+        records
     }
 
-    /// The log as it would be on a disk.
+    /// Returns the size of the log as it would be on a disk.
     pub(crate) fn bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.bytes()).sum()
     }
 
-    /// Makes the log start at `offset`, or at its end where there is none given; one that starts later already stays as it is.
-    /// A batch goes once its last record lies before the start. Says where the log starts now.
+    /// Makes the log start at `offset`, or at its end if `offset` is `None`. A log that starts later stays as
+    /// it is. A batch goes once its last record lies before the start. Returns where the log starts now.
     ///
     /// # Errors
-    /// `OFFSET_OUT_OF_RANGE` where the log ends before `offset`.
+    /// `OFFSET_OUT_OF_RANGE` if `offset` lies after the end.
     pub(crate) fn delete_before(&mut self, offset: Option<i64>) -> Result<i64, Refusal> {
         let offset = offset.unwrap_or(self.end);
         if offset < 0 || offset > self.end {
@@ -53,7 +54,7 @@ impl Log {
         Ok(self.start)
     }
 
-    /// Drops everything before `offset`, where the log starts earlier.
+    /// Drops everything before `offset`, if the log starts earlier.
     pub(super) fn start_at(&mut self, offset: i64) {
         while self.segments.front().is_some_and(|oldest| oldest.ends_before(offset)) {
             self.drop_oldest_segment();
@@ -82,7 +83,7 @@ impl Log {
         }
     }
 
-    /// Drops the oldest segment; the log then starts where the next one does, or goes on in an empty one.
+    /// Drops the oldest segment; the log then starts at the next one, or goes on in an empty one.
     fn drop_oldest_segment(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.footprint -= oldest.footprint();
@@ -97,12 +98,16 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use super::super::segment::SEGMENT_OVERHEAD;
-    use super::super::tests::{POLICY, batch};
-    use super::*;
+    use super::{
+        super::{
+            segment::SEGMENT_OVERHEAD,
+            tests::{POLICY, batch},
+        },
+        *,
+    };
     use crate::log::{Policy, Retention};
 
-    /// Segments of one batch each, since they are a minute apart.
+    /// Segments of one batch each, since the batches are a minute apart.
     fn minutes(retention: Retention) -> Log {
         let mut log = Log::new(1 << 20, Policy { retention: Some(retention), ..POLICY });
         for minute in 1..=5 {
@@ -114,11 +119,11 @@ mod tests {
     #[test]
     fn a_segment_goes_when_its_newest_record_is_too_old() {
         let mut log = minutes(Retention { ms: Some(60_000), bytes: None });
-        assert!(!log.drop_expired(120_000));
+        assert_eq!(log.drop_expired(120_000), 0);
         assert_eq!(log.start(), 0);
-        assert!(log.drop_expired(180_001));
+        assert_eq!(log.drop_expired(180_001), 4);
         assert_eq!((log.start(), log.high_watermark()), (4, 10));
-        assert!(!log.drop_expired(180_001));
+        assert_eq!(log.drop_expired(180_001), 0);
         assert_eq!(log.read(0, 1, true).unwrap_err(), ResponseError::OffsetOutOfRange);
     }
 
@@ -129,15 +134,15 @@ mod tests {
         for timestamp in [0, 900, 300] {
             log.append(batch(&[timestamp])).unwrap();
         }
-        assert!(!log.drop_expired(60_900));
-        assert!(log.drop_expired(60_901));
+        assert_eq!(log.drop_expired(60_900), 0);
+        assert_eq!(log.drop_expired(60_901), 3);
         assert_eq!(log.start(), 3);
     }
 
     #[test]
     fn the_newest_segment_goes_too_and_the_log_goes_on_at_the_same_offset() {
         let mut log = minutes(Retention { ms: Some(60_000), bytes: None });
-        assert!(log.drop_expired(i64::MAX));
+        assert_eq!(log.drop_expired(i64::MAX), 10);
         assert_eq!(
             (log.start(), log.high_watermark(), log.footprint, log.bytes()),
             (10, 10, SEGMENT_OVERHEAD, 0)
@@ -151,8 +156,8 @@ mod tests {
         let policy = Policy { retention: Some(Retention { ms: Some(1000), bytes: None }), ..POLICY };
         let mut log = Log::new(1 << 20, policy);
         log.append(batch(&[-1])).unwrap();
-        assert!(!log.drop_expired(1000), "it came at 0");
-        assert!(log.drop_expired(1001));
+        assert_eq!(log.drop_expired(1000), 0, "it came at 0");
+        assert_eq!(log.drop_expired(1001), 1);
     }
 
     #[test]
@@ -171,7 +176,7 @@ mod tests {
     fn a_topic_that_is_only_compacted_keeps_everything_however_old() {
         let mut log = minutes(Retention { ms: Some(0), bytes: Some(0) });
         log.configure(Policy { retention: None, ..POLICY });
-        assert!(!log.drop_expired(i64::MAX));
+        assert_eq!(log.drop_expired(i64::MAX), 0);
     }
 
     #[test]

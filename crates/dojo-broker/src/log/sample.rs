@@ -1,10 +1,9 @@
-//! Batches as a producer would send them, for tests.
-
-use bytes::{BufMut, Bytes, BytesMut};
+//! Batches as a producer sends them, for tests.
 
 use super::compression::{Codec, tests::compress};
+use bytes::{BufMut, Bytes, BytesMut};
 
-/// A batch to be: change what a test is about, then [`Sample::bytes`].
+/// A batch to build: change its fields, then call [`Sample::bytes`].
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(super) codec: Codec,
@@ -13,15 +12,15 @@ pub(crate) struct Sample {
     pub(super) attributes: i16,
     pub(super) producer: (i64, i16, i32),
     pub(super) base_timestamp: i64,
-    /// Each record's timestamp, key and value.
+    /// The timestamp, key and value of each record.
     pub(super) records: Vec<(i64, Option<&'static str>, Option<&'static str>)>,
-    /// What the header says, where it is not the truth.
+    /// A false count for the header.
     pub(super) record_count: Option<i32>,
     pub(super) max_timestamp: Option<i64>,
 }
 
 impl Sample {
-    /// Records with these timestamps.
+    /// A batch of records with these timestamps.
     pub(crate) fn at(timestamps: &[i64]) -> Self {
         Self {
             codec: Codec::None,
@@ -36,12 +35,12 @@ impl Sample {
         }
     }
 
-    /// The same, compressed.
+    /// The same batch, compressed.
     pub(crate) fn compressed(self, codec: Codec) -> Self {
         Self { codec, ..self }
     }
 
-    /// The same, as a part of a transaction.
+    /// The same batch in a transaction.
     pub(crate) fn in_transaction(self, producer_id: i64, epoch: i16, sequence: i32) -> Self {
         Self { attributes: 0x10, producer: (producer_id, epoch, sequence), ..self }
     }

@@ -1,7 +1,5 @@
+use super::{sample::Sample, *};
 use proptest::prelude::*;
-
-use super::sample::Sample;
-use super::*;
 
 pub(super) const RULES: Rules = Rules {
     max_bytes: 1 << 20,
@@ -89,7 +87,7 @@ fn a_batch_larger_than_the_bound_is_kept_until_the_next_comes() {
     assert_eq!((log.start(), log.high_watermark()), (1, 2));
 }
 
-/// The base offsets of its segments.
+/// The base offsets of the log's segments.
 fn segments(log: &Log) -> Vec<i64> {
     log.segments.iter().map(|segment| segment.base_offset()).collect()
 }
@@ -144,7 +142,7 @@ fn the_record_with_the_latest_time_is_the_first_that_has_it() {
 }
 
 proptest! {
-    /// The search over batches and within one finds what a search record by record does.
+    /// The search over batches and within a batch finds the same record as a scan.
     #[test]
     fn a_point_in_time_is_the_first_record_at_or_after_it(
         batches in prop::collection::vec(prop::collection::vec(0_i64..50, 1..6), 0..12),

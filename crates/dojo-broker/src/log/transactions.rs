@@ -1,12 +1,14 @@
-//! What a partition knows of transactions: where the open ones begin, and which records of the ended ones were aborted.
+//! The transactions of a partition: where the open ones begin, and which records of the ended ones were
+//! aborted.
 //!
-//! A producer writes the records of a transaction where they belong, between everyone else's, before anyone knows what will become
-//! of them. At the end, the coordinator writes a *marker* behind them: one record that no consumer ever shows, which says commit
-//! or abort. Nothing that was written is changed. A consumer with `isolation.level=read_committed` sees the difference by two things:
+//! A producer writes the records of a transaction where they belong, between those of other producers, before
+//! it is known how the transaction ends. At the end, the coordinator writes a *marker* behind them: one
+//! record, which consumers never show, that says commit or abort. The records themselves don't change. A
+//! consumer with `isolation.level=read_committed` gets two things:
 //!
-//! - it gets nothing from the *last stable offset* on, where the first open transaction begins;
-//! - with what it gets comes a list of the aborted transactions in it, each as producer and first offset, and the consumer drops
-//!   what that producer wrote from there to its next abort marker.
+//! - it gets no record at or behind the *last stable offset*, where the first open transaction begins;
+//! - it gets a list of the aborted transactions among its records, each with producer and first offset, and
+//!   drops the records of that producer from there to its next abort marker.
 //!
 //! ```text
 //!   offset      0    1    2    3        4    5        6    7
@@ -17,37 +19,36 @@
 //!
 //! See KIP-98, and for the markers <https://kafka.apache.org/documentation/#controlbatch>.
 
+use super::{
+    header::{CONTROL_BIT, Header, TRANSACTIONAL_BIT},
+    stored::Stored,
+};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use kafka_protocol::ResponseError;
-
-use super::header::{CONTROL_BIT, Header, TRANSACTIONAL_BIT};
-use super::stored::Stored;
-use super::{ActiveProducer, Log, Read};
-
-/// The record of a marker, but for the type in its key: an attribute byte and two deltas, a key of four bytes (version and type),
-/// a value of six (version and epoch of the coordinator, of which there has been one), no headers.
-const MARKER_BEFORE_TYPE: [u8; 7] = [32, 0, 0, 0, 8, 0, 0];
+/// The record of a marker, without the type in its key: an attribute byte and two deltas, a key of four bytes
+/// (version and type), a value of six bytes (version and epoch of the coordinator, of which there has been
+/// one), no headers.
+pub(super) const MARKER_BEFORE_TYPE: [u8; 7] = [32, 0, 0, 0, 8, 0, 0];
 const MARKER_AFTER_TYPE: [u8; 8] = [12, 0, 0, 0, 0, 0, 0, 0];
-const ABORT: i16 = 0;
+pub(super) const ABORT: i16 = 0;
 const COMMIT: i16 = 1;
-/// Markers have no place in their producer's sequence.
+/// Markers aren't part of their producer's sequence.
 const NO_SEQUENCE: i32 = -1;
 
 /// The end of a transaction, as it is written into each of its partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub(crate) producer_id: i64,
-    /// The producer's epoch from now on: what still comes in an older one comes too late.
+    /// The producer's epoch from now on. Batches of an older epoch are too late.
     pub(crate) epoch: i16,
     pub(crate) commit: bool,
-    /// When it is written, in milliseconds since 1970.
+    /// When the marker is written, in milliseconds since 1970.
     pub(crate) now_ms: i64,
 }
 
 impl Marker {
-    /// The batch that the marker is in a log, at `offset`.
-    fn stored_at(&self, offset: i64) -> Stored {
+    /// Returns the marker as a batch at `offset`.
+    pub(super) fn stored_at(&self, offset: i64) -> Stored {
         let header = Header {
             base_offset: offset,
             length: 0,
@@ -76,34 +77,34 @@ impl Marker {
     }
 }
 
-/// A transaction whose records are to be skipped.
+/// A transaction whose records a reader has to skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Aborted {
     pub(crate) producer_id: i64,
     pub(crate) first_offset: i64,
-    /// Of its marker.
+    /// The offset of its marker.
     pub(crate) last_offset: i64,
-    /// The last stable offset behind the marker. Transactions that end later begin there or behind.
+    /// The last stable offset behind the marker. Transactions that end later begin there or behind it.
     stable_offset: i64,
 }
 
 /// The transactions of a partition.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    /// The first offset of each that is open.
-    open: BTreeSet<i64>,
+    /// The first offset of each open transaction.
+    pub(super) open: BTreeSet<i64>,
     /// In the order of their markers.
-    aborted: VecDeque<Aborted>,
+    pub(super) aborted: VecDeque<Aborted>,
 }
 
 impl Transactions {
-    /// The first record of a transaction was written, at `offset`.
+    /// Notes that a transaction begins at `offset`.
     pub(super) fn begin(&mut self, offset: i64) {
         self.open.insert(offset);
     }
 
-    /// The transaction that began at `first_offset` has ended with `marker` at `offset`.
-    fn end(&mut self, first_offset: i64, offset: i64, marker: &Marker) {
+    /// Notes that the transaction that began at `first_offset` has ended with `marker` at `offset`.
+    pub(super) fn end(&mut self, first_offset: i64, offset: i64, marker: &Marker) {
         self.open.remove(&first_offset);
         if !marker.commit {
             self.aborted.push_back(Aborted {
@@ -115,12 +116,13 @@ impl Transactions {
         }
     }
 
-    /// Where the first open transaction begins.
+    /// Returns where the first open transaction begins.
     pub(super) fn first_open(&self) -> Option<i64> {
         self.open.first().copied()
     }
 
-    /// The aborted transactions that have records or their marker at `from` or later, and begin before `to`.
+    /// Returns the aborted transactions that have records or their marker at `from` or later, and begin
+    /// before `to`.
     pub(super) fn aborted(&self, from: i64, to: i64) -> impl Iterator<Item = &Aborted> {
         let first = self.aborted.partition_point(|aborted| aborted.last_offset < from);
         let mut later = false;
@@ -130,65 +132,19 @@ impl Transactions {
             .filter(move |aborted| aborted.first_offset < to)
     }
 
-    /// Forgets the aborted transactions whose markers lie before the log's `start`: nothing of theirs is there any more.
-    fn forget_before(&mut self, start: i64) {
+    /// Forgets the aborted transactions whose markers lie before the log's `start`, since all their records
+    /// are gone.
+    pub(super) fn forget_before(&mut self, start: i64) {
         while self.aborted.front().is_some_and(|oldest| oldest.last_offset < start) {
             self.aborted.pop_front();
         }
     }
 
-    /// Forgets the aborted transactions whose `markers` compaction has dropped, and their records before that.
+    /// Forgets the aborted transactions whose `markers` compaction has dropped; it has dropped their records
+    /// before.
     pub(super) fn forget_marked(&mut self, markers: &HashSet<i64>) {
         if !markers.is_empty() {
             self.aborted.retain(|aborted| !markers.contains(&aborted.last_offset));
         }
     }
 }
-
-impl Log {
-    /// The offset up to which no transaction is open: consumers of committed records may read up to it.
-    pub(crate) fn last_stable_offset(&self) -> i64 {
-        // An open transaction may have lost its first records to the bound on the log.
-        self.transactions.first_open().map_or(self.end, |first| first.max(self.start))
-    }
-
-    /// Ends a producer's transaction. The marker is written even where the transaction has no record here: it tells the
-    /// partition of the producer's new epoch.
-    pub(crate) fn end_transaction(&mut self, marker: &Marker) {
-        let offset = self.end;
-        if let Some(first_offset) = self.producers.end_transaction(marker) {
-            self.transactions.end(first_offset, offset, marker);
-        }
-        self.push(marker.stored_at(offset));
-        self.transactions.forget_before(self.start);
-    }
-
-    /// Whether a producer has a transaction open that has records here.
-    pub(crate) fn has_open_transaction(&self, producer_id: i64) -> bool {
-        self.producers.in_transaction(producer_id)
-    }
-
-    /// The producers that are remembered at `now_ms`, milliseconds since 1970.
-    pub(crate) fn active_producers(&self, now_ms: i64) -> Vec<ActiveProducer> {
-        self.producers.active(now_ms)
-    }
-
-    /// As [`Log::read`], but up to the last stable offset, and together with the aborted transactions that a reader has to skip.
-    ///
-    /// # Errors
-    /// As [`Log::read`].
-    pub(crate) fn read_committed(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        at_least_one: bool,
-    ) -> Result<Read, ResponseError> {
-        let mut read = self.read_before(self.last_stable_offset(), offset, max_bytes, at_least_one)?;
-        read.aborted = self.transactions.aborted(offset, read.end).copied().collect();
-        Ok(read)
-    }
-}
-
-#[cfg(test)]
-#[path = "transactions_tests.rs"]
-mod tests;

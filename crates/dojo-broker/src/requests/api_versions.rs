@@ -1,25 +1,28 @@
-//! ApiVersions: which requests the broker speaks, in which versions. The first thing every client asks.
+//! ApiVersions: the requests that the broker speaks, each with its versions. Every client asks this first.
 //!
-//! Beside the requests, it tells of the cluster's *features* (KIP-584): `transaction.version` 2 makes clients use the second protocol
-//! of [`transaction`](crate::transaction).
+//! The answer also lists the cluster's *features* (KIP-584): `transaction.version` 2 makes clients use the
+//! second protocol of [`transaction`](crate::transaction).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
-
-use super::{Caller, text};
+use super::{caller::Caller, fields::text};
 use crate::api::{APIS, Api};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
+    },
+};
 
-/// From this version on, a client says what software it is (KIP-511).
+/// From this version on, a client sends its name and version (KIP-511).
 const SOFTWARE: i16 = 3;
-/// From this version on, an answer has room for features.
+/// From this version on, the answer has room for features.
 const FEATURES: i16 = 3;
 /// From this version on, a client understands that a feature can be off, which is level 0 (KIP-1022).
 const LEVEL_ZERO: i16 = 4;
 const TRANSACTION_FEATURE: &str = "transaction.version";
 const TRANSACTION_VERSION: i16 = 2;
 
-/// The list, with the features of the cluster where the client can be told of them.
+/// Returns the list, with the cluster's features if the answer has room for them.
 pub(super) fn answer(caller: &Caller, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     if caller.version >= SOFTWARE
         && !(is_name(&request.client_software_name) && is_name(&request.client_software_version))
@@ -44,7 +47,7 @@ pub(super) fn answer(caller: &Caller, request: &ApiVersionsRequest) -> ApiVersio
     response
 }
 
-/// What a client is told that asks in a version from the future: with which versions it may ask again (KIP-511).
+/// Answers a client that asks in a newer version, with the versions in which it can ask again (KIP-511).
 pub(crate) fn unsupported() -> ApiVersionsResponse {
     let this = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions);
     ApiVersionsResponse::default()
@@ -59,7 +62,8 @@ fn entry(api: &Api) -> ApiVersion {
         .with_max_version(*api.versions.end())
 }
 
-/// Whether a client's software may be called so, or its version: letters, digits, and `-` and `.` in between.
+/// Returns whether a client's software or its version can have this name: letters and digits, with `-` and
+/// `.` in between.
 fn is_name(name: &str) -> bool {
     let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();

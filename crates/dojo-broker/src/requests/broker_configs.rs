@@ -1,23 +1,29 @@
-//! The configs of the broker itself: what was decided when it was started, what never changes, and the defaults of topics.
+//! The configs of the broker itself: its settings, its fixed limits, and the defaults of topics.
 //!
-//! None can be changed while it runs. They are shown under Kafka's names, so that tools and people find what they look for.
+//! None of them can be changed while the broker runs. They have Kafka's names, so that tools and people find
+//! what they look for.
 
+use super::{
+    caller::Caller,
+    config_docs,
+    config_entries::{
+        BOOLEAN, DEFAULT_SOURCE, INT, LIST, LONG, SHORT, STARTUP_SOURCE, Sourced, TOPIC_SOURCE, Wanted,
+        documentation, entry, kind, synonyms,
+    },
+    fields::NODE_ID,
+    group_offsets,
+};
+use crate::{
+    api::MAX_REQUEST,
+    group::{MAX_MEMBERS, OFFSETS_KEPT},
+    node::Node,
+    topic_config::{DEFINITIONS, Definition, Setting},
+    transaction::MAX_TIMEOUT_MS,
+};
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use std::time::Duration;
 
-use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
-
-use super::configs::{
-    BOOLEAN, DEFAULT_SOURCE, INT, LIST, LONG, SHORT, STARTUP_SOURCE, Wanted, describe_one, documentation,
-    kind, synonyms,
-};
-use super::{Caller, NODE_ID, config_docs, group_offsets};
-use crate::broker::Node;
-use crate::connection::MAX_REQUEST;
-use crate::group::{MAX_MEMBERS, OFFSETS_KEPT};
-use crate::topic_config::{DEFINITIONS, Definition};
-use crate::transaction::MAX_TIMEOUT_MS;
-
-/// Topic configs for which a broker has no default of its own: they are replication quotas and remote storage.
+/// Topic configs for which a broker has no default: replication quotas and remote storage.
 const ONLY_OF_TOPICS: &[&str] = &[
     "follower.replication.throttled.replicas",
     "leader.replication.throttled.replicas",
@@ -25,152 +31,200 @@ const ONLY_OF_TOPICS: &[&str] = &[
     "remote.log.delete.on.disable",
     "remote.storage.enable",
 ];
-/// Defaults that a broker has in hours, and in milliseconds only where somebody set them so.
+/// Defaults that a broker has in hours. In milliseconds it has none unless someone sets it.
 const IN_HOURS: &[&str] = &["log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"];
 
-/// Whether the topic config's default is a config of the broker that has a value.
+/// Returns whether the topic config's default is a config of the broker that has a value.
 pub(super) fn sets_default(definition: &Definition) -> bool {
     !ONLY_OF_TOPICS.contains(&definition.synonym) && !IN_HOURS.contains(&definition.synonym)
 }
 
+/// The broker's config that bounds every partition.
+const RETENTION_BYTES: &str = "log.retention.bytes";
+
+/// Returns the value of a topic that doesn't set the config.
+pub(super) fn default_of(node: &Node, definition: &Definition) -> Sourced {
+    if definition.synonym == RETENTION_BYTES {
+        sourced(node.config.retention_bytes_per_partition.to_string(), definition.default)
+    } else {
+        Sourced::new(definition.default, DEFAULT_SOURCE)
+    }
+}
+
+/// Returns the value that the broker acts on: a topic's partitions never exceed the broker's bound.
+pub(super) fn in_force(node: &Node, setting: &Setting<'_>) -> Sourced {
+    let default = default_of(node, setting.definition);
+    let exceeds = |value: &str| {
+        let bytes = value.parse::<i64>().ok().and_then(|bytes| usize::try_from(bytes).ok());
+        bytes.is_none_or(|bytes| bytes > node.config.retention_bytes_per_partition)
+    };
+    if !setting.is_set || setting.definition.synonym == RETENTION_BYTES && exceeds(setting.value) {
+        default
+    } else {
+        Sourced::new(setting.value, TOPIC_SOURCE)
+    }
+}
+
+/// A value that differs from Kafka's default was chosen for this broker.
+fn sourced(value: String, kafkas_default: &str) -> Sourced {
+    let source = if value == kafkas_default { DEFAULT_SOURCE } else { STARTUP_SOURCE };
+    Sourced { value, source }
+}
+
 struct Config {
     name: &'static str,
-    value: Option<String>,
-    source: i8,
+    sourced: Option<Sourced>,
     kind: i8,
     sentence: &'static str,
 }
 
-/// Every config of the broker, by name.
+/// Lists every config of the broker, by name.
 pub(super) fn list(node: &Node, caller: &Caller, wanted: Wanted) -> Vec<DescribeConfigsResourceResult> {
     let mut configs = own(node, caller);
     for definition in DEFINITIONS.iter().filter(|known| !ONLY_OF_TOPICS.contains(&known.synonym)) {
         configs.push(Config {
             name: definition.synonym,
-            value: sets_default(definition).then(|| definition.default.to_owned()),
-            source: DEFAULT_SOURCE,
+            sourced: sets_default(definition).then(|| default_of(node, definition)),
             kind: kind(&definition.kind),
             sentence: config_docs::sentence(definition.name).unwrap_or_default(),
         });
     }
     configs.sort_by_key(|config| config.name);
-    let shown = configs.into_iter().map(|config| {
-        let known = config.value.as_deref().map(|value| (config.name, value, config.source));
-        let synonyms = synonyms(wanted, known.into_iter());
-        describe_one(config.name, config.value.clone(), config.source, config.kind)
+    let shown = configs.into_iter().map(|Config { name, sourced, kind, sentence }| {
+        let synonyms = synonyms(wanted, sourced.clone().map(|sourced| (name, sourced)));
+        entry(name, sourced, kind)
             .with_read_only(true)
             .with_synonyms(synonyms)
-            .with_documentation(documentation(wanted, Some(config.sentence)))
+            .with_documentation(documentation(wanted, Some(sentence)))
     });
     shown.collect()
 }
 
 fn own(node: &Node, caller: &Caller) -> Vec<Config> {
-    let given = |name, value: String, kind, sentence| Config {
+    let config = |name, value: String, kafkas_default, kind, sentence| Config {
         name,
-        value: Some(value),
-        source: STARTUP_SOURCE,
-        kind,
-        sentence,
-    };
-    let fixed = |name, value: String, kind, sentence| Config {
-        name,
-        value: Some(value),
-        source: DEFAULT_SOURCE,
+        sourced: Some(sourced(value, kafkas_default)),
         kind,
         sentence,
     };
     let millis = |duration: Duration| duration.as_millis().to_string();
     let settings = &node.config;
     vec![
-        given(
+        config(
             "advertised.listeners",
             format!("PLAINTEXT://{}", caller.endpoint),
+            "",
             LIST,
-            "Where clients are told to find the broker.",
+            "The address that clients are told to connect to.",
         ),
-        fixed(
+        config(
             "auto.create.topics.enable",
             "false".into(),
+            "true",
             BOOLEAN,
-            "Whether a topic appears because somebody asks for it. Never here.",
+            "Whether a topic is created when a client asks for it. Never here.",
         ),
-        given("broker.id", NODE_ID.0.to_string(), INT, "The broker's number, by its older name."),
-        given(
+        config("broker.id", NODE_ID.0.to_string(), "-1", INT, "The broker's number, by its older name."),
+        config(
             "connections.max.idle.ms",
             millis(settings.max_idle),
+            "600000",
             LONG,
-            "After how long a connection on which nothing moves is closed.",
+            "How long a connection may be idle before it is closed.",
         ),
-        fixed(
+        config(
             "default.replication.factor",
             "1".into(),
+            "1",
             INT,
             "How many replicas a new topic's partitions have.",
         ),
-        given(
+        config(
             "group.initial.rebalance.delay.ms",
             millis(settings.initial_rebalance_delay),
+            "3000",
             INT,
             "How long the first rebalance of an empty group waits for further members.",
         ),
-        given(
+        config(
             "group.max.session.timeout.ms",
             millis(settings.max_session_timeout),
+            "1800000",
             INT,
-            "The longest session timeout a group member may ask for.",
+            "The longest session timeout that a group member may ask for.",
         ),
-        fixed("group.max.size", MAX_MEMBERS.to_string(), INT, "How many members a group may have."),
-        given(
+        config(
+            "group.max.size",
+            MAX_MEMBERS.to_string(),
+            "2147483647",
+            INT,
+            "How many members a group may have.",
+        ),
+        config(
             "group.min.session.timeout.ms",
             millis(settings.min_session_timeout),
+            "6000",
             INT,
-            "The shortest session timeout a group member may ask for.",
+            "The shortest session timeout that a group member may ask for.",
         ),
-        given(
-            "log.retention.check.interval.ms",
-            millis(settings.cleaning_interval),
+        config(
+            "log.cleaner.backoff.ms",
+            millis(settings.compaction_interval),
+            "15000",
             LONG,
-            "How often partitions are looked at for records that are to go.",
+            "How often compacted topics are checked for records to compact.",
         ),
-        fixed(
+        config(
+            "log.retention.check.interval.ms",
+            millis(settings.retention_check_interval),
+            "300000",
+            LONG,
+            "How often partitions are checked for records that are too old or too many.",
+        ),
+        config(
             "log.retention.hours",
             "168".into(),
+            "168",
             INT,
-            "How old records may grow where nobody says it for the topic.",
+            "How old records may become in a topic that doesn't set it.",
         ),
-        fixed("log.roll.hours", "168".into(), INT, "After how long the next piece of a log is begun."),
-        given("node.id", NODE_ID.0.to_string(), INT, "The broker's number."),
-        fixed(
+        config("log.roll.hours", "168".into(), "168", INT, "How much time a segment can span, in hours."),
+        config("node.id", NODE_ID.0.to_string(), "", INT, "The broker's number."),
+        config(
             "num.partitions",
             "1".into(),
+            "1",
             INT,
-            "How many partitions a topic gets for whose creator it does not matter.",
+            "How many partitions a topic gets whose creator leaves it to the broker.",
         ),
-        fixed(
+        config(
             "offset.metadata.max.bytes",
             group_offsets::MAX_METADATA.to_string(),
+            "4096",
             INT,
-            "The longest text that may be committed beside an offset.",
+            "The longest text that may be committed with an offset.",
         ),
-        fixed(
+        config(
             "offsets.retention.minutes",
             (OFFSETS_KEPT.as_secs() / 60).to_string(),
+            "10080",
             INT,
-            "For how long the offsets of a group without members are kept.",
+            "How long the offsets of a group without members are kept.",
         ),
-        fixed(
+        config(
             "offsets.topic.replication.factor",
             "1".into(),
+            "3",
             SHORT,
             "How many replicas committed offsets have.",
         ),
-        fixed("socket.request.max.bytes", MAX_REQUEST.to_string(), INT, "The longest request."),
-        fixed(
+        config("socket.request.max.bytes", MAX_REQUEST.to_string(), "104857600", INT, "The longest request."),
+        config(
             "transaction.max.timeout.ms",
             MAX_TIMEOUT_MS.to_string(),
+            "900000",
             INT,
-            "The longest time that a transaction may ask for.",
+            "The longest timeout that a transaction may ask for.",
         ),
     ]
 }

@@ -1,23 +1,29 @@
-//! DescribeCluster and FindCoordinator: who is who, when there is only one.
+//! DescribeCluster and FindCoordinator: the only node is every broker, controller and coordinator.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
-use kafka_protocol::messages::find_coordinator_response::Coordinator;
-use kafka_protocol::messages::{
-    BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse,
+use super::{
+    authorized,
+    caller::Caller,
+    fields::{NODE_ID, text},
 };
-use kafka_protocol::protocol::StrBytes;
+use crate::{node::Node, refusal::Refusal};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
+        FindCoordinatorResponse, describe_cluster_response::DescribeClusterBroker,
+        find_coordinator_response::Coordinator,
+    },
+    protocol::StrBytes,
+};
 
-use super::{Caller, NODE_ID, authorized, text};
-use crate::broker::Node;
-use crate::refusal::Refusal;
-
-/// What a coordinator is wanted for.
+/// The kinds of coordinators.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
-/// From this version on, several coordinators are asked for at once.
+/// From this version on, a request asks for several coordinators.
 const BATCHED: i16 = 4;
+
+/// The message that Apache Kafka sends with success in these versions.
+const NO_ERROR: &str = "NONE";
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
@@ -66,6 +72,7 @@ pub(super) fn find_coordinator(caller: &Caller, request: FindCoordinatorRequest)
     }
     match outcome {
         Ok(()) => FindCoordinatorResponse::default()
+            .with_error_message(Some(text(NO_ERROR)))
             .with_node_id(NODE_ID)
             .with_host(text(&caller.endpoint.host))
             .with_port(i32::from(caller.endpoint.port)),

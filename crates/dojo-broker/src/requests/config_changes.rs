@@ -1,35 +1,38 @@
-//! AlterConfigs and IncrementalAlterConfigs: other configs for a topic that exists.
+//! AlterConfigs and IncrementalAlterConfigs: change the configs of a topic.
 //!
-//! The older request replaces every config that was set for the topic: what it does not name, it takes back. The newer (KIP-339)
-//! changes only what it names, and can add to a list or take from it. Both change all of a topic's configs or none. What was
-//! decided when the broker was started stays as it is.
+//! The older request replaces all configs of the topic: a config that it doesn't name gets its default. The
+//! newer request (KIP-339) only changes the configs that it names, and can add to a list or remove from it.
+//! Both change all of a topic's configs or none. The broker's own configs can't be changed.
 
+use super::{
+    configs::{BROKER, BROKER_LOGGER, TOPIC},
+    fields::NODE_ID,
+};
+use crate::{
+    node::Node,
+    refusal::Refusal,
+    topic_config::{DEFINITIONS, Definition, Kind, TopicSettings},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, alter_configs_response::AlterConfigsResourceResponse,
+        incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResponse,
+    },
+    protocol::StrBytes,
+};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
-use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResponse;
-use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
-};
-use kafka_protocol::protocol::StrBytes;
-
-use super::NODE_ID;
-use super::configs::{BROKER, BROKER_LOGGER, TOPIC};
-use crate::broker::Node;
-use crate::refusal::Refusal;
-use crate::topic_config::{DEFINITIONS, Definition, Kind, TopicSettings};
-
-/// What is to be done with a config, by its number on the wire.
+/// What to do with a config, by its number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Set,
-    /// The default is to hold again.
+    /// Sets the default.
     Delete,
-    /// Items are added to a list, those that it has already excepted.
+    /// Adds items to a list, without those that it has already.
     Append,
-    /// Items are taken from a list.
+    /// Removes items from a list.
     Subtract,
 }
 
@@ -44,7 +47,7 @@ impl Operation {
         }
     }
 
-    /// Kafka's name for it.
+    /// Returns Kafka's name for the operation.
     fn name(self) -> &'static str {
         match self {
             Self::Set => "SET",
@@ -62,7 +65,7 @@ struct Change {
     value: Option<String>,
 }
 
-/// Whose configs are changed: type and name.
+/// The resource whose configs are changed: its type and name.
 type Resource = (i8, StrBytes);
 
 pub(super) fn alter_configs(node: &Node, request: AlterConfigsRequest) -> AlterConfigsResponse {
@@ -199,7 +202,7 @@ fn alter(
     }
 }
 
-/// What was decided when the broker was started, it keeps.
+/// Refuses to change configs of the broker.
 fn refuse_all(changes: &[Change]) -> Result<(), Refusal> {
     if changes.is_empty() {
         return Ok(());
@@ -211,10 +214,10 @@ fn refuse_all(changes: &[Change]) -> Result<(), Refusal> {
     ))
 }
 
-/// The configs that were set, after the changes.
+/// Returns the configs of the topic after the changes.
 ///
 /// # Errors
-/// `INVALID_CONFIG` where something is to be added to or taken from what is no list.
+/// `INVALID_CONFIG` if a change adds to a config that isn't a list, or removes from it.
 fn changed(
     set: &BTreeMap<String, String>,
     changes: Vec<Change>,

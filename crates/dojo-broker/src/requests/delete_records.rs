@@ -1,18 +1,18 @@
-//! DeleteRecords: let a log start later, for good.
+//! DeleteRecords: makes a log start later, for good.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
-use kafka_protocol::messages::delete_records_response::{
-    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+use crate::{node::Node, topics::Topic};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DeleteRecordsRequest, DeleteRecordsResponse,
+        delete_records_request::DeleteRecordsPartition,
+        delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
+    },
 };
-use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
-use crate::broker::Node;
-use crate::topics::Topic;
-
-/// In place of an offset: all that is there.
+/// Stands for an offset: all records.
 const ALL: i64 = -1;
-/// The start of a log that is not there.
+/// The start of a log that doesn't exist.
 const NOWHERE: i64 = -1;
 
 pub(super) fn delete_records(node: &Node, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
@@ -30,13 +30,13 @@ pub(super) fn delete_records(node: &Node, request: DeleteRecordsRequest) -> Dele
     DeleteRecordsResponse::default().with_topics(topics.collect())
 }
 
-/// Where the log starts afterwards.
+/// Returns where the log starts afterwards.
 fn delete(topic: Option<&Topic>, wanted: &DeleteRecordsPartition) -> Result<i64, ResponseError> {
     let topic = topic.ok_or(ResponseError::UnknownTopicOrPartition)?;
     let partition = topic.partition(wanted.partition_index).ok_or(ResponseError::UnknownTopicOrPartition)?;
     let policy = topic.settings.policy();
     if policy.compaction.is_some() && policy.retention.is_none() {
-        // Of such a topic a reader expects every key that was not deleted.
+        // A reader of such a topic expects every key that wasn't deleted.
         return Err(ResponseError::PolicyViolation);
     }
     let offset = (wanted.offset != ALL).then_some(wanted.offset);

@@ -1,42 +1,50 @@
-//! Fetch: read from some partitions, and wait where there is nothing to read yet.
+//! Fetch: read from partitions, and wait if there is nothing to read yet.
 //!
-//! What is read goes out as the batches that came in. A fetch that finds less than it asks for waits for its partitions, and for
-//! nothing else, until one of them grows or its time is up, a minute at the most. There are no incremental fetch sessions (KIP-227): clients are told
-//! so by session id 0 and name all of their partitions every time.
+//! The answer has the batches as their producers sent them. A fetch that finds less than it asks for waits
+//! until one of its partitions grows or its time is up, at most a minute. There are no incremental fetch
+//! sessions (KIP-227): session id 0 tells clients so, and they name all of their partitions every time.
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use super::{
+    caller::Caller,
+    leader_epochs::{NO_EPOCH, check_epoch},
+};
+use crate::{
+    log::{Aborted, LEADER_EPOCH, Log, Read},
+    node::Node,
+    topics::Topic,
+};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId};
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
-
-use super::Caller;
-use super::leader_epochs::{NO_EPOCH, check_epoch};
-use crate::broker::Node;
-use crate::log::{Aborted, LEADER_EPOCH, Log, Read};
-use crate::topics::Topic;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, FetchRequest, FetchResponse, ProducerId,
+        fetch_request::{FetchPartition, FetchTopic},
+        fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;
-/// The most that one answer holds, in bytes, whatever the client asks for: Kafka's `fetch.max.bytes`.
+/// How many bytes one answer has at most, whatever the client asks for: Kafka's `fetch.max.bytes`.
 const MAX_BYTES: usize = 55 << 20;
-/// The longest wait, whatever the client asks for: half a second is usual, and a client that asked for days and is gone, as
-/// when its machine lost power, shall not be waited with for days.
+/// The longest wait, whatever the client asks for. Half a second is usual; a client that asked for days and
+/// is gone, for example because its machine lost power, would otherwise be waited for.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// The isolation level of a consumer that wants only what committed transactions wrote.
+/// The isolation level of a consumer of committed records.
 const READ_COMMITTED: i8 = 1;
 const NO_OFFSET: i64 = -1;
-/// The epochs of fetches that name all they want: the first of a session, and those outside of any.
+/// The session epochs of fetches that name all their partitions: the first of a session, and those outside
+/// any session.
 const FIRST_EPOCH: i32 = 0;
 const NO_SESSION: i32 = -1;
 
 pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) -> FetchResponse {
-    // A session, which this broker never gave to anybody, can be neither begun in the middle nor gone on with.
+    // This broker gives out no sessions, so a fetch can't continue one.
     if !matches!(request.session_epoch, FIRST_EPOCH | NO_SESSION) {
         return FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code());
     }
@@ -49,7 +57,7 @@ pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) 
     let until = Instant::now() + wait.min(MAX_WAIT);
     let wake = Arc::new(Notify::new());
     loop {
-        // Watch first and look afterwards: what comes in between is then either seen or heard.
+        // The fetch registers before it looks, so that it notices whatever comes in between.
         wanted.watch(&wake);
         let found = wanted.look();
         if found.suffices || timeout_at(until, wake.notified()).await.is_err() {
@@ -58,17 +66,17 @@ pub(super) async fn fetch(node: &Node, caller: &Caller, request: &FetchRequest) 
     }
 }
 
-/// What a client wants to read.
+/// A client's request.
 struct Wanted<'a> {
     node: &'a Node,
     request: &'a FetchRequest,
     by_id: bool,
 }
 
-/// What there is to read.
+/// The records that were found.
 struct Found {
     topics: Vec<Vec<Result<Read, ResponseError>>>,
-    /// Enough, or an error: either has to go out at once.
+    /// Whether the answer goes out at once: there is enough, or an error.
     suffices: bool,
 }
 
@@ -130,12 +138,12 @@ impl Wanted<'_> {
         let topic = topic.ok_or(unknown)?;
         let partition = topic.partition(wanted.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
         if self.request.replica_id.0 >= 0 || self.request.replica_state.replica_id.0 >= 0 {
-            // Another broker that believes to have a replica.
+            // Another broker that believes it has a replica.
             return Err(ResponseError::NotLeaderOrFollower);
         }
         check_epoch(wanted.current_leader_epoch.max(NO_EPOCH))?;
         if wanted.last_fetched_epoch > LEADER_EPOCH {
-            // What was read there was never here.
+            // This broker never had records of that epoch.
             return Err(ResponseError::OffsetOutOfRange);
         }
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
@@ -187,7 +195,7 @@ fn describe(
     }
 }
 
-/// Where there is no such partition, Apache Kafka's answer is another in one more field, too.
+/// For an unknown partition, Apache Kafka's answer differs in one more field.
 fn is_unknown(error: ResponseError) -> bool {
     matches!(error, ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId)
 }
@@ -198,7 +206,7 @@ fn aborted(aborted: &Aborted) -> AbortedTransaction {
         .with_first_offset(aborted.first_offset)
 }
 
-/// The batches one after another. A single one, as a consumer at the end of the log mostly gets, is not copied.
+/// Joins the batches. A single batch, which a consumer at the end of the log mostly gets, isn't copied.
 fn join(mut read: Read) -> Bytes {
     if read.batches.len() <= 1 {
         return read.batches.pop().unwrap_or_default();

@@ -1,22 +1,29 @@
 //! ListGroups, DescribeGroups and DeleteGroups: groups as an operator sees them.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
-use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
-    ListGroupsRequest, ListGroupsResponse,
+use super::{
+    authorized,
+    caller::Caller,
+    fields::{code, text},
 };
-use kafka_protocol::protocol::StrBytes;
+use crate::{
+    group::{Description, MemberDescription, State},
+    node::Node,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
+        ListGroupsRequest, ListGroupsResponse,
+        delete_groups_response::DeletableGroupResult,
+        describe_groups_response::{DescribedGroup, DescribedGroupMember},
+        list_groups_response::ListedGroup,
+    },
+    protocol::StrBytes,
+};
 
-use super::{Caller, authorized, code, text};
-use crate::broker::Node;
-use crate::group::{Description, MemberDescription, State};
-
-/// The only type of group there is; the newer is `consumer` (KIP-848).
+/// The only type of group here; the newer type is `consumer` (KIP-848).
 const CLASSIC: &str = "classic";
-/// From this version on, an unknown group is an error; before, it is a dead one.
+/// From this version on, an unknown group is an error; before, it is a dead group.
 const UNKNOWN_IS_ERROR: i16 = 6;
 
 pub(super) fn list_groups(node: &Node, request: &ListGroupsRequest) -> ListGroupsResponse {
@@ -83,7 +90,7 @@ fn describe(group: Description) -> DescribedGroup {
 }
 
 pub(super) fn delete_groups(node: &Node, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
-    // A group that is named twice is deleted, and answered, once.
+    // A group that is named twice is deleted and answered once.
     let mut names: Vec<GroupId> = request.groups_names;
     names.sort();
     names.dedup();

@@ -1,34 +1,38 @@
-//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: being a member of a consumer group. What they mean is in [`group`](crate::group);
-//! here, they are only translated.
+//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: membership of consumer groups. This file translates them
+//! for [`group`](crate::group).
 
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+use super::{
+    caller::Caller,
+    fields::{code, text},
 };
-use kafka_protocol::protocol::StrBytes;
+use crate::{
+    group::{Identity, Join, Joined, JoinedMember, NotJoined, Reply, Sync, Synced},
+    node::Node,
+};
+use bytes::Bytes;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+        LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+        join_group_response::JoinGroupResponseMember, leave_group_request::MemberIdentity,
+        leave_group_response::MemberResponse,
+    },
+    protocol::StrBytes,
+};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Caller, code, text};
-use crate::broker::Node;
-use crate::group::{Identity, Join, Joined, JoinedMember, NotJoined, Reply, Sync, Synced};
-
-/// From this version on, a consumer comes back with the id it is given (KIP-394).
+/// From this version on, a consumer comes back with the id that it gets (KIP-394).
 const COMES_BACK_WITH_ID: i16 = 4;
-/// From this version on, an answer may leave out the protocol's name.
+/// From this version on, the answer can omit the protocol's name.
 const NULLABLE_PROTOCOL: i16 = 7;
-/// From this version on, a leader understands that it need not share anything out (KIP-814).
+/// From this version on, a leader understands that it need not assign partitions (KIP-814).
 const CAN_SKIP_ASSIGNMENT: i16 = 9;
-/// From this version on, a member that is ready for its part says under which protocol.
+/// From this version on, a member names its protocol in SyncGroup.
 const NAMES_PROTOCOL: i16 = 5;
-/// From this version on, several members leave at once.
+/// From this version on, several members leave with one request.
 const LEAVES_TOGETHER: i16 = 3;
 const NO_GENERATION: i32 = -1;
 
@@ -77,7 +81,7 @@ async fn join(node: &Node, caller: &Caller, request: JoinGroupRequest) -> Result
     {
         return Err(refused(ResponseError::InvalidSessionTimeout));
     }
-    // The first version knows only one timeout.
+    // The first version has only one timeout.
     let rebalance_timeout =
         if caller.version == 0 { session_timeout } else { millis(request.rebalance_timeout_ms) };
     let instance_id = request.group_instance_id.as_ref().map(ToString::to_string);
@@ -92,7 +96,7 @@ async fn join(node: &Node, caller: &Caller, request: JoinGroupRequest) -> Result
         session_timeout,
         rebalance_timeout,
         protocol_type: request.protocol_type.to_string(),
-        // Copied, since a piece of a request keeps all of it in memory.
+        // Copied, since a slice would keep the whole request in memory.
         protocols: protocols
             .map(|known| (known.name.to_string(), Bytes::copy_from_slice(&known.metadata)))
             .collect(),
@@ -105,13 +109,13 @@ async fn join(node: &Node, caller: &Caller, request: JoinGroupRequest) -> Result
         let joining = node.groups.with(&request.group_id, |group| group.join(waiter, &join, now));
         joining.ok_or_else(|| refused(ResponseError::PolicyViolation))?;
     } else {
-        // Whoever has an id has it from a group; only newcomers make new groups.
+        // A member that has an id has joined before; only newcomers create groups.
         let joining = node.groups.with_known(&request.group_id, |group| group.join(waiter, &join, now));
         joining.ok_or_else(|| refused(ResponseError::UnknownMemberId))?;
     }
     match reply.await {
         Ok(Reply::Join(outcome)) => outcome,
-        // The broker has stopped and started again in between.
+        // The broker was stopped and served again in between.
         _ => Err(refused(ResponseError::CoordinatorNotAvailable)),
     }
 }

@@ -1,34 +1,35 @@
 //! OffsetCommit and OffsetFetch: how far a group has read.
 //!
-//! A committed offset is that of the next record to read. It is kept with the group, and forgotten with the group or the topic.
+//! A committed offset is that of the next record to read. It is kept with the group, and forgotten with the
+//! group or the topic.
 
+use super::{
+    caller::Caller,
+    fields::{code, text, topic_name},
+    group_membership::identity,
+};
+use crate::{
+    group::{Committed, Group, coordinator::Waiter},
+    node::Node,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
+    },
+    protocol::StrBytes,
+};
 use std::time::Instant;
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
-};
-use kafka_protocol::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-
-use super::group_membership::identity;
-use super::{Caller, code, text, topic_name};
-use crate::broker::Node;
-use crate::group::coordinator::Waiter;
-use crate::group::{Committed, Group};
-
-/// The longest text that may be committed beside an offset, in bytes: Kafka's `offset.metadata.max.bytes`.
+/// How many bytes of text can be committed with an offset: Kafka's `offset.metadata.max.bytes`.
 pub(super) const MAX_METADATA: usize = 4096;
-/// From this version on, a member understands that there is no such group.
+/// From this version on, a member understands that the group doesn't exist.
 const KNOWS_GROUP_NOT_FOUND: i16 = 9;
 /// From this version on, one request asks for several groups.
 const SEVERAL_GROUPS: i16 = 8;
@@ -42,7 +43,7 @@ pub(super) fn offset_commit(
 ) -> OffsetCommitResponse {
     let generation = request.generation_id_or_member_epoch;
     let identity = identity(&request.member_id, request.group_instance_id.as_ref());
-    // The group is held from the question to the last offset: no rebalance comes in between.
+    // The group stays locked from the check to the last offset, so that no rebalance comes in between.
     let commit_all = |group: &mut Group<Waiter>| {
         let allowed = group.may_commit(&identity, generation, Instant::now());
         answer(&request.topics, |topic, partition| {
@@ -50,8 +51,8 @@ pub(super) fn offset_commit(
         })
     };
     let (answers, otherwise) = if generation < 0 {
-        // A client that picks its partitions itself only keeps its offsets here: that alone makes a group. Such clients may leave
-        // the group's name empty, as they could before groups had coordinators.
+        // A client that picks its own partitions only keeps its offsets here, which creates the group. The
+        // name can be empty, as it could before groups had coordinators.
         (node.groups.with(&request.group_id, commit_all), ResponseError::PolicyViolation)
     } else {
         let unknown = if caller.version >= KNOWS_GROUP_NOT_FOUND {
@@ -65,7 +66,7 @@ pub(super) fn offset_commit(
     OffsetCommitResponse::default().with_topics(topics)
 }
 
-/// The answer for each partition, as `outcome` decides.
+/// Answers each partition with what `outcome` returns.
 fn answer(
     topics: &[OffsetCommitRequestTopic],
     mut outcome: impl FnMut(&str, &OffsetCommitRequestPartition) -> Result<(), ResponseError>,
@@ -151,7 +152,7 @@ pub(super) fn offset_fetch(node: &Node, caller: &Caller, request: OffsetFetchReq
     OffsetFetchResponse::default().with_groups(groups.collect())
 }
 
-/// What was committed for a partition.
+/// A partition's committed offset.
 struct Offset {
     partition: i32,
     committed: Committed,
@@ -159,13 +160,14 @@ struct Offset {
 }
 
 impl Offset {
-    /// Where nothing was committed, or what was committed cannot be told.
+    /// The answer if nothing was committed, or if it can't be told.
     fn none(partition: i32, error: Option<ResponseError>) -> Self {
         let committed = Committed { offset: NO_OFFSET, leader_epoch: NO_EPOCH, metadata: None };
         Self { partition, committed, error }
     }
 
-    /// A consumer that wants only what is `stable` has to ask again while a transaction may yet change it (KIP-447).
+    /// A consumer that wants `stable` offsets has to ask again while a transaction can still change them
+    /// (KIP-447).
     fn of(group: &Group<Waiter>, topic: &str, partition: i32, stable: bool) -> Self {
         if stable && group.is_unstable(topic, partition) {
             return Self::none(partition, Some(ResponseError::UnstableOffsetCommit));
@@ -177,7 +179,7 @@ impl Offset {
     }
 }
 
-/// What a group has committed for the partitions that are wanted, or for all where none are named.
+/// Returns a group's offsets for the wanted partitions, or for all if the request names none.
 fn find(
     node: &Node,
     group: &StrBytes,

@@ -1,29 +1,33 @@
-//! OffsetForLeaderEpoch, and the check of the epoch that a client believes in.
+//! OffsetForLeaderEpoch, and the check of the leader epoch that a client knows.
 //!
-//! Each time a partition gets a new leader, its epoch grows by one. A consumer names the epoch in which it read last, to learn
-//! whether what it read is still in the log (KIP-320). Here, leadership never changes: there is the first epoch and no other.
+//! Each time a partition gets a new leader, its epoch grows by one. A consumer names the epoch of its last
+//! read, to learn whether what it read is still in the log (KIP-320). Here, leadership never changes: the
+//! first epoch is the only one.
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use kafka_protocol::messages::offset_for_leader_epoch_response::{
-    EpochEndOffset, OffsetForLeaderTopicResult,
+use crate::{
+    log::{LEADER_EPOCH, Log},
+    node::Node,
+    partition::Partition,
+    topics::Topic,
 };
-use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+        offset_for_leader_epoch_request::OffsetForLeaderPartition,
+        offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
+    },
+};
 
-use crate::broker::Node;
-use crate::log::{LEADER_EPOCH, Log};
-use crate::partition::Partition;
-use crate::topics::Topic;
-
-/// A client that knows of no epoch says so, and is not checked.
+/// The epoch of a client that knows of none. It isn't checked.
 pub(super) const NO_EPOCH: i32 = -1;
 const NO_OFFSET: i64 = -1;
 
-/// Says where a client is out of step with the leader.
+/// Checks that a client knows the present leader.
 ///
 /// # Errors
-/// `UNKNOWN_LEADER_EPOCH` for a client that has heard of a later leader than this broker has, which then has to ask again;
-/// `FENCED_LEADER_EPOCH` for one that has not yet heard of the present one.
+/// `UNKNOWN_LEADER_EPOCH` if the client knows of a later leader, and has to ask again; `FENCED_LEADER_EPOCH`
+/// if it doesn't know of the present one yet.
 pub(super) fn check_epoch(current: i32) -> Result<(), ResponseError> {
     match current {
         NO_EPOCH | LEADER_EPOCH => Ok(()),
@@ -32,10 +36,10 @@ pub(super) fn check_epoch(current: i32) -> Result<(), ResponseError> {
     }
 }
 
-/// The partition with this number, for a client that believes in this epoch.
+/// Returns the partition with this number, for a client that knows this epoch.
 ///
 /// # Errors
-/// `UNKNOWN_TOPIC_OR_PARTITION`, or as [`check_epoch`].
+/// `UNKNOWN_TOPIC_OR_PARTITION`; see also [`check_epoch`].
 pub(super) fn led_partition(
     topic: Option<&Topic>,
     index: i32,
@@ -69,7 +73,7 @@ pub(super) fn offset_for_leader_epoch(
     OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
 }
 
-/// There is one epoch, and it has not ended, so it ends where the log does.
+/// The only epoch hasn't ended, so its end is that of the log.
 fn end_of_epoch(
     topic: Option<&Topic>,
     wanted: &OffsetForLeaderPartition,

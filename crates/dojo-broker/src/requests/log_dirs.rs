@@ -1,21 +1,17 @@
-//! DescribeLogDirs: how much there is of each partition.
+//! DescribeLogDirs: the size of each partition.
 //!
-//! A broker with disks tells of each of them. This one tells of its memory as of a single disk, whose size is what the records of
-//! all partitions together may take.
+//! A broker with disks describes each of them. This broker describes its memory as a single disk, with the
+//! size that the records of all partitions can take together.
 
+use super::fields::{text, topic_name};
+use crate::{log::Log, node::Node, topics::Topic};
+use kafka_protocol::messages::{
+    DescribeLogDirsRequest, DescribeLogDirsResponse,
+    describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_protocol::messages::describe_log_dirs_response::{
-    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
-};
-use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
-
-use super::{text, topic_name};
-use crate::broker::Node;
-use crate::log::Log;
-use crate::topics::Topic;
-
-/// What takes the place of a folder's name.
+/// Stands for a folder's name.
 const MEMORY: &str = "memory";
 
 pub(super) fn describe_log_dirs(node: &Node, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
@@ -30,7 +26,8 @@ pub(super) fn describe_log_dirs(node: &Node, request: DescribeLogDirsRequest) ->
             for wanted in wanted {
                 indexes.entry(wanted.topic.to_string()).or_default().extend(wanted.partitions);
             }
-            // What is not there is left out, as by a broker that holds other partitions than those asked for.
+            // Unknown partitions are left out, as by a broker that holds other partitions than those asked
+            // for.
             all.iter()
                 .filter_map(|topic| {
                     let wanted = indexes.get(&topic.name)?;

@@ -1,32 +1,39 @@
-//! Metadata: which topics there are, how many partitions each has, and which broker leads them. Here, always the one.
+//! Metadata: the topics, their partitions, and the leader of each partition, which is always the only node.
 
-use std::collections::BTreeSet;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+use super::{
+    authorized,
+    caller::Caller,
+    fields::{NODE_ID, text, topic_name},
 };
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use crate::{
+    log::LEADER_EPOCH,
+    node::Node,
+    topics::{Topic, check_name},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        MetadataRequest, MetadataResponse, TopicName,
+        metadata_request::MetadataRequestTopic,
+        metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+    },
+};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
-use super::{Caller, NODE_ID, authorized, text, topic_name};
-use crate::broker::Node;
-use crate::log::LEADER_EPOCH;
-use crate::topics::{Topic, check_name};
-
-/// From this version on, topics can be asked for by their ids; two versions before had a place for them and no meaning.
+/// From this version on, a request can name topics by their ids. Two versions before had the field without a
+/// meaning.
 const BY_ID: i16 = 12;
-/// In these versions, the answer says what the client may do with the cluster.
+/// The versions whose answer says what the client may do with the cluster.
 const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
 
 pub(super) fn metadata(node: &Node, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
     let mut topics = match request.topics {
         None => everything(node),
-        // Before there were nullable lists, an empty one meant all topics.
+        // Before there were nullable lists, an empty list meant all topics.
         Some(topics) if topics.is_empty() && caller.version == 0 => everything(node),
         Some(topics) if caller.version < BY_ID && topics.iter().any(is_by_id) => refuse(topics),
-        Some(topics) => some(node, topics),
+        Some(topics) => some(node, caller, topics),
     };
     if request.include_topic_authorized_operations {
         let known = |topic: &&mut MetadataResponseTopic| topic.error_code == 0;
@@ -51,7 +58,7 @@ fn is_by_id(topic: &MetadataRequestTopic) -> bool {
     topic.name.is_none() || !topic.topic_id.is_nil()
 }
 
-/// Asked for by id, or without a name, in a version that has only names.
+/// Refuses topics that are named by id, or not at all, in a version that only has names.
 fn refuse(topics: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
     let refused = |topic: MetadataRequestTopic| {
         MetadataResponseTopic::default()
@@ -66,21 +73,24 @@ fn everything(node: &Node) -> Vec<MetadataResponseTopic> {
     node.topics.all().iter().map(|topic| describe(topic)).collect()
 }
 
-/// Each topic once, however often it is named. Where some are asked for by id, the names of the others count for nothing.
-fn some(node: &Node, wanted: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
+/// Returns each topic once, however often it is named. If any topic is named by id, the names are ignored.
+fn some(node: &Node, caller: &Caller, wanted: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
     let ids: BTreeSet<Uuid> = wanted.iter().map(|topic| topic.topic_id).filter(|id| !id.is_nil()).collect();
     if !ids.is_empty() {
         return ids.into_iter().map(|id| by_id(node, id)).collect();
     }
     let names: BTreeSet<TopicName> = wanted.into_iter().filter_map(|topic| topic.name).collect();
-    names.into_iter().map(|name| by_name(node, name)).collect()
+    names.into_iter().map(|name| by_name(node, caller, name)).collect()
 }
 
-fn by_name(node: &Node, name: TopicName) -> MetadataResponseTopic {
+fn by_name(node: &Node, caller: &Caller, name: TopicName) -> MetadataResponseTopic {
     match node.topics.get(&name) {
         Some(topic) => describe(&topic),
         None => {
             let invalid = check_name(&name).err().map(|refusal| refusal.error);
+            if invalid.is_none() {
+                node.missing_topics.warn(&name, &caller.client_id);
+            }
             unknown(invalid.unwrap_or(ResponseError::UnknownTopicOrPartition)).with_name(Some(name))
         }
     }

@@ -1,22 +1,28 @@
-//! What the broker does for its clients: one file for each family of requests.
+//! The broker's answers: one file for each family of requests.
 //!
-//! Each is a function from a decoded request to its answer. The answer's fields are those of the newest version that
-//! [`api`](crate::api) lists; an older version leaves out what it does not have, but refuses to be encoded with some fields set,
-//! which is why a few answers look at [`Caller::version`]. The test `sweep` tries them all.
+//! Each function turns a decoded request into its answer. An answer has the fields of the newest version that
+//! [`api`](crate::api) lists. Encoding drops the fields that an older version doesn't have, but fails on some
+//! of them if they are set, which is why a few functions look at [`Caller::version`]. The test
+//! `every_version` tries every request in every version.
 
+mod acls;
 pub(crate) mod api_versions;
 mod authorized;
 mod broker_configs;
+mod caller;
 mod cluster;
 mod config_changes;
 mod config_docs;
+mod config_entries;
 mod configs;
 mod delete_records;
 mod fetch;
+mod fields;
 mod group_admin;
 mod group_membership;
 mod group_offsets;
 mod leader_epochs;
+mod leaders;
 mod log_dirs;
 mod metadata;
 mod offset_delete;
@@ -24,53 +30,24 @@ mod offsets;
 mod partitions;
 mod produce;
 mod producer_id;
+mod reassignments;
 mod topic_partitions;
 mod topics;
 mod transactions;
 mod transactions_admin;
 
-use std::net::IpAddr;
+use crate::node::Node;
+pub(crate) use caller::{Answer, Caller};
+use kafka_protocol::messages::{RequestKind, ResponseKind};
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{BrokerId, RequestKind, ResponseKind, TopicName};
-use kafka_protocol::protocol::StrBytes;
-
-use crate::broker::Node;
-use crate::config::Address;
-
-/// The one node's number.
-const NODE_ID: BrokerId = BrokerId(1);
-
-/// Who asks.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    /// Of the request, and so of its answer.
-    pub(crate) version: i16,
-    pub(crate) client_id: String,
-    pub(crate) host: IpAddr,
-    /// Where this client can reach the broker.
-    pub(crate) endpoint: Address,
-}
-
-/// What a request leads to.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "it is moved once, and a box on every answer costs more")]
-pub(crate) enum Answer {
-    Reply(ResponseKind),
-    /// The client said that it wants no answer.
-    Silence,
-    /// The client wants no answer and yet has to hear of a failure, so it finds its connection closed.
-    HangUp(String),
-}
-
-/// Does what the request asks for.
+/// Answers a request.
 pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -> Answer {
     Answer::Reply(match request {
         RequestKind::ApiVersions(request) => {
             ResponseKind::ApiVersions(api_versions::answer(caller, &request))
         }
         RequestKind::Metadata(request) => ResponseKind::Metadata(metadata::metadata(node, caller, request)),
-        RequestKind::Produce(request) => return produce::produce(node, caller, request),
+        RequestKind::Produce(request) => return produce::produce(node, caller, request).await,
         RequestKind::Fetch(request) => ResponseKind::Fetch(fetch::fetch(node, caller, &request).await),
         RequestKind::ListOffsets(request) => {
             ResponseKind::ListOffsets(offsets::list_offsets(node, caller, request))
@@ -157,28 +134,27 @@ pub(crate) async fn answer(node: &Node, caller: &Caller, request: RequestKind) -
         RequestKind::DescribeConfigs(request) => {
             ResponseKind::DescribeConfigs(configs::describe_configs(node, caller, request))
         }
+        RequestKind::ListConfigResources(request) => {
+            ResponseKind::ListConfigResources(configs::list_config_resources(node, caller, &request))
+        }
         RequestKind::AlterConfigs(request) => {
             ResponseKind::AlterConfigs(config_changes::alter_configs(node, request))
         }
         RequestKind::IncrementalAlterConfigs(request) => {
             ResponseKind::IncrementalAlterConfigs(config_changes::incremental_alter_configs(node, request))
         }
+        RequestKind::ElectLeaders(request) => {
+            ResponseKind::ElectLeaders(leaders::elect_leaders(node, request))
+        }
+        RequestKind::AlterPartitionReassignments(request) => ResponseKind::AlterPartitionReassignments(
+            reassignments::alter_partition_reassignments(node, request),
+        ),
+        RequestKind::ListPartitionReassignments(_) => {
+            ResponseKind::ListPartitionReassignments(reassignments::list_partition_reassignments())
+        }
+        RequestKind::DescribeAcls(_) => ResponseKind::DescribeAcls(acls::describe_acls()),
+        RequestKind::CreateAcls(request) => ResponseKind::CreateAcls(acls::create_acls(&request)),
+        RequestKind::DeleteAcls(request) => ResponseKind::DeleteAcls(acls::delete_acls(&request)),
         other => return Answer::HangUp(format!("no handler for {other:?}")),
     })
 }
-
-/// The code of an outcome; 0 where there is no error.
-fn code(outcome: Result<(), ResponseError>) -> i16 {
-    outcome.map_or_else(|error| error.code(), |()| 0)
-}
-
-fn text(text: impl Into<String>) -> StrBytes {
-    StrBytes::from_string(text.into())
-}
-
-fn topic_name(name: &str) -> TopicName {
-    TopicName(text(name))
-}
-
-#[cfg(test)]
-pub(crate) mod sweep;

@@ -1,18 +1,19 @@
-//! OffsetDelete: forgetting how far a group has read (KIP-496).
+//! OffsetDelete: forgets how far a group has read (KIP-496).
 
-use std::collections::BTreeMap;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequestTopic;
-use kafka_protocol::messages::offset_delete_response::{
-    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+use super::fields::code;
+use crate::{
+    group::{Group, coordinator::Waiter},
+    node::Node,
 };
-use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse, TopicName};
-
-use super::code;
-use crate::broker::Node;
-use crate::group::Group;
-use crate::group::coordinator::Waiter;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        OffsetDeleteRequest, OffsetDeleteResponse, TopicName,
+        offset_delete_request::OffsetDeleteRequestTopic,
+        offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
+    },
+};
+use std::collections::BTreeMap;
 
 pub(super) fn offset_delete(node: &Node, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
     let outcome = if request.group_id.is_empty() {

@@ -1,37 +1,42 @@
-//! ListOffsets: where a log starts, where it ends, and which record was written when.
+//! ListOffsets: the start and the end of a log, and the record at a point in time.
 
+use super::{
+    caller::Caller,
+    leader_epochs::{NO_EPOCH, led_partition},
+};
+use crate::{
+    log::{LEADER_EPOCH, Log},
+    node::Node,
+    topics::Topic,
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse, TopicName,
+        list_offsets_request::ListOffsetsPartition,
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    },
+};
 use std::collections::HashSet;
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{
-    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
-};
-use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
-
-use super::Caller;
-use super::leader_epochs::{NO_EPOCH, led_partition};
-use crate::broker::Node;
-use crate::log::{LEADER_EPOCH, Log};
-use crate::topics::Topic;
-
-/// In place of a timestamp, what a client may ask for: the end of the log,
+/// Stands for a timestamp: the end of the log.
 const LATEST: i64 = -1;
-/// its start,
+/// Stands for a timestamp: the start of the log.
 const EARLIEST: i64 = -2;
-/// the record with the latest timestamp (KIP-734),
+/// Stands for a timestamp: the record with the latest timestamp (KIP-734).
 const MAX_TIMESTAMP: i64 = -3;
-/// the start of what is on the broker itself (KIP-405): here, all of it,
+/// Stands for a timestamp: the start of what is on the broker itself (KIP-405), which is everything.
 const EARLIEST_LOCAL: i64 = -4;
-/// the end of what was moved to remote storage (KIP-1005): here, nothing.
+/// Stands for a timestamp: the end of what was moved to remote storage (KIP-1005), which is nothing.
 const LATEST_TIERED: i64 = -5;
 
-/// the offset from which on nothing was moved to remote storage yet (KIP-1023), in a version that this broker does not speak.
+/// Stands for a timestamp: the start of what wasn't moved to remote storage yet (KIP-1023), in a version that
+/// this broker doesn't speak.
 const EARLIEST_PENDING: i64 = -6;
 
 const READ_COMMITTED: i8 = 1;
 const NONE: i64 = -1;
-/// From this version on, an answer has room for the leader's epoch.
+/// From this version on, the answer has room for the leader's epoch.
 const WITH_EPOCH: i16 = 4;
 
 pub(super) fn list_offsets(node: &Node, caller: &Caller, request: ListOffsetsRequest) -> ListOffsetsResponse {
@@ -64,7 +69,7 @@ pub(super) fn list_offsets(node: &Node, caller: &Caller, request: ListOffsetsReq
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-/// A partition that is asked for twice has no one answer.
+/// Returns the partitions that are named twice, which have no single answer.
 fn named_twice(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
     let mut seen = HashSet::new();
     let partitions = request.topics.iter().flat_map(|topic| {
@@ -73,7 +78,7 @@ fn named_twice(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
     partitions.filter(|partition| !seen.insert(partition.clone())).collect()
 }
 
-/// Offset and timestamp, where there is such a record or place.
+/// Returns the offset and timestamp, if there is such a record or place.
 fn find(
     topic: Option<&Topic>,
     wanted: &ListOffsetsPartition,
@@ -88,7 +93,7 @@ fn find(
         partition
             .look(|log: &Log| if committed_only { log.last_stable_offset() } else { log.high_watermark() })
     };
-    // A record that the client could not read yet is not there yet.
+    // A record that the client can't read yet isn't found.
     let readable = |found: Option<(i64, i64)>| found.filter(|(offset, _)| *offset < end());
     Ok(match wanted.timestamp {
         LATEST => Some((end(), NONE)),
@@ -99,7 +104,7 @@ fn find(
     })
 }
 
-/// The first version in which a client may ask for this; `None`: there is none yet.
+/// Returns the first version in which a client can ask for this; `None` if no version can.
 fn since(timestamp: i64) -> Option<i16> {
     match timestamp {
         EARLIEST_PENDING => None,

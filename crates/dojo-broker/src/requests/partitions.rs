@@ -1,21 +1,20 @@
-//! CreatePartitions: a topic that exists gets more partitions. It never gets fewer.
+//! CreatePartitions: adds partitions to a topic. Partitions are never removed.
 //!
-//! The new partitions are there for whoever asks next. Producers and consumers ask again every few minutes
-//! (`metadata.max.age.ms`, `topic.metadata.refresh.interval.ms`), and a group's leader then shares out anew.
+//! Clients find the new partitions when they ask for metadata next. Producers and consumers ask every few
+//! minutes (`metadata.max.age.ms`, `topic.metadata.refresh.interval.ms`), and a group's leader then assigns
+//! anew.
 
-use std::collections::BTreeMap;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_partitions_request::{
-    CreatePartitionsAssignment, CreatePartitionsTopic,
+use super::topics::{MAX_PARTITIONS, check_replicas};
+use crate::{node::Node, refusal::Refusal};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        CreatePartitionsRequest, CreatePartitionsResponse, TopicName,
+        create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
+        create_partitions_response::CreatePartitionsTopicResult,
+    },
 };
-use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
-use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse, TopicName};
-
-use super::NODE_ID;
-use super::topics::MAX_PARTITIONS;
-use crate::broker::Node;
-use crate::refusal::Refusal;
+use std::collections::BTreeMap;
 
 pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut count: BTreeMap<TopicName, usize> = BTreeMap::new();
@@ -30,7 +29,11 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
         let result = CreatePartitionsTopicResult::default();
         let result = match outcome {
             Ok(()) => result,
-            Err(refusal) => result.with_error_code(refusal.error.code()).with_error_message(refusal.text()),
+            Err(refusal) => {
+                // Without a message, clients show their own for the code.
+                let message = refusal.text().filter(|message| !message.is_empty());
+                result.with_error_code(refusal.error.code()).with_error_message(message)
+            }
         };
         Some(result.with_name(topic.name))
     });
@@ -39,10 +42,8 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
 
 fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let name = wanted.name.as_str();
-    let topic = node.topics.get(name).ok_or_else(|| {
-        // Without a message, clients show their own for the code.
-        Refusal::new(ResponseError::UnknownTopicOrPartition, "")
-    })?;
+    let topic =
+        node.topics.get(name).ok_or_else(|| Refusal::new(ResponseError::UnknownTopicOrPartition, ""))?;
     let missing = topic.missing(wanted.count)?;
     if wanted.count > MAX_PARTITIONS {
         return Err(Refusal::new(
@@ -59,33 +60,16 @@ fn create(node: &Node, wanted: &CreatePartitionsTopic, validate_only: bool) -> R
     Ok(())
 }
 
-/// Whoever says on which brokers the new partitions go can only name this one.
+/// Checks that the new partitions are assigned to the only node.
 fn check(assignments: &[CreatePartitionsAssignment], new: usize) -> Result<(), Refusal> {
-    let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidReplicaAssignment, message));
-    if assignments.len() != new {
-        let given = assignments.len();
-        return refuse(format!(
-            "Attempted to add {new} additional partition(s), but only {given} assignment(s) were specified."
+    let given = assignments.len();
+    if given != new {
+        return Err(Refusal::new(
+            ResponseError::InvalidReplicaAssignment,
+            format!(
+                "Attempted to add {new} additional partition(s), but only {given} assignment(s) were specified."
+            ),
         ));
     }
-    for assignment in assignments {
-        match assignment.broker_ids.as_slice() {
-            [broker] if *broker == NODE_ID => {}
-            [] => return refuse("The manual partition assignment includes an empty replica list.".into()),
-            brokers => {
-                let stranger = brokers.iter().find(|broker| **broker != NODE_ID);
-                return refuse(match stranger {
-                    Some(stranger) => format!(
-                        "The manual partition assignment includes broker {}, but no such broker is registered.",
-                        stranger.0
-                    ),
-                    None => format!(
-                        "The manual partition assignment includes the broker {} more than once.",
-                        NODE_ID.0
-                    ),
-                });
-            }
-        }
-    }
-    Ok(())
+    assignments.iter().try_for_each(|assignment| check_replicas(&assignment.broker_ids))
 }

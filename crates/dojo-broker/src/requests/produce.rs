@@ -1,57 +1,71 @@
-//! Produce: append a batch to each of some partitions.
+//! Produce: appends a batch to each of some partitions.
 //!
-//! A batch is checked before any lock is taken, so producers to one partition wait for each other only while a checked batch gets
-//! its offset. With one replica there is nobody to wait for: `acks=all` and `acks=1` come to the same.
+//! A batch is checked before any lock is taken, so producers to one partition only wait for each other while
+//! a checked batch gets its offset. With one replica, `acks=all` and `acks=1` are the same.
 //!
-//! A batch of a transaction is appended only while the transaction is open and belongs to the batch's producer.
+//! A batch of a transaction is only appended while the transaction is open and belongs to the batch's
+//! producer.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+use super::{
+    caller::{Answer, Caller},
+    fields::text,
+    transactions::for_writers,
 };
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
-
-use super::transactions::for_writers;
-use super::{Answer, Caller, text};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::log::{self, Appended, Checked, Codec, Log, Refused, Sequence, refuse};
-use crate::partition::Partition;
-use crate::refusal::Refusal;
-use crate::topics::Topic;
-use crate::transaction::Producer;
+use crate::{
+    clock::now_ms,
+    log::{self, Appended, Checked, Codec, Log, RecordFault, Refused, Sequence, refuse},
+    node::Node,
+    partition::Partition,
+    refusal::Refusal,
+    topics::Topic,
+    transaction::Producer,
+};
+use bytes::Bytes;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        ProduceRequest, ProduceResponse, ResponseKind,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use tracing::{error, warn};
 
 /// From this version on, batches may be compressed by zstd (KIP-110).
 const ZSTD: i16 = 7;
-/// From this version on, an answer can say which records were at fault, and why.
+/// From this version on, the answer can name the faulty records and say what is wrong.
 const EXPLAINS: i16 = 8;
-/// From this version on, a producer understands that it should abort its transaction and may then go on.
+/// From this version on, a producer understands that it should abort its transaction and can then go on.
 const UNDERSTANDS_ABORTABLE: i16 = 11;
 /// From this version on, writing to a partition adds it to the transaction (KIP-890).
 const ADDS_PARTITIONS: i16 = 12;
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;
-/// The offset and time of what was not stored.
+/// How many times a batch is tried again after a compaction. Other producers can take the room that a compaction makes.
+const ATTEMPTS: usize = 3;
+/// The offset and time of a batch that wasn't stored.
 const NOWHERE: i64 = -1;
 
-pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
+pub(super) async fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> Answer {
     let acks = request.acks;
     let transactional_id = request.transactional_id.as_ref().map(|id| id.as_str());
     let writer = Writer { node, version: caller.version, transactional_id };
     let mut failure = None;
-    let mut topic = |data: TopicProduceData| {
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for data in request.topic_data {
         let topic = writer.topic(&data);
-        let partition = |partition: PartitionProduceData| {
+        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        for partition in data.partition_data {
             let index = partition.index;
-            let outcome = if (-1..=1).contains(&acks) {
-                topic.clone().map_err(NotStored::from).and_then(|topic| writer.append(&topic, partition))
-            } else {
-                let message = format!("acks is -1, 0 or 1, not {acks}");
-                refuse(ResponseError::InvalidRequiredAcks, message).map_err(NotStored::from)
+            let outcome = match &topic {
+                _ if !(-1..=1).contains(&acks) => {
+                    let message = format!("acks is -1, 0 or 1, not {acks}");
+                    refuse(ResponseError::InvalidRequiredAcks, message).map_err(NotStored::from)
+                }
+                Err(refused) => Err(NotStored::from(refused.clone())),
+                Ok(topic) => writer.append(topic, partition).await,
             };
             if let Err(NotStored { refused, .. }) = &outcome {
                 failure.get_or_insert_with(|| {
@@ -59,15 +73,15 @@ pub(super) fn produce(node: &Node, caller: &Caller, request: ProduceRequest) -> 
                     format!("{name}-{index}: {}", refused.refusal.message)
                 });
             }
-            describe(index, outcome, caller.version)
-        };
-        let responses = data.partition_data.into_iter().map(partition).collect();
-        TopicProduceResponse::default()
-            .with_partition_responses(responses)
-            .with_name(data.name)
-            .with_topic_id(data.topic_id)
-    };
-    let responses = request.topic_data.into_iter().map(&mut topic).collect();
+            partitions.push(describe(index, outcome, caller.version));
+        }
+        responses.push(
+            TopicProduceResponse::default()
+                .with_partition_responses(partitions)
+                .with_name(data.name)
+                .with_topic_id(data.topic_id),
+        );
+    }
     match failure {
         _ if acks != 0 => {
             Answer::Reply(ResponseKind::Produce(ProduceResponse::default().with_responses(responses)))
@@ -83,10 +97,10 @@ struct Stored {
 }
 
 fn by_log(refusal: Refusal) -> Refused {
-    Refused { refusal, record: None, by_log: true }
+    Refused { refusal, records: Vec::new(), by_log: true }
 }
 
-/// A batch that was not stored, and where the log starts that was asked about it.
+/// A batch that wasn't stored, with the start of the log if it is part of the answer.
 struct NotStored {
     refused: Refused,
     log_start: Option<i64>,
@@ -98,7 +112,7 @@ impl From<Refused> for NotStored {
     }
 }
 
-/// Whose request it is that is being worked on.
+/// The producer's request.
 struct Writer<'a> {
     node: &'a Node,
     version: i16,
@@ -115,11 +129,23 @@ impl Writer<'_> {
         topic.map_or_else(|| refuse(error, "no such topic"), Ok)
     }
 
-    fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, NotStored> {
+    async fn append(&self, topic: &Topic, data: PartitionProduceData) -> Result<Stored, NotStored> {
         let Some(partition) = topic.partition(data.index) else {
             return Ok(refuse(ResponseError::UnknownTopicOrPartition, "no such partition")?);
         };
-        self.append_to(topic, partition, data).map_err(|refused| NotStored {
+        let index = data.index;
+        let mut outcome = self.append_to(topic, partition, data.clone());
+        for _ in 0..ATTEMPTS {
+            if !is_full(&outcome) || !make_room(topic, partition, &data).await {
+                break;
+            }
+            outcome = self.append_to(topic, partition, data.clone());
+        }
+        let has_dropped = outcome.as_ref().is_ok_and(|stored| stored.appended.has_dropped);
+        if (has_dropped || is_full(&outcome)) && topic.is_first_to_be_full() {
+            warn_full(topic, index, self.node.config.retention_bytes_per_partition, has_dropped);
+        }
+        outcome.map_err(|refused| NotStored {
             log_start: refused.by_log.then(|| partition.look(Log::start)),
             refused,
         })
@@ -157,7 +183,7 @@ impl Writer<'_> {
         Ok(Stored { appended: appended?, log_append_time })
     }
 
-    /// Appends a batch while its transaction cannot end.
+    /// Appends a batch while its transaction is locked, so that it can't end.
     fn append_in_transaction(
         &self,
         id: &str,
@@ -171,7 +197,8 @@ impl Writer<'_> {
         let appended = self.node.transactions.with_known(id, |transaction| {
             if self.version >= ADDS_PARTITIONS {
                 transaction.add_partitions(producer, [(topic.to_owned(), index)], now_ms())?;
-                // Each transaction is an epoch of its own and begins with number 0: any other has overtaken one that was lost.
+                // Each transaction has its own epoch and begins with number 0. Another number means that an
+                // earlier batch was lost.
                 if sequence.first != 0 && !partition.look(|log| log.has_open_transaction(producer.id)) {
                     return Err(ResponseError::OutOfOrderSequenceNumber);
                 }
@@ -188,6 +215,41 @@ impl Writer<'_> {
     }
 }
 
+/// Returns whether the batch was refused because its compacted partition is full.
+fn is_full(outcome: &Result<Stored, Refused>) -> bool {
+    outcome.as_ref().is_err_and(|refused| refused.refusal.error == ResponseError::PolicyViolation)
+}
+
+/// Compacts a full partition, on a thread of its own so that other clients are served meanwhile. Returns whether the
+/// batch may have room now.
+async fn make_room(topic: &Topic, partition: &Arc<Partition>, data: &PartitionProduceData) -> bool {
+    let sent = data.records.as_ref().map_or(0, Bytes::len);
+    let rules = topic.settings.rules();
+    // The size of a batch that is compressed anew isn't known here.
+    let bytes = if rules.compression.is_some() { sent.max(rules.max_bytes) } else { sent };
+    let partition = partition.clone();
+    spawn_blocking(move || partition.make_room_for(bytes, now_ms())).await.unwrap_or_else(|error| {
+        error!("compacting a full partition failed by a fault of the broker: {error}");
+        false
+    })
+}
+
+/// Says in the log that a partition has reached its bound, and what follows.
+fn warn_full(topic: &Topic, partition: i32, max_bytes: usize, has_dropped: bool) {
+    let outcome = if has_dropped {
+        "its oldest records are dropped from now on"
+    } else {
+        "compaction finds no record that a later one replaces, so writes are refused until keys are deleted"
+    };
+    warn!(
+        topic = topic.name,
+        partition,
+        "partition {partition} of topic `{}` has reached retention.bytes, {max_bytes}: {outcome}; \
+         to keep more, start the broker with a larger BROKER_RETENTION_BYTES",
+        topic.name
+    );
+}
+
 fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match outcome {
@@ -195,7 +257,7 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
             .with_base_offset(stored.appended.base_offset)
             .with_log_append_time_ms(stored.log_append_time.unwrap_or(NOWHERE))
             .with_log_start_offset(stored.appended.log_start),
-        Err(NotStored { refused: Refused { refusal, record, .. }, log_start }) => {
+        Err(NotStored { refused: Refused { refusal, records, .. }, log_start }) => {
             let response = response
                 .with_error_code(refusal.error.code())
                 .with_base_offset(NOWHERE)
@@ -204,13 +266,13 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
             if version < EXPLAINS {
                 return response;
             }
-            let fault = |record| {
+            let fault = |fault: RecordFault| {
                 BatchIndexAndErrorMessage::default()
-                    .with_batch_index(record)
-                    .with_batch_index_error_message(Some(text(&refusal.message)))
+                    .with_batch_index(fault.index)
+                    .with_batch_index_error_message(Some(text(fault.message)))
             };
             response
-                .with_record_errors(record.into_iter().map(fault).collect())
+                .with_record_errors(records.into_iter().map(fault).collect())
                 .with_error_message(refusal.text())
         }
     }
@@ -219,22 +281,24 @@ fn describe(index: i32, outcome: Result<Stored, NotStored>, version: i16) -> Par
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, TopicConfig};
-    use crate::log::sample::Sample;
+    use crate::{
+        config::{Config, TopicConfig},
+        log::sample::Sample,
+    };
 
-    #[test]
-    fn zstd_is_for_clients_that_know_of_it() {
+    #[tokio::test]
+    async fn zstd_is_for_clients_that_know_of_it() {
         let node =
             Node::new(Config { topics: vec![TopicConfig::new("orders", 1)], ..Config::default() }).unwrap();
         let topic = node.topics.get("orders").unwrap();
-        let error = |version, codec| {
+        let error = async |version, codec| {
             let batch = Sample::at(&[0]).compressed(codec).bytes();
             let data = PartitionProduceData::default().with_records(Some(batch));
-            let outcome = Writer { node: &node, version, transactional_id: None }.append(&topic, data);
+            let outcome = Writer { node: &node, version, transactional_id: None }.append(&topic, data).await;
             outcome.err().map(|not_stored| not_stored.refused.refusal.error)
         };
-        assert_eq!(error(ZSTD - 1, Codec::Zstd), Some(ResponseError::UnsupportedCompressionType));
-        assert_eq!(error(ZSTD - 1, Codec::Gzip), None);
-        assert_eq!(error(ZSTD, Codec::Zstd), None);
+        assert_eq!(error(ZSTD - 1, Codec::Zstd).await, Some(ResponseError::UnsupportedCompressionType));
+        assert_eq!(error(ZSTD - 1, Codec::Gzip).await, None);
+        assert_eq!(error(ZSTD, Codec::Zstd).await, None);
     }
 }

@@ -1,14 +1,17 @@
-//! InitProducerId: the id under which an idempotent producer numbers its batches, or a transactional one takes over its
-//! `transactional.id`. What that means is in [`transaction`](crate::transaction).
+//! InitProducerId: gives an idempotent producer its id, or lets a transactional one take over its
+//! `transactional.id`. See [`transaction`](crate::transaction).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
-
-use super::Caller;
-use super::transactions::for_old_clients;
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::transaction::{Init, MAX_TIMEOUT_MS, Producer, markers};
+use super::{caller::Caller, transactions::for_old_clients};
+use crate::{
+    clock::now_ms,
+    markers,
+    node::Node,
+    transaction::{Init, MAX_TIMEOUT_MS, Producer},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId},
+};
 
 /// From this version on, a producer understands that it is fenced.
 const UNDERSTANDS_FENCED: i16 = 4;

@@ -1,22 +1,28 @@
-//! DescribeTopicPartitions: topics with their partitions, a page at a time (KIP-966).
+//! DescribeTopicPartitions: topics with their partitions, page by page (KIP-966).
 //!
-//! Topics come by name. Where a page ends before the last partition, the answer says where the next one begins: its *cursor*.
+//! Topics are sorted by name. If a page ends before the last partition, the answer says where the next page
+//! begins: its *cursor*.
 
+use super::{
+    authorized,
+    fields::{NODE_ID, topic_name},
+};
+use crate::{
+    log::LEADER_EPOCH,
+    node::Node,
+    topics::{Topic, check_name},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
+        describe_topic_partitions_request,
+        describe_topic_partitions_response::{
+            Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+        },
+    },
+};
 use std::collections::BTreeSet;
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_topic_partitions_response::{
-    Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
-};
-use kafka_protocol::messages::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
-    describe_topic_partitions_request,
-};
-
-use super::{NODE_ID, authorized, topic_name};
-use crate::broker::Node;
-use crate::log::LEADER_EPOCH;
-use crate::topics::{Topic, check_name};
 
 /// The most partitions on a page: Kafka's `max.request.partition.size.limit`.
 const MAX_PAGE: usize = 2000;
@@ -40,7 +46,7 @@ pub(super) fn describe_topic_partitions(
     page(node, wanted, all, request.cursor.as_ref(), limit)
 }
 
-/// The partitions from the cursor on, up to `limit` of them.
+/// Returns the partitions from the cursor on, up to `limit` of them.
 fn page(
     node: &Node,
     wanted: BTreeSet<TopicName>,
@@ -62,7 +68,7 @@ fn page(
             break;
         }
         let Some(topic) = node.topics.get(&name) else {
-            // Deleted since it was listed, or named by the client.
+            // The topic was deleted since it was listed, or the client named it.
             if !all {
                 topics.push(unknown(name));
             }
@@ -112,7 +118,7 @@ fn unknown(name: TopicName) -> DescribeTopicPartitionsResponseTopic {
         .with_topic_authorized_operations(authorized::ON_TOPIC)
 }
 
-/// A cursor that points nowhere: every topic of the request is refused.
+/// Refuses every topic of a request whose cursor is invalid.
 fn refuse(request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
     let refused = |name| {
         DescribeTopicPartitionsResponseTopic::default()

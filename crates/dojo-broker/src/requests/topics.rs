@@ -1,24 +1,31 @@
 //! CreateTopics and DeleteTopics.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
-use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
-use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+use super::{
+    broker_configs::in_force,
+    caller::Caller,
+    config_entries::Sourced,
+    fields::{NODE_ID, text},
 };
+use crate::{
+    node::Node,
+    refusal::Refusal,
+    topic_config::{Setting, TopicSettings},
+};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+        TopicName,
+        create_topics_request::CreatableTopic,
+        create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+        delete_topics_request::DeleteTopicState,
+        delete_topics_response::DeletableTopicResult,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-use super::configs::{DEFAULT_SOURCE, TOPIC_SOURCE};
-use super::{Caller, NODE_ID, text};
-use crate::broker::Node;
-use crate::refusal::Refusal;
-use crate::topic_config::TopicSettings;
-
-/// In place of a count: whatever the broker's default is.
+/// Stands for a count: the broker's default.
 const DEFAULT: i32 = -1;
 /// Kafka's `num.partitions`.
 const DEFAULT_PARTITIONS: i32 = 1;
@@ -47,7 +54,8 @@ pub(super) fn create_topics(node: &Node, request: CreateTopicsRequest) -> Create
                 .with_topic_id(created.id)
                 .with_num_partitions(created.partitions)
                 .with_replication_factor(1)
-                .with_configs(Some(configs(&created.settings))),
+                .with_configs(Some(configs(node, &created.settings)))
+                .with_error_message(None),
             Err(refusal) => CreatableTopicResult::default()
                 .with_error_code(refusal.error.code())
                 .with_error_message(refusal.text()),
@@ -61,7 +69,7 @@ fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refu
     Err(Refusal::new(error, message))
 }
 
-/// How many partitions a topic adds to the request's.
+/// Returns how many partitions the request creates for a topic.
 fn wanted_partitions(topic: &CreatableTopic) -> i64 {
     if topic.assignments.is_empty() {
         i64::from(if topic.num_partitions == DEFAULT {
@@ -96,7 +104,7 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     let partitions =
         if topic.assignments.is_empty() { partitions(topic)? } else { assigned_partitions(topic)? };
     let id = if validate_only {
-        // As by Kafka: the id of a topic that was not created, and will have another.
+        // Kafka also returns an id for a topic that it only validates.
         Uuid::new_v4()
     } else {
         let max_bytes = node.config.retention_bytes_per_partition;
@@ -106,7 +114,7 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     Ok(Created { id, partitions, settings })
 }
 
-/// How many partitions the topic gets where the broker decides where they go.
+/// Returns how many partitions the topic gets if the broker places them.
 fn partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     let factor = i32::from(topic.replication_factor);
     if factor != DEFAULT && factor < 1 {
@@ -135,7 +143,7 @@ fn partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     Ok(partitions)
 }
 
-/// How many partitions the topic gets where the client says which brokers they go to: this one, as there is no other.
+/// Returns how many partitions the topic gets if the client places them, which it can only do on this node.
 fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
     let not_default = |what: &str| {
         refuse(
@@ -172,10 +180,10 @@ fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refusal> {
         .map_err(|_| Refusal::new(ResponseError::PolicyViolation, "more partitions than can be numbered"))
 }
 
-/// Says why a partition's replicas cannot be on these brokers, where that is so.
+/// Checks that a partition's replicas can be on these brokers.
 ///
 /// # Errors
-/// `INVALID_REPLICA_ASSIGNMENT`: anything but this one broker, once.
+/// `INVALID_REPLICA_ASSIGNMENT` unless they are this node, once.
 pub(super) fn check_replicas(brokers: &[BrokerId]) -> Result<(), Refusal> {
     let invalid = |fault: String| {
         refuse(
@@ -195,12 +203,13 @@ pub(super) fn check_replicas(brokers: &[BrokerId]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn configs(settings: &TopicSettings) -> Vec<CreatableTopicConfigs> {
-    let config = |setting: crate::topic_config::Setting<'_>| {
+fn configs(node: &Node, settings: &TopicSettings) -> Vec<CreatableTopicConfigs> {
+    let config = |setting: Setting<'_>| {
+        let Sourced { value, source } = in_force(node, &setting);
         CreatableTopicConfigs::default()
             .with_name(text(setting.definition.name))
-            .with_value(Some(text(setting.value)))
-            .with_config_source(if setting.is_set { TOPIC_SOURCE } else { DEFAULT_SOURCE })
+            .with_value(Some(text(value)))
+            .with_config_source(source)
     };
     settings.all().map(config).collect()
 }

@@ -1,45 +1,41 @@
-//! AddPartitionsToTxn, AddOffsetsToTxn, TxnOffsetCommit and EndTxn: what a producer does inside of a transaction, except writing.
-//! What it means is in [`transaction`](crate::transaction); here, it is only translated.
+//! AddPartitionsToTxn, AddOffsetsToTxn, TxnOffsetCommit and EndTxn: everything that a producer does in a
+//! transaction except writing. This file translates the requests for [`transaction`](crate::transaction).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::add_partitions_to_txn_request::{
-    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+use super::{caller::Caller, fields::code, group_membership::identity, group_offsets::MAX_METADATA};
+use crate::{
+    clock::now_ms,
+    group::{Committed, Group, coordinator::Waiter},
+    markers,
+    node::Node,
+    transaction::{Producer, Protocol},
 };
-use kafka_protocol::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
+        AddPartitionsToTxnResponse, EndTxnRequest, EndTxnResponse, ProducerId, TxnOffsetCommitRequest,
+        TxnOffsetCommitResponse,
+        add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction},
+        add_partitions_to_txn_response::{
+            AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+        },
+        txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
+        txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic},
+    },
 };
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    EndTxnRequest, EndTxnResponse, ProducerId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
-};
-
-use super::group_membership::identity;
-use super::group_offsets::MAX_METADATA;
-use super::{Caller, code};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::group::coordinator::Waiter;
-use crate::group::{Committed, Group};
-use crate::transaction::{Producer, Protocol, markers};
 
 /// From this version of these requests on, a producer understands that it is fenced.
 const UNDERSTANDS_FENCED: i16 = 2;
-/// From this version on, partitions are added to several transactions at once.
+/// From this version on, one request adds partitions to several transactions.
 const SEVERAL_TRANSACTIONS: i16 = 4;
 /// From this version on, committing offsets adds them to the transaction (KIP-890).
 const ADDS_OFFSETS: i16 = 5;
-/// From this version on, a producer understands that it should abort its transaction and may then go on.
+/// From this version on, a producer understands that it should abort its transaction and can then go on.
 const UNDERSTANDS_ABORTABLE: i16 = 4;
-/// From this version on, the producer's epoch is raised at the end of each transaction (KIP-890).
+/// From this version on, the end of a transaction raises the producer's epoch (KIP-890).
 const RAISES_EPOCH: i16 = 5;
 
-/// The error as clients of old expect it, who do not know the code for being fenced.
+/// Returns the error as old clients expect it, which don't know the code for being fenced.
 pub(super) fn for_old_clients(error: ResponseError, understands_fenced: bool) -> ResponseError {
     match error {
         ResponseError::ProducerFenced if !understands_fenced => ResponseError::InvalidProducerEpoch,
@@ -47,7 +43,7 @@ pub(super) fn for_old_clients(error: ResponseError, understands_fenced: bool) ->
     }
 }
 
-/// The error as it is answered to whoever writes inside of a transaction.
+/// Returns the error for a client that writes in a transaction.
 pub(super) fn for_writers(error: ResponseError, understands_abortable: bool) -> ResponseError {
     match error {
         ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
@@ -78,7 +74,8 @@ pub(super) fn add_partitions_to_txn(
     AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(add(node, caller, &transaction))
 }
 
-/// Adds the partitions to the transaction, all or none; or, where that is all that is asked for, says which are in it.
+/// Adds the partitions to the transaction, all or none. If the request only asks, says which partitions are
+/// in it.
 fn add(
     node: &Node,
     caller: &Caller,
@@ -184,7 +181,7 @@ fn commit_all(
             Ok(())
         })
     };
-    // Offsets of what does not exist make no group.
+    // Offsets of unknown partitions create no group.
     let is_there = |topic: &TxnOffsetCommitRequestTopic| {
         topic.partitions.iter().any(|partition| exists(&topic.name, partition.partition_index).is_ok())
     };
@@ -195,7 +192,7 @@ fn commit_all(
             transaction.check_group(producer, &request.group_id)?;
         }
         if request.generation_id < 0 && request.topics.iter().any(is_there) {
-            // A client that picks its partitions itself only keeps its offsets here: that alone makes a group.
+            // A client that picks its own partitions only keeps its offsets here, which creates the group.
             let group = node.groups.with(&request.group_id, commit_all);
             return group.ok_or(ResponseError::PolicyViolation);
         }

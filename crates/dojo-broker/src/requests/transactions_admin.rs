@@ -1,27 +1,23 @@
-//! DescribeProducers, DescribeTransactions and ListTransactions: transactions as an operator sees them, above all one that hangs
-//! and keeps consumers of committed records waiting (KIP-664).
+//! DescribeProducers, DescribeTransactions and ListTransactions: transactions as an operator sees them,
+//! especially one that hangs and keeps consumers of committed records waiting (KIP-664).
 
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::describe_producers_response::{
-    PartitionResponse, ProducerState, TopicResponse,
-};
-use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
-use kafka_protocol::messages::list_transactions_response::TransactionState as ListedTransaction;
-use kafka_protocol::messages::{
-    DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
-    DescribeTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse, ProducerId,
-    TransactionalId,
+use super::fields::{text, topic_name};
+use crate::{clock::now_ms, log::ActiveProducer, node::Node, transaction::Transaction};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
+        DescribeTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse, ProducerId,
+        TransactionalId,
+        describe_producers_request::TopicRequest,
+        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
+        describe_transactions_response::{TopicData, TransactionState},
+        list_transactions_response::TransactionState as ListedTransaction,
+    },
 };
 use regex::Regex;
 
-use super::{text, topic_name};
-use crate::broker::Node;
-use crate::clock::now_ms;
-use crate::log::ActiveProducer;
-use crate::transaction::Transaction;
-
-/// Kafka's names for what a transaction can be doing. The last four nobody gets to see here.
+/// Kafka's names for the states of a transaction. The last four never occur here.
 const STATES: [&str; 8] = [
     "Empty",
     "Ongoing",
@@ -32,8 +28,8 @@ const STATES: [&str; 8] = [
     "PrepareEpochFence",
     "Dead",
 ];
-/// Kafka keeps groups' offsets in partitions of a topic, and tells of a group in a transaction by the one it is in. There is no
-/// such topic here; operators are told what they know.
+/// Kafka keeps groups' offsets in partitions of a topic, and shows a group in a transaction as the partition
+/// it is in. This broker has no such topic, but shows operators what they know from Kafka.
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const OFFSETS_PARTITIONS: i32 = 50;
 const NO_OFFSET: i64 = -1;
@@ -113,7 +109,7 @@ fn describe(transaction: &Transaction) -> TransactionState {
         .with_topics(topics)
 }
 
-/// The partition in which Kafka keeps a group's offsets: by Java's hash of its name.
+/// Returns the partition in which Kafka keeps a group's offsets, by Java's hash of the group's name.
 fn offsets_partition(group: &str) -> i32 {
     let hash =
         group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
@@ -122,7 +118,7 @@ fn offsets_partition(group: &str) -> i32 {
 
 pub(super) fn list_transactions(node: &Node, request: &ListTransactionsRequest) -> ListTransactionsResponse {
     let pattern = request.transactional_id_pattern.as_deref().filter(|pattern| !pattern.is_empty());
-    // The whole of an id has to match.
+    // The pattern has to match the whole id.
     let pattern = match pattern.map(|pattern| Regex::new(&format!("^(?:{pattern})$"))).transpose() {
         Ok(pattern) => pattern,
         Err(_) => {
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_groups_partition_of_the_offsets_topic_is_the_one_that_kafka_would_choose() {
-        // `hashCode` of these strings in Java is 0, 99162322, and the lowest 32-bit number.
+        // In Java, `hashCode` of these strings is 0, 99162322, and the lowest 32-bit number.
         assert_eq!(offsets_partition(""), 0);
         assert_eq!(offsets_partition("hello"), 22);
         assert_eq!(offsets_partition("polygenelubricants"), 0);

@@ -1,32 +1,35 @@
-//! The transactional ids of the broker: a lock for each, and the clock that ends transactions which take too long.
+//! The transactional ids of the broker: a lock for each, and the timer that aborts transactions that take too
+//! long.
 //!
-//! A transaction's lock is held over the whole of what a request does with it: while a batch of the transaction is appended, and
-//! while the markers of its end are written. So no batch gets into a partition between the question whether it may and the marker
-//! behind which it must not be. Requests of different producers do not meet. The order of locks is: the alarm, the
-//! list of ids, one transaction, then one partition or one group at a time; nobody asks for a transaction who holds a later one,
-//! and no lock is held while anything is awaited.
-
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use kafka_protocol::ResponseError;
-use tokio::time::sleep;
+//! A request holds a transaction's lock for as long as it works with the transaction: while a batch of the
+//! transaction is appended, and while the markers of its end are written. So no batch that was allowed gets
+//! into a partition behind the marker. Requests of different producers don't wait for each other. The order
+//! of locks is: the alarm, the list of ids, one transaction, then one partition or one group at a time. No
+//! lock is held across an await.
 
 use super::{Ending, State, Transaction};
-use crate::alarm::Alarm;
-use crate::clock::now_ms;
-use crate::lock::lock;
+use crate::{alarm::Alarm, clock::now_ms};
+use kafka_protocol::ResponseError;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
 
-/// How many transactional ids are remembered; beyond it, the idle one that was used least lately is forgotten. Since none else
-/// has transactions, that bounds the open ones in each partition and group, too.
+/// How many transactional ids are remembered. Beyond that, the idle id that was used least recently is
+/// forgotten. Only these ids have transactions, so this also bounds the open transactions in each partition
+/// and group.
 const REMEMBERED_IDS: usize = 10_000;
 
-/// Whoever gets hold of a transaction does so under the lock on the list, and holds a reference beside the list's for as long.
+/// A request takes its reference under the lock on the list, and keeps it while it works.
 type Shared = Arc<Mutex<Transaction>>;
 
-/// All transactional ids, and the producer ids that were given out.
+/// All transactional ids, and the last producer id that was given out.
 #[derive(Debug, Default)]
 pub(crate) struct Coordinator {
     transactions: Mutex<BTreeMap<String, Shared>>,
@@ -36,23 +39,23 @@ pub(crate) struct Coordinator {
 }
 
 impl Coordinator {
-    /// An id that no producer had before.
+    /// Returns an id that no producer had before.
     pub(crate) fn next_producer_id(&self) -> i64 {
         self.last_producer_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Works with a transactional id, which is made known if it is not.
+    /// Works with a transactional id, which becomes known if it isn't.
     ///
     /// # Errors
-    /// `COORDINATOR_NOT_AVAILABLE`, with which a client tries again, where there is no room for another: every id that is
-    /// known is in use. Or what `work` says.
+    /// `COORDINATOR_NOT_AVAILABLE`, after which a client tries again, if every known id is in use and there
+    /// is no room for another. Or the error of `work`.
     pub(crate) fn with<T>(
         &self,
         id: &str,
         work: impl FnOnce(&mut Transaction) -> Result<T, ResponseError>,
     ) -> Result<T, ResponseError> {
         let transaction = {
-            let mut transactions = lock(&self.transactions);
+            let mut transactions = self.transactions.lock();
             let is_full = transactions.len() >= REMEMBERED_IDS && !transactions.contains_key(id);
             if is_full && !make_room(&mut transactions) {
                 return Err(ResponseError::CoordinatorNotAvailable);
@@ -63,10 +66,11 @@ impl Coordinator {
         self.work(&transaction, work)
     }
 
-    /// Works with a transactional id that is known.
+    /// Works with a known transactional id.
     ///
     /// # Errors
-    /// `INVALID_PRODUCER_ID_MAPPING` where it is not, `INVALID_REQUEST` where it is empty, or what `work` says.
+    /// `INVALID_PRODUCER_ID_MAPPING` if the id is unknown, `INVALID_REQUEST` if it is empty, or the error of
+    /// `work`.
     pub(crate) fn with_known<T>(
         &self,
         id: &str,
@@ -75,48 +79,48 @@ impl Coordinator {
         if id.is_empty() {
             return Err(ResponseError::InvalidRequest);
         }
-        let transaction = lock(&self.transactions).get(id).cloned();
+        let transaction = self.transactions.lock().get(id).cloned();
         self.work(&transaction.ok_or(ResponseError::InvalidProducerIdMapping)?, work)
     }
 
-    /// Looks at a transactional id, where it is known.
+    /// Reads a transactional id, if it is known.
     pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&Transaction) -> T) -> Option<T> {
-        let transaction = lock(&self.transactions).get(id).cloned()?;
-        Some(at(&lock(&transaction)))
+        let transaction = self.transactions.lock().get(id).cloned()?;
+        Some(at(&transaction.lock()))
     }
 
-    /// Looks at every transactional id in turn, by name.
+    /// Reads every transactional id in turn, by name.
     pub(crate) fn look_at_each(&self, mut at: impl FnMut(&str, &Transaction)) {
         for (id, transaction) in self.all() {
-            at(&id, &lock(&transaction));
+            at(&id, &transaction.lock());
         }
     }
 
-    /// Lets time pass for the transactions; `write` writes the markers of those that have taken too long. Never returns: end it
-    /// by dropping it.
+    /// Aborts transactions when their time is up; `write` writes their markers. Never returns: drop it to end
+    /// it.
     pub(crate) async fn keep_time(&self, write: impl Fn(&Ending, i64)) {
         loop {
             self.alarm.ring(|| self.next_deadline(), |at| sleep(until(at))).await;
             let now_ms = now_ms();
             for (_, transaction) in self.all() {
-                let mut transaction = lock(&transaction);
+                let mut transaction = transaction.lock();
                 if let Some(ending) = transaction.tick(|| self.next_producer_id(), now_ms) {
                     write(&ending, now_ms);
                 }
             }
-            lock(&self.transactions).retain(|_, transaction| {
-                Arc::strong_count(transaction) > 1 || !lock(transaction).is_forgotten_at(now_ms)
+            self.transactions.lock().retain(|_, transaction| {
+                Arc::strong_count(transaction) > 1 || !transaction.lock().is_forgotten_at(now_ms)
             });
         }
     }
 
     fn all(&self) -> Vec<(String, Shared)> {
-        lock(&self.transactions).iter().map(|(id, transaction)| (id.clone(), transaction.clone())).collect()
+        self.transactions.lock().iter().map(|(id, transaction)| (id.clone(), transaction.clone())).collect()
     }
 
     fn work<T>(&self, transaction: &Shared, work: impl FnOnce(&mut Transaction) -> T) -> T {
         let (result, deadline) = {
-            let mut transaction = lock(transaction);
+            let mut transaction = transaction.lock();
             (work(&mut transaction), transaction.deadline_ms())
         };
         self.alarm.heed(deadline);
@@ -124,7 +128,7 @@ impl Coordinator {
     }
 
     fn next_deadline(&self) -> Option<i64> {
-        self.all().iter().map(|(_, transaction)| lock(transaction).deadline_ms()).min()
+        self.all().iter().map(|(_, transaction)| transaction.lock().deadline_ms()).min()
     }
 }
 
@@ -132,11 +136,11 @@ fn until(at_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(at_ms.saturating_sub(now_ms())).unwrap_or(0))
 }
 
-/// Forgets the idle id that was used least lately; `false` where there is none.
+/// Forgets the idle id that was used least recently. Returns `false` if no id is idle.
 fn make_room(transactions: &mut BTreeMap<String, Shared>) -> bool {
     let unused = transactions.iter().filter(|(_, transaction)| Arc::strong_count(transaction) == 1);
     let idle = unused.filter_map(|(id, transaction)| {
-        let transaction = lock(transaction);
+        let transaction = transaction.lock();
         (transaction.state() != State::Ongoing).then(|| (transaction.deadline_ms(), id))
     });
     let oldest = idle.min().map(|(_, id)| id.clone());
@@ -154,7 +158,7 @@ mod tests {
         for n in 0..REMEMBERED_IDS + 10 {
             coordinator.with(&format!("id-{n}"), |_| Ok(())).unwrap();
         }
-        assert_eq!(lock(&coordinator.transactions).len(), REMEMBERED_IDS);
+        assert_eq!(coordinator.transactions.lock().len(), REMEMBERED_IDS);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! A transaction: records in several partitions, and offsets of groups, that count all together or not at all.
+//! A transaction: records in several partitions, and offsets of groups, that count together or not at all.
 //!
-//! A producer with a `transactional.id` has one transaction after another. The coordinator knows, for each such id, who may use it
-//! and what its transaction has touched; when it ends, a marker goes to each partition and each group in it:
+//! A producer with a `transactional.id` has one transaction after another. For each such id, the coordinator
+//! knows which producer may use it and what its transaction has touched. When the transaction ends, a marker
+//! goes to each partition and each group in it:
 //!
 //! ```text
 //!             a partition or            commit: markers written
@@ -12,63 +13,67 @@
 //!                                       is taken over by another
 //! ```
 //!
-//! Who may use the id is decided by producer id and *epoch*: whoever takes the id over ([`Transaction::init`]) raises the epoch, and
-//! the producer before, which may only have been slow, is fenced: a *zombie* whose every request is refused from then on.
+//! A producer id and an *epoch* decide who may use the transactional id: a producer that takes the id over
+//! ([`Transaction::init`]) raises the epoch. The producer before, which may only have been slow, is then
+//! fenced: every request of this *zombie* is refused.
 //!
-//! In Kafka the markers go to other brokers and take their time, during which the state is PrepareCommit or PrepareAbort and the id
-//! answers `CONCURRENT_TRANSACTIONS`. Here they are written before the lock on the id is given back, so nobody sees these states.
+//! In Kafka the markers go to other brokers, which takes time. Meanwhile the state is PrepareCommit or
+//! PrepareAbort, and the id answers `CONCURRENT_TRANSACTIONS`. Here they are written under the lock on the
+//! id, so no client sees these states.
 //!
-//! There are two [`Protocol`]s. The first (KIP-98) names every partition before it writes there, and keeps its epoch from one
-//! transaction to the next. The second (KIP-890, what Kafka 4 and its clients use) adds partitions by writing to them, and gets a new
-//! epoch with every end, so that a request of an ended transaction, late on the wire, cannot slip into the next.
+//! There are two [`Protocol`]s. In the first (KIP-98), the producer names every partition before it writes
+//! there, and keeps its epoch from one transaction to the next. In the second (KIP-890, which Kafka 4 and its
+//! clients use), writing to a partition adds it, and every end raises the epoch, so that a late request of an
+//! ended transaction can't slip into the next.
 //!
-//! Pure: it is given the time with every call, in milliseconds since 1970, and what has to be written elsewhere is its answer, an
-//! [`Ending`]. [`coordinator`] surrounds it with locks and a clock, [`markers`] writes.
+//! This state machine is pure: it gets the time with every call, in milliseconds since 1970, and returns what
+//! has to be written as an [`Ending`]. The [`coordinator`] surrounds it with locks and a timer;
+//! [`markers`](crate::markers) writes.
 
 pub(crate) mod coordinator;
-pub(crate) mod markers;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::ResponseError;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The longest a transaction may take: Kafka's `transaction.max.timeout.ms`.
+/// The longest timeout of a transaction: Kafka's `transaction.max.timeout.ms`.
 pub(crate) const MAX_TIMEOUT_MS: i32 = 15 * 60 * 1000;
-/// An id that is not used for so long is forgotten: Kafka's `transactional.id.expiration.ms`.
+/// How long an unused id is remembered: Kafka's `transactional.id.expiration.ms`.
 const EXPIRATION_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// How many groups a transaction may commit offsets of; names need not exist, so they have to be bounded.
+/// How many groups' offsets a transaction can commit. The groups need not exist, so their names have to be
+/// bounded.
 const MAX_GROUPS: usize = 1000;
-/// The epoch of an id that nobody has used yet.
+/// The epoch of an id before its first use.
 const NO_EPOCH: i16 = -1;
-/// The last epoch a client gets to see; the one behind it is kept for fencing it.
+/// The last epoch that a client gets. The one behind it is kept for fencing that client.
 const LAST_EPOCH: i16 = i16::MAX - 1;
 const NO_PRODUCER: i64 = -1;
-/// The start of what has not started.
+/// The start of a transaction that hasn't started.
 const NO_TIME: i64 = -1;
 
 /// Partitions by their topics.
 pub(crate) type Partitions = BTreeMap<String, BTreeSet<i32>>;
 
-/// Who writes: an id that the coordinator gives out, and an epoch that fences whoever had it before.
+/// A producer: an id from the coordinator, and an epoch that fences the producers that had the id before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Producer {
     pub(crate) id: i64,
     pub(crate) epoch: i16,
 }
 
-/// How a client and the broker go about transactions. What ends without a client, the broker ends by the second protocol.
+/// The protocol between a client and the broker. A transaction that ends without its client ends by the
+/// second protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// KIP-98: an epoch for a producer's lifetime.
+    /// KIP-98: one epoch for the lifetime of a producer.
     First,
-    /// KIP-890: an epoch for each transaction.
+    /// KIP-890: one epoch for each transaction.
     Second,
 }
 
-/// What a transactional id is doing.
+/// The state of a transactional id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It has had no transaction since it was taken over.
+    /// No transaction has begun since a producer took the id over.
     Empty,
     Ongoing,
     CompleteCommit,
@@ -76,7 +81,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Kafka's name for it.
+    /// Returns Kafka's name for the state.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -87,41 +92,41 @@ impl State {
     }
 }
 
-/// What has to be written to end a transaction.
+/// The markers that end a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
-    /// In the epoch that holds from now on.
+    /// The producer, in the epoch that holds from now on.
     pub(crate) producer: Producer,
     pub(crate) commit: bool,
     pub(crate) partitions: Partitions,
     pub(crate) groups: BTreeSet<String>,
 }
 
-/// What becomes of a producer that wants the id.
+/// The outcome for a producer that wants the id.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Init {
-    /// It has the id, as this producer.
+    /// The producer has the id.
     Granted(Producer),
-    /// First, the transaction of the one before has to be aborted; then the producer has to come again.
+    /// The transaction of the producer before has to be aborted; then the producer has to ask again.
     Abort(Ending),
 }
 
-/// What becomes of a transaction that a client ends.
+/// The outcome for a client that ends a transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// Who the producer is from now on.
+    /// The producer from now on.
     pub(crate) producer: Producer,
-    /// What is to be written, unless the request was a repetition.
+    /// The markers to write; `None` if the client repeated its request.
     pub(crate) ending: Option<Ending>,
 }
 
-/// What is known of one transactional id. See the module's documentation.
+/// One transactional id. See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     producer: Producer,
-    /// The epoch before, which a client has whose answer was lost on the way.
+    /// The epoch before, which a client still has if an answer was lost.
     last_epoch: i16,
-    /// The id before, where its epochs were used up.
+    /// The producer id before, if its epochs were used up.
     previous_id: i64,
     state: State,
     timeout_ms: i32,
@@ -132,7 +137,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// For an id that is used for the first time, by a producer that will get `producer_id`.
+    /// Creates the state of an id that is used for the first time, by a producer that will get `producer_id`.
     pub(crate) fn new(producer_id: i64, now_ms: i64) -> Self {
         Self {
             producer: Producer { id: producer_id, epoch: NO_EPOCH },
@@ -159,23 +164,24 @@ impl Transaction {
         self.timeout_ms
     }
 
-    /// When the transaction, or the one that has ended, began; -1 where there is none.
+    /// Returns when the transaction, or the last one, began; -1 if there was none.
     pub(crate) fn started_ms(&self) -> i64 {
         self.started_ms
     }
 
-    /// Those of the transaction; none once it has ended.
+    /// Returns the partitions of the open transaction.
     pub(crate) fn partitions(&self) -> &Partitions {
         &self.partitions
     }
 
-    /// Groups whose offsets belong to the transaction.
+    /// Returns the groups whose offsets belong to the open transaction.
     pub(crate) fn groups(&self) -> &BTreeSet<String> {
         &self.groups
     }
 
-    /// A producer takes the id over. One that goes on after an error says who it was (`expected`), and is refused where another
-    /// one has taken the id meanwhile (KIP-360). `fresh_id` gives a producer id that nobody had, for when the epochs are used up.
+    /// Gives the id to a producer. A producer that goes on after an error says which producer it was
+    /// (`expected`), and is refused if another one has taken the id meanwhile (KIP-360). `fresh_id` returns
+    /// an unused producer id, in case the epochs are used up.
     ///
     /// # Errors
     /// `PRODUCER_FENCED`.
@@ -195,7 +201,7 @@ impl Transaction {
         match expected {
             _ if self.producer.epoch == NO_EPOCH => self.raise_epoch(),
             Some(expected) if expected.epoch == self.producer.epoch => self.next_epoch(fresh_id),
-            // The answer to its last request was lost, and it asks again.
+            // The answer to the producer's last request was lost, so it asks again.
             Some(expected) if expected.epoch == self.last_epoch => {}
             Some(_) => return Err(ResponseError::ProducerFenced),
             None => {
@@ -229,7 +235,7 @@ impl Transaction {
         }
     }
 
-    /// The epochs of the producer id are used up; it goes on as another.
+    /// Goes on under another producer id, since the epochs of this one are used up.
     fn begin_id(&mut self, id: i64) {
         self.previous_id = self.producer.id;
         self.last_epoch = LAST_EPOCH;
@@ -239,7 +245,7 @@ impl Transaction {
     /// Adds partitions to the transaction, which begins with the first of them.
     ///
     /// # Errors
-    /// `INVALID_PRODUCER_ID_MAPPING` or `PRODUCER_FENCED`: the id belongs to another producer.
+    /// `INVALID_PRODUCER_ID_MAPPING` or `PRODUCER_FENCED` if the id belongs to another producer.
     pub(crate) fn add_partitions(
         &mut self,
         producer: Producer,
@@ -257,7 +263,7 @@ impl Transaction {
     /// Adds a group's offsets to the transaction.
     ///
     /// # Errors
-    /// As [`Transaction::add_partitions`], or `POLICY_VIOLATION` where there are too many groups in it.
+    /// See [`Transaction::add_partitions`]; or `POLICY_VIOLATION` if there are too many groups in it.
     pub(crate) fn add_group(
         &mut self,
         producer: Producer,
@@ -281,10 +287,10 @@ impl Transaction {
         self.updated_ms = now_ms;
     }
 
-    /// Says why the producer may not write to the partition inside of the transaction, where that is so.
+    /// Checks that the producer may write to the partition in the transaction.
     ///
     /// # Errors
-    /// `TRANSACTION_ABORTABLE` where it was not added, or as [`Transaction::add_partitions`].
+    /// `TRANSACTION_ABORTABLE` if the partition wasn't added; see also [`Transaction::add_partitions`].
     pub(crate) fn check_partition(
         &self,
         producer: Producer,
@@ -296,10 +302,10 @@ impl Transaction {
         if added { Ok(()) } else { Err(ResponseError::TransactionAbortable) }
     }
 
-    /// As [`Transaction::check_partition`], for a group's offsets.
+    /// Checks that the producer may commit a group's offsets in the transaction.
     ///
     /// # Errors
-    /// As there.
+    /// See [`Transaction::check_partition`].
     pub(crate) fn check_group(&self, producer: Producer, group: &str) -> Result<(), ResponseError> {
         self.check_producer(producer)?;
         if self.groups.contains(group) { Ok(()) } else { Err(ResponseError::TransactionAbortable) }
@@ -315,11 +321,11 @@ impl Transaction {
         }
     }
 
-    /// The producer ends its transaction.
+    /// Ends the producer's transaction.
     ///
     /// # Errors
-    /// `INVALID_PRODUCER_ID_MAPPING` or `PRODUCER_FENCED` where the id belongs to another producer, `INVALID_TXN_STATE` where there
-    /// is no transaction that could end like this.
+    /// `INVALID_PRODUCER_ID_MAPPING` or `PRODUCER_FENCED` if the id belongs to another producer,
+    /// `INVALID_TXN_STATE` if there is no transaction that can end like this.
     pub(crate) fn end(
         &mut self,
         producer: Producer,
@@ -335,7 +341,7 @@ impl Transaction {
         match (self.state, protocol) {
             (State::Ongoing, _) => {}
             (_, Protocol::First) => return self.end_again(commit),
-            // A producer that adds partitions by writing to them may not know whether it came to write.
+            // A producer that adds partitions by writing to them may not know whether any write arrived.
             (_, Protocol::Second) if !commit => self.started_ms = now_ms,
             (_, Protocol::Second) => return Err(ResponseError::InvalidTxnState),
         }
@@ -343,7 +349,7 @@ impl Transaction {
         Ok(Ended { producer: self.producer, ending: Some(ending) })
     }
 
-    /// Whether the producer is the one that this id belonged to before its last transaction ended.
+    /// Returns whether this is the producer that had the id before its last transaction ended.
     fn has_ended(&self, producer: Producer) -> bool {
         let used_up = producer.id == self.previous_id && self.producer.epoch == 0;
         matches!(self.state, State::CompleteCommit | State::CompleteAbort)
@@ -352,7 +358,7 @@ impl Transaction {
             && producer.epoch != NO_EPOCH
     }
 
-    /// A client whose answer was lost asks again, and is answered again.
+    /// Answers a client that lost its answer and asks again.
     fn end_again(&self, commit: bool) -> Result<Ended, ResponseError> {
         match (self.state, commit) {
             (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
@@ -362,7 +368,7 @@ impl Transaction {
         }
     }
 
-    /// Ends the transaction; by the second protocol, whoever is in its epoch is fenced thereby.
+    /// Ends the transaction. By the second protocol, this fences clients with the present epoch.
     fn complete(
         &mut self,
         commit: bool,
@@ -387,13 +393,13 @@ impl Transaction {
         ending
     }
 
-    /// The time has come to `now_ms`: a transaction that has taken too long is aborted, and its producer fenced.
+    /// Aborts a transaction that has taken too long by `now_ms`, and fences its producer.
     pub(crate) fn tick(&mut self, fresh_id: impl FnOnce() -> i64, now_ms: i64) -> Option<Ending> {
         let overdue = self.state == State::Ongoing && self.deadline_ms() <= now_ms;
         overdue.then(|| self.complete(false, Protocol::Second, fresh_id, now_ms))
     }
 
-    /// When [`Transaction::tick`] has something to do, or the id is forgotten.
+    /// Returns when [`Transaction::tick`] has something to do, or when the id is forgotten.
     pub(crate) fn deadline_ms(&self) -> i64 {
         match self.state {
             State::Ongoing => self.started_ms.saturating_add(i64::from(self.timeout_ms)),
@@ -401,7 +407,7 @@ impl Transaction {
         }
     }
 
-    /// Whether nobody has used the id for so long that nobody will miss it.
+    /// Returns whether the id was unused for so long that it can be forgotten.
     pub(crate) fn is_forgotten_at(&self, now_ms: i64) -> bool {
         self.state != State::Ongoing && self.deadline_ms() <= now_ms
     }

@@ -1,6 +1,5 @@
-use proptest::prelude::*;
-
 use super::*;
+use proptest::prelude::*;
 
 const TIMEOUT_MS: i32 = 1000;
 
@@ -41,7 +40,7 @@ fn ended(epoch: i16) -> Ended {
 }
 
 #[test]
-fn each_who_takes_the_id_over_fences_the_one_before() {
+fn a_producer_that_takes_the_id_over_fences_the_one_before() {
     let mut transaction = taken();
     assert_eq!(init(&mut transaction, None), Ok(Init::Granted(producer(5, 1))));
     assert_eq!(write(&mut transaction, 0), Err(ResponseError::ProducerFenced));
@@ -158,7 +157,7 @@ fn a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() {
     assert_eq!((ending.producer, ending.commit), (producer(5, 1), false));
     assert_eq!(transaction.state(), State::CompleteAbort);
     assert_eq!(write(&mut transaction, 0), Err(ResponseError::ProducerFenced));
-    // As Apache Kafka: one who only knows the second protocol takes the abort for its own.
+    // Apache Kafka does the same: a client that only knows the second protocol takes the abort for its own.
     assert_eq!(end(&mut transaction, 0, true, Protocol::First), Err(ResponseError::ProducerFenced));
     assert_eq!(end(&mut transaction, 0, true, Protocol::Second), Err(ResponseError::InvalidTxnState));
     assert_eq!(end(&mut transaction, 0, false, Protocol::Second), Ok(ended(1)));
@@ -225,8 +224,8 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
 }
 
 proptest! {
-    /// Three processes use the same id as they please, and repeat what they said before. Whatever they do, only the one that got
-    /// the newest epoch has a say, epochs never go back, and every transaction that was begun ends once.
+    /// Three processes use the same id in any order, and repeat their requests. Only the one with the newest
+    /// epoch succeeds, epochs never go back, and every transaction that begins ends once.
     #[test]
     fn only_one_producer_has_a_say(steps in prop::collection::vec(step(), 1..80)) {
         let mut transaction = Transaction::new(5, 0);

@@ -1,22 +1,28 @@
-//! What operators do: topics, configs, lists.
+//! Administration: topics, configs, lists.
 
-use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
-use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use kafka_protocol::messages::{
-    AlterConfigsRequest, ApiKey, DescribeConfigsRequest, DescribeTopicPartitionsRequest,
-    IncrementalAlterConfigsRequest, RequestKind, ResponseKind, TopicName, alter_configs_request,
-    describe_configs_request,
+use crate::support::{PATIENCE, Raw, eventually, log, next, send, serve_on, start, start_with};
+use dojo_broker::{Address, Broker, Config, TopicConfig, bind};
+use kafka_protocol::{
+    messages::{
+        AlterConfigsRequest, ApiKey, CreateTopicsRequest, DescribeConfigsRequest,
+        DescribeTopicPartitionsRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+        MetadataRequest, RequestKind, ResponseKind, TopicName, alter_configs_request,
+        create_topics_request::CreatableTopic,
+        describe_configs_request,
+        describe_topic_partitions_request::{Cursor, TopicRequest},
+        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+    },
+    protocol::StrBytes,
 };
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::Message;
-use rdkafka::admin::{
-    AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+use rdkafka::{
+    Message,
+    admin::{
+        AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    },
+    consumer::{Consumer, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::FutureRecord,
 };
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::FutureRecord;
-
-use crate::support::{PATIENCE, Raw, eventually, next, send, start};
 
 const OPTIONS: fn() -> AdminOptions = AdminOptions::new;
 
@@ -56,7 +62,7 @@ async fn a_topic_that_kafka_would_refuse_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_topic_appears_because_somebody_asks_for_it() {
+async fn no_topic_is_created_because_a_client_asks_for_it() {
     let running = start().await;
     let consumer: StreamConsumer =
         running.client(&[("group.id", "g"), ("allow.auto.create.topics", "true")]).create().unwrap();
@@ -64,6 +70,103 @@ async fn no_topic_appears_because_somebody_asks_for_it() {
     let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
     let names: Vec<&str> = metadata.topics().iter().map(|topic| topic.name()).collect();
     assert_eq!(names, ["orders"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_names_a_topic_that_is_asked_for_and_missing_once_and_says_how_to_create_it() {
+    let running = start().await;
+    let consumer: StreamConsumer = running.client(&[("group.id", "g")]).create().unwrap();
+    for _ in 0..2 {
+        consumer.fetch_metadata(Some("never-created"), PATIENCE).unwrap();
+    }
+    let lines = || log().lines().filter(|line| line.contains("`never-created`")).count();
+    eventually("a line in the log", async || (lines() > 0).then_some(())).await;
+    assert_eq!(lines(), 1);
+    assert!(log().contains("--create --topic never-created"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_told_the_advertised_address_except_on_the_internal_port() {
+    let advertised = Address { host: "kafka.example.com".to_owned(), port: 7777 };
+    let mut listeners = [bind("127.0.0.1:0").await.unwrap(), bind("127.0.0.1:0").await.unwrap()];
+    let ports = listeners.each_ref().map(|listeners| listeners[0].local_addr().unwrap().port());
+    let config =
+        Config { advertised: Some(advertised.clone()), internal_port: Some(ports[1]), ..Config::default() };
+    let running =
+        serve_on(Broker::new(config).unwrap(), listeners.iter_mut().flat_map(std::mem::take).collect());
+    let internal = Address { host: "127.0.0.1".to_owned(), port: ports[1] };
+    for (port, told) in ports.into_iter().zip([advertised, internal]) {
+        let mut raw = Raw::connect(([127, 0, 0, 1], port).into()).await;
+        let metadata = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
+        let ResponseKind::Metadata(metadata) = raw.call(ApiKey::Metadata, 12, metadata).await else {
+            panic!("another answer");
+        };
+        let broker = &metadata.brokers[0];
+        assert_eq!((&*broker.host, broker.port), (&*told.host, i32::from(told.port)));
+        let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("group")]);
+        let ResponseKind::FindCoordinator(found) =
+            raw.call(ApiKey::FindCoordinator, 4, RequestKind::FindCoordinator(find)).await
+        else {
+            panic!("another answer");
+        };
+        let coordinator = &found.coordinators[0];
+        assert_eq!((&*coordinator.host, coordinator.port), (&*told.host, i32::from(told.port)));
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_on_a_partition_is_shown_as_its_retention_with_its_source() {
+    let topics = [("orders", None), ("wide", Some("-1")), ("narrow", Some("5000"))].map(|(name, bytes)| {
+        let config =
+            bytes.map(|bytes| ("retention.bytes".to_owned(), bytes.to_owned())).into_iter().collect();
+        TopicConfig { config, ..TopicConfig::new(name, 1) }
+    });
+    let config =
+        Config { topics: topics.into(), retention_bytes_per_partition: 1 << 20, ..Config::default() };
+    let running = start_with(config).await;
+    let specifiers = ["orders", "wide", "narrow"].map(ResourceSpecifier::Topic);
+    let found = running.admin().describe_configs(&specifiers, &OPTIONS()).await.unwrap();
+    let shown: Vec<_> = found
+        .iter()
+        .map(|resource| {
+            let entry = resource.as_ref().unwrap().get("retention.bytes").unwrap();
+            (entry.value.as_deref().unwrap(), &entry.source)
+        })
+        .collect();
+    let bound = ("1048576", &ConfigSource::StaticBroker);
+    assert_eq!(shown, [bound, bound, ("5000", &ConfigSource::DynamicTopic)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_config_comes_from_the_start_where_it_differs_from_kafkas_default() {
+    let running = start().await;
+    let broker = running.admin().describe_configs(&[ResourceSpecifier::Broker(1)], &OPTIONS()).await;
+    let broker = broker.unwrap().remove(0).unwrap();
+    for (name, source) in [
+        ("auto.create.topics.enable", ConfigSource::StaticBroker),
+        ("group.max.size", ConfigSource::StaticBroker),
+        ("log.retention.check.interval.ms", ConfigSource::Default),
+        ("num.partitions", ConfigSource::Default),
+    ] {
+        assert_eq!(broker.get(name).unwrap().source, source, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_created_has_no_error_message() {
+    let running = start().await;
+    let topic = CreatableTopic::default()
+        .with_name(TopicName(text("created")))
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let request = RequestKind::CreateTopics(CreateTopicsRequest::default().with_topics(vec![topic]));
+    match running.raw().await.call(ApiKey::CreateTopics, 7, request).await {
+        ResponseKind::CreateTopics(created) => {
+            assert_eq!((created.topics[0].error_code, &created.topics[0].error_message), (0, &None));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +205,7 @@ async fn groups_are_listed_with_their_members_and_deleted_when_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_partitions_are_noticed_by_those_who_read_the_topic() {
+async fn readers_of_a_topic_notice_new_partitions() {
     let running = start().await;
     let member = running.member("wider", &[("topic.metadata.refresh.interval.ms", "100")]);
     let assigned = async |count: usize| {
@@ -139,7 +242,7 @@ async fn new_partitions_are_noticed_by_those_who_read_the_topic() {
     assert_eq!(member.fetch_metadata(Some("orders"), PATIENCE).unwrap().topics()[0].partitions().len(), 5);
 }
 
-/// Configs of `orders`, and whether each was set for the topic.
+/// Returns two configs of `orders`, each with whether it was set for the topic.
 async fn values(running: &crate::support::Running, names: [&str; 2]) -> [(String, bool); 2] {
     let topic = [ResourceSpecifier::Topic("orders")];
     let found = running.admin().describe_configs(&topic, &OPTIONS()).await.unwrap().remove(0).unwrap();
@@ -168,7 +271,7 @@ async fn other_configs_hold_at_once_and_what_is_not_named_is_taken_back() {
     let [size, retention] = values(&running, ["max.message.bytes", "retention.ms"]).await;
     assert_eq!(size, ("1048588".into(), false));
     assert_eq!(retention, ("5000".into(), true));
-    // The binding does not tell of what was refused.
+    // The binding doesn't return refusals, so they are read from the wire.
     let mut raw = running.raw().await;
     for (kind, resource, name, value, code) in [
         (2, "orders", "retention.ms", "soon", 40),
@@ -248,7 +351,7 @@ async fn a_single_config_is_changed_and_a_list_is_added_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_for_it_is_told_what_a_config_is_for_and_under_which_names_it_can_be_set() {
+async fn a_description_has_documentation_and_synonyms_if_the_client_asks() {
     let running = start().await;
     let mut raw = running.raw().await;
     change(&mut raw, "max.message.bytes", 0, "2000", false).await;

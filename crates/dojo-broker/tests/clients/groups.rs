@@ -1,33 +1,30 @@
 //! Consumers that share partitions.
 
-use std::collections::BTreeSet;
-use std::time::Instant;
-
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::{
-    ApiKey, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    OffsetCommitRequest, OffsetDeleteRequest, RequestKind, ResponseKind, SyncGroupRequest, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
-use rdkafka::{Message, Offset, TopicPartitionList};
-
 use crate::support::{PATIENCE, Raw, eventually, next, send, start};
+use kafka_protocol::{
+    messages::{
+        ApiKey, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+        OffsetCommitRequest, OffsetDeleteRequest, RequestKind, ResponseKind, SyncGroupRequest, TopicName,
+        join_group_request::JoinGroupRequestProtocol,
+        leave_group_request::MemberIdentity,
+        list_groups_response::ListedGroup,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer, StreamConsumer},
+};
+use std::{collections::BTreeSet, time::Instant};
 
 fn parts(member: &StreamConsumer) -> BTreeSet<i32> {
     member.assignment().unwrap().elements().iter().map(|element| element.partition()).collect()
 }
 
-/// Keeps a member's callbacks going and gives the partitions it has.
+/// Keeps a member's callbacks going and returns its partitions.
 async fn polled(member: &StreamConsumer) -> BTreeSet<i32> {
     let _ = tokio::time::timeout(std::time::Duration::from_millis(20), member.recv()).await;
     parts(member)
@@ -48,7 +45,7 @@ async fn share(members: &[&StreamConsumer], sizes: &[usize]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_members_share_three_partitions_and_who_leaves_gives_its_part_back() {
+async fn two_members_share_three_partitions_and_one_that_leaves_gives_its_part_back() {
     let running = start().await;
     for strategy in ["range,roundrobin", "cooperative-sticky"] {
         let settings = [("partition.assignment.strategy", strategy)];
@@ -63,7 +60,7 @@ async fn two_members_share_three_partitions_and_who_leaves_gives_its_part_back()
     }
 }
 
-/// Joins as a consumer does, in both steps, and gets nothing to do from its leader.
+/// Joins as a consumer does, in both steps, and gets no partitions from its leader.
 async fn join_and_sync(raw: &mut Raw, group: &str, session_timeout_ms: i32) -> (i32, String) {
     let group = GroupId(StrBytes::from_string(group.to_owned()));
     let protocol = JoinGroupRequestProtocol::default()
@@ -111,7 +108,7 @@ async fn a_member_that_is_killed_is_gone_at_its_session_timeout_and_not_before()
     let died = Instant::now();
     drop(raw);
     let heir = running.member("killed", &[]);
-    // It shares nothing out while it waits for the dead member to join again.
+    // The group assigns nothing while it waits for the dead member to join again.
     share(&[&heir], &[3]).await;
     let after = died.elapsed();
     assert!(after.as_millis() >= 1900, "taken for dead after {after:?}");
@@ -155,7 +152,7 @@ async fn a_static_member_that_restarts_gets_its_partitions_back_without_a_rebala
     assert_eq!(describe(&running, "static").await, generation);
 }
 
-/// State and number of members, as an operator's tool shows them.
+/// Returns the state and the number of members, as an operator's tool shows them.
 async fn describe(running: &crate::support::Running, group: &str) -> (String, usize) {
     let client: StreamConsumer = running.client(&[("group.id", "operator")]).create().unwrap();
     let list = client.fetch_group_list(Some(group), PATIENCE).unwrap();
@@ -185,7 +182,7 @@ fn group_id(group: &str) -> GroupId {
     GroupId(text(group))
 }
 
-/// Joins as a static member does, in one step. Error code, generation and member id.
+/// Joins as a static member does, in one step. Returns error code, generation and member id.
 async fn join_static(raw: &mut Raw, group: &str, instance: &str, member_id: &str) -> (i16, i32, String) {
     let protocol = JoinGroupRequestProtocol::default()
         .with_name(StrBytes::from_static_str("range"))
@@ -257,8 +254,8 @@ async fn a_static_member_that_another_has_replaced_is_fenced_and_an_operator_can
     assert_eq!(heartbeat(&mut other, "fixed", 1, &second, Some("one")).await, 25);
 }
 
-/// Says goodbye and waits until the partitions are given back. The client itself is left as it is: to close one while it is told
-/// of a rebalance may never return (<https://github.com/confluentinc/librdkafka/issues/4884>).
+/// Leaves the group and waits until the partitions are given back. The client itself stays open: closing a
+/// client during a rebalance may never return (<https://github.com/confluentinc/librdkafka/issues/4884>).
 async fn leave(member: StreamConsumer) {
     member.unsubscribe();
     eventually("the partitions to be given back", async || polled(&member).await.is_empty().then_some(()))
@@ -356,7 +353,7 @@ async fn delete_offset(raw: &mut Raw, group: &str, topic: &str) -> (i16, Option<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offset_is_deleted_unless_somebody_still_reads_the_topic() {
+async fn an_offset_is_deleted_unless_a_member_still_reads_the_topic() {
     let running = start().await;
     let mut raw = running.raw().await;
     assert_eq!(commit(&mut raw, "cleared", -1, "", "").await, 0);

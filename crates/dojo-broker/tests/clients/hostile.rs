@@ -1,16 +1,16 @@
-//! Clients that send what no client should. Each loses its own connection; a well-behaved one beside it notices nothing.
-
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, FetchRequest, MetadataRequest, RequestKind, ResponseKind, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use tokio::io::AsyncWriteExt;
+//! Clients that send what no client should. Each loses its own connection; a correct client beside it notices
+//! nothing.
 
 use crate::support::{Raw, Running, send, start};
+use kafka_protocol::{
+    messages::{
+        ApiKey, ApiVersionsRequest, FetchRequest, MetadataRequest, RequestKind, ResponseKind, TopicName,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
+    protocol::StrBytes,
+};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use tokio::io::AsyncWriteExt;
 
 async fn is_alive(raw: &mut Raw) -> bool {
     let request = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
@@ -32,7 +32,8 @@ async fn nonsense_ends_the_connection_it_came_on_and_no_other() {
     let running = start().await;
     let mut neighbour = running.raw().await;
     assert!(is_alive(&mut neighbour).await);
-    // Another protocol; lengths below zero and above the limit; no header; unknown requests; a version of the future.
+    // Another protocol; lengths below zero and above the limit; no header; unknown requests; a future
+    // version.
     is_refused(&running, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     is_refused(&running, &[0xff; 8]).await;
     is_refused(&running, &((100 << 20) + 1_u32).to_be_bytes()).await;
@@ -63,9 +64,9 @@ async fn a_request_that_is_cut_off_ends_with_its_connection() {
     assert!(is_alive(&mut raw).await, "as if nothing had been sent on it: nothing was");
 }
 
-/// Within the test's patience, which is shorter than the longest wait of a fetch.
+/// The broker hangs up within the test's patience, which is shorter than the longest wait of a fetch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_hangs_up_while_its_fetch_waits_is_let_go() {
+async fn a_client_that_hangs_up_while_its_fetch_waits_is_disconnected() {
     let running = start().await;
     let mut raw = running.raw().await;
     let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
@@ -123,7 +124,7 @@ async fn a_client_from_the_future_learns_which_versions_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_follows_the_header_of_any_request_harms_nobody_else() {
+async fn no_bytes_behind_a_header_harm_another_client() {
     let running = start().await;
     let mut neighbour = running.raw().await;
     let request = RequestKind::ApiVersions(ApiVersionsRequest::default());

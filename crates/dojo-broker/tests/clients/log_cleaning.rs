@@ -1,23 +1,31 @@
-//! What leaves a log, and what of it shows: retention, compaction, deleted records, the broker's own time and compression.
+//! How records leave a log, and what clients see of it: retention, compaction, deleted records, the broker's
+//! own time and compression.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::support::{PATIENCE, Raw, Running, eventually, log, next, start, start_with};
 use dojo_broker::{Config, TopicConfig};
-use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
-    RequestKind, ResponseKind, TopicName, delete_records_request, list_offsets_request,
-    offset_for_leader_epoch_request,
+use kafka_protocol::{
+    messages::{
+        ApiKey, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest,
+        OffsetForLeaderEpochRequest, RequestKind, ResponseKind, TopicName, delete_records_request,
+        list_offsets_request, offset_for_leader_epoch_request,
+    },
+    protocol::StrBytes,
 };
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::{Message, OwnedMessage, Timestamp};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{
+    consumer::{Consumer, StreamConsumer},
+    error::RDKafkaErrorCode,
+    message::{Message, OwnedMessage, Timestamp},
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use crate::support::{PATIENCE, Raw, Running, eventually, next, start, start_with};
+/// A time in a data set that was recorded long ago, in milliseconds since 1970.
+const YEAR_2023: i64 = 1_672_531_200_000;
 
-/// Those that librdkafka has in every build: zstd is left to the tests of the log.
+/// The codecs of every build of librdkafka. The tests of the log cover zstd.
 const COMPRESSIONS: [&str; 4] = ["none", "gzip", "snappy", "lz4"];
 
 fn topic(name: &str, config: &[(&str, &str)]) -> TopicConfig {
@@ -26,14 +34,16 @@ fn topic(name: &str, config: &[(&str, &str)]) -> TopicConfig {
 }
 
 async fn start_topic(config: &[(&str, &str)]) -> Running {
-    start_with(Config { topics: vec![topic("orders", config)], ..Config::default() }).await
+    let retention_check_interval = Duration::from_millis(100);
+    let topics = vec![topic("orders", config)];
+    start_with(Config { topics, retention_check_interval, ..Config::default() }).await
 }
 
 fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// Sends one record, from which on nothing is older than `timestamp`; an empty value is none.
+/// Sends one record with this timestamp. An empty value stands for none. Returns the record's offset.
 async fn send_at(producer: &FutureProducer, timestamp: i64, key: &str, value: &str) -> i64 {
     let record = FutureRecord::<str, str>::to("orders").partition(0).key(key).timestamp(timestamp);
     let record = if value.is_empty() { record } else { record.payload(value) };
@@ -69,6 +79,59 @@ async fn old_records_go_and_a_consumer_at_the_old_start_goes_on_at_the_new_one()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_how_many_records_retention_dropped_and_from_which_topic() {
+    let retention_check_interval = Duration::from_millis(100);
+    let topics = vec![topic("recorded", &[])];
+    let running = start_with(Config { topics, retention_check_interval, ..Config::default() }).await;
+    let producer = running.producer(&[("linger.ms", "20")]);
+    let sends: Vec<_> = (0..300)
+        .map(|n| {
+            let record =
+                FutureRecord::<str, str>::to("recorded").partition(0).timestamp(YEAR_2023 + n).payload("x");
+            producer.send_result(record).unwrap_or_else(|(error, _)| panic!("{error}"))
+        })
+        .collect();
+    for sent in sends {
+        sent.await.unwrap().unwrap();
+    }
+    eventually("300 dropped records in the log", async || {
+        let log = log();
+        let counts = log.lines().filter_map(|line| {
+            let (_, dropped) = line.split_once("retention dropped ")?;
+            let (count, topic) = dropped.split_once(" records of topic ")?;
+            topic.starts_with("`recorded`").then(|| count.parse::<u32>().unwrap())
+        });
+        (counts.sum::<u32>() == 300).then_some(())
+    })
+    .await;
+}
+
+/// The compaction of another log shows that the broker has looked at its logs in the meantime.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_records_stay_until_retention_checks_which_is_every_five_minutes() {
+    let compacted =
+        [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
+    let topics = vec![TopicConfig::new("recorded", 1), topic("orders", &compacted)];
+    let running = start_with(Config { topics, ..Config::default() }).await;
+    let producer = running.producer(&[]);
+    for n in 0..3 {
+        let record =
+            FutureRecord::<str, str>::to("recorded").partition(0).timestamp(YEAR_2023 + n).payload("x");
+        producer.send(record, PATIENCE).await.unwrap();
+        send_at(&producer, YEAR_2023 + n * 10_000, "key", "value").await;
+    }
+    let reader = running.reader("recorded", 1);
+    eventually("a compaction", async || {
+        let end = 2;
+        (read_until(&running.reader("orders", 1), end).await.len() < 3).then_some(())
+    })
+    .await;
+    for offset in 0..3 {
+        assert_eq!(next(&reader).await.offset(), offset);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compacted_topic_is_a_table_of_the_last_values() {
     let settings = [
         ("cleanup.policy", "compact"),
@@ -83,7 +146,7 @@ async fn a_compacted_topic_is_a_table_of_the_last_values() {
         let values = (0..200).map(|n| (format!("key-{}", n % 7), format!("value-{n}-{}", "x".repeat(50))));
         let values: Vec<_> = values.chain([("key-3".to_owned(), String::new())]).collect();
         for (at, (key, value)) in (early..).zip(&values[..150]) {
-            // As many as fit go into one batch.
+            // Records that are sent together share a batch.
             let record =
                 FutureRecord::<str, str>::to("orders").partition(0).key(key).timestamp(at).payload(value);
             producer.send_result(record).unwrap_or_else(|(error, _)| panic!("{error}"));
@@ -91,7 +154,7 @@ async fn a_compacted_topic_is_a_table_of_the_last_values() {
         for (at, (key, value)) in (early + 10_000..).zip(&values[150..]) {
             send_at(&producer, at, key, value).await;
         }
-        // Two that are later than all others: the newest segment is left alone.
+        // Two records that are later than all others, since the newest segment is left alone.
         for late in [30_000, 60_000] {
             send_at(&producer, early + late, "last", "value").await;
         }
@@ -101,7 +164,7 @@ async fn a_compacted_topic_is_a_table_of_the_last_values() {
         let mut wanted: Vec<i64> = last.into_values().collect();
         wanted.sort_unstable();
         let found = eventually("the last values alone", async || {
-            // What the first pass marks, the next one with something to do may drop.
+            // A pass can only drop what the pass before has marked.
             send_at(&producer, now_ms(), "last", "value").await;
             let end = send_at(&producer, now_ms() + 5000, "last", "value").await;
             let read = read_until(&running.reader("orders", 1), end).await;
@@ -139,7 +202,7 @@ async fn a_topic_may_ask_for_the_brokers_time_and_for_its_own_compression() {
     }
 }
 
-/// The size of all partitions together.
+/// Returns the size of all partitions together.
 async fn describe_log_dirs(raw: &mut Raw) -> i64 {
     let request = RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default().with_topics(None));
     let ResponseKind::DescribeLogDirs(response) = raw.call(ApiKey::DescribeLogDirs, 4, request).await else {
@@ -170,7 +233,7 @@ fn orders() -> TopicName {
     TopicName(StrBytes::from_static_str("orders"))
 }
 
-/// Deletes what is before `offset`; gives the code, and where the log starts.
+/// Deletes the records before `offset`. Returns the error code and the start of the log.
 async fn delete(raw: &mut Raw, partition: i32, offset: i64) -> (i16, i64) {
     let partition = delete_records_request::DeleteRecordsPartition::default()
         .with_partition_index(partition)
@@ -185,7 +248,7 @@ async fn delete(raw: &mut Raw, partition: i32, offset: i64) -> (i16, i64) {
     (result.error_code, result.low_watermark)
 }
 
-/// Asks where `timestamp` is; gives the code, the offset and the timestamp.
+/// Looks up `timestamp`. Returns the error code, the offset and the timestamp.
 async fn list(raw: &mut Raw, version: i16, epoch: i32, timestamp: i64) -> (i16, i64, i64) {
     let partition = list_offsets_request::ListOffsetsPartition::default()
         .with_timestamp(timestamp)
@@ -268,7 +331,7 @@ async fn a_log_says_where_it_starts_and_ends_and_what_was_when_even_within_a_com
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_believes_in_another_leader_is_told_so() {
+async fn a_client_with_another_leader_epoch_gets_an_error() {
     let running = start().await;
     let mut raw = running.raw().await;
     assert_eq!(list(&mut raw, 10, 0, -1).await.0, 0);

@@ -1,10 +1,13 @@
-//! The broker as clients see it: librdkafka, other people's tools, and whatever else connects to a port.
+//! The broker as clients see it: librdkafka, other tools, and anything else that connects to a port.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod samples;
 mod support;
 
 mod admin;
+mod bounds;
+mod every_version;
 mod groups;
 mod hostile;
 mod log_cleaning;

@@ -1,15 +1,14 @@
-//! Other people's clients: kcat, kafka-python and confluent-kafka.
+//! Other clients: kcat, kafka-python and confluent-kafka.
 //!
-//! Where one is not installed, its test is skipped and says so; with `CI=true`, it fails instead. Python is the interpreter that
-//! `DOJO_PYTHON` names, with `kafka-python` and `confluent-kafka` from PyPI.
-
-use std::process::{Command, Output, Stdio};
+//! If a client isn't installed, its test is skipped and says so; with `CI=true`, it fails. Python is the
+//! interpreter that `DOJO_PYTHON` names, with `kafka-python` and `confluent-kafka` from PyPI.
 
 use crate::support::start;
+use std::process::{Command, Output, Stdio};
 
-/// Runs a command to its end, away from the runtime's threads, and bounded by its own time limits.
+/// Runs a command to its end, outside the runtime's threads. The command has its own time limits.
 async fn run(mut command: Command) -> Output {
-    // Cargo lets its own build of librdkafka be found first, and then kcat would be no other client.
+    // Cargo puts its own build of librdkafka first on the path, which kcat would then use.
     command.stdin(Stdio::null()).env_remove("LD_LIBRARY_PATH");
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
@@ -48,7 +47,7 @@ async fn kcat_lists_writes_reads_and_joins_a_group() {
         write.args(["-c", &format!("printf 'key:{codec}\\n' | {line} && echo written")]);
         let written = run(write).await;
         expect(&written, "written");
-        // It would log that the broker does not support the codec, and send plain batches instead.
+        // If the broker didn't support the codec, kcat would log it and send plain batches.
         let log = String::from_utf8_lossy(&written.stderr).into_owned();
         assert!(log.contains("MessageSet") && !log.contains("not compressing"), "{log}");
     }

@@ -1,19 +1,22 @@
 //! Writing records and reading them.
 
-use std::time::Duration;
-
-use dojo_broker::{Config, TopicConfig};
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse, RequestKind, ResponseKind, TopicName};
-use kafka_protocol::protocol::StrBytes;
-use rdkafka::Message;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, OwnedHeaders};
-use rdkafka::producer::FutureRecord;
-use rdkafka::{Offset, TopicPartitionList};
-
 use crate::support::{PATIENCE, next, send, serve, start, start_with, topics};
+use dojo_broker::{Config, TopicConfig};
+use kafka_protocol::{
+    messages::{
+        ApiKey, FetchRequest, FetchResponse, RequestKind, ResponseKind, TopicName,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
+    protocol::StrBytes,
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, Headers, OwnedHeaders},
+    producer::FutureRecord,
+};
+use std::time::Duration;
 
 fn fetch_request(partitions: &[(i32, i64)], max_wait: Duration) -> RequestKind {
     let partitions = partitions.iter().map(|(partition, offset)| {
@@ -75,7 +78,7 @@ async fn what_is_produced_is_consumed_in_order_as_it_was() {
     }
 }
 
-/// Polls all at once, in order: the sends are queued in order, too.
+/// Polls all futures in order, since each is queued when it is polled first.
 async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T>
 where
     T: Send + 'static,
@@ -111,7 +114,7 @@ async fn a_fetch_waits_for_its_own_partitions_and_is_answered_as_soon_as_one_gro
     let running = start().await;
     let producer = running.producer(&[]);
     let mut raw = running.raw().await;
-    // Far longer than anyone waits for a test: only the record can end it.
+    // Far longer than any test waits: only the record can end the fetch.
     raw.write(ApiKey::Fetch, 12, &fetch_request(&[(0, 0), (2, 0)], PATIENCE * 10)).await;
     send(&producer, "orders", 1, "for somebody else").await;
     let mut byte = [0];

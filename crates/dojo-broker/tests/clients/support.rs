@@ -1,26 +1,59 @@
 //! A broker on a free port, clients for it, and patience.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-
 use bytes::{BufMut, Bytes, BytesMut};
 use dojo_broker::{Broker, Config, Error, TopicConfig, bind};
-use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use rdkafka::ClientConfig;
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedMessage;
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use kafka_protocol::{
+    messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind},
+    protocol::{Decodable, Encodable, StrBytes},
+};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::AdminClient,
+    client::DefaultClientContext,
+    consumer::{Consumer, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedMessage,
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::{Mutex, Once},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-/// How long anything may take before a test gives up on it.
+/// Returns the broker's log, of all tests together: a test looks for lines about topics that only it has.
+pub fn log() -> String {
+    String::from_utf8_lossy(&LOG.0.lock().unwrap()).into_owned()
+}
+
+static LOG: LogBuffer = LogBuffer(Mutex::new(Vec::new()));
+
+struct LogBuffer(Mutex<Vec<u8>>);
+
+impl Write for &LogBuffer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        Write::write(&mut *self.0.lock().unwrap(), line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the log to where [`log`] finds it.
+fn keep_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| &LOG).init());
+}
+
+/// How long a test waits before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Running {
@@ -41,18 +74,23 @@ pub fn topics(topics: &[(&str, i32)]) -> Vec<TopicConfig> {
     topics.iter().map(|(name, partitions)| TopicConfig::new(*name, *partitions)).collect()
 }
 
-/// A broker with a topic `orders` of three partitions. Sessions may be short, so that no test waits for long.
+/// Starts a broker with a topic `orders` of three partitions. Sessions can be short, so that no test waits
+/// long.
 pub async fn start() -> Running {
     start_with(Config { topics: topics(&[("orders", 3)]), ..Config::default() }).await
 }
 
 pub async fn start_with(config: Config) -> Running {
+    keep_log();
     let config = Config { min_session_timeout: Duration::from_millis(100), ..config };
     serve(Broker::new(config).unwrap(), "127.0.0.1:0").await
 }
 
 pub async fn serve(broker: Broker, listen: &str) -> Running {
-    let listeners = bind(listen).await.unwrap();
+    serve_on(broker, bind(listen).await.unwrap())
+}
+
+pub fn serve_on(broker: Broker, listeners: Vec<TcpListener>) -> Running {
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let (serving, until) = (broker.clone(), shutdown.clone());
@@ -61,7 +99,7 @@ pub async fn serve(broker: Broker, listen: &str) -> Running {
 }
 
 impl Running {
-    /// Ends the listeners and connections, and waits until they are gone.
+    /// Closes the listeners and connections, and waits until they are gone.
     pub async fn stop(mut self) -> Broker {
         self.shutdown.cancel();
         tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
@@ -115,7 +153,7 @@ impl Running {
     }
 
     pub async fn raw(&self) -> Raw {
-        Raw { stream: TcpStream::connect(self.address).await.unwrap(), correlation: 0 }
+        Raw::connect(self.address).await
     }
 }
 
@@ -132,13 +170,13 @@ impl CreateWithMore for ClientConfig {
     }
 }
 
-/// Sends one record and waits for its acknowledgement; gives its offset.
+/// Sends one record, waits for its acknowledgement, and returns its offset.
 pub async fn send(producer: &FutureProducer, topic: &str, partition: i32, value: &str) -> i64 {
     let record = FutureRecord::<str, str>::to(topic).partition(partition).key("key").payload(value);
     producer.send(record, PATIENCE).await.unwrap().offset
 }
 
-/// The next record. That the broker is away is no reason to give up: librdkafka tells, and goes on trying.
+/// Returns the next record. While the broker is away, librdkafka reports it and goes on trying.
 pub async fn next(consumer: &StreamConsumer) -> OwnedMessage {
     let receive = async {
         loop {
@@ -154,7 +192,7 @@ pub async fn next(consumer: &StreamConsumer) -> OwnedMessage {
     tokio::time::timeout(PATIENCE, receive).await.expect("a record")
 }
 
-/// Looks again and again until `look` finds something.
+/// Repeats `look` until it finds something.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -166,13 +204,17 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// A client that sends exactly what it is told to.
+/// A client that sends exactly the given requests.
 pub struct Raw {
     pub stream: TcpStream,
     correlation: i32,
 }
 
 impl Raw {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), correlation: 0 }
+    }
+
     pub fn frame(&mut self, key: ApiKey, version: i16, request: &RequestKind) -> Bytes {
         self.correlation += 1;
         let mut frame = BytesMut::new();
@@ -205,7 +247,9 @@ impl Raw {
         let mut frame = tokio::time::timeout(PATIENCE, read).await.expect("an answer");
         let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
         assert_eq!(header.correlation_id, self.correlation, "answers come in the order of requests");
-        ResponseKind::decode(key, &mut frame, version).unwrap()
+        let answer = ResponseKind::decode(key, &mut frame, version).unwrap();
+        assert!(frame.is_empty(), "{} bytes behind the answer to {key:?} v{version}", frame.len());
+        answer
     }
 
     pub async fn call(&mut self, key: ApiKey, version: i16, request: RequestKind) -> ResponseKind {
@@ -213,11 +257,11 @@ impl Raw {
         self.read(key, version).await
     }
 
-    /// Waits until the broker has hung up, and reads what it said before.
+    /// Waits until the broker has hung up, and returns what it sent before.
     pub async fn until_closed(&mut self) -> Vec<u8> {
         let mut said = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut said)).await;
-        // A connection closed over unread bytes is reset.
+        // A connection that is closed over unread bytes is reset.
         let _ = read.expect("the broker to hang up");
         said
     }

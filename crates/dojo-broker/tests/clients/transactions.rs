@@ -1,24 +1,28 @@
-//! Transactions: records that count together or not at all, and producers that have been replaced and do not know it yet.
-
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
-use dojo_broker::Broker;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, EndTxnRequest,
-    EndTxnResponse, GroupId, InitProducerIdRequest, InitProducerIdResponse, OffsetFetchRequest,
-    ProduceRequest, ProducerId, RequestKind, ResponseKind, TopicName, TransactionalId,
-    TxnOffsetCommitRequest, add_partitions_to_txn_request, offset_fetch_request, txn_offset_commit_request,
-};
-use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Message, Offset, TopicPartitionList};
+//! Transactions: records that count together or not at all, and producers that were replaced and don't know
+//! it yet.
 
 use crate::support::{PATIENCE, Raw, Running, next, send, serve, start};
+use bytes::{Bytes, BytesMut};
+use dojo_broker::Broker;
+use kafka_protocol::{
+    messages::{
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, EndTxnRequest,
+        EndTxnResponse, GroupId, InitProducerIdRequest, InitProducerIdResponse, OffsetFetchRequest,
+        ProduceRequest, ProducerId, RequestKind, ResponseKind, TopicName, TransactionalId,
+        TxnOffsetCommitRequest, add_partitions_to_txn_request, offset_fetch_request,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        txn_offset_commit_request,
+    },
+    protocol::StrBytes,
+    records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType},
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use std::time::Duration;
 
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
@@ -27,8 +31,8 @@ const INVALID_TXN_STATE: i16 = 48;
 const UNSTABLE_OFFSET_COMMIT: i16 = 88;
 const PRODUCER_FENCED: i16 = 90;
 
-/// A producer that has taken over the transactional id.
-fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
+/// Returns a producer that has taken over the transactional id.
+pub fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
     let timeout = timeout_ms.to_string();
     let settings = [("transactional.id", id), ("transaction.timeout.ms", &timeout), ("linger.ms", "0")];
     let producer: BaseProducer = running.client(&settings).create().unwrap();
@@ -36,17 +40,17 @@ fn transactional(running: &Running, id: &str, timeout_ms: u32) -> BaseProducer {
     producer
 }
 
-fn write(producer: &BaseProducer, partition: i32, value: &str) {
+pub fn write(producer: &BaseProducer, partition: i32, value: &str) {
     let record = BaseRecord::<str, str>::to("orders").partition(partition).key("key").payload(value);
     producer.send(record).unwrap();
 }
 
-/// Waits until the broker has what was written, or has refused it.
-fn flush(producer: &BaseProducer) {
+/// Waits until every record was acknowledged or refused.
+pub fn flush(producer: &BaseProducer) {
     producer.flush(PATIENCE).unwrap();
 }
 
-/// A reader of the first partition that sees what is committed, or everything.
+/// Returns a reader of the first partition, of committed records or of all.
 fn reader(running: &Running, isolation_level: &str) -> StreamConsumer {
     let settings =
         [("group.id", "reader"), ("enable.auto.commit", "false"), ("isolation.level", isolation_level)];
@@ -142,7 +146,8 @@ async fn what_is_read_and_what_is_written_count_together() {
     for n in 0..6 {
         send(&source, "orders", 1, &n.to_string()).await;
     }
-    // Each life reads three records, transforms them, and commits both sides after the second; then it is killed.
+    // Each process reads three records, transforms them, and commits both sides after the second; then it is
+    // killed.
     for life in 0..2 {
         let consumer = running.member("transformers", &[("session.timeout.ms", "1000")]);
         let producer = transactional(&running, "transformer", 60_000);
@@ -185,7 +190,7 @@ async fn a_broker_that_is_served_again_goes_on_with_its_open_transactions() {
     assert_eq!(values(&reader(&running, "read_committed"), 2).await, ["before", "after"]);
 }
 
-/// A client of the second protocol, told what to do request by request.
+/// A client of the second protocol that sends one request at a time.
 struct Second {
     raw: Raw,
     id: ProducerId,
@@ -220,7 +225,7 @@ impl Second {
         }
     }
 
-    /// Writes one record to the first partition; gives the error.
+    /// Writes one record to the first partition and returns the error code.
     async fn write(&mut self, version: i16, sequence: i32) -> i16 {
         let partition = PartitionProduceData::default().with_records(Some(self.batch(sequence)));
         let topic = TopicProduceData::default().with_name(orders()).with_partition_data(vec![partition]);
@@ -253,7 +258,8 @@ impl Second {
         let mut batch = BytesMut::new();
         let options = RecordEncodeOptions { version: 2, compression: Compression::None };
         RecordBatchEncoder::encode(&mut batch, [&record], &options).unwrap();
-        // The encoder takes a batch for a part of a log; a producer's begins at 0, which the checksum leaves open.
+        // The encoder counts offsets from the log's start; a producer's batch begins at 0, which the checksum
+        // doesn't cover.
         batch[..8].copy_from_slice(&0_i64.to_be_bytes());
         batch.freeze()
     }
@@ -289,7 +295,7 @@ impl Second {
         }
     }
 
-    /// The group's offset in the first partition, and the error.
+    /// Returns the group's offset in the first partition, and the error code.
     async fn fetch_offset(&mut self, group: &GroupId, stable: bool) -> (i64, i16) {
         let topic = offset_fetch_request::OffsetFetchRequestTopic::default()
             .with_name(orders())
@@ -309,7 +315,7 @@ impl Second {
 }
 
 #[tokio::test]
-async fn clients_are_told_of_the_second_protocol() {
+async fn clients_learn_of_the_second_protocol() {
     let running = start().await;
     let mut raw = running.raw().await;
     let request = ApiVersionsRequest::default().with_client_software_name(StrBytes::from_static_str("raw"));

@@ -1,40 +1,46 @@
 //! The two brokers, and a client's script played against both.
 //!
-//! One node of Apache Kafka and one embedded broker serve all scripts of a run; scripts keep to topics and groups of their own names.
-//! They are played one after another, since orders of events are compared, and a busy machine would stir them up.
+//! One node of Apache Kafka and one embedded broker serve all scripts of a run; each script has its own
+//! topics and groups. Scripts are played one after another: the order of events is compared, and on a busy
+//! machine it would change.
 
-use std::future::Future;
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
+use crate::{
+    differences::{DIFFERENCES, Difference},
+    mask::mask,
+    notes::{Notes, Observation},
+    verdict::judge,
+};
 use dojo_broker::{Address, Broker, Config, bind};
 use kafka_node::{Jars, Node, Options};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, Producer};
-use rdkafka::{ClientConfig, TopicPartitionList};
-use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    producer::{BaseProducer, Producer},
+};
+use std::{
+    future::Future,
+    path::Path,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Runtime, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-use crate::differences::{DIFFERENCES, Difference};
-use crate::mask::mask;
-use crate::notes::{Notes, Observation};
-use crate::verdict::judge;
-
+/// How much a partition of the embedded broker keeps: little enough for a script to fill one.
+const RETENTION_BYTES: usize = 16 << 20;
 const WARM_WITHIN: Duration = Duration::from_secs(60);
 
-/// One of the two, to a script.
+/// One of the two brokers, for a script.
 #[derive(Debug, Clone)]
 pub struct Side {
     /// `host:port`.
     pub bootstrap: String,
     pub port: u16,
-    /// The name of this side in file names.
+    /// The name of this broker in file names.
     pub name: &'static str,
 }
 
-/// Both, until the test's process ends; Apache Kafka ends with it.
+/// Both brokers, until the test's process ends; Apache Kafka ends with it.
 struct Both {
     jars: Jars,
     apache: Node,
@@ -46,7 +52,7 @@ pub fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
-/// Says that a client is not compared, and why; a failure where everything has to be there.
+/// Reports that a client isn't compared, and why. In CI, it fails.
 pub fn skip(why: &str) {
     assert!(!is_ci(), "{why}");
     eprintln!("skipped: {why}");
@@ -65,7 +71,8 @@ fn both() -> Option<&'static Both> {
     .as_ref()
 }
 
-/// Has Apache Kafka make and load the topics in which it keeps groups and transactions; until then, it refuses what is about them.
+/// Has Apache Kafka create and load its topics for groups and transactions. Until then, it refuses requests
+/// about them.
 fn warm_up(bootstrap: &str) {
     let until = Instant::now() + WARM_WITHIN;
     // More groups than `__consumer_offsets` has partitions, so that one of them is in each.
@@ -87,17 +94,18 @@ fn warm_up(bootstrap: &str) {
     producer.init_transactions(WARM_WITHIN).unwrap();
 }
 
-/// Serves an embedded broker that says `localhost` of itself, as the node of Apache Kafka does; gives its port.
+/// Serves an embedded broker that advertises `localhost`, as the node of Apache Kafka does. Returns its port.
 async fn start_embedded() -> u16 {
     let listeners = bind("localhost:0").await.unwrap();
     let port = listeners[0].local_addr().unwrap().port();
     let advertised = Some(Address { host: "localhost".to_owned(), port });
-    let broker = Broker::new(Config { advertised, ..Config::default() }).unwrap();
+    let config = Config { advertised, retention_bytes_per_partition: RETENTION_BYTES, ..Config::default() };
+    let broker = Broker::new(config).unwrap();
     tokio::spawn(async move { broker.serve(listeners, CancellationToken::new()).await.unwrap() });
     port
 }
 
-/// Has `play` played against both brokers, and fails on whatever is not as [`DIFFERENCES`] has it.
+/// Plays `play` against both brokers, and fails on any difference that [`DIFFERENCES`] doesn't list.
 pub async fn compare<F>(client: &str, play: impl Fn(Side, Jars) -> F)
 where
     F: Future<Output = Notes> + Send + 'static,
@@ -108,7 +116,7 @@ where
     let side = |name, port| Side { bootstrap: format!("localhost:{port}"), port, name };
     let apache = side("apache", both.apache.port());
     let embedded = side("embedded", both.embedded);
-    // Tasks of their own: what blocks for one does not hold the other up.
+    // Each side has its own task, so that one that blocks doesn't hold up the other.
     let playing = [&apache, &embedded].map(|side| tokio::spawn(play(side.clone(), both.jars.clone())));
     let [seen_of_apache, seen_of_embedded] = playing;
     let apache = settle(client, &apache, seen_of_apache.await.unwrap());
@@ -120,7 +128,7 @@ where
     assert!(!apache.is_empty(), "{client} saw nothing");
 }
 
-/// Hides what must differ, and leaves a copy of everything that was seen.
+/// Masks what must differ, and writes a copy of everything that was seen.
 fn settle(client: &str, side: &Side, notes: Notes) -> Vec<Observation> {
     let mut seen = notes.list;
     for observation in &mut seen {

@@ -1,19 +1,18 @@
-//! `DIFFERENCES.md`: the table as readers of the crate's documentation see it.
-
-use std::fmt::Write as _;
-use std::path::Path;
+//! `DIFFERENCES.md`: the table for readers of the crate's documentation.
 
 use crate::differences::{CLIENTS, DIFFERENCES};
+use std::{fmt::Write as _, path::Path};
 
-/// Set to anything, it has the file written instead of compared.
+/// If set, the test writes the file instead of comparing it.
 const UPDATE: &str = "UPDATE_DIFFERENCES";
 
 fn document() -> String {
     let mut text = String::from(
         "# Differences from Apache Kafka\n\n\
-         What clients see otherwise on this broker than on Apache Kafka 4.3.1. The test `compared` plays the same scripts against \
-         both and compares what the clients see: answers, error codes, order of events, the lines that tools print. It fails on a \
-         difference that is not in this table, and on a row whose difference is gone. `*` stands for anything.\n\n\
+         This table lists every known difference that clients see between this broker and Apache Kafka 4.3.1. The test \
+         `compared` plays the same scripts against both and compares what the clients see: answers, error codes, the order of \
+         events, the lines that tools print. It fails on a difference that is not in this table, and on a row whose \
+         difference is gone. `*` stands for any text.\n\n\
          | client | what | Apache Kafka 4.3.1 | this broker | why |\n|---|---|---|---|---|\n",
     );
     for difference in DIFFERENCES {
@@ -31,7 +30,7 @@ fn document() -> String {
     text
 }
 
-/// As code in a cell of a table.
+/// Formats a text as code in a table's cell.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|").replace('\n', " "))
 }

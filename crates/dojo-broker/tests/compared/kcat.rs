@@ -1,11 +1,11 @@
 //! kcat, an older librdkafka on the command line.
 
-use std::process::Command;
-use std::time::Duration;
-
-use crate::brokers::{Side, compare, skip};
-use crate::notes::Notes;
-use crate::program::run;
+use crate::{
+    brokers::{Side, compare, skip},
+    notes::Notes,
+    program::run,
+};
+use std::{process::Command, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -15,14 +15,14 @@ async fn kcat_sees_the_same() {
         return skip("kcat is not installed: install it, such as with `apt-get install kcat`");
     }
     compare("kcat", |side, jars| async move {
-        // kcat makes no topics.
+        // kcat creates no topics.
         crate::tools::make_topic(&side, &jars, "kcat-orders", 2).await;
         play(side).await
     })
     .await;
 }
 
-/// What is noted, its arguments, and what kcat reads on its standard input. They build on one another.
+/// The steps: a name, kcat's arguments, and its standard input. They build on one another.
 const STEPS: &[(&str, &str, &str)] = &[
     ("list a topic", "-L -t kcat-orders", ""),
     ("list an unknown topic", "-L -t kcat-nowhere", ""),
@@ -73,7 +73,7 @@ async fn play(side: Side) -> Notes {
         let mut command = Command::new("kcat");
         command.args(["-b", &side.bootstrap]).args(arguments.split(' '));
         let ended = run(command, input, PATIENCE).await;
-        // Other lines name its own threads, and the time.
+        // Other lines name kcat's threads and the time.
         let complaints: Vec<&str> = ended
             .stderr
             .lines()

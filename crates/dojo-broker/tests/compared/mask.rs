@@ -1,11 +1,11 @@
-//! What must differ between two brokers that behave alike, replaced by words: ports, random ids, points in time.
+//! Masks what must differ between two brokers that behave alike: ports, random ids, points in time.
 
-/// Hides in `text` the broker's `port`, UUIDs and milliseconds since 1970.
+/// Replaces the broker's `port`, UUIDs and milliseconds since 1970 in `text` by words.
 pub fn mask(text: &str, port: u16) -> String {
     let port = port.to_string();
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    // Where a word ends, another may begin: ids are often glued to a name with `-`.
+    // A new word can begin where one ends, since ids are often joined to a name with `-`.
     let mut at_start = true;
     while let Some(first) = rest.chars().next() {
         if at_start {
@@ -32,7 +32,7 @@ pub fn mask(text: &str, port: u16) -> String {
     masked
 }
 
-/// What follows a UUID at the start of `text`.
+/// Returns what follows a UUID at the start of `text`.
 fn without_uuid(text: &str) -> Option<&str> {
     const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
     let mut rest = text;
@@ -46,7 +46,7 @@ fn without_uuid(text: &str) -> Option<&str> {
         }
         rest = after;
     }
-    // The UUID of nothing is a value, and must not pass for an id.
+    // The nil UUID is a value and must not pass for an id.
     let nothing = text.starts_with("00000000-0000-0000-0000-000000000000");
     (!nothing && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(rest)
 }

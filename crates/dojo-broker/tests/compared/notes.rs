@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
-/// One thing seen, under a name that is the same for both brokers.
+/// One observation, under a name that is the same for both brokers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// `script: what`.
@@ -21,7 +21,7 @@ impl Notes {
         self.list.push(Observation { name: name.into(), seen: seen.to_string() });
     }
 
-    /// Notes what succeeded, or why it did not.
+    /// Notes a result or its error.
     pub fn outcome<T: Debug, E: Display>(&mut self, name: impl Into<String>, outcome: Result<T, E>) {
         match outcome {
             Ok(seen) => self.note(name, format!("{seen:?}")),

@@ -1,19 +1,22 @@
-//! Scripts in the clients' own languages, below `clients/`.
+//! Scripts in the clients' own languages, in `clients/`.
 //!
-//! Each is started with the bootstrap server as its argument and prints an observation a line, as JSON. Python is the interpreter that
-//! `DOJO_PYTHON` names, or that of `target/python`; kafkajs is looked for in `target/node`. `cargo xtask test` installs both.
+//! Each gets the bootstrap server as its argument and prints one observation a line, as JSON. Python is the
+//! interpreter that `DOJO_PYTHON` names, or the one in `target/python`; kafkajs is in `target/node`. `cargo
+//! xtask test` installs both.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
+use crate::{
+    brokers::{Side, compare, skip},
+    notes::Notes,
+    program::run,
+};
 use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use crate::brokers::{Side, compare, skip};
-use crate::notes::Notes;
-use crate::program::run;
-
-/// A script takes a minute, most of it spent in waiting for sessions to end.
+/// A script takes a minute, most of which it waits for sessions to end.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 fn workspace() -> PathBuf {

@@ -1,14 +1,15 @@
-//! Other people's programs, run to their end within a bound.
+//! Runs other programs to their end, within a bound.
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 use tokio::io::AsyncWriteExt;
 
-/// What a program said, and how it ended.
+/// The output and the exit code of a program.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code; `None` where it was ended for taking too long, or by a signal.
+    /// The exit code; `None` if the program took too long or was ended by a signal.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -16,7 +17,7 @@ pub struct Ended {
 
 /// Runs `command` with `input` on its standard input.
 pub async fn run(mut command: Command, input: &str, within: Duration) -> Ended {
-    // Cargo lets its own build of librdkafka be found first, and then another client would be no other client.
+    // Cargo puts its own build of librdkafka first on the path, which the other clients would then use.
     command.env_remove("LD_LIBRARY_PATH").env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = command.get_program().to_owned();
@@ -26,7 +27,7 @@ pub async fn run(mut command: Command, input: &str, within: Duration) -> Ended {
         .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     let mut stdin = child.stdin.take().unwrap();
     let finish = async {
-        // A program that ends without reading is none of our business.
+        // A program may end without reading its input.
         let _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
         child.wait_with_output().await.unwrap()

@@ -1,17 +1,17 @@
-//! Kafka's own command-line tools, at their default settings.
+//! Kafka's own command-line tools, with their default settings.
 //!
-//! Each step is a tool by its class, its arguments, and the lines that it reads. A step starts a Java of its own, so the list is as
-//! short as it can be. They build on one another. `{}` in an argument is the broker's address; where it is not named, the tool is
-//! told with `--bootstrap-server`.
+//! Each step is a tool by its class, its arguments, and its input. A step starts a JVM, so the list is as
+//! short as possible. The steps build on one another. `{}` in an argument is the broker's address; without
+//! it, the tool gets `--bootstrap-server`.
 
-use std::time::Duration;
-
+use crate::{
+    brokers::{Side, compare},
+    notes::Notes,
+    program::{Ended, run},
+};
 use kafka_node::Jars;
+use std::time::Duration;
 use tempfile::TempDir;
-
-use crate::brokers::{Side, compare};
-use crate::notes::Notes;
-use crate::program::{Ended, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,21 +29,24 @@ const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 const ALL_GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
+const REASSIGNMENTS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+const ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
+const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
 const FEATURES: &str = "org.apache.kafka.tools.FeatureCommand";
 const VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const VERIFIABLE_WRITE: &str = "org.apache.kafka.tools.VerifiableProducer";
 const VERIFIABLE_READ: &str = "org.apache.kafka.tools.VerifiableConsumer";
 
-/// How much of what a tool says is compared.
+/// Which part of a tool's output is compared.
 #[derive(Debug, Clone, Copy)]
 enum Compared {
     /// Every line, in its order.
     Lines,
     /// Every line, in any order.
     Sorted,
-    /// The lines with one of our names in them, in any order.
+    /// The lines with one of our names, in any order.
     Ours,
-    /// How it ends, and lines that begin so.
+    /// The exit code, and lines that begin like this.
     Beginning(&'static str),
 }
 use Compared::{Beginning, Lines, Ours, Sorted};
@@ -221,6 +224,7 @@ const STEPS: &[Step] = &[
         "--reset-offsets --to-earliest --execute --group tools-live --topic tools-orders",
         Sorted,
     ),
+    step("configs: of groups", CONFIGS, "--describe --entity-type groups --entity-name tools-group", Sorted),
     step(
         "groups: delete offsets",
         GROUPS,
@@ -279,7 +283,6 @@ const STEPS: &[Step] = &[
     step("configs: of a broker", CONFIGS, "--describe --entity-type brokers --entity-name 1", Sorted),
     step("configs: of all brokers", CONFIGS, "--describe --entity-type brokers --entity-default", Sorted),
     step("configs: of clients", CONFIGS, "--describe --entity-type clients --entity-default", Sorted),
-    step("configs: of groups", CONFIGS, "--describe --entity-type groups --entity-name tools-group", Sorted),
     step(
         "configs: of loggers",
         CONFIGS,
@@ -359,6 +362,17 @@ const STEPS: &[Step] = &[
     ),
     step("quorum", QUORUM, "describe --status", Beginning("LeaderId")),
     step("access lists", ACLS, "--list", Lines),
+    step("reassignments", REASSIGNMENTS, "--list", Lines),
+    step("leaders: elect all", ELECTION, "--election-type preferred --all-topic-partitions", Lines),
+    step(
+        "leaders: elect one",
+        ELECTION,
+        "--election-type preferred --topic tools-orders --partition 0",
+        Lines,
+    ),
+    step("client metrics: list", CLIENT_METRICS, "--list", Lines),
+    step("client metrics: describe", CLIENT_METRICS, "--describe", Lines),
+    step("client metrics: change", CLIENT_METRICS, "--alter --name tools-metrics --interval 60000", Lines),
 ];
 
 const RECORDS: &str = r#"{"version":1,"partitions":[{"topic":"tools-orders","partition":0,"offset":1},{"topic":"tools-orders","partition":1,"offset":99999}]}"#;
@@ -368,7 +382,7 @@ async fn kafkas_own_tools_see_the_same() {
     compare("Java tools", play).await;
 }
 
-/// Makes a topic with Kafka's own tool, unseen.
+/// Creates a topic with Kafka's own tool, without noting it.
 pub async fn make_topic(side: &Side, jars: &Jars, name: &str, partitions: i32) {
     let mut command = jars.java(TOPICS);
     command.args(["--bootstrap-server", &side.bootstrap, "--create", "--topic", name]);
@@ -408,7 +422,7 @@ async fn start(side: &Side, jars: &Jars, step: &Step, folder: &TempDir) -> Ended
     run(command, step.input, PATIENCE).await
 }
 
-/// What a step shows of itself: its exit code, and its lines without their layout.
+/// Returns what is compared of a step: its exit code, and its lines without their layout.
 fn seen(step: &Step, ended: &Ended, port: u16) -> String {
     let all = [&*ended.stdout, &*ended.stderr].concat();
     let lines = all.lines().filter(|line| !is_noise(line)).map(|line| {
@@ -422,7 +436,7 @@ fn seen(step: &Step, ended: &Ended, port: u16) -> String {
             }
             None => line,
         };
-        // The time of a line that was logged.
+        // The time of a log line.
         let line = match line.split_once(' ') {
             Some((time, rest)) if time.starts_with("20") && time.ends_with('Z') => rest.to_owned(),
             _ => line,
@@ -449,24 +463,25 @@ fn seen(step: &Step, ended: &Ended, port: u16) -> String {
     format!("exit {code}: {}", lines.join(" / "))
 }
 
-/// Apache Kafka 4 sets `min.insync.replicas` for the whole cluster (KIP-966). Raw requests show that as a difference of its own; the
-/// tools' lines are compared without it.
+/// Leaves out the two configs of a topic that one of the brokers sets for all topics: Apache Kafka 4
+/// `min.insync.replicas` (KIP-966), the embedded broker `retention.bytes`. Raw requests show each as a
+/// difference of its own; the tools' lines are compared without them.
 fn without_cluster_wide(line: String) -> String {
-    const SET: &str = "min.insync.replicas=1";
-    const ORIGIN: &str = "DYNAMIC_DEFAULT_BROKER_CONFIG:min.insync.replicas=1";
-    if line == format!("{SET} sensitive=false synonyms={{{ORIGIN}}}") {
+    const SET: [&str; 2] = ["min.insync.replicas=", "retention.bytes="];
+    if SET.iter().any(|config| line.starts_with(config)) {
         return String::new();
     }
     match line.split_once(" Configs: ") {
         Some((before, configs)) => {
-            let configs: Vec<_> = configs.split(',').filter(|config| *config != SET).collect();
+            let is_own = |config: &&str| !SET.iter().any(|set| config.starts_with(set));
+            let configs: Vec<_> = configs.split(',').filter(is_own).collect();
             format!("{before} Configs: {}", configs.join(",")).trim_end().to_owned()
         }
-        None => line.replace(&format!("{ORIGIN}, "), ""),
+        None => line,
     }
 }
 
-/// Lines of the logging library, and traces of where in Java something was thrown.
+/// Returns whether a line is from the logging library or from a Java stack trace.
 fn is_noise(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("SLF4J")

@@ -1,11 +1,12 @@
-//! The comparison: which differences nobody has listed, and which are listed and gone.
+//! The comparison: finds differences that aren't listed, and listed ones that are gone.
 
+use crate::{
+    differences::{Difference, NOTHING},
+    notes::Observation,
+};
 use std::fmt::Write as _;
 
-use crate::differences::{Difference, NOTHING};
-use crate::notes::Observation;
-
-/// One name under which the two brokers showed different things.
+/// A name under which the two brokers showed different things.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pair<'a> {
     pub name: &'a str,
@@ -13,7 +14,7 @@ pub struct Pair<'a> {
     pub embedded: &'a str,
 }
 
-/// Where the two lists differ, in the order of Apache Kafka's.
+/// Returns where the two lists differ, in the order of Apache Kafka's.
 pub fn differing<'a>(apache: &'a [Observation], embedded: &'a [Observation]) -> Vec<Pair<'a>> {
     let seen = |list: &'a [Observation], name: &str| {
         list.iter().find(|observation| observation.name == name).map_or(NOTHING, |found| found.seen.as_str())
@@ -28,7 +29,7 @@ pub fn differing<'a>(apache: &'a [Observation], embedded: &'a [Observation]) -> 
         .collect()
 }
 
-/// Whether `text` is what `pattern` says, in which `*` stands for anything.
+/// Returns whether `text` matches `pattern`, in which `*` stands for any text.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|start| text.strip_prefix(start)) else { return false };
@@ -42,7 +43,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(end)
 }
 
-/// What is wrong between a client's observations and its rows of the table; empty where nothing is.
+/// Returns what is wrong between a client's observations and its rows of the table; empty if nothing is.
 pub fn judge(apache: &[Observation], embedded: &[Observation], listed: &[&Difference]) -> String {
     let pairs = differing(apache, embedded);
     let covers = |difference: &Difference, pair: &Pair<'_>, name: &str| {

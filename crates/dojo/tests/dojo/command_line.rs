@@ -49,6 +49,14 @@ fn a_wrong_value_is_refused_by_its_flag_before_anything_starts() {
 }
 
 #[test]
+fn an_address_that_no_client_can_connect_to_is_not_advertised() {
+    for address in ["0.0.0.0:9092", "PLAINTEXT://localhost:9092", "localhost"] {
+        let said = refused(&["--port", "0", "--broker-advertised", address]);
+        assert!(said.contains("--broker-advertised") && said.contains(address), "{said}");
+    }
+}
+
+#[test]
 fn a_wrong_value_in_the_environment_is_refused_by_its_name_before_anything_starts() {
     for (name, value) in [
         ("FAIL_RATE", "2"),
@@ -72,6 +80,12 @@ fn an_address_of_another_machine_is_refused_with_the_flag_that_mends_it() {
     // Of the block for documentation, so no machine has it.
     let said = refused(&["--port", "0", "--host", "192.0.2.1", "--broker-listen", "localhost:0"]);
     assert!(said.contains("192.0.2.1") && said.contains("--host"), "{said}");
+}
+
+#[test]
+fn a_broker_that_could_not_keep_two_large_batches_is_refused() {
+    let said = refused(&["--port", "0", "--broker-retention-bytes", "1000"]);
+    assert!(said.contains("--broker-retention-bytes") && said.contains("2097152"), "{said}");
 }
 
 #[test]

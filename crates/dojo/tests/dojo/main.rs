@@ -20,6 +20,7 @@ mod away;
 mod command_line;
 mod disk_full;
 mod docs;
+mod embedded_broker;
 mod ending;
 mod faults;
 mod fencing;

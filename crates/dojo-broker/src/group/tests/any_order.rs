@@ -1,10 +1,9 @@
-//! Whatever members do, in whatever order.
-
-use proptest::prelude::*;
+//! Actions of members in any order.
 
 use super::*;
+use proptest::prelude::*;
 
-/// Anything that members may do, in any order.
+/// An action of a member.
 #[derive(Debug, Clone)]
 enum Step {
     Join { member: u8, first: bool, comes_back: bool, instance: bool, protocol: bool },
@@ -33,8 +32,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Whatever members do: nobody is answered twice, or waits without a bound; a settled group has a leader among its members;
-    /// a generation never comes back; and the clock never stands still.
+    /// In any order of actions, no request is answered twice or waits without a bound; a stable group has a
+    /// leader among its members; a generation never comes back; and the clock never stands still.
     #[test]
     fn a_group_never_gets_stuck(steps in prop::collection::vec(step(), 1..60), delay in prop_oneof![Just(0_u64), Just(3000)]) {
         let mut bench = Bench::with_delay(Duration::from_millis(delay));
@@ -85,7 +84,7 @@ proptest! {
                 State::Dead => {}
             }
         }
-        // Everyone falls silent: the clock alone must bring the group to an end.
+        // All members fall silent: the clock alone must end the group.
         let last = bench.now + REBALANCE * 4;
         while let Some(deadline) = bench.group.next_deadline() {
             prop_assert!(deadline <= last, "still something to do after {:?}", REBALANCE * 4);

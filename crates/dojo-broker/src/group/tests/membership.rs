@@ -1,4 +1,4 @@
-//! Members that come, stay, and go.
+//! Members that join, stay and leave.
 
 use super::*;
 
@@ -82,7 +82,7 @@ fn a_leader_that_joins_again_when_all_is_settled_wants_to_share_out_anew() {
 }
 
 #[test]
-fn who_does_not_join_in_time_is_left_behind() {
+fn a_member_that_does_not_join_in_time_is_removed() {
     let mut bench = Bench::settled_pair();
     let c = bench.join("c");
     let a = bench.join_as(&again("a"));
@@ -167,7 +167,7 @@ fn the_protocol_is_one_that_all_know_and_most_prefer() {
 }
 
 #[test]
-fn a_group_with_members_cannot_be_deleted_and_a_deleted_one_answers_nobody() {
+fn a_group_with_members_cannot_be_deleted_and_a_deleted_one_answers_no_member() {
     let mut bench = Bench::settled_pair();
     assert_eq!(bench.group.delete(), Err(ResponseError::NonEmptyGroup));
     bench.leave("a").unwrap();

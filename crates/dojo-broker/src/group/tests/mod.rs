@@ -1,23 +1,22 @@
-//! A group with a clock that is wound by hand, and what is tried on it.
+//! A group with a clock that the tests set.
 
 mod any_order;
 mod membership;
 mod offsets;
 mod static_members;
 
-use std::collections::BTreeSet;
-
 use super::*;
+use std::collections::BTreeSet;
 
 const SESSION: Duration = Duration::from_secs(6);
 const REBALANCE: Duration = Duration::from_secs(60);
 
-/// A group with a clock that a test winds by hand; waiters are numbers.
+/// A group with a clock that a test sets. Waiters are numbers.
 struct Bench {
     group: Group<u32>,
     now: Instant,
     waiters: u32,
-    /// Those that wait, or waited, for an answer.
+    /// The waiters that wait, or waited, for an answer.
     asked: BTreeSet<u32>,
     replies: BTreeMap<u32, Reply>,
 }
@@ -52,7 +51,7 @@ impl Bench {
         self.work(|group, _, now| group.tick(now));
     }
 
-    /// As an old client joins, which needs no second attempt.
+    /// Joins as an old client does, which needs no second attempt.
     fn join(&mut self, id: &str) -> u32 {
         self.join_as(&joining(id))
     }
@@ -117,7 +116,7 @@ impl Bench {
         !self.replies.contains_key(&waiter)
     }
 
-    /// Two members, `a` leading, in generation 2 and settled.
+    /// Returns a stable group in generation 2 with two members, of which `a` leads.
     fn settled_pair() -> Self {
         let mut bench = Self::new();
         bench.join("a");
@@ -136,7 +135,7 @@ fn protocols(names: &[&str]) -> Vec<(String, Bytes)> {
     names.iter().map(|name| ((*name).to_owned(), Bytes::from_static(b"orders"))).collect()
 }
 
-/// Knows the member's id already, or gets exactly it: tests need no random ids.
+/// The member knows its id already, or gets exactly this one: tests need no random ids.
 fn joining(id: &str) -> Join {
     Join {
         member_id: String::new(),

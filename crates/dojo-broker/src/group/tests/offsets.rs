@@ -93,7 +93,7 @@ fn an_offset_is_deleted_unless_a_member_reads_the_topic() {
 }
 
 #[test]
-fn what_members_read_that_are_no_consumers_nobody_knows() {
+fn the_broker_cannot_know_what_members_read_that_are_not_consumers() {
     let mut bench = Bench::new();
     bench.join_as(&Join { protocol_type: "connect".into(), ..joining("a") });
     assert_eq!(bench.group.check_offset_deletion(), Err(ResponseError::NonEmptyGroup));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_static_member_that_restarts_gets_its_part_back_and_nobody_notices() {
+fn a_static_member_that_restarts_gets_its_part_back_and_no_other_member_notices() {
     let mut bench = Bench::new();
     bench.join("a");
     bench.join_as(&instance("two", "b"));
@@ -58,7 +58,7 @@ fn a_static_member_that_changes_the_protocol_makes_everyone_join_again() {
     assert_eq!((bench.joined(back).generation, bench.joined(back).protocol.as_str()), (2, "sticky"));
 }
 
-/// A static member, `b`, that `a` leads, in generation 2 and settled.
+/// Returns a stable group in generation 2 in which `a` leads and `b` is a static member.
 fn settled_with_static() -> Bench {
     let mut bench = Bench::new();
     bench.join("a");
@@ -95,7 +95,7 @@ fn a_static_member_that_is_late_for_a_rebalance_keeps_its_place_until_its_sessio
 }
 
 #[test]
-fn a_late_static_leader_keeps_its_place_and_somebody_who_is_there_leads() {
+fn a_late_static_leader_keeps_its_place_and_a_present_member_leads() {
     let mut bench = Bench::new();
     bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("one", "a") });
     bench.sync("a", 1, &[("a", "everything")]);

@@ -1,13 +1,12 @@
-//! Topics, partitions, configs, groups and records, from outside.
-
-use rdkafka::admin::{
-    AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+//! Topics, partitions, configs, groups and records, through the admin client.
 
 use super::{Client, PATIENCE, eventually};
 use crate::notes::Notes;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
 
 pub async fn play(client: &Client, notes: &mut Notes) {
     topics(client, notes).await;
@@ -150,7 +149,7 @@ async fn groups(client: &Client, notes: &mut Notes) {
     notes.outcome("delete groups", admin.delete_groups(&["rd-outside", "rd-nobodys"], &options).await);
 }
 
-/// Each partition with its offset.
+/// Returns each partition with its offset.
 pub fn offsets(list: TopicPartitionList) -> String {
     let all = list.elements();
     let seen =

@@ -1,24 +1,26 @@
-//! Members that come and go, and what each is told.
+//! Members that join and leave, and what each is told.
 //!
-//! Members have names in the order of their coming, so that assignors, which go by member ids, deal alike on both brokers.
-
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
+//! Members are named in the order in which they join, so that assignors, which sort by member id, assign
+//! alike on both brokers.
 
 use super::{Client, PATIENCE};
-use crate::brokers::Side;
-use crate::notes::Notes;
+use crate::{brokers::Side, notes::Notes};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    client::ClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    producer::{FutureProducer, FutureRecord},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 const PARTITIONS: usize = 3;
-/// How long nothing may happen before a group counts as settled.
+/// How long a group has to be quiet before it counts as settled.
 const QUIET: Duration = Duration::from_millis(600);
 
-/// Notes what a member is told.
+/// Notes the events of a member.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -31,7 +33,7 @@ impl ConsumerContext for Told {
             Rebalance::Revoke(list) => format!("-{:?}", partitions(list)),
             Rebalance::Error(error) => format!("error {error}"),
         };
-        // How often a member is told that there is nothing for it depends on who was faster.
+        // How often a member is told that it has no partitions depends on timing.
         if event.len() > "+[]".len() {
             self.0.lock().unwrap().push(event);
         }
@@ -77,13 +79,14 @@ impl Member {
         partitions(&self.consumer.assignment().unwrap())
     }
 
-    /// What it was told since it was asked last.
+    /// The events since the last question.
     fn news(&self) -> String {
         std::mem::take(&mut *self.told.0.lock().unwrap()).join(" ")
     }
 }
 
-/// Polls until the members share all partitions by these sizes and stay so; gives what each was told, and has.
+/// Polls until the members share all partitions in these sizes and stay so. Returns each member's events and
+/// partitions.
 fn settled(members: &mut [Member], sizes: &[usize]) -> String {
     let until = Instant::now() + PATIENCE;
     let mut quiet_since: Option<Instant> = None;
@@ -174,7 +177,7 @@ fn commits(client: &Client, notes: &mut Notes) {
     }
 }
 
-/// A member that lives, and keeps polling, until it is dropped.
+/// A member that keeps polling until it is dropped.
 pub async fn living_member(side: &Side, group: &str, topic: &str) -> Living {
     let client = Client { bootstrap: side.bootstrap.clone() };
     let (group, topic) = (group.to_owned(), topic.to_owned());
@@ -194,7 +197,7 @@ pub async fn living_member(side: &Side, group: &str, topic: &str) -> Living {
             if consumer.assignment().unwrap().count() > 0
                 && let Some(started) = started.take()
             {
-                // So that there is something to describe.
+                // A committed offset, so that there is something to describe.
                 let mut list = TopicPartitionList::new();
                 list.add_partition_offset(&topic, 0, Offset::Offset(1)).unwrap();
                 consumer.commit(&list, CommitMode::Sync).unwrap();
@@ -214,7 +217,7 @@ pub struct Living {
 impl Drop for Living {
     fn drop(&mut self) {
         drop(self.end.take());
-        // It has left its group by then.
+        // By then the member has left its group.
         let _ = self.polling.take().map(std::thread::JoinHandle::join);
     }
 }

@@ -5,28 +5,28 @@ mod groups;
 mod records;
 mod transactions;
 
-use std::time::{Duration, Instant};
-
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{Offset, TopicPartitionList};
-use tokio::runtime::Handle;
-
+use crate::{
+    brokers::{Side, compare},
+    notes::Notes,
+};
 pub use groups::living_member;
-
-use crate::brokers::{Side, compare};
-use crate::notes::Notes;
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    config::FromClientConfig,
+    consumer::{BaseConsumer, Consumer, StreamConsumer},
+    error::KafkaError,
+    message::{BorrowedMessage, Message},
+};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn librdkafka_sees_the_same() {
-    // Much of it blocks, and admin requests stay on their thread.
+    // Many calls block, and admin requests stay on their thread.
     let aside = |side: Side| tokio::task::spawn_blocking(|| Handle::current().block_on(play(side)));
     compare("librdkafka", |side, _| async move { aside(side).await.unwrap() }).await;
 }
@@ -41,7 +41,7 @@ async fn play(side: Side) -> Notes {
     notes
 }
 
-/// Makes clients of one broker.
+/// Creates clients of one broker.
 struct Client {
     bootstrap: String,
 }
@@ -50,7 +50,7 @@ impl Client {
     fn config(&self, settings: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
-        // Errors are looked at where they are returned.
+        // Errors are noted where they are returned.
         config.set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg);
         for (key, value) in settings {
             config.set(*key, *value);
@@ -66,7 +66,7 @@ impl Client {
         self.make(&[])
     }
 
-    /// Makes a topic, unseen, and waits until all of it is known.
+    /// Creates a topic without noting it, and waits until the broker knows all of it.
     async fn topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         for (key, value) in configs {
@@ -88,7 +88,7 @@ impl Client {
         .await
     }
 
-    /// A consumer of one partition from `offset` on, which notices its end.
+    /// Returns a consumer of one partition from `offset` on, which notices the end of the partition.
     fn reader(&self, topic: &str, offset: Offset, settings: &[(&str, &str)]) -> StreamConsumer {
         let mut all =
             vec![("group.id", "unused"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];
@@ -100,7 +100,8 @@ impl Client {
         reader
     }
 
-    /// What `look` makes of each record from `offset` to the end of partition 0, or the error that ends it.
+    /// Returns what `look` makes of each record from `offset` to the end of partition 0, or the error that
+    /// ends the reading.
     async fn read(
         &self,
         topic: &str,
@@ -125,7 +126,7 @@ fn value(record: &BorrowedMessage<'_>) -> String {
     String::from_utf8_lossy(record.payload().unwrap_or(b"(null)")).into_owned()
 }
 
-/// Looks again and again; `false` where `look` found nothing in time.
+/// Repeats `look` until it finds something; `false` if it doesn't in time.
 async fn eventually(mut look: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + PATIENCE;
     loop {

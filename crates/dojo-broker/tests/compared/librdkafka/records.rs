@@ -1,14 +1,14 @@
 //! Writing and reading.
 
-use rdkafka::admin::AdminOptions;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::administration::offsets;
-use super::{Client, PATIENCE, value};
+use super::{Client, PATIENCE, administration::offsets, value};
 use crate::notes::Notes;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::AdminOptions,
+    consumer::{BaseConsumer, Consumer},
+    message::{Header, Headers, Message, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
 
 pub async fn play(client: &Client, notes: &mut Notes) {
     // Some records are older than a topic keeps them by default.
@@ -20,7 +20,7 @@ pub async fn play(client: &Client, notes: &mut Notes) {
     cutting(client, notes).await;
 }
 
-/// Writes one record, and gives what becomes of it.
+/// Writes one record and returns the outcome.
 async fn write(
     producer: &FutureProducer,
     topic: &str,

@@ -1,13 +1,12 @@
 //! Transactions: all or nothing, and never by two.
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::DefaultProducerContext;
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::administration::offsets;
-use super::{Client, PATIENCE, eventually, value};
+use super::{Client, PATIENCE, administration::offsets, eventually, value};
 use crate::notes::Notes;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
+};
 
 type Writer = ThreadedProducer<DefaultProducerContext>;
 
@@ -23,7 +22,8 @@ async fn look(client: &Client, notes: &mut Notes, what: &str) {
     }
 }
 
-/// As `look`, once the transaction before has its marker: Kafka answers the end of a transaction before it writes that.
+/// Calls `look` once the transaction before has its marker: Kafka answers the end of a transaction before it
+/// writes the marker.
 async fn look_at_the_end(client: &Client, notes: &mut Notes, what: &str) {
     let looker = |isolation| -> BaseConsumer { client.make(&[("isolation.level", isolation)]) };
     let lookers = ["read_committed", "read_uncommitted"].map(looker);

@@ -1,8 +1,8 @@
-//! Record batches as a producer sends them, and as none should.
+//! Record batches, valid and invalid.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// A batch to be: change what a test is about, then [`Batch::bytes`].
+/// A batch to build: change its fields, then call [`Batch::bytes`].
 #[derive(Debug, Clone)]
 pub struct Batch {
     pub base_offset: i64,
@@ -14,16 +14,16 @@ pub struct Batch {
     pub producer: (i64, i16, i32),
     /// Each record's key and value.
     pub records: Vec<(Option<&'static str>, Option<String>)>,
-    /// What the header says of the records, where it is not the truth.
+    /// False values for the header.
     pub count: Option<i32>,
     pub last_offset_delta: Option<i32>,
     pub max_timestamp: Option<i64>,
-    /// Added to the right checksum.
+    /// An error of the checksum.
     pub crc_off_by: u32,
 }
 
 impl Batch {
-    /// One record that nothing is wrong with.
+    /// Returns a valid batch of one record.
     pub fn of(value: &str) -> Self {
         Self::of_all(&[value])
     }
@@ -77,7 +77,7 @@ impl Batch {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
@@ -88,7 +88,7 @@ fn bytes(out: &mut BytesMut, bytes: Option<&str>) {
     out.put_slice(bytes.unwrap_or_default().as_bytes());
 }
 
-/// A zigzag varint.
+/// Writes a zigzag varint.
 fn number(out: &mut BytesMut, number: i64) {
     let mut bits = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while bits >= 0x80 {

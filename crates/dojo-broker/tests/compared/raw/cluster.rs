@@ -1,12 +1,12 @@
 //! Metadata, DescribeCluster, FindCoordinator, DescribeTopicPartitions, DescribeLogDirs.
 
 use super::{Raw, text, topic};
-use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
-use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     DescribeClusterRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, FindCoordinatorRequest,
     MetadataRequest,
+    describe_log_dirs_request::DescribableLogDirTopic,
+    describe_topic_partitions_request::{Cursor, TopicRequest},
+    metadata_request::MetadataRequestTopic,
 };
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ async fn coordinators(raw: &mut Raw) {
     for (kind, number) in [("group", 0), ("transaction", 1), ("share group", 2), ("unknown kind", 9)] {
         for key in ["raw-group", ""] {
             let asked = FindCoordinatorRequest::default().with_key(text(key)).with_key_type(number);
-            // A share group's key is three words; these versions know no share groups.
+            // A share group's key has three words; these versions know no share groups.
             raw.ask(&format!("{kind} `{key}`"), 3, asked).await;
         }
     }

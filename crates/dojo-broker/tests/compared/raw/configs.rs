@@ -1,15 +1,17 @@
 //! DescribeConfigs, AlterConfigs, IncrementalAlterConfigs.
 
-use std::time::{Duration, Instant};
-
 use super::{Raw, text};
-use kafka_protocol::messages::alter_configs_request;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use kafka_protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, alter_configs_request,
+    describe_configs_request::DescribeConfigsResource,
+    incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+};
+use std::time::{Duration, Instant};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+/// The source of Kafka's defaults.
+const DEFAULT_SOURCE: i8 = 5;
 
 fn describe(kind: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsRequest {
     let resource = DescribeConfigsResource::default()
@@ -68,12 +70,17 @@ async fn descriptions(raw: &mut Raw) {
     raw.ask("the same topic twice", 4, DescribeConfigsRequest::default().with_resources(twice)).await;
 }
 
-/// Notes each config of a broker. Which of them were set, and which may be, is another matter for each broker.
+/// Notes each config of a broker, and whether it is Kafka's default. Which of them can be changed differs.
 async fn broker(raw: &mut Raw) {
     let answer = raw.call(4, &describe(BROKER, "1", None)).await.unwrap();
     for config in &answer.results[0].configs {
-        let seen =
-            format!("{:?}, type {}, sensitive {}", config.value, config.config_type, config.is_sensitive);
+        let seen = format!(
+            "{:?}, type {}, sensitive {}, default {}",
+            config.value,
+            config.config_type,
+            config.is_sensitive,
+            config.config_source == DEFAULT_SOURCE
+        );
         raw.notes.note(format!("config of a broker: {}", config.name.as_str()), seen);
     }
 }
@@ -120,7 +127,8 @@ fn change(kind: i8, name: &str, changes: &[(i8, &str, Option<&str>)]) -> Increme
     IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
 }
 
-/// What a topic's changed configs are, as soon as the broker says so: Apache Kafka answers a change before it has reached the broker.
+/// Notes a config of the topic once the change has reached the broker: Apache Kafka answers a change before
+/// that.
 async fn settled(raw: &mut Raw, what: &str, name: &str, expected: &str) {
     let asked = describe(TOPIC, "raw-configs", Some(&[name]));
     let until = Instant::now() + Duration::from_secs(3);

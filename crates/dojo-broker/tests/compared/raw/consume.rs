@@ -1,13 +1,12 @@
 //! Fetch, ListOffsets, OffsetForLeaderEpoch.
 
-use super::batch::Batch;
-use super::{Raw, topic};
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::offset_for_leader_epoch_request::{
-    OffsetForLeaderPartition, OffsetForLeaderTopic,
+use super::{Raw, batch::Batch, topic};
+use kafka_protocol::messages::{
+    BrokerId, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    fetch_request::{FetchPartition, FetchTopic, ForgottenTopic},
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
-use kafka_protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest};
 use uuid::Uuid;
 
 pub async fn play(raw: &mut Raw) {

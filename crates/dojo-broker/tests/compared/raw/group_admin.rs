@@ -1,18 +1,12 @@
-//! Groups from outside: offsets committed and read, groups described, listed and deleted.
+//! Groups from outside: offsets committed and fetched, groups described, listed and deleted.
 
 use super::{Raw, text, topic};
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use kafka_protocol::messages::offset_fetch_request::{
-    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-};
 use kafka_protocol::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, GroupId, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest,
+    offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+    offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
+    offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics},
 };
 
 const ADMIN_GENERATION: i32 = -1;
@@ -175,7 +169,7 @@ async fn lookings(raw: &mut Raw) {
     }
 }
 
-/// The groups that this file made, as they are listed.
+/// Returns the groups of this file, as they are listed.
 async fn listed(raw: &mut Raw, version: i16, states: &[&str], kinds: &[&str]) -> String {
     let asked = ListGroupsRequest::default()
         .with_states_filter(states.iter().map(|state| text(state)).collect())

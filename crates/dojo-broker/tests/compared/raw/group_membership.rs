@@ -2,13 +2,14 @@
 
 use super::{Raw, text};
 use bytes::Bytes;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+use kafka_protocol::{
+    messages::{
+        GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+        join_group_request::JoinGroupRequestProtocol, leave_group_request::MemberIdentity,
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
 };
-use kafka_protocol::protocol::StrBytes;
 
 pub async fn play(raw: &mut Raw) {
     joining(raw).await;
@@ -16,7 +17,7 @@ pub async fn play(raw: &mut Raw) {
     static_members(raw).await;
 }
 
-/// Joins a group whose protocol is called `range` and means nothing.
+/// Joins a group whose only protocol is called `range` and has no metadata.
 fn join(group: &str) -> JoinGroupRequest {
     JoinGroupRequest::default()
         .with_group_id(GroupId(text(group)))
@@ -62,7 +63,8 @@ fn member(id: &StrBytes, instance: Option<&str>) -> MemberIdentity {
 }
 
 impl Raw {
-    /// Joins in both steps, unseen, and shares nothing out; gives the member's id and the generation.
+    /// Joins in both steps and assigns nothing, without noting it. Returns the member's id and the
+    /// generation.
     pub async fn enter(&mut self, group: &str) -> (StrBytes, i32) {
         let member = self.call(9, &join(group)).await.unwrap().member_id;
         let joined = self.call(9, &join(group).with_member_id(member.clone())).await.unwrap();
@@ -76,7 +78,7 @@ impl Raw {
         (member, joined.generation_id)
     }
 
-    /// Leaves a group, unseen.
+    /// Leaves a group without noting it.
     pub async fn quit(&mut self, group: &str, id: &StrBytes) {
         self.call(5, &leave(group, vec![member(id, None)])).await.unwrap();
     }
@@ -168,7 +170,7 @@ async fn belonging(raw: &mut Raw) {
         .with_member_id(id.clone())
         .with_assignment(Bytes::from_static(b"more"));
     raw.ask("shared out", 5, sync("raw-life", &id, generation + 1).with_assignments(vec![share])).await;
-    // A second member waits for the first, which hears of it with its next heartbeat.
+    // A second member waits for the first, which learns of it from its next heartbeat.
     let mut second = Raw {
         stream: None,
         correlation: 0,

@@ -1,7 +1,7 @@
 //! Requests as no client would send them, and the whole answer to each.
 //!
-//! Each family of requests has a file; an answer is noted with all its fields. A broker that hangs up is noted, too, and asked the
-//! next on a new connection.
+//! Each family of requests has a file, and each answer is noted with all its fields. If a broker hangs up,
+//! this is noted, and the next request goes through a new connection.
 
 mod batch;
 
@@ -10,33 +10,40 @@ mod configs;
 mod consume;
 mod group_admin;
 mod group_membership;
+mod one_node;
 mod produce;
 mod topics;
 mod transactions;
 mod wire;
 
-use std::fmt::Debug;
-use std::time::{Duration, Instant};
-
-use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{
-    ApiKey, BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, RequestHeader,
-    ResponseHeader, TopicName,
+use crate::{
+    brokers::{Side, compare},
+    notes::Notes,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::{
+    messages::{
+        ApiKey, BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, RequestHeader,
+        ResponseHeader, TopicName,
+        create_topics_request::{CreatableTopic, CreatableTopicConfig},
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        metadata_request::MetadataRequestTopic,
+    },
+    protocol::{Decodable, Encodable, Request, StrBytes},
+};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use uuid::Uuid;
-
-use crate::brokers::{Side, compare};
-use crate::notes::Notes;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came instead of an answer.
+/// What happened instead of an answer.
 type Unanswered = &'static str;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -55,10 +62,11 @@ async fn play(side: Side) -> Notes {
     group_membership::play(&mut raw).await;
     group_admin::play(&mut raw).await;
     transactions::play(&mut raw).await;
+    one_node::play(&mut raw).await;
     raw.notes
 }
 
-/// A client that sends exactly what it is told to, and notes what comes back.
+/// A client that sends exactly the given requests, and notes the answers.
 struct Raw {
     bootstrap: String,
     stream: Option<TcpStream>,
@@ -78,7 +86,7 @@ impl Raw {
         self.stream.as_mut().unwrap()
     }
 
-    /// Sends `frame` with its length before it, and gives the answer's frame, or what came instead.
+    /// Sends `frame` with its length in front. Returns the frame of the answer, or what happened instead.
     async fn exchange(&mut self, frame: &[u8]) -> Result<Bytes, Unanswered> {
         let stream = self.stream().await;
         let talk = async {
@@ -127,7 +135,7 @@ impl Raw {
         Ok(R::Response::decode(&mut answer, version).unwrap())
     }
 
-    /// Notes the answer to `request`, and gives it.
+    /// Notes the answer to `request`, and returns it.
     async fn ask<R: Request>(&mut self, name: &str, version: i16, request: R) -> Option<R::Response>
     where
         R::Response: Debug,
@@ -139,7 +147,7 @@ impl Raw {
         answer.ok()
     }
 
-    /// Makes a topic, unseen, and waits until the broker knows it; gives its id.
+    /// Creates a topic without noting it, waits until the broker knows it, and returns its id.
     async fn make(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
         let configs = configs.iter().map(|(name, value)| {
             CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
@@ -155,7 +163,7 @@ impl Raw {
         self.known(name, partitions).await
     }
 
-    /// Waits until every partition of a topic has a leader that knows of it; gives the topic's id.
+    /// Waits until every partition of a topic has a leader that knows of it. Returns the topic's id.
     async fn known(&mut self, name: &str, partitions: i32) -> Uuid {
         let asked = MetadataRequestTopic::default().with_name(Some(topic(name)));
         let metadata = MetadataRequest::default().with_topics(Some(vec![asked]));
@@ -195,13 +203,23 @@ fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
-/// An answer without what says nothing, without what no two brokers share, and without the wording of errors, which is nobody's to
-/// rely on.
+/// Returns an answer without fields that say nothing, without values that no two brokers share, and without
+/// the wording of errors, on which no client should rely.
 fn brief(answer: &str) -> String {
     let mut brief = answer.replace(", unknown_tagged_fields: {}", "").replace("throttle_time_ms: 0, ", "");
-    // `None`, an empty text and any other text are all the same here.
-    for message in ["error_message: ", "batch_index_error_message: "] {
-        brief = brief.replace(&format!("{message}None"), &format!("{message}Some(\"\")"));
+    // Beside an error, it makes no difference whether there is a message. Beside success it does: clients
+    // take a message for an error.
+    for none in ["None", "Some(\"\")"] {
+        let pieces = brief.split(&format!("error_message: {none}")).map(str::to_owned).collect::<Vec<_>>();
+        brief = pieces
+            .iter()
+            .enumerate()
+            .map(|(n, piece)| match piece {
+                last if n + 1 == pieces.len() => last.clone(),
+                success if success.ends_with("error_code: 0, ") => format!("{success}error_message: {none}"),
+                failure => format!("{failure}error_message: Some(\"…\")"),
+            })
+            .collect();
     }
     for (before, after) in [
         ("error_message: Some(\"", "\")"),
@@ -216,15 +234,15 @@ fn brief(answer: &str) -> String {
         ("usable_bytes: ", " }"),
         ("start_timestamp: ", ","),
         ("last_timestamp: ", ","),
-        // All configs of a topic are looked at one by one, with DescribeConfigs.
+        // DescribeConfigs shows all configs of a topic one by one.
         ("configs: Some([", "])"),
     ] {
         brief = hide(&brief, before, after);
     }
-    brief.replace("error_message: Some(\"\")", "error_message: Some(\"…\")")
+    brief
 }
 
-/// Puts `…` between each `before` and the next `after`, unless `-1` or nothing stands there, which say that there is none.
+/// Puts `…` between each `before` and the next `after`, except in place of `-1` or of nothing.
 fn hide(text: &str, before: &str, after: &str) -> String {
     let mut pieces = text.split(before);
     let mut hidden = pieces.next().unwrap_or_default().to_owned();

@@ -1,10 +1,16 @@
 //! Produce and InitProducerId.
 
-use super::batch::{Batch, now};
-use super::{Raw, text, topic};
+use super::{
+    Raw,
+    batch::{Batch, now},
+    text, topic,
+};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProducerId, TransactionalId};
+use kafka_protocol::messages::{
+    BrokerId, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest, ProducerId, TransactionalId,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    produce_request::{PartitionProduceData, TopicProduceData},
+};
 
 const VERSION: i16 = 9;
 
@@ -15,7 +21,7 @@ pub fn to(name: &str, partition: i32, records: Option<Bytes>) -> ProduceRequest 
 }
 
 impl Raw {
-    /// Writes records, unseen.
+    /// Writes records without noting it.
     pub async fn produce(&mut self, name: &str, records: Bytes) {
         let written = self.call(VERSION, &to(name, 0, Some(records))).await.unwrap();
         let code = written.responses[0].partition_responses[0].error_code;
@@ -34,6 +40,7 @@ pub async fn play(raw: &mut Raw) {
     batches(raw).await;
     rules(raw).await;
     producers(raw).await;
+    full_partitions(raw).await;
 }
 
 async fn requests(raw: &mut Raw) {
@@ -59,7 +66,7 @@ async fn requests(raw: &mut Raw) {
     let transactional =
         to("raw-written", 0, good()).with_transactional_id(Some(TransactionalId(text("raw-nobody"))));
     raw.ask("plain records in a transaction", VERSION, transactional).await;
-    // Without acknowledgement, an error is told by hanging up.
+    // A write without acknowledgement reports its error by hanging up.
     let silent = to("raw-nowhere", 0, good()).with_acks(0);
     let frame = raw.frame(VERSION, &silent);
     let next = raw.frame(VERSION, &to("raw-written", 0, good()));
@@ -140,8 +147,8 @@ async fn rules(raw: &mut Raw) {
     raw.make("raw-stamped", 1, &[("message.timestamp.type", "LogAppendTime")]).await;
     raw.write("stamped by the broker", "raw-stamped", at(5)).await;
     raw.write("stamped by the broker, of the future", "raw-stamped", at(now() + 7_200_000)).await;
-    let mixed =
-        Batch { records: vec![(None, Some("a".into())), (Some("k"), Some("b".into()))], ..Batch::of("") };
+    let records = vec![(None, Some("a".into())), (Some("k"), Some("b".into())), (None, Some("c".into()))];
+    let mixed = Batch { records, ..Batch::of("") };
     raw.write("some keys on a compacted topic", "raw-keyed", mixed.bytes()).await;
     raw.write("a key on a compacted topic", "raw-keyed", Batch::of("x").bytes()).await;
 }
@@ -192,4 +199,27 @@ async fn producers(raw: &mut Raw) {
     raw.write("two idempotent batches at once", "raw-once", two).await;
     let mixed = Bytes::from([batch((id + 3_000, 0, 0)), Batch::of("x").bytes()].concat());
     raw.write("an idempotent and a plain batch", "raw-once", mixed).await;
+}
+
+/// Writes more to a partition than the embedded broker keeps.
+async fn full_partitions(raw: &mut Raw) {
+    const KEYS: &str = "abcdefghijklmnopqrst";
+    let value = "x".repeat(900_000);
+    for (name, policy) in [("raw-full", "delete"), ("raw-full-table", "compact")] {
+        raw.make(name, 1, &[("cleanup.policy", policy)]).await;
+        let mut last = 0;
+        for key in 0..KEYS.len() {
+            let records = vec![(Some(&KEYS[key..=key]), Some(value.clone()))];
+            let batch = Batch { records, ..Batch::of("") }.bytes();
+            let answer = raw.call(VERSION, &to(name, 0, Some(batch))).await.unwrap();
+            last = answer.responses[0].partition_responses[0].error_code;
+        }
+        let earliest = ListOffsetsPartition::default().with_current_leader_epoch(-1).with_timestamp(-2);
+        let earliest = ListOffsetsTopic::default().with_name(topic(name)).with_partitions(vec![earliest]);
+        let earliest =
+            ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![earliest]);
+        let start = raw.call(8, &earliest).await.unwrap().topics[0].partitions[0].offset;
+        let seen = format!("the last of 20 writes: {last}, the first is there: {}", start == 0);
+        raw.notes.note(format!("20 MB in a partition: {policy}"), seen);
+    }
 }

@@ -1,21 +1,16 @@
 //! CreateTopics, CreatePartitions, DeleteTopics, DeleteRecords.
 
-use super::batch::Batch;
-use super::{Raw, text, topic};
-use kafka_protocol::messages::create_partitions_request::{
-    CreatePartitionsAssignment, CreatePartitionsTopic,
-};
-use kafka_protocol::messages::create_topics_request::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
-};
-use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use super::{Raw, batch::Batch, text, topic};
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
+    create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
+    delete_topics_request::DeleteTopicState,
 };
 use uuid::Uuid;
 
-/// A partition and the brokers that it is to be on.
+/// A partition and the brokers that it is assigned to.
 type Assignment<'a> = (i32, &'a [i32]);
 
 fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
@@ -108,7 +103,7 @@ async fn creation(raw: &mut Raw) {
     for (name, value) in CONFIGS {
         let asked = create(vec![with("raw-config", &[(name, *value)])]).with_validate_only(true);
         let what = value.map_or("null", |value| value);
-        // What comes with the answer, all configs of the topic, is looked at with DescribeConfigs.
+        // The answer has all configs of the topic, which DescribeConfigs shows one by one.
         let answer = raw.call(7, &asked).await.unwrap();
         raw.notes.note(format!("CreateTopics: {name}={what}"), answer.topics[0].error_code);
     }

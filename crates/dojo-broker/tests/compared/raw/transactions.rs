@@ -1,22 +1,17 @@
 //! Transactions, step by step, and the steps that are refused.
 
-use std::time::{Duration, Instant};
-
-use super::batch::Batch;
-use super::produce::to;
-use super::{Raw, text, topic};
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
+use super::{Raw, batch::Batch, produce::to, text, topic};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, BrokerId, DescribeProducersRequest,
     DescribeTransactionsRequest, EndTxnRequest, FetchRequest, GroupId, InitProducerIdRequest,
     ListOffsetsRequest, ListTransactionsRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+    add_partitions_to_txn_request::AddPartitionsToTxnTopic,
+    describe_producers_request::TopicRequest,
+    fetch_request::{FetchPartition, FetchTopic},
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
 };
+use std::time::{Duration, Instant};
 
 /// A producer of transactions: its name, id and epoch.
 #[derive(Clone, Copy)]
@@ -72,14 +67,14 @@ fn commit(who: Who, group: &str, to: &str, partition: i32) -> TxnOffsetCommitReq
 }
 
 impl Raw {
-    /// Becomes a producer of transactions, unseen.
+    /// Becomes a producer of transactions without noting it.
     async fn become_producer(&mut self, name: &'static str) -> Who {
         let made = self.until_done(4, &init(name), |answer| answer.error_code).await;
         assert_eq!(made.error_code, 0, "{made:?}");
         Who(name, made.producer_id.0, made.producer_epoch)
     }
 
-    /// Asks until the transaction before has come to its end.
+    /// Repeats the request until the transaction before has ended.
     async fn until_done<R: kafka_protocol::protocol::Request>(
         &mut self,
         version: i16,
@@ -99,7 +94,7 @@ impl Raw {
         tokio::time::timeout(super::PATIENCE, ask).await.expect("the end of the transaction before")
     }
 
-    /// Ends a transaction, and waits until that has come to its own end: whoever is faster is told to try again.
+    /// Ends a transaction and waits until it has ended. Meanwhile the broker tells clients to try again.
     async fn finish(&mut self, what: &str, version: i16, who: Who, committed: bool) {
         self.ask(what, version, end(who, committed)).await;
         let describe =
@@ -121,7 +116,8 @@ impl Raw {
         self.ask(what, version, records.with_transactional_id(Some(TransactionalId(text(who.0))))).await;
     }
 
-    /// What a reader of committed records, and one of all, can read; waits until the end of the log is as expected.
+    /// Notes what a reader of committed records, and a reader of all records, can read, once the log ends
+    /// where expected.
     async fn readable(&mut self, what: &str, stable: i64) {
         let asked = |isolation| {
             let partition = ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
@@ -211,7 +207,7 @@ async fn beginnings(raw: &mut Raw) {
     raw.ask("of transactions, with an epoch to come", 4, again(who.2 + 5)).await;
 }
 
-/// As clients do that know nothing of KIP-890: partitions are announced, the epoch stays.
+/// Clients that don't know KIP-890 announce partitions and keep their epoch.
 async fn old_way(raw: &mut Raw) {
     let who = raw.become_producer("raw-old").await;
     raw.send("in a transaction, unannounced", who, 0, 11).await;
@@ -246,7 +242,7 @@ async fn old_way(raw: &mut Raw) {
     raw.send("by the one fenced off", who, 2, 11).await;
 }
 
-/// As clients do that know KIP-890: partitions announce themselves, each end has a new epoch.
+/// Clients that know KIP-890 announce no partitions and get a new epoch with each end.
 async fn new_way(raw: &mut Raw) {
     let who = raw.become_producer("raw-new").await;
     raw.send("in a transaction of the new kind", who, 0, 12).await;
@@ -295,7 +291,7 @@ async fn wrong_ways(raw: &mut Raw) {
     )
     .await;
     raw.finish("the end of it", 3, who, false).await;
-    // A batch said to be of a transaction in a request that is of none, and the other way round.
+    // A transactional batch in a request without a transaction, and the other way round.
     let batch = Batch { producer: (who.1, who.2, 0), attributes: 0x10, ..Batch::of("x") };
     raw.ask("of a transaction without its name", 11, to("raw-steps", 0, Some(batch.bytes()))).await;
     let plain = Batch { producer: (who.1, who.2, 0), ..Batch::of("x") };

@@ -1,4 +1,4 @@
-//! What is spoken at all, and what is no request.
+//! The requests that a broker speaks, and bytes that aren't a request.
 
 use super::{Raw, brief, text};
 use bytes::BufMut;
@@ -62,7 +62,7 @@ pub async fn play(raw: &mut Raw) {
         let seen = answer.map_or_else(str::to_owned, |answer| format!("{answer:?}"));
         raw.notes.note(format!("wire: {name}"), seen);
     }
-    // The answer says `UNSUPPORTED_VERSION` and lists what is spoken, in the oldest form.
+    // The answer says `UNSUPPORTED_VERSION` and lists the requests, in the oldest format.
     let mut frame = of(ApiKey::ApiVersions as i16, 99);
     frame.put_u8(0);
     let answer = raw.exchange(&frame).await;
@@ -77,7 +77,7 @@ pub async fn play(raw: &mut Raw) {
         let seen = if end.is_ok() { format!("hung up after {} bytes", said.len()) } else { "waits".into() };
         raw.notes.note(format!("wire: a length of {name}"), seen);
     }
-    // A body with bytes to spare.
+    // A body with extra bytes.
     let mut frame = raw.frame(4, &HeartbeatRequest::default());
     frame.put_slice(b"more");
     let answer = raw.exchange(&frame).await;

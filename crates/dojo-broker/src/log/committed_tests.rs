@@ -1,11 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::{
+    super::{
+        Checked, Compaction, Policy,
+        header::{self, Header},
+        sample::Sample,
+        tests::{POLICY, RULES, batch, log},
+        transactions::{ABORT, MARKER_BEFORE_TYPE},
+    },
+    *,
+};
 use proptest::prelude::*;
-
-use super::super::sample::Sample;
-use super::super::tests::{RULES, batch, log};
-use super::super::{Checked, header};
-use super::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn in_transaction(producer_id: i64, epoch: i16, sequence: i32, count: usize) -> Checked {
     let sample = Sample::at(&vec![0; count]).in_transaction(producer_id, epoch, sequence);
@@ -16,8 +20,8 @@ fn marker(producer_id: i64, epoch: i16, commit: bool) -> Marker {
     Marker { producer_id, epoch, commit, now_ms: 7 }
 }
 
-/// What a consumer of committed records shows of one answer, as clients' fetchers decide it: the aborted transactions begin to
-/// count one by one as the offsets are passed where they begin, and cease to at their abort marker.
+/// Returns the offsets that a consumer of committed records shows, decided as clients do: an aborted
+/// transaction counts from the offset where it begins to its abort marker.
 fn shown(read: &Read, from: i64) -> Vec<i64> {
     let mut waiting: BTreeSet<(i64, i64)> =
         read.aborted.iter().map(|aborted| (aborted.first_offset, aborted.producer_id)).collect();
@@ -62,7 +66,7 @@ fn nothing_behind_the_first_open_transaction_is_read_as_committed() {
 }
 
 #[test]
-fn an_aborted_transaction_is_told_of_to_whoever_reads_a_part_of_it() {
+fn every_reader_of_a_part_of_an_aborted_transaction_learns_of_it() {
     let mut log = log(1 << 20);
     log.append(in_transaction(7, 0, 0, 2)).unwrap();
     log.append(in_transaction(8, 0, 0, 2)).unwrap();
@@ -137,7 +141,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is known of a producer by who plays it.
+/// What the test knows of a producer that it plays.
 #[derive(Debug, Default)]
 struct Played {
     epoch: i16,
@@ -146,8 +150,8 @@ struct Played {
 }
 
 proptest! {
-    /// However transactions are interleaved, and wherever and in however small pieces it reads, a consumer of committed records
-    /// shows exactly those that are committed, up to the first that is open.
+    /// A consumer of committed records shows exactly the committed records before the first open transaction,
+    /// however the transactions are interleaved, and however small the pieces in which it reads.
     #[test]
     fn a_consumer_of_committed_records_sees_exactly_those(
         steps in prop::collection::vec(step(), 1..60),
@@ -199,4 +203,21 @@ proptest! {
         let expected: Vec<i64> = committed.into_iter().filter(|offset| (from..stable).contains(offset)).collect();
         prop_assert_eq!(seen, expected);
     }
+}
+
+#[test]
+fn markers_alone_do_not_outgrow_the_bound_of_a_compacted_log() {
+    let compaction =
+        Compaction { min_dirty_ratio: 0.5, min_lag_ms: 0, max_lag_ms: i64::MAX, tombstone_ms: 0 };
+    let policy = Policy { compaction: Some(compaction), retention: None, ..POLICY };
+    let mut log = Log::new(10_000, policy);
+    for producer_id in 0..1000 {
+        log.end_transaction(&Marker { producer_id, epoch: 0, commit: true, now_ms: 0 });
+    }
+    assert!(
+        log.footprint <= 10_000 && log.high_watermark() > 10,
+        "{} {}",
+        log.footprint,
+        log.high_watermark()
+    );
 }

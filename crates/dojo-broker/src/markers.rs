@@ -1,13 +1,10 @@
-//! Writing the end of a transaction where it counts: into its partitions, and into its groups.
+//! Writes the end of a transaction into its partitions and groups.
 
+use crate::{log::Marker, node::Node, transaction::Ending};
 use std::time::Instant;
 
-use super::Ending;
-use crate::broker::Node;
-use crate::log::Marker;
-
-/// Writes a marker into each partition of the transaction, and lets its offsets count or forgets them. A topic or group that
-/// has been deleted meanwhile has nothing left to end.
+/// Writes a marker into each partition of the transaction, and makes its offsets count or forgets them.
+/// Topics and groups that were deleted meanwhile are skipped.
 pub(crate) fn write(node: &Node, ending: &Ending, now_ms: i64) {
     let producer = ending.producer;
     let marker = Marker { producer_id: producer.id, epoch: producer.epoch, commit: ending.commit, now_ms };
