@@ -1,8 +1,8 @@
 //! Whether Kafka answers at the moment, as far as is known.
 //!
-//! Two sources: librdkafka reports at once when the last connection is lost, and a probe asks every second, which
-//! also notices a network that swallows packets, and Kafka's return. A probe that gets no answer says nothing where others
-//! do: acknowledgements are answers, too.
+//! There are two sources. librdkafka reports at once when the last connection is lost. A probe asks every second; it also
+//! notices a network that swallows packets, and Kafka's return. A probe without an answer means nothing while records are
+//! acknowledged, since acknowledgements are answers, too.
 
 use std::{
     fmt,
@@ -14,13 +14,13 @@ use tokio::sync::watch;
 /// Whether Kafka answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connectivity {
-    /// Nothing was heard from Kafka yet.
+    /// Kafka hasn't answered yet.
     Unknown,
-    /// It answered the last time it was asked.
+    /// Kafka answered the last question.
     Up,
-    /// It is known not to answer.
+    /// Kafka is known not to answer.
     Away {
-        /// Since when.
+        /// Since when it hasn't answered.
         since: Instant,
         /// What was tried and how it failed.
         reason: String,
@@ -30,7 +30,7 @@ pub enum Connectivity {
 impl fmt::Display for Connectivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("Kafka has not answered yet"),
+            Self::Unknown => f.write_str("Kafka hasn't answered yet"),
             Self::Up => f.write_str("Kafka answers"),
             Self::Away { since, reason } => {
                 write!(f, "Kafka has been away for {} s: {reason}", since.elapsed().as_secs())
@@ -39,7 +39,7 @@ impl fmt::Display for Connectivity {
     }
 }
 
-/// The sending side: what is known, and who wants to hear of it.
+/// The connectivity of one producer, to be updated and watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
     away: AtomicBool,
@@ -81,12 +81,12 @@ impl Watched {
         });
     }
 
-    /// A record was acknowledged.
+    /// Notes that a record was acknowledged.
     pub(crate) fn heard(&self) {
         self.heard.store(self.age(), Ordering::Relaxed);
     }
 
-    /// Whether a record was acknowledged that shortly ago.
+    /// Returns whether a record was acknowledged within the last `time`.
     pub(crate) fn was_heard_within(&self, time: Duration) -> bool {
         let heard = self.heard.load(Ordering::Relaxed);
         heard > 0 && u128::from(self.age().saturating_sub(heard)) <= time.as_millis()

@@ -1,15 +1,15 @@
-//! What can go wrong with Kafka, and where it went wrong.
+//! Errors of Kafka and its client, with the place where they happened.
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 
-/// An error of this crate. The message says what was attempted and where.
+/// An error of this crate. Its message says what was attempted and where.
 #[derive(Debug, Clone, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Error {
-    #[error("cannot set up a Kafka {what} for {brokers}: {source}")]
+    #[error("can't set up a Kafka {what} for {brokers}: {source}")]
     Create { what: &'static str, brokers: String, source: Box<KafkaError> },
 
-    #[error("cannot write the event for topic {topic} as JSON: {message}")]
+    #[error("can't write the event for topic {topic} as JSON: {message}")]
     Encode { topic: String, message: String },
 
     #[error("Kafka did not acknowledge a record for topic {topic}: {source}")]
@@ -18,22 +18,22 @@ pub enum Error {
     #[error("the producer was closed before Kafka acknowledged a record for topic {topic}")]
     Closed { topic: String },
 
-    #[error("cannot read topic {topic}: {source}")]
+    #[error("can't read topic {topic}: {source}")]
     Read { topic: String, source: Box<KafkaError> },
 
     #[error("the consumer of group {group} failed for good: {source}")]
     Consumer { group: String, source: Box<KafkaError> },
 
-    #[error("group {group} cannot {attempt}: {source}")]
+    #[error("group {group} can't {attempt}: {source}")]
     Group { group: String, attempt: &'static str, source: Box<KafkaError> },
 
-    #[error("cannot create topic {topic}: {message}")]
+    #[error("can't create topic {topic}: {message}")]
     CreateTopic { topic: String, message: String },
 
-    #[error("cannot ask Kafka at {brokers} for its topics: {reason}")]
+    #[error("can't ask Kafka at {brokers} for its topics: {reason}")]
     Admin { brokers: String, reason: String },
 
-    #[error("cannot start a thread for {what}: {message}")]
+    #[error("can't start a thread for {what}: {message}")]
     Thread { what: String, message: String },
 
     #[error("the handler of group {group} failed: {message}")]
@@ -44,17 +44,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the send queue had no room: try again when it is shorter.
+    /// Returns whether the send queue had no room, so that the send may be repeated later.
     pub(crate) fn is_queue_full(&self) -> bool {
         matches!(self, Self::Send { source, .. } if source.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull))
     }
 
-    /// Whether another try makes sense where Kafka may only have been away.
+    /// Returns whether another try may succeed, because Kafka may only have been away.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Group { .. })
     }
 
-    /// Whether the record may be on the log all the same: nobody knows, since no answer came in time.
+    /// Returns whether the record may be on the log although its send failed: no answer came in time.
     pub fn is_outcome_unknown(&self) -> bool {
         match self {
             Self::Closed { .. } => true,

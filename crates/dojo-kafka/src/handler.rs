@@ -1,31 +1,31 @@
-//! What a service is to a [consumer loop](crate::consume()): records in, records to send out.
+//! The interface between a service and a [consumer loop](crate::consume()): records in, records to send out.
 //!
-//! A handler decides and never waits. What it wants sent it puts into the [`Outbox`], naming the record it follows
-//! from; the loop sends it, sends it again until it is acknowledged, and then commits.
+//! A handler decides and never waits. It puts the records to send into the [`Outbox`], each with the record that it follows
+//! from. The loop sends them until they are acknowledged, and then commits.
 
 use crate::{Error, Outgoing, Record};
 
-/// A record that was received, as the cause of what follows from it.
+/// The position of a received record, as the cause of the records that follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// Which of the loop's topics.
+    /// Index of the topic in the loop's topics.
     pub(crate) topic: usize,
-    /// Which assignment; what follows from an earlier one is not committed any more.
+    /// Number of the assignment. Records that follow from an earlier one are no longer committed.
     pub(crate) generation: u64,
-    /// Its partition.
+    /// Partition of the record.
     pub partition: i32,
-    /// Its offset.
+    /// Offset of the record.
     pub offset: i64,
 }
 
 impl Position {
-    /// A position for tests of a handler, outside any loop.
+    /// Returns a position for tests of a handler, outside any loop.
     pub fn at(partition: i32, offset: i64) -> Self {
         Self { topic: 0, generation: 0, partition, offset }
     }
 }
 
-/// What a handler wants done.
+/// The records that a handler wants sent, and those that it is done with.
 #[derive(Debug, Default)]
 pub struct Outbox {
     sends: Vec<(Position, Outgoing)>,
@@ -33,34 +33,33 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one.
+    /// Creates an empty outbox.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends `record`, as a consequence of the record at `cause`. It is sent again until Kafka has acknowledged it.
+    /// Sends `record`, which follows from the record at `cause`. The loop repeats the send until Kafka acknowledges it.
     pub fn send(&mut self, cause: Position, record: Outgoing) {
         self.sends.push((cause, record));
     }
 
-    /// Nothing more will follow from the record at `cause`; what is sent for it must be sent before. Its offset is
-    /// committed once its sends and all records before it are acknowledged. Every received record needs exactly
-    /// one of these, at once or later.
+    /// Marks the record at `cause` as done: nothing more will be sent for it. Its offset is committed once its sends and all
+    /// records before it are acknowledged. Every received record must be marked exactly once, at once or later.
     pub fn done(&mut self, cause: Position) {
         self.done.push(cause);
     }
 
-    /// What was sent since the last [`take`](Self::take).
+    /// Returns the sends since the last [`take`](Self::take).
     pub fn sent(&self) -> &[(Position, Outgoing)] {
         &self.sends
     }
 
-    /// What was done since the last [`take`](Self::take).
+    /// Returns the records that were marked as done since the last [`take`](Self::take).
     pub fn finished(&self) -> &[Position] {
         &self.done
     }
 
-    /// Empties it.
+    /// Empties the outbox and returns its contents.
     pub fn take(&mut self) -> (Vec<(Position, Outgoing)>, Vec<Position>) {
         (std::mem::take(&mut self.sends), std::mem::take(&mut self.done))
     }
@@ -81,49 +80,49 @@ impl Outbox {
     }
 }
 
-/// A partition that this member now owns.
+/// A partition that the group has assigned to this member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignedPartition {
     /// Its topic.
     pub topic: String,
     /// Its number.
     pub partition: i32,
-    /// The group's committed offset: the first record that is not done. `None`: nothing was ever committed.
+    /// The group's committed offset: the first record that isn't done. `None`: nothing was ever committed.
     pub committed: Option<i64>,
 }
 
-/// Where to start reading a partition, in place of its committed offset.
+/// An offset at which to start reading a partition, in place of its committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartAt {
     /// Its topic.
     pub topic: String,
     /// Its number.
     pub partition: i32,
-    /// The first offset to read. Records before the committed offset are received again and never commit backwards.
+    /// The first offset to read. Records before the committed offset are received again; the commit never moves back.
     pub offset: i64,
 }
 
-/// Looks into the log beside the stream of records. Every call is bounded by some seconds.
+/// Look-ups in the log, beside the stream of records. Every call is bounded by some seconds.
 pub trait LogLookup {
-    /// How many partitions `topic` has.
+    /// Returns the number of partitions of `topic`.
     fn partitions(&self, topic: &str) -> Result<usize, Error>;
 
-    /// The timestamp (milliseconds since 1970) of the first record at or after `offset`; `None` at the end.
+    /// Returns the timestamp (milliseconds since 1970) of the first record at or after `offset`; `None` at the end.
     fn timestamp_at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, Error>;
 
-    /// Hands `on` every record of `topic` that is dated `timestamp` or later and is there now, partition by partition.
-    /// Gives up after ten seconds. Returns whether `on` got all of them.
+    /// Gives `on` every record of `topic` that exists now and has `timestamp` or a later one, partition by partition. Stops
+    /// after ten seconds. Returns whether `on` got all of them.
     fn read_since(&self, topic: &str, timestamp: i64, on: &mut dyn FnMut(&Record<'_>))
     -> Result<bool, Error>;
 
-    /// The first offset whose record is dated `timestamp` or later; `None` where there is no such record.
+    /// Returns the first offset whose record has `timestamp` or a later one; `None` without such a record.
     fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error>;
 }
 
-/// What a service does with records. All methods are called on one thread, the loop's.
+/// A service's work with records. The loop calls all methods on its own thread.
 pub trait Handler: Send + 'static {
-    /// This member owns `assigned`, and no other partition any more. Answers where to start in each that should not
-    /// start at its committed offset (the earliest record, where nothing was committed).
+    /// Called when the group has assigned `assigned` to this member, which now owns no other partition. Returns the start of
+    /// each partition that shouldn't start at its committed offset (or, without one, at its first record).
     fn assigned(
         &mut self,
         assigned: &[AssignedPartition],
@@ -133,21 +132,21 @@ pub trait Handler: Send + 'static {
         Ok(Vec::new())
     }
 
-    /// Everything this member owned was taken from it. What was sent has taken effect by now, or was given up and will be
-    /// repeated. May be called when this member owns nothing.
+    /// Called when the group has revoked every partition of this member. By now the sends have taken effect, or were given up
+    /// and will be repeated. May be called when this member owns nothing.
     fn revoked(&mut self) {}
 
-    /// The next record of a partition, in its order.
+    /// Called with the next record of a partition, in its order.
     fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error>;
 
-    /// There is nothing more to read in this partition at the moment. Only told where the loop reads one topic.
+    /// Called when a partition has no more records at the moment, if the loop reads a single topic.
     fn end_of_partition(&mut self, partition: i32, out: &mut Outbox) -> Result<(), Error> {
         let _ = (partition, out);
         Ok(())
     }
 
-    /// How many records of `partition` were received and are not done, because the handler waits for others; a large
-    /// one may count for more. The loop pauses a partition that has too many.
+    /// Returns how many records of `partition` were received and aren't done, because the handler waits for others. The loop
+    /// pauses a partition that has too many.
     fn buffered(&self, partition: i32) -> usize {
         let _ = partition;
         0

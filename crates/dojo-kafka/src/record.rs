@@ -1,4 +1,4 @@
-//! Records as the services see them, coming and going.
+//! Records as the services see them: those that were read, and those to send.
 
 use crate::{Error, Prefix};
 use chrono::{DateTime, Utc};
@@ -13,19 +13,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Topic it was read from.
+    /// Name of its topic in the contract.
     pub topic: &'a str,
     /// Its partition.
     pub partition: i32,
     /// Its offset there.
     pub offset: i64,
-    /// Its timestamp in milliseconds since 1970, where it has one.
+    /// Its timestamp in milliseconds since 1970, if it has one.
     pub timestamp: Option<i64>,
     /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// Its headers, in order. The name of one that is not UTF-8 is given as U+FFFD.
+    /// Its headers, in order. A header whose name isn't UTF-8 is called U+FFFD and has no value.
     pub headers: Headers,
 }
 
@@ -47,7 +47,7 @@ fn headers(message: &BorrowedMessage<'_>) -> Headers {
     let Some(headers) = message.headers() else { return Headers::new() };
     (0..headers.count())
         .map(|i| {
-            // rdkafka panics on a header name that is not UTF-8, and anybody can send one.
+            // rdkafka panics on a header name that isn't UTF-8, and any client can send one.
             let header = catch_unwind(AssertUnwindSafe(|| {
                 headers.try_get(i).map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec)))
             }));
@@ -56,10 +56,10 @@ fn headers(message: &BorrowedMessage<'_>) -> Headers {
         .collect()
 }
 
-/// A record to be sent.
+/// A record to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Topic it goes to.
+    /// Name of its topic in the contract.
     pub topic: &'static str,
     /// Its key, which decides the partition.
     pub key: Option<Vec<u8>>,
@@ -67,12 +67,12 @@ pub struct Outgoing {
     pub value: Option<Vec<u8>>,
     /// Its headers, in order.
     pub headers: Headers,
-    /// Its timestamp in milliseconds since 1970; `None`: when it is sent.
+    /// Its timestamp in milliseconds since 1970; `None`: the time of the send.
     pub timestamp: Option<i64>,
 }
 
 impl Outgoing {
-    /// `value` as JSON under `key`, dated `timestamp`.
+    /// Returns a record with `value` as JSON, `key` and `timestamp`.
     pub fn json(
         topic: &'static str,
         key: impl Into<String>,
@@ -90,14 +90,14 @@ impl Outgoing {
         })
     }
 
-    /// The same record with `headers`.
+    /// Returns the same record with `headers`.
     #[must_use]
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers, ..self }
     }
 }
 
-/// The headers as librdkafka takes them.
+/// Returns the headers in librdkafka's form.
 pub(crate) fn to_native(headers: &Headers) -> Option<OwnedHeaders> {
     (!headers.is_empty()).then(|| {
         headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |native, (key, value)| {
@@ -106,11 +106,11 @@ pub(crate) fn to_native(headers: &Headers) -> Option<OwnedHeaders> {
     })
 }
 
-/// Where an acknowledged record stands.
+/// The place of an acknowledged record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered {
-    /// Partition it was appended to.
+    /// Its partition.
     pub partition: i32,
-    /// Offset it got there.
+    /// Its offset.
     pub offset: i64,
 }

@@ -1,4 +1,4 @@
-//! Following the topic `dojo-settings`, so that a change holds from the next record on.
+//! Following the topic `dojo-settings`, so that a change applies from the next record on.
 
 use crate::{Error, From, Isolation, KafkaConfig, Record, Tail, Tailed, tail};
 use dojo_contract::{Settings, topic};
@@ -11,16 +11,16 @@ const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
 /// The settings as of an offset of the topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SettingsSnapshot {
-    /// What the topic says.
+    /// The settings on the topic.
     pub settings: Arc<Settings>,
-    /// The offset up to which, exclusively, it was read.
+    /// The offset up to which, exclusively, the topic was read.
     pub offset: i64,
-    /// Whether everything that was there at the start has been read.
+    /// Whether every record that existed at the start has been read.
     pub caught_up: bool,
 }
 
 impl SettingsSnapshot {
-    /// Takes in what has happened on the topic; says whether that concerns who watches.
+    /// Applies an event of the topic; returns whether the snapshot has changed.
     fn follow(&mut self, event: &Tailed<'_>) -> bool {
         match event {
             Tailed::Record(record) => {
@@ -31,7 +31,7 @@ impl SettingsSnapshot {
             Tailed::Started { starts, .. } => {
                 self.offset = starts.values().next().copied().unwrap_or_default();
             }
-            // The topic is another one under the same name, so what the old one said holds no more.
+            // This is another topic under the same name, so the old one's settings no longer apply.
             Tailed::Gap { wanted, resumes, .. } if resumes < wanted => {
                 self.offset = *resumes;
                 self.settings = Arc::default();
@@ -61,7 +61,7 @@ pub struct SettingsFollower {
 }
 
 impl SettingsFollower {
-    /// Starts following, and returns when all that is there has been read, or after five seconds without.
+    /// Starts to follow the topic. Returns when every existing record has been read, or after five seconds.
     pub async fn start(
         kafka: &KafkaConfig,
         client_id: &str,
@@ -84,28 +84,28 @@ impl SettingsFollower {
         let caught_up = matches!(tokio::time::timeout(CATCH_UP_WITHIN, wait).await, Ok(Ok(_)));
         if !caught_up {
             tracing::warn!(
-                "the settings have not been read yet; environment and defaults hold until they are"
+                "the settings haven't been read yet; the environment and the defaults apply until then"
             );
         }
         Ok(Self { state, _tail: Arc::new(tail) })
     }
 
-    /// The settings as they stand.
+    /// Returns the current settings.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.state.borrow().settings)
     }
 
-    /// The offset up to which, exclusively, the topic was read.
+    /// Returns the offset up to which, exclusively, the topic was read.
     pub fn offset(&self) -> i64 {
         self.state.borrow().offset
     }
 
-    /// The settings of now and where they were read to, both of the same moment.
+    /// Returns the current settings and the offset up to which they were read, both of the same moment.
     pub fn snapshot(&self) -> SettingsSnapshot {
         self.state.borrow().clone()
     }
 
-    /// The settings, and every change of them.
+    /// Watches the settings.
     pub fn changes(&self) -> watch::Receiver<SettingsSnapshot> {
         self.state.clone()
     }

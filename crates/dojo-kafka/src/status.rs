@@ -1,4 +1,4 @@
-//! Saying on `dojo-status` what this instance is doing: every two seconds, and at once when something changes.
+//! Reports of this instance on `dojo-status`: every two seconds, and at once after a change.
 
 use crate::{Error, Instance, Outgoing, Producer};
 use chrono::Utc;
@@ -14,12 +14,12 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 /// A burst of changes, such as a rebalance, becomes one report.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// What changes while an instance runs.
+/// The parts of a report that change while an instance runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
-    /// What it owns.
+    /// The partitions that the instance owns.
     pub partitions: Vec<PartitionStatus>,
-    /// How often partitions were given or taken.
+    /// How often partitions were assigned or revoked.
     pub rebalances: u64,
     /// Version of the rule in force.
     pub rule_version: Option<String>,
@@ -27,7 +27,7 @@ pub struct Observed {
     pub rule_error: Option<String>,
     /// Why the instance can't do all of its work.
     pub limitation: Option<String>,
-    /// Whether another process has taken its name: then nothing is reported.
+    /// Whether another process has taken the instance's name. Then it doesn't report.
     pub is_fenced: bool,
     /// Offset up to which, exclusively, settings were applied.
     pub settings_offset: i64,
@@ -40,7 +40,7 @@ pub struct Reporter {
     reporting: JoinHandle<()>,
 }
 
-/// Notifies `changed` whenever what `changes` watches has changed, for as long as that can change.
+/// Notifies `changed` after every change that `changes` shows.
 pub fn notify_on_change<T: Send + Sync + 'static>(mut changes: watch::Receiver<T>, changed: Arc<Notify>) {
     tokio::spawn(async move {
         while changes.changed().await.is_ok() {
@@ -70,9 +70,9 @@ fn record(instance: &Instance, state: InstanceState, observed: Observed) -> Resu
 }
 
 impl Reporter {
-    /// Says `starting`, waits for the acknowledgement (which also opens the producer's connection, so that the
-    /// first order does not wait for it), and then reports what `observe` sees, every two seconds and whenever
-    /// `changed` is notified. Kafka being away is no error here: it is reported when it is back.
+    /// Reports `starting` and waits for the acknowledgement, which also opens the producer's connection, so that the first
+    /// order doesn't wait for it. Then reports what `observe` returns, every two seconds and after each notification of
+    /// `changed`. While Kafka is away, reports are lost, and that isn't an error.
     pub async fn start(
         producer: Producer,
         instance: Instance,
@@ -94,12 +94,12 @@ impl Reporter {
                 }
                 let now = *wanted.borrow_and_update();
                 if now == InstanceState::Stopped && producer.is_away() {
-                    // Nobody would hear of it in time; that nothing more is heard says it, too.
+                    // The report wouldn't arrive in time. The instance's silence says the same.
                     return;
                 }
                 let observed = observe();
                 if observed.is_fenced {
-                    // The key of the report is the other process's now.
+                    // The report's key belongs to the other process now.
                     if now == InstanceState::Stopped {
                         return;
                     }
@@ -120,13 +120,13 @@ impl Reporter {
         Ok(Self { state, reporting })
     }
 
-    /// Says `running`.
+    /// Reports `running`.
     pub fn running(&self) {
         self.state.send_replace(InstanceState::Running);
     }
 
-    /// Says `stopped`, waiting up to two seconds for the acknowledgement, and reports no more. While Kafka is known to be
-    /// away, says nothing.
+    /// Reports `stopped`, waits up to two seconds for the acknowledgement, and stops reporting. Doesn't report while Kafka is
+    /// known to be away.
     pub async fn stopped(mut self) {
         self.state.send_replace(InstanceState::Stopped);
         if timeout(GOODBYE_WITHIN, &mut self.reporting).await.is_err() {

@@ -1,4 +1,4 @@
-//! Which records are done and acknowledged, and so which offsets may be committed. Pure bookkeeping, no Kafka.
+//! The records that are done and acknowledged, and so the offsets that may be committed. Pure bookkeeping, no Kafka.
 //!
 //! A partition's offset is committable when every record up to it is done and everything sent for it is
 //! acknowledged, in whatever order the acknowledgements arrive.
@@ -33,7 +33,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Begins a new assignment; whatever follows from records of the last one no longer counts.
+    /// Begins a new assignment. Records of the last one no longer count.
     pub(crate) fn assign(&mut self, partitions: impl IntoIterator<Item = ((usize, i32), Option<i64>)>) {
         self.generation += 1;
         self.in_flight = 0;
@@ -43,12 +43,12 @@ impl Ledger {
             .collect();
     }
 
-    /// Enters a record that was received, unless its partition is not (or no longer) assigned.
+    /// Enters a received record, unless its partition isn't (or no longer) assigned.
     pub(crate) fn received(&mut self, topic: usize, partition: i32, offset: i64) -> Option<Position> {
         let generation = self.generation;
         let entry = self.partitions.get_mut(&(topic, partition))?;
         if entry.next.is_some_and(|next| offset < next) {
-            // The log was lost and another one begins: nothing that was noted of the old one counts.
+            // The log was lost and another one begins: entries of the old one don't count.
             let unacknowledged: u32 = entry.pending.iter().map(|pending| pending.unacknowledged).sum();
             self.in_flight = self.in_flight.saturating_sub(unacknowledged as usize);
             *entry = Partition::default();
@@ -58,8 +58,8 @@ impl Ledger {
         Some(Position { topic, generation, partition, offset })
     }
 
-    /// Enters that the partition has no record below `next` that was not received. What lies between, such as the marker
-    /// that ends a transaction, is done.
+    /// Notes that every record of the partition below `next` was received. What lies between records, such as the marker that
+    /// ends a transaction, counts as done.
     pub(crate) fn reached(&mut self, topic: usize, partition: i32, next: i64) {
         let Some(entry) = self.partitions.get_mut(&(topic, partition)) else { return };
         if entry.next.is_none_or(|known| known < next) {
@@ -91,17 +91,17 @@ impl Ledger {
         }
     }
 
-    /// Sends that are not acknowledged.
+    /// Returns the number of sends that aren't acknowledged.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// Whether what follows from `cause` still counts.
+    /// Returns whether records that follow from `cause` still count.
     pub(crate) fn is_current(&self, cause: Position) -> bool {
         cause.generation == self.generation
     }
 
-    /// The offsets that may be committed and are not yet; they count as committed from now on.
+    /// Returns the offsets that may be committed and aren't yet. They count as committed from now on.
     pub(crate) fn take_committable(&mut self) -> Vec<((usize, i32), i64)> {
         let mut offsets = Vec::new();
         for (key, partition) in &mut self.partitions {
@@ -113,12 +113,12 @@ impl Ledger {
         offsets
     }
 
-    /// Whether there are offsets that may be committed and are not yet.
+    /// Returns whether there are offsets that may be committed and aren't yet.
     pub(crate) fn is_committable(&self) -> bool {
         self.partitions.values().any(|p| p.committable().is_some())
     }
 
-    /// How far each assigned partition is done and acknowledged; `None` before anything is known.
+    /// Returns how far each assigned partition is done and acknowledged; `None` before anything is known.
     pub(crate) fn positions(&self) -> impl Iterator<Item = ((usize, i32), Option<i64>)> {
         self.partitions.iter().map(|(key, p)| (*key, p.complete.max(p.committed)))
     }
