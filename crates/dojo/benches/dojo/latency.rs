@@ -35,6 +35,8 @@ pub async fn measure(on: On) {
 /// Measures the dojo whose page is at `url`; `aim` is p50 and p99 to the verdict, in ms.
 pub async fn at(url: &str, aim: &str) {
     let client = reqwest::Client::new();
+    // An order whose delivery fails for the third time would never be NOTIFIED.
+    set_fail_rate(&client, url, json!(0)).await;
     let stream = client.get(format!("{url}/events")).send().await.unwrap().bytes_stream().eventsource();
     let (verdicts, notified) = (Moments::default(), Moments::default());
     let (judges, delivers) = (Arc::clone(&verdicts), Arc::clone(&notified));
@@ -79,9 +81,15 @@ pub async fn at(url: &str, aim: &str) {
         }
     }
     reading.abort();
+    set_fail_rate(&client, url, Value::Null).await;
     println!("latency at {PER_SECOND} orders/s: POST to 201 {}", percentiles(&answered));
     println!("latency at {PER_SECOND} orders/s: POST to verdict on SSE {} (aim {aim})", percentiles(&judged));
     println!("latency at {PER_SECOND} orders/s: POST to NOTIFIED on SSE {}", percentiles(&delivered));
+}
+
+async fn set_fail_rate(client: &reqwest::Client, url: &str, rate: Value) {
+    let patch = client.patch(format!("{url}/settings")).json(&json!({"failRate": rate}));
+    assert!(patch.send().await.unwrap().status().is_success());
 }
 
 /// When something was seen of an order.
