@@ -36,7 +36,7 @@ pub enum Error {
     #[error("audit can't continue: {0}")]
     Kafka(#[from] dojo_kafka::Error),
     /// The reader of the lines has gone.
-    #[error("nobody reads the audit lines any more")]
+    #[error("the reader of the audit lines has closed standard output")]
     OutputClosed,
 }
 
@@ -49,7 +49,8 @@ pub async fn run(config: Config, readiness: Readiness, shutdown: CancellationTok
 }
 
 /// Writes lines to `lines` until `shutdown`, or until their reader has gone; then commits and closes its consumer, within
-/// seconds. A reader that is slow delays the lines, and nothing else.
+/// seconds. A reader that stops reading blocks the loop: nothing is committed, and after librdkafka's `max.poll.interval.ms` the
+/// group takes the partition away.
 ///
 /// # Errors
 /// [`Error::OutputClosed`] if the reader has gone. Otherwise a line can't be written, or Kafka refuses something that the

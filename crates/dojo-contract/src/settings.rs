@@ -241,7 +241,10 @@ impl Defaults {
     }
 }
 
-/// The state of the topic `dojo-settings`.
+/// More settings than any workshop has: every instance can have its own of each.
+const MAX_SETTINGS: usize = 1_000;
+
+/// The state of the topic `dojo-settings`: up to [`MAX_SETTINGS`] values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(BTreeMap<SettingName, SettingValue>);
 
@@ -256,6 +259,9 @@ impl Settings {
         let wrong = |message: String| SettingsError::Value { name: key.to_owned(), message };
         let value: Value = serde_json::from_slice(bytes).map_err(|e| wrong(format!("is not JSON: {e}")))?;
         let value = name.setting.check(&value).map_err(wrong)?;
+        if self.0.len() >= MAX_SETTINGS && !self.0.contains_key(&name) {
+            return Err(wrong(format!("is one setting too many: there are {MAX_SETTINGS}; remove others")));
+        }
         self.0.insert(name, value);
         Ok(())
     }
@@ -338,6 +344,13 @@ impl SettingsPatch {
                     "is not an object: give {\"<instance id>\": {\"failRate\": 0.9}} or null",
                 )),
                 _ => read_setting(None, name, value, &mut records, &mut errors),
+            }
+        }
+        let mut after = current.clone();
+        for (name, value) in &records {
+            if let Err(error) = after.apply(&name.to_string(), value.as_deref().map(str::as_bytes)) {
+                errors.push(FieldError::new(INSTANCES, error.to_string()));
+                break;
             }
         }
         if errors.is_empty() { Ok(Self { records }) } else { Err(errors) }
@@ -425,6 +438,20 @@ mod tests {
 
     fn rate(settings: &Settings, instance: &str) -> String {
         settings.fail_rate(instance, &Defaults::default()).to_string()
+    }
+
+    #[test]
+    fn the_number_of_settings_is_bounded() {
+        let mut settings = Settings::default();
+        for n in 0..MAX_SETTINGS {
+            settings.apply(&format!("instances.n-{n}.failRate"), Some(b"0.5")).unwrap();
+        }
+        assert!(settings.apply("instances.one-more.failRate", Some(b"0.5")).is_err());
+        assert!(settings.apply("instances.n-1.failRate", Some(b"0.7")).is_ok());
+        let one_more: Value =
+            serde_json::from_str(r#"{"instances": {"one-more": {"failRate": 0.5}}}"#).unwrap();
+        let refused = SettingsPatch::parse(&one_more, &settings).unwrap_err();
+        assert!(refused[0].message.contains("one setting too many"), "{refused:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keeps foreign web pages out, whatever a browser lets them try.
+//! Refuses requests that a foreign web page may have sent.
 //!
 //! - A request whose `Host` isn't one of the server's names is refused. Otherwise a page whose own name was made to point
 //!   here (DNS rebinding) would count as a page of this server.
@@ -35,7 +35,7 @@ impl fmt::Display for InvalidHostPattern {
         let Self(text) = self;
         write!(f, "`{text}` isn't a host name: ")?;
         match text.as_str() {
-            "*" => f.write_str("to allow every name would let any web page in; list the names, or `*.example.org` for all below one"),
+            "*" => f.write_str("allowing every name would let any web page in; list the names, or `*.example.org` for all below one"),
             _ if text.contains("://") || text.contains('/') => {
                 f.write_str("give the name alone, without scheme and path, such as `dojo.example.org`")
             }
@@ -49,26 +49,19 @@ impl std::error::Error for InvalidHostPattern {}
 impl FromStr for HostPattern {
     type Err = InvalidHostPattern;
 
-    /// A port is accepted and ignored.
+    /// A port is accepted and ignored. An empty text, such as the value of an unset variable, matches nothing.
     fn from_str(text: &str) -> Result<Self, InvalidHostPattern> {
-        let invalid = || InvalidHostPattern(text.to_owned());
-        let host = without_port(text.trim()).to_ascii_lowercase();
+        let host = host(text.trim());
         let (name, is_wildcard) = host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
         let is_label = |label: &str| {
             !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
-        let is_name = name.split('.').all(is_label);
-        if !(is_name || is_address && !is_wildcard) {
-            return Err(invalid());
+        let is_address = address(name).is_some();
+        let is_name = name.is_empty() || name.split('.').all(is_label);
+        if is_wildcard && (is_address || name.is_empty()) || !(is_name || is_address) {
+            return Err(InvalidHostPattern(text.to_owned()));
         }
-        let name = if is_address && name.contains(':') && !name.starts_with('[') {
-            format!("[{name}]")
-        } else {
-            name.to_owned()
-        };
-        Ok(Self { name, is_wildcard })
+        Ok(Self { name: name.to_owned(), is_wildcard })
     }
 }
 
@@ -99,19 +92,15 @@ pub struct AllowedHosts {
 impl AllowedHosts {
     /// Allows the address that the server is bound to, the names of the loopback, and what is configured.
     pub fn new(bound: IpAddr, configured: Vec<HostPattern>) -> Self {
-        let bound_name = match bound {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
         let loopback = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-        let own = loopback.into_iter().chain([bound_name]).collect();
+        let own = loopback.into_iter().chain([in_url(bound)]).collect();
         Self { own, configured, is_any_address: bound.is_unspecified() }
     }
 
     fn include(&self, authority: &str) -> bool {
         let host = host(authority);
-        let is_address = || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-        self.own.contains(&host) || self.is_configured(&host) || (self.is_any_address && is_address())
+        let is_address = || self.is_any_address && address(&host).is_some();
+        self.own.contains(&host) || self.is_configured(&host) || is_address()
     }
 
     fn is_configured(&self, host: &str) -> bool {
@@ -130,14 +119,37 @@ impl AllowedHosts {
             let authority = authority.to_ascii_lowercase();
             authority.strip_suffix(default_port).map(str::to_owned).unwrap_or(authority)
         };
-        without_default(of_page) == without_default(authority) || self.is_configured(&host(of_page))
+        // A proxy has changed `Host` if it names another host than the page's. A page at another port of the same host is
+        // another page.
+        let is_behind_proxy = || host(of_page) != host(authority) && self.is_configured(&host(of_page));
+        without_default(of_page) == without_default(authority) || is_behind_proxy()
     }
 }
 
-/// The host of `host:port` in lower case, without a trailing dot.
+/// Returns the host of `host:port`: a name in lower case without a trailing dot, or an address as [`in_url`] writes it.
 fn host(authority: &str) -> String {
     let host = without_port(authority).to_ascii_lowercase();
-    host.strip_suffix('.').map(str::to_owned).unwrap_or(host)
+    match address(&host) {
+        Some(address) => in_url(address),
+        None => host.strip_suffix('.').map(str::to_owned).unwrap_or(host),
+    }
+}
+
+/// Reads an IP address. One of version 6 may stand in brackets, as it does in a URL.
+fn address(host: &str) -> Option<IpAddr> {
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match in_brackets {
+        Some(address) => address.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok(),
+    }
+}
+
+/// Writes an address as a URL has it.
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 fn without_port(authority: &str) -> &str {
@@ -163,7 +175,7 @@ fn check(hosts: &AllowedHosts, method: &Method, uri: &Uri, headers: &HeaderMap) 
     let forbidden = |detail: String| Err(Problem::new(StatusCode::FORBIDDEN, detail));
     if !hosts.include(authority) {
         return forbidden(format!(
-            "this server doesn't go by the name {:?}; to allow it, name it in ALLOWED_HOSTS (--allowed-hosts)",
+            "{:?} isn't one of this server's names; to allow it, add it to ALLOWED_HOSTS (--allowed-hosts)",
             without_port(authority)
         ));
     }
@@ -288,16 +300,21 @@ mod tests {
             let headers = [("host", "127.0.0.1:3001"), ("origin", origin)];
             assert_eq!(status("127.0.0.1", Method::PUT, &headers), expected, "{origin}");
         }
+        let other_port = [("host", "dojo.example:3001"), ("origin", "http://dojo.example:8080")];
+        assert_eq!(status("127.0.0.1", Method::PUT, &other_port), 403, "another page of the same host");
     }
 
     #[test]
     fn what_cannot_match_is_not_a_host_pattern() {
-        for text in ["*", "https://x/", "x/", "", "a..b", "*.*.x", "x y", "*.10.0.0.1x/", "*.::1"] {
+        for text in ["*", "*.", "https://x/", "x/", "a..b", "*.*.x", "x y", "[::1", "[10.0.0.1]", "*.::1"] {
             let error = text.parse::<HostPattern>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` isn't a host name: ")), "{error}");
         }
         for text in ["Dojo.Example:8080", "10.0.0.1", "::1", "[::1]:80", "*.app.github.dev", "my_host"] {
             assert!(text.parse::<HostPattern>().is_ok(), "{text}");
         }
+        let loopback: HostPattern = "0:0:0:0:0:0:0:1".parse().unwrap();
+        assert!(loopback.matches(&host("[::1]:80")));
+        assert!(!"".parse::<HostPattern>().unwrap().matches("x"), "an unset variable");
     }
 }

@@ -1,5 +1,8 @@
 //! The connections of a listener: bounded in number, and when all places are taken, the one that has been idle the longest
 //! makes room. So clients that only wait can't keep others out.
+//!
+//! A connection is idle from its start or from the moment in which the whole response was handed to the HTTP library, until
+//! its next request. So a response that its client is slow to read may be cut when places are scarce.
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
@@ -19,7 +22,7 @@ pub(crate) struct Connections {
     idle: Arc<Mutex<Idle>>,
 }
 
-/// The idle connections, the longest idle first. Bounded by the number of places.
+/// The idle connections, the longest idle first. Each has a place, so their number is bounded.
 #[derive(Default)]
 struct Idle {
     by_age: BTreeMap<u64, CancellationToken>,
@@ -37,7 +40,7 @@ impl Connections {
 
     /// Waits for a place. While all are taken, closes the connection that has been idle the longest, or the first one that
     /// becomes idle.
-    pub(crate) async fn admit(&self) -> Connection {
+    pub(crate) async fn admit(&self) -> Arc<Connection> {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => {
@@ -60,29 +63,30 @@ impl Idle {
     }
 
     fn insert(&mut self, close: &CancellationToken) -> u64 {
+        self.next += 1;
         if std::mem::take(&mut self.is_room_wanted) {
             close.cancel();
+        } else {
+            self.by_age.insert(self.next, close.clone());
         }
-        self.next += 1;
-        self.by_age.insert(self.next, close.clone());
         self.next
     }
 }
 
-/// A connection's place. It is idle until a request comes, and again once the response was handed over.
+/// A connection's place.
 pub(crate) struct Connection {
     idle: Arc<Mutex<Idle>>,
     /// The connection's key while it is idle.
-    key: Arc<Mutex<Option<u64>>>,
+    key: Mutex<Option<u64>>,
     close: CancellationToken,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    fn new(idle: Arc<Mutex<Idle>>, place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(idle: Arc<Mutex<Idle>>, place: Option<OwnedSemaphorePermit>) -> Arc<Self> {
         let close = CancellationToken::new();
-        let key = Arc::new(Mutex::new(Some(idle.lock().insert(&close))));
-        Self { idle, key, close, _place: place }
+        let key = Mutex::new(Some(idle.lock().insert(&close)));
+        Arc::new(Self { idle, key, close, _place: place })
     }
 
     /// Resolves when the connection must make room.
@@ -90,33 +94,39 @@ impl Connection {
         self.close.clone().cancelled_owned()
     }
 
+    /// Whether no request is being answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.key.lock().is_some()
+    }
+
     /// A request has come. The connection is idle again once this is dropped.
-    pub(crate) fn request(&self) -> Request {
-        if let Some(key) = self.key.lock().take() {
-            self.idle.lock().by_age.remove(&key);
+    pub(crate) fn request(self: &Arc<Self>) -> Request {
+        let key = self.key.lock().take();
+        let mut idle = self.idle.lock();
+        if key.is_some_and(|key| idle.by_age.remove(&key).is_none()) {
+            // A moment ago this connection was to make room. It is needed now, so another one must.
+            idle.make_room();
         }
-        Request { idle: Arc::clone(&self.idle), key: Arc::clone(&self.key), close: self.close.clone() }
+        Request(Arc::clone(self))
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(key) = self.key.lock().take() {
-            self.idle.lock().by_age.remove(&key);
+        if let Some(key) = self.key.get_mut() {
+            self.idle.lock().by_age.remove(key);
         }
     }
 }
 
-/// A request that is being answered.
-pub(crate) struct Request {
-    idle: Arc<Mutex<Idle>>,
-    key: Arc<Mutex<Option<u64>>>,
-    close: CancellationToken,
-}
+/// A request that is being answered. It keeps its connection's place.
+pub(crate) struct Request(Arc<Connection>);
 
 impl Drop for Request {
     fn drop(&mut self) {
-        *self.key.lock() = Some(self.idle.lock().insert(&self.close));
+        let Self(connection) = self;
+        let key = connection.idle.lock().insert(&connection.close);
+        *connection.key.lock() = Some(key);
     }
 }
 
@@ -195,5 +205,27 @@ mod tests {
         drop(connection.request());
         drop(connection);
         assert!(connections.idle.lock().by_age.is_empty());
+        // A client that leaves takes the connection away before the response is complete.
+        let connection = connections.admit().await;
+        let request = connection.request();
+        drop(connection);
+        drop(request);
+        assert!(connections.idle.lock().by_age.is_empty());
+        assert_eq!(connections.places.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_comes_as_it_makes_room_is_spared() {
+        let connections = Connections::new(2);
+        let (first, second) = (connections.admit().await, connections.admit().await);
+        let mut next = pin!(connections.admit());
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(first.closed().now_or_never().is_some());
+        let request = first.request();
+        assert!(!first.is_idle() && second.closed().now_or_never().is_some());
+        drop(second);
+        assert!(next.now_or_never().is_some());
+        drop(request);
+        assert!(first.is_idle());
     }
 }

@@ -1,10 +1,10 @@
-//! Finds a member that stands twice in a JSON object. RFC 8259, section 4, leaves open what that means; most parsers keep
+//! Finds a member that appears twice in a JSON object. RFC 8259, section 4, leaves open what that means; most parsers keep
 //! the last one without a word, so a client would never learn that the other one was ignored.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::{collections::HashSet, fmt};
 
-/// Returns the path of the first member that stands twice, such as `order.price`, in a text that is valid JSON.
+/// Returns the path of the first member that appears twice, such as `order.price`, in a text that is valid JSON.
 pub(crate) fn duplicate_member(json: &[u8]) -> Option<String> {
     let mut found = None;
     // The only error is the one that ends the search.
@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_member_that_stands_twice_is_named_wherever_it_stands() {
+    fn a_member_that_appears_twice_is_named_wherever_it_is() {
         for (json, expected) in [
             (r#"{"a": 1, "b": 2}"#, None),
             (r#"{"a": 1, "b": {"a": 1.50}, "c": [{"a": null}, {"a": true}]}"#, None),

@@ -1,4 +1,4 @@
-//! A JSON body: of the right type, bounded in size and time, and without a member that stands twice.
+//! A JSON body: of the right type, bounded in size and time, and without a member that appears twice.
 
 use crate::{Problem, duplicate_members::duplicate_member};
 use axum::{
@@ -14,6 +14,8 @@ use tokio::time::timeout;
 /// An order has a few hundred bytes; this leaves room for every client's habits.
 const MAX_BYTES: usize = 64 * 1024;
 const WITHIN: Duration = Duration::from_secs(10);
+/// How much of a member's name a refusal repeats.
+const MAX_SHOWN_CHARS: usize = 100;
 
 /// The JSON of a request's body.
 #[derive(Debug)]
@@ -32,7 +34,8 @@ impl<S: Sync> FromRequest<S> for JsonBody {
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
         if let Some(member) = duplicate_member(&bytes) {
-            let error = (member.clone(), "stands twice: send it once".to_owned());
+            let member: String = member.chars().take(MAX_SHOWN_CHARS).collect();
+            let error = (member.clone(), "appears twice: send it once".to_owned());
             let detail = format!("the body has `{member}` twice: send it once");
             return Err(Problem::bad_request(detail).with_errors([error]));
         }
@@ -49,7 +52,7 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => match error.into_inner() {
             error if error.is::<LengthLimitError>() => Err(too_large()),
-            error => Err(Problem::bad_request(format!("the body did not arrive whole: {error}"))),
+            error => Err(Problem::bad_request(format!("the body is incomplete: {error}"))),
         },
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
     }

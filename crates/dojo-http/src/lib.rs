@@ -17,7 +17,7 @@ mod json_body;
 pub use json_body::JsonBody;
 mod duplicate_members;
 mod query;
-pub use query::{Query, number};
+pub use query::{NoQuery, Query, number};
 
 mod allowed_hosts;
 pub use allowed_hosts::{AllowedHosts, HostPattern, InvalidHostPattern};

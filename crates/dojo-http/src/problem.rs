@@ -66,7 +66,7 @@ impl Problem {
     /// 500: a defect of the service. `what` goes to the log.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         tracing::error!("a request failed: {what}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here; the service's log says what")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed; see its log")
     }
 
     /// Adds a header to the response.

@@ -1,14 +1,12 @@
 //! Query parameters: unknown, repeated and wrong ones are refused by name.
 
 use crate::Problem;
-use axum::{
-    extract::FromRequestParts,
-    http::{StatusCode, request::Parts},
-};
-use serde::de::DeserializeOwned;
+use axum::{extract::FromRequestParts, http::request::Parts};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 const MAX_SHOWN_CHARS: usize = 40;
+const MAX_DETAIL_CHARS: usize = 200;
 
 /// The query of a request as a `T`, whose fields are optional texts. With `#[serde(deny_unknown_fields)]` a parameter that
 /// `T` doesn't have is refused (400).
@@ -23,9 +21,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(rejection) => {
                 let why = std::error::Error::source(&rejection).map_or_else(String::new, ToString::to_string);
-                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the query is wrong: {why}")))
+                let shown: String = why.chars().take(MAX_DETAIL_CHARS).collect();
+                Err(Problem::bad_request(format!("the query is wrong: {shown}")))
             }
         }
+    }
+}
+
+/// A request without query parameters, for resources that have none.
+#[derive(Debug)]
+pub struct NoQuery;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Query::<Nothing>::from_request_parts(parts, state).await.map(|_| Self)
     }
 }
 
@@ -53,7 +68,6 @@ where
 mod tests {
     use super::*;
     use axum::http::Request;
-    use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -7,12 +7,14 @@ use crate::{
 };
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::from_fn_with_state,
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use std::{any::Any, sync::Arc};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tracing::Instrument as _;
 
 /// Everything comes from this server, nothing runs inline, and no other page may frame this one.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -31,7 +33,8 @@ pub fn finish(routes: Router, hosts: Option<AllowedHosts>) -> Router {
     let mut router = routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(CatchPanicLayer::custom(panicked));
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(in_span));
     if let Some(hosts) = hosts {
         router = router.layer(from_fn_with_state(Arc::new(hosts), guard));
     }
@@ -51,6 +54,12 @@ async fn no_such_method(method: Method) -> Response {
     }
     let detail = format!("{method} isn't possible here; the header Allow lists the methods that are");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response()
+}
+
+/// Names the request in what the log says of it.
+async fn in_span(request: Request, next: Next) -> Response {
+    let span = tracing::error_span!("request", method = %request.method(), path = request.uri().path());
+    next.run(request).instrument(span).await
 }
 
 /// A defect in one handler is the answer to one request, not the end of a connection.

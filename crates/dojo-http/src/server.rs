@@ -8,7 +8,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{convert::Infallible, future::poll_fn, io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -62,17 +69,18 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, sh
     }
 }
 
-async fn connection(stream: TcpStream, place: Connection, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, place: Arc<Connection>, router: Router, shutdown: CancellationToken) {
     // A small answer must not wait for the next one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_WITHIN));
-    let closed = place.closed();
+    let mut closed = pin!(place.closed());
     let router = TowerToHyperService::new(router);
+    let of_requests = Arc::clone(&place);
     let service = hyper::service::service_fn(move |request| {
-        let under_way = place.request();
+        let under_way = of_requests.request();
         let answer = hyper::service::Service::call(&router, request);
         Box::pin(async move {
             let Ok(response) = answer.await;
@@ -83,25 +91,33 @@ async fn connection(stream: TcpStream, place: Connection, router: Router, shutdo
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    let mut ended = tokio::select! {
+    let ended = tokio::select! {
         ended = poll_fn(|cx| served.poll_without_shutdown(cx)) => Some(ended),
         () = shutdown.cancelled() => None,
-        () = closed => {
+        () = &mut closed => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             Pin::new(&mut served).graceful_shutdown();
-            // What it had to say by then is all that its client gets.
-            let _ = timeout(MAKE_ROOM_WITHIN, poll_fn(|cx| served.poll_without_shutdown(cx))).await;
-            return;
+            let rest = poll_fn(|cx| served.poll_without_shutdown(cx));
+            if place.is_idle() && !shutdown.is_cancelled() {
+                // Half a request, or a client that doesn't read: a new client goes before it.
+                let _ = timeout(MAKE_ROOM_WITHIN, rest).await;
+                return;
+            }
+            rest.await
         }
     };
-    if ended.is_none() {
-        Pin::new(&mut served).graceful_shutdown();
-        ended = Some(poll_fn(|cx| served.poll_without_shutdown(cx)).await);
-    }
-    if let Some(Err(error)) = ended {
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
         return;
     }
-    linger(served.into_parts().io.into_inner()).await;
+    let stream = served.into_parts().io.into_inner();
+    tokio::select! {
+        () = linger(stream) => {}
+        () = &mut closed => {}
+    }
 }
 
 /// Closes a connection so that its client can read the last response.

@@ -135,7 +135,7 @@ async fn a_response_that_needs_no_body_arrives_though_a_large_one_was_sent() {
 }
 
 #[tokio::test]
-async fn a_member_that_stands_twice_is_refused_by_name() {
+async fn a_member_that_appears_twice_is_refused_by_name() {
     let server = Server::start(8).await;
     let request = post_json(r#"{"a": {"price": 1, "price": 2}}"#, "connection: close\r\n");
     let response = server.ask(request).await;

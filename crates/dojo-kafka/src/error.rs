@@ -21,10 +21,10 @@ pub enum Error {
     #[error("can't read topic {topic}: {source}")]
     Read { topic: String, source: Box<KafkaError> },
 
-    #[error("the consumer of group {group} failed for good: {source}")]
+    #[error("the consumer of group {group} can't continue: {source}")]
     Consumer { group: String, source: Box<KafkaError> },
 
-    #[error("group {group} can't {attempt}: {source}")]
+    #[error("a member of group {group} can't {attempt}: {source}")]
     Group { group: String, attempt: &'static str, source: Box<KafkaError> },
 
     #[error("can't create topic {topic}: {message}")]
@@ -39,7 +39,7 @@ pub enum Error {
     #[error("the handler of group {group} failed: {message}")]
     Handler { group: String, message: String },
 
-    #[error("a thread of group {0} ended without saying why")]
+    #[error("the consumer thread of group {0} panicked; see the log")]
     Died(String),
 }
 

@@ -159,7 +159,7 @@ impl Shared {
         tracing::warn!(%code, reason, "the Kafka producer had a fatal error; starting a new one");
         match new_inner(&self.config, &self.connectivity) {
             Ok(fresh) => *self.inner.write() = Arc::new(fresh),
-            Err(error) => tracing::error!(%error, "no new Kafka producer"),
+            Err(error) => tracing::error!(%error, "can't start a new Kafka producer; trying again"),
         }
     }
 }

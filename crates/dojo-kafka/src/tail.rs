@@ -284,7 +284,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
             if self.assigned.elapsed() > ASSIGN_EVERY {
                 match self.try_go_on(anew) {
                     Ok(gaps) => return self.tell(gaps),
-                    Err(error) => tracing::debug!(topic = self.topic, %error, "waiting to go on"),
+                    Err(error) => tracing::debug!(topic = self.topic, %error, "can't resume yet"),
                 }
             }
             std::thread::sleep(ASK_AGAIN);

@@ -1,8 +1,8 @@
-//! What every handler is given: the read models, and the writers.
+//! The state that all handlers share: the read models, and the writers.
 
 use crate::{
     config::Config,
-    event_stream::catch_up::Log,
+    event_stream::catch_up::LogReader,
     log::stable_offsets::StableOffsets,
     page::template::Template,
     read_models::ReadModels,
@@ -26,12 +26,12 @@ pub(crate) struct App {
     pub(crate) producer: Producer,
     pub(crate) models: Arc<ReadModels>,
     pub(crate) offsets: Arc<StableOffsets>,
-    pub(crate) log: Log,
+    pub(crate) log: LogReader,
     pub(crate) orders: OrderWriter,
     pub(crate) settings: SettingsWriter,
     pub(crate) rules: RuleFiles,
     pub(crate) template: Template,
-    /// Of the reader of `audit` and `orders-dlq`.
+    /// Progress of the consumer of `audit` and `orders-dlq`.
     pub(crate) relay: Progress,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) log_readers: Semaphore,

@@ -8,7 +8,7 @@ use crate::{
     api,
     app::{App, LOG_READERS, STREAMS},
     config::Config,
-    event_stream::catch_up::Log,
+    event_stream::catch_up::LogReader,
     log::stable_offsets::{self, StableOffsets},
     page::template::Template,
     read_models::{ReadModels, followers},
@@ -146,7 +146,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
     Ok(App {
-        log: Log::new(kafka, producer.clone(), id, serving.clone()),
+        log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,
         settings: SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()),
         relay: Progress::default(),
@@ -170,7 +170,10 @@ fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop
     // The relay sends nothing; its loop takes a producer like every other one.
     let (producer, progress) = (app.producer.clone(), app.relay.clone());
     let relay = consume(&config.kafka, work, producer, relay, progress, reading.clone())?;
-    tokio::spawn(stable_offsets::watch(Arc::clone(&app.offsets), Arc::clone(&models.hub), reading.clone()));
+    tokio::spawn(stable_offsets::watch(Arc::clone(&app.offsets), reading.clone()));
+    let producer = app.producer.clone();
+    let cluster = move || producer.cluster_id().map(|id| id.to_string());
+    tokio::spawn(followers::follow_cluster(Arc::clone(models), cluster, reading.clone()));
     Ok((relay, tails))
 }
 

@@ -57,11 +57,11 @@ pub(crate) async fn keep_alive(
         }
         match status.code() {
             Some(code) if CANNOT_RUN.contains(&code) => {
-                let message = format!("{instance} cannot run with this configuration; see its message above");
+                let message = format!("{instance} refused its configuration; its message is above");
                 return Err(Misconfigured(message).into());
             }
             Some(OUTPUT_CLOSED) => {
-                tracing::info!("nobody reads the audit lines any more; ending the dojo");
+                tracing::info!("the reader of the audit lines closed standard output; ending the dojo");
                 return Err(OutputClosed.into());
             }
             _ => {}

@@ -238,7 +238,11 @@ fn parse_address(address: &str) -> Result<String, String> {
     let Some((host, _)) = parts else {
         return Err("this isn't HOST:PORT: give an address such as 0.0.0.0:9100".to_owned());
     };
-    parse_host(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))?;
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(in_brackets) => parse_host(in_brackets)?,
+        None if host.contains(':') => return Err("put an IPv6 address in brackets: [::1]:9100".to_owned()),
+        None => parse_host(host)?,
+    };
     Ok(address.to_owned())
 }
 
@@ -271,7 +275,8 @@ mod tests {
         for address in ["0.0.0.0:9100", "[::]:1", "localhost:0"] {
             assert_eq!(parse_address(address).as_deref(), Ok(address));
         }
-        for address in ["9100", "localhost", "localhost:", "localhost:65536", "999.1.1.1:1", ":1"] {
+        for address in ["9100", "localhost", "localhost:", "localhost:65536", "999.1.1.1:1", ":1", "::1:9092"]
+        {
             assert!(parse_address(address).is_err(), "{address}");
         }
     }

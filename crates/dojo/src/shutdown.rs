@@ -69,7 +69,7 @@ where
     tokio::select! {
         result = service => Ok(result?),
         () = late => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "the service did not stop in time; ending without it");
+            tracing::warn!(seconds = DRAIN.as_secs(), "the service didn't stop in time; ending the process anyway");
             Ok(())
         }
     }

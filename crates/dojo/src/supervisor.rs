@@ -45,7 +45,10 @@ pub(crate) async fn up(
                 prefix: up.kafka_prefix.clone(),
                 properties: up.kafka_config.clone(),
             };
-            dojo_kafka::create_topics(&kafka, TOPICS, up.replication.replication_factor).await?;
+            let created = dojo_kafka::create_topics(&kafka, TOPICS, up.replication.replication_factor);
+            // Kafka may be away, and that is found out slowly.
+            let Some(created) = shutdown.run_until_cancelled(created).await else { return Ok(()) };
+            created?;
             (brokers.clone(), None)
         }
     };

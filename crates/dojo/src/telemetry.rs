@@ -17,7 +17,7 @@ pub(crate) fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
     let filter: Targets = telemetry.filter.parse().map_err(|e| {
         let filter = &telemetry.filter;
         let example = "write one such as info or dojo_fraud=debug,info";
-        Misconfigured(format!("`{filter}` (--log or RUST_LOG) is not a log filter ({e}); {example}"))
+        Misconfigured(format!("`{filter}` (--log or RUST_LOG) isn't a log filter ({e}); {example}"))
     })?;
     // If standard error is closed, a log line is lost. Its error can't be reported there: trying to would panic.
     let layer = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);

@@ -80,7 +80,7 @@ impl Node {
     /// Starts a node and waits until it answers.
     ///
     /// # Errors
-    /// [`Error::Ended`] and [`Error::Silent`] with the end of the node's log; [`Error::Port`], [`Error::File`].
+    /// [`Error::Ended`] and [`Error::NoAnswer`] with the end of the node's log; [`Error::Port`], [`Error::File`].
     pub fn start(jars: &Jars, options: Options) -> Result<Self, Error> {
         let parent = options.parent_folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
@@ -178,7 +178,7 @@ impl Node {
             }
             if begun.elapsed() > START_WITHIN {
                 let address = format!("localhost:{}", self.port);
-                return Err(Error::Silent { address, waited: START_WITHIN, log: self.log() });
+                return Err(Error::NoAnswer { address, waited: START_WITHIN, log: self.log() });
             }
             std::thread::sleep(LOOK_AGAIN);
         }
@@ -282,11 +282,16 @@ impl Drop for Node {
 
 /// Returns the wanted port, or a free one, and a free one for the controller.
 fn ports(wanted: Option<u16>) -> Result<(u16, u16), Error> {
-    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Error::Port);
+    let listen = |port: Option<u16>| {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
+            .map_err(|source| Error::Port { port, source })
+    };
     // Both are held until both are known, so that they differ.
-    let (client, controller) = (listen(wanted.unwrap_or(0))?, listen(0)?);
-    let port =
-        |listener: &TcpListener| listener.local_addr().map(|address| address.port()).map_err(Error::Port);
+    let (client, controller) = (listen(wanted)?, listen(None)?);
+    let port = |listener: &TcpListener| {
+        let address = listener.local_addr();
+        address.map(|address| address.port()).map_err(|source| Error::Port { port: None, source })
+    };
     Ok((port(&client)?, port(&controller)?))
 }
 

@@ -105,7 +105,7 @@ fn a_port_that_is_taken_is_no_port_for_a_node() {
     let Some(jars) = jars() else { return };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = Some(taken.local_addr().unwrap().port());
-    assert!(matches!(Node::start(&jars, Options { port, ..Options::default() }), Err(Error::Port(_))));
+    assert!(matches!(Node::start(&jars, Options { port, ..Options::default() }), Err(Error::Port { .. })));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use super::{
     compression::{Codec, Compression},
-    header::{self, BEFORE_LENGTH, HEADER, Header, LEADER_EPOCH, NO_TIMESTAMP},
+    header::{self, HEADER_LEN, Header, LEADER_EPOCH, NO_TIMESTAMP, UNCOUNTED_LEN},
     records::{self, Record},
     stored::Stored,
 };
@@ -126,7 +126,7 @@ impl Checked {
                 ),
             );
         }
-        if header.length < HEADER {
+        if header.length < HEADER_LEN {
             return refuse(
                 ResponseError::CorruptMessage,
                 "the record batch says it is shorter than its header",
@@ -142,7 +142,7 @@ impl Checked {
             return refuse(ResponseError::InvalidRecord, "the record batch is not as long as it says");
         }
         check_size(bytes.len(), rules)?;
-        if !header.fits(&bytes) {
+        if !header.checksum_matches(&bytes) {
             return refuse(
                 ResponseError::CorruptMessage,
                 "the record batch does not have the checksum it says",
@@ -231,9 +231,9 @@ pub(super) fn add_to_sequence(sequence: i32, count: i32) -> i32 {
 /// Copies the batch, with this leader's epoch.
 fn copy(batch: &Bytes) -> BytesMut {
     let mut copy = BytesMut::with_capacity(batch.len());
-    copy.put_slice(batch.get(..BEFORE_LENGTH).unwrap_or_default());
+    copy.put_slice(batch.get(..UNCOUNTED_LEN).unwrap_or_default());
     copy.put_i32(LEADER_EPOCH);
-    copy.put_slice(batch.get(BEFORE_LENGTH + 4..).unwrap_or_default());
+    copy.put_slice(batch.get(UNCOUNTED_LEN + 4..).unwrap_or_default());
     copy
 }
 

@@ -1,7 +1,7 @@
 use super::{
     super::{
         compression::tests::ALL,
-        header::{CHECKED, CONTROL_BIT},
+        header::{CHECKSUM_START, CONTROL_BIT},
         sample::Sample,
     },
     *,
@@ -73,7 +73,7 @@ fn with_log_append_time_every_record_has_the_brokers_time_and_the_checksum_still
     let header = Header::parse(&stored.data).unwrap();
     assert!(header.is_log_append_time());
     assert_eq!(header.max_timestamp, NOW);
-    assert_eq!(header.crc, crc32c::crc32c(&stored.data[CHECKED..]));
+    assert_eq!(header.crc, crc32c::crc32c(&stored.data[CHECKSUM_START..]));
     assert_eq!(stored.first_at(NOW, 0), Some((40, NOW)));
     assert_eq!(stored.max_timestamp_offset, 40);
 }
@@ -84,7 +84,7 @@ fn a_wrong_maximum_in_the_header_is_put_right() {
     let stored = check(&liar).unwrap().stored_at(0);
     let header = stored.header().unwrap();
     assert_eq!(header.max_timestamp, NOW + 1);
-    assert!(header.fits(&stored.data));
+    assert!(header.checksum_matches(&stored.data));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_topics_own_compression_replaces_the_producers_and_keeps_every_record() {
             let bytes = Sample { codec: sent, ..plain.clone() }.bytes();
             let stored = Checked::check(bytes.clone(), &rules, NOW).unwrap().stored_at(100);
             let header = stored.header().unwrap();
-            assert!(header.fits(&stored.data) && header.length == stored.data.len());
+            assert!(header.checksum_matches(&stored.data) && header.length == stored.data.len());
             assert_eq!(header.codec(), Some(codec));
             let sender = (header.producer_id, header.producer_epoch, header.base_sequence);
             assert_eq!((sender, header.last_offset_delta, header.record_count), ((7, 3, 11), 499, 500));
@@ -147,7 +147,7 @@ fn what_apache_kafka_refuses_is_refused_with_its_code() {
 #[test]
 fn a_bit_that_fell_over_on_the_way_is_noticed() {
     let bytes = Sample::at(&[NOW]).bytes();
-    for at in CHECKED..bytes.len() {
+    for at in CHECKSUM_START..bytes.len() {
         let mut garbled = BytesMut::from(&bytes[..]);
         garbled[at] ^= 0x10;
         assert_eq!(error(garbled.freeze(), &RULES), ResponseError::CorruptMessage);
@@ -217,8 +217,8 @@ proptest! {
         }
         let whole = bytes.len();
         bytes.truncate(if cut.index(4) == 0 { cut.index(whole) } else { whole });
-        if bytes.len() > CHECKED {
-            let crc = crc32c::crc32c(&bytes[CHECKED..]).to_be_bytes();
+        if bytes.len() > CHECKSUM_START {
+            let crc = crc32c::crc32c(&bytes[CHECKSUM_START..]).to_be_bytes();
             bytes[17..21].copy_from_slice(&crc);
         }
         let rules = Rules { max_ahead_ms: i64::MAX, ..RULES };

@@ -29,7 +29,7 @@ fn shown(read: &Read, from: i64) -> Vec<i64> {
     let mut shown = Vec::new();
     for data in &read.batches {
         let header = Header::parse(data).unwrap();
-        assert!(header.fits(data));
+        assert!(header.checksum_matches(data));
         let last = header.base_offset + i64::from(header.last_offset_delta);
         while let Some((first, producer_id)) = waiting.first().copied().filter(|(first, _)| *first <= last) {
             waiting.remove(&(first, producer_id));

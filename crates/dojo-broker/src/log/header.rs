@@ -1,4 +1,4 @@
-//! The fields in front of a batch's records.
+//! The header of a record batch: the fields before its records.
 //!
 //! The format is v2, of 2017: <https://kafka.apache.org/documentation/#recordbatch> (KIP-98). The checksum
 //! covers what comes after it. The offset and the leader's epoch come before, so that a broker can write
@@ -8,11 +8,11 @@ use super::compression::Codec;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// How many bytes come before the records.
-pub(super) const HEADER: usize = 61;
+pub(super) const HEADER_LEN: usize = 61;
 /// How many bytes a batch's length field doesn't count: the base offset and the length field itself.
-pub(super) const BEFORE_LENGTH: usize = 12;
+pub(super) const UNCOUNTED_LEN: usize = 12;
 /// Where the part begins that the checksum covers: at the attributes.
-pub(super) const CHECKED: usize = 21;
+pub(super) const CHECKSUM_START: usize = 21;
 
 const CODEC_BITS: i16 = 0b0000_0111;
 const LOG_APPEND_TIME_BIT: i16 = 0b0000_1000;
@@ -45,7 +45,7 @@ impl Header {
     /// Reads the header at the start of `bytes`; `None` if they are too short.
     pub(super) fn parse(mut bytes: &[u8]) -> Option<Self> {
         let base_offset = bytes.try_get_i64().ok()?;
-        let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?.checked_add(BEFORE_LENGTH)?;
+        let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?.checked_add(UNCOUNTED_LEN)?;
         let _leader_epoch = bytes.try_get_i32().ok()?;
         Some(Self {
             base_offset,
@@ -63,12 +63,13 @@ impl Header {
         })
     }
 
-    /// Puts the header before `records`, with their length and checksum.
+    /// Returns the batch: this header, with the length and checksum of `records`, and the records. `self.length` and
+    /// `self.crc` are ignored.
     pub(super) fn seal(&self, records: &[u8]) -> BytesMut {
-        let mut batch = BytesMut::with_capacity(HEADER + records.len());
+        let mut batch = BytesMut::with_capacity(HEADER_LEN + records.len());
         batch.put_i64(self.base_offset);
         // A batch that is too long for its length field is longer than any request.
-        batch.put_i32(i32::try_from(HEADER - BEFORE_LENGTH + records.len()).unwrap_or(i32::MAX));
+        batch.put_i32(i32::try_from(HEADER_LEN - UNCOUNTED_LEN + records.len()).unwrap_or(i32::MAX));
         batch.put_i32(LEADER_EPOCH);
         batch.put_i8(self.magic);
         batch.put_u32(0);
@@ -81,16 +82,16 @@ impl Header {
         batch.put_i32(self.base_sequence);
         batch.put_i32(self.record_count);
         batch.put_slice(records);
-        let crc = batch.get(CHECKED..).map(crc32c::crc32c).unwrap_or_default();
-        if let Some(field) = batch.get_mut(CHECKED - 4..CHECKED) {
+        let crc = batch.get(CHECKSUM_START..).map(crc32c::crc32c).unwrap_or_default();
+        if let Some(field) = batch.get_mut(CHECKSUM_START - 4..CHECKSUM_START) {
             field.copy_from_slice(&crc.to_be_bytes());
         }
         batch
     }
 
     /// Returns whether the checksum is right for `batch`, from which this header was read.
-    pub(super) fn fits(&self, batch: &[u8]) -> bool {
-        batch.get(CHECKED..).map(crc32c::crc32c) == Some(self.crc)
+    pub(super) fn checksum_matches(&self, batch: &[u8]) -> bool {
+        batch.get(CHECKSUM_START..).map(crc32c::crc32c) == Some(self.crc)
     }
 
     pub(super) fn codec(&self) -> Option<Codec> {
@@ -132,5 +133,5 @@ impl Header {
 
 /// Returns the bytes behind the header.
 pub(super) fn records(batch: &Bytes) -> &[u8] {
-    batch.get(HEADER..).unwrap_or_default()
+    batch.get(HEADER_LEN..).unwrap_or_default()
 }

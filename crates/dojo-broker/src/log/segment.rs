@@ -1,8 +1,7 @@
 //! A segment: a part of a log that is sealed, aged out and compacted as a whole.
 //!
-//! On a disk, a segment is a file. In memory it only needs to know where it begins and how new its newest
-//! record is. A segment is dropped by age once its newest record is old enough, which needs no look at the
-//! records.
+//! On a disk, a segment is a file. Here it is a queue of batches, with the size and the times that rolling and
+//! retention ask for, so that they needn't read records.
 
 use super::{policy::Policy, stored::Stored};
 use std::collections::VecDeque;
@@ -20,9 +19,9 @@ pub(super) struct Segment {
     base_offset: i64,
     batches: VecDeque<Stored>,
     bytes: usize,
-    /// The largest timestamp of the first batch, from which the age of a growing segment is counted.
+    /// The largest timestamp of the batch that opened the segment; the age of a growing segment counts from it.
     first_timestamp: i64,
-    /// The time of the newest batch; see [`Stored::time`].
+    /// The largest [`Stored::time`] of the batches that it has had.
     newest: i64,
 }
 
@@ -45,7 +44,7 @@ impl Segment {
         self.bytes
     }
 
-    /// Returns how many records its batches have. It reads every batch's header.
+    /// Returns how many records its batches have, without transaction markers. Reads every batch's header.
     pub(super) fn records(&self) -> u64 {
         let headers = self.batches.iter().filter_map(Stored::header).filter(|header| !header.is_control());
         headers.map(|header| u64::from(header.record_count.unsigned_abs())).sum()
@@ -61,7 +60,7 @@ impl Segment {
         self.newest
     }
 
-    /// Returns the largest timestamp of its first batch.
+    /// Returns the largest timestamp of the batch that opened the segment.
     pub(super) fn first_timestamp(&self) -> i64 {
         self.first_timestamp
     }
@@ -82,15 +81,15 @@ impl Segment {
         self.batches.range(first..)
     }
 
-    /// Returns whether `batch` has to go into a new segment, by the rules by which Kafka "rolls" a log.
+    /// Returns whether `batch` must start a new segment. These are Kafka's rules for rolling a log.
     pub(super) fn is_full_for(&self, batch: &Stored, policy: &Policy) -> bool {
         !self.is_empty()
             && (!self.has_room_for(batch, policy)
                 || batch.max_timestamp.saturating_sub(self.first_timestamp) > policy.max_segment_ms())
     }
 
-    /// Returns whether compaction can move `batch`, from a segment behind this one, into it. A sealed segment
-    /// can span any time.
+    /// Returns whether the segment's size and offset span allow `batch`. Compaction asks only this, because a
+    /// sealed segment can span any time.
     pub(super) fn has_room_for(&self, batch: &Stored, policy: &Policy) -> bool {
         self.bytes.saturating_add(batch.data.len()) <= policy.segment_bytes
             && batch.last_offset.saturating_sub(self.base_offset) <= MAX_OFFSETS

@@ -36,7 +36,7 @@ impl Shared {
         if is_permanent(error) {
             let Position { partition, offset, .. } = cause;
             let topic = record.topic;
-            tracing::error!(topic, partition, offset, %error, "gave up what followed from this record: Kafka refuses it");
+            tracing::error!(topic, partition, offset, %error, "dropped a record produced for this one, because Kafka refuses it");
             self.ledger.lock().acknowledged(cause);
             self.acknowledged.notify_one();
         } else {
@@ -151,7 +151,7 @@ impl AtLeastOnce {
             tracing::warn!(
                 group = self.consume.group,
                 left,
-                "giving up partitions before every record was acknowledged; their next owner repeats them"
+                "partitions are revoked before every record was acknowledged; their next owner repeats those records"
             );
         }
         if !self.producer.is_away() {

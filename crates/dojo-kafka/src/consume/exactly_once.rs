@@ -1,4 +1,5 @@
-//! Exactly once: the records that followed and the offsets of their causes are one Kafka transaction.
+//! Exactly once: the records that a handler sends, and the offsets of the records that caused them, are one Kafka
+//! transaction.
 //!
 //! Readers that read committed records see both or neither. A crash leaves an open transaction, which the coordinator
 //! aborts when the next producer of the same transactional id begins, or after `transaction.timeout.ms`; the records are
@@ -39,8 +40,8 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The longest time that a transaction lasts; until its end its records are invisible.
-const TRANSACTION_LASTS: Duration = Duration::from_millis(100);
+/// How long a transaction stays open; its records are invisible until it commits.
+const COMMIT_AFTER: Duration = Duration::from_millis(100);
 /// A transaction ends when it holds this many bytes of keys and values.
 const TRANSACTION_BYTES: usize = 4 << 20;
 /// How long one call of librdkafka may block, so that the loop notices a shutdown in between. A repeated call continues
@@ -48,7 +49,8 @@ const TRANSACTION_BYTES: usize = 4 << 20;
 const CALL: Duration = Duration::from_millis(500);
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
-/// How many causes of refused records are remembered; each of them was logged.
+/// How many causes of refused records are remembered; each of them was logged. Beyond it, those with the smallest position
+/// are forgotten.
 const REFUSED: usize = 1_000;
 
 type Inner = ThreadedProducer<Context>;
@@ -85,7 +87,7 @@ impl ProducerContext for Context {
 /// Gives up the records that follow from `cause`: every transaction with them would be aborted.
 fn refuse(refused: &Refused, cause: Position, error: &KafkaError) {
     let Position { topic, partition, offset, .. } = cause;
-    tracing::error!(partition, offset, %error, "gave up what followed from this record: Kafka refuses it");
+    tracing::error!(partition, offset, %error, "dropped a record produced for this one, because Kafka refuses it");
     let mut refused = refused.lock();
     if refused.len() >= REFUSED {
         refused.pop_first();
@@ -132,7 +134,7 @@ impl ExactlyOnce {
             refused,
             shutdown: shutdown.clone(),
         };
-        delivery.call("begin under its transactional id", |producer, within| {
+        delivery.call("start its transactional producer", |producer, within| {
             producer.init_transactions(within)
         })?;
         Ok(delivery)
@@ -225,8 +227,7 @@ impl ExactlyOnce {
     /// Returns whether to commit as soon as no record waits. Offsets alone, as after markers and after records that nothing
     /// follows from, wait a while for the next transaction: a separate transaction would delay it.
     fn is_worth_committing(&self) -> bool {
-        self.open.is_some()
-            || self.last_commit.elapsed() >= TRANSACTION_LASTS && self.ledger().is_committable()
+        self.open.is_some() || self.last_commit.elapsed() >= COMMIT_AFTER && self.ledger().is_committable()
     }
 
     fn abort(&mut self) -> Result<(), Interrupt> {
@@ -257,8 +258,7 @@ impl Delivery for ExactlyOnce {
     }
 
     fn turn(&mut self, consumer: &Consumer) -> Result<Option<Duration>, Interrupt> {
-        let is_due =
-            |open: &Open| open.begun.elapsed() >= TRANSACTION_LASTS || open.bytes >= TRANSACTION_BYTES;
+        let is_due = |open: &Open| open.begun.elapsed() >= COMMIT_AFTER || open.bytes >= TRANSACTION_BYTES;
         if self.open.as_ref().is_some_and(is_due) {
             self.commit(consumer)?;
         }
@@ -272,7 +272,7 @@ impl Delivery for ExactlyOnce {
 
     fn revoke(&mut self, _: &Consumer) {
         if let Err(interrupt) = self.abort() {
-            // The next transaction of this id aborts it, or the coordinator does at its timeout.
+            // The next producer with this transactional id aborts it, or the coordinator does at its timeout.
             tracing::debug!(group = self.consume.group, ?interrupt, "a transaction was not aborted");
         }
     }
@@ -292,9 +292,7 @@ impl Delivery for ExactlyOnce {
         // ends what it left open.
         self.open = None;
         self.producer = producer(&self.kafka, &self.consume, &self.refused)?;
-        self.call("begin again under its transactional id", |producer, within| {
-            producer.init_transactions(within)
-        })
+        self.call("restart its transactional producer", |producer, within| producer.init_transactions(within))
     }
 }
 

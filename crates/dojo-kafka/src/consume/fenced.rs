@@ -51,8 +51,8 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
             if rival != Some(process) {
                 rival = Some(process);
                 let why = format!(
-                    "another process is {}: pid {}, started at {}; this one waits until that one ends; \
-                 give one of them another INSTANCE_ID",
+                    "another process is {}: pid {}, started at {}; this process waits until it ends; \
+                     give one of them another INSTANCE_ID",
                     status.instance_id,
                     status.pid,
                     time::format(status.started_at),
@@ -65,6 +65,8 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     while !shutdown.is_cancelled() && last_report.lock().is_some_and(|last| last.elapsed() < silence) {
         std::thread::sleep(LOOK_EVERY);
     }
-    tracing::info!("no other process reports as {id} now; joining again");
+    if !shutdown.is_cancelled() {
+        tracing::info!("no other process reports as {id} now; joining again");
+    }
     Ok(())
 }

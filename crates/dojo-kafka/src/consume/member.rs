@@ -315,7 +315,7 @@ impl<H: Handler> Member<H> {
             if self.job.shutdown.is_cancelled() {
                 return Err(Interrupt::Repeat(why));
             }
-            self.warn_once("reads again from its committed offsets", &why);
+            self.warn_once("is rereading from its committed offsets", &why);
             std::thread::sleep(AGAIN_AFTER);
             match self.delivery.recover() {
                 Ok(()) => break,

@@ -101,6 +101,10 @@ fn work<H: Handler>(job: &Job, mut consumer: Consumer, mut handler: H) -> Result
             Ended::Fenced(idle) => handler = idle,
         }
         fenced::wait_for_rival_to_end(job)?;
+        if job.shutdown.is_cancelled() {
+            // The name may still be the other process's, so nothing is reported under it.
+            return Ok(());
+        }
         job.progress.joins();
         consumer = job.subscribe()?;
     }

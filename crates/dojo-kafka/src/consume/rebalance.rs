@@ -77,7 +77,12 @@ impl<H: Handler> Member<H> {
             return self.take_up(share);
         }
         let group = &self.job.consume.group;
-        tracing::warn!(group, partitions, of, "every partition is needed; waiting for the others");
+        tracing::warn!(
+            group,
+            partitions,
+            of,
+            "this service needs every partition; waiting for the missing ones"
+        );
         // Reads nothing, but accepts the group's assignment, so that the next rebalance finds this member ready.
         self.consumer
             .assign(&TopicPartitionList::new())
@@ -119,7 +124,7 @@ impl<H: Handler> Member<H> {
         if !error.may_pass() {
             return Err(error.into());
         }
-        self.warn_once("can't take up its partitions yet", &error);
+        self.warn_once("can't start reading its partitions yet", &error);
         self.assign_next(share);
         Ok(())
     }

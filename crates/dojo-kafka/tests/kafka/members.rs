@@ -6,7 +6,7 @@ use dojo_kafka::{
     AssignedPartition, Consume, ConsumerLoop, Error, Handler, Instance, KafkaConfig, LogLookup, Observed,
     Outbox, Position, Progress, Record, Reporter, StartAt, consume,
 };
-use dojo_testbed::{Kafka, PATIENCE, until};
+use dojo_testbed::{Kafka, PATIENCE, Read, until};
 use std::{
     sync::{Arc, Mutex},
     time::Instant,
@@ -80,6 +80,25 @@ async fn the_newer_of_two_of_one_name_works_and_the_older_says_why_not_until_the
     kafka.send(order(2)).await;
     until("the older to read again", async || older.count() == 1).await;
     older.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_lost_its_name_reports_nothing_when_it_ends() {
+    let kafka = Kafka::start().await;
+    let older = Member::start(&kafka.config, "fraud-1").await;
+    older.owns_everything().await;
+    let newer = Member::start(&kafka.config, "fraud-1").await;
+    newer.owns_everything().await;
+    until("the older to lose its place", async || older.progress.is_fenced()).await;
+    older.end().await;
+    let is_stopped = |report: &Read| report.json::<InstanceStatus>().state == InstanceState::Stopped;
+    let mut status = kafka.read(topic::STATUS);
+    newer.end().await;
+    let reports = status.until(|reports| reports.iter().any(is_stopped)).await;
+    let last: InstanceStatus = reports.last().unwrap().json();
+    assert_eq!(reports.iter().filter(|report| is_stopped(report)).count(), 1);
+    let starts: Vec<_> = reports.iter().map(|report| report.json::<InstanceStatus>().started_at).collect();
+    assert_eq!(Some(&last.started_at), starts.iter().max(), "the newer process's report");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,9 +27,9 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 const LIMIT: i64 = 50;
-const MOST: i64 = 200;
+const MAX_LIMIT: i64 = 200;
 /// A dead letter can have 2 MiB; then a page has fewer.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
 const PARTITION: i32 = 0;
 
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(ListQuery { limit, before }): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = number("limit", limit.as_deref(), 1..=MOST)?.unwrap_or(LIMIT);
+    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
     let before = number("before", before.as_deref(), 0..=i64::MAX)?.unwrap_or(i64::MAX);
     app.refuse_while_away()?;
     let read = async {
@@ -117,7 +117,7 @@ impl Page {
         let Ok(data) = RawValue::from_string(data) else { return };
         self.bytes += data.get().len();
         self.letters.push_front((offset, data));
-        while self.bytes > MOST_BYTES && self.letters.len() > 1 {
+        while self.bytes > MAX_BYTES && self.letters.len() > 1 {
             self.bytes -= self.letters.pop_back().map_or(0, |(_, data)| data.get().len());
         }
     }

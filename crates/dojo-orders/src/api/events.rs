@@ -1,7 +1,7 @@
 //! `GET /events`: everything that happens, as server-sent events. See [`crate::event_stream::frame`] for what an event looks like
 //! and [`crate::event_stream::stream`] for what a stream promises.
 //!
-//! Two kinds of events are no records. `event: gap` says that the log does not go on where the client's cursor is: what
+//! Two kinds of events aren't records. `event: gap` says that the log does not go on where the client's cursor is: what
 //! came between is gone, or the cursor belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
 //! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
 //! quiet stream from a dead connection; it has no `id:`.
@@ -39,7 +39,7 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let begin = begin(&headers, query)?;
     let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        Problem::unavailable(format!("there are {STREAMS} streams already: close one, or come again"))
+        Problem::unavailable(format!("all {STREAMS} streams are in use: close one, or try again later"))
     })?;
     let mut stream =
         Stream::new(Arc::clone(&app.models.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
@@ -62,8 +62,8 @@ pub(crate) async fn events(
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
-/// A browser that reconnects sends `Last-Event-ID` and asks for the same address as the first time, so the header is
-/// the newer word.
+/// A browser that reconnects sends `Last-Event-ID` and asks for the same address as the first time, so the header has
+/// the newer cursor.
 fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
     let last = headers.get("last-event-id").filter(|id| !id.is_empty());
     if let Some(id) = last {

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::{JsonBody, Problem, Query, number};
+use dojo_http::{JsonBody, NoQuery, Problem, Query, number};
 use serde::Deserialize;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ pub(crate) struct ListQuery {
 
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
+    _: NoQuery,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
@@ -64,7 +65,7 @@ pub(crate) async fn list(
     Ok(response)
 }
 
-pub(crate) async fn get(State(app): State<Arc<App>>, id: OrderPath) -> Result<Response, Problem> {
+pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery, id: OrderPath) -> Result<Response, Problem> {
     let id = order_id(id)?;
     refuse_unless_read(&app)?;
     let order = app.models.orders().get(id).map_err(|missing| Problem::not_found(missing.to_string()))?;
@@ -73,6 +74,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, id: OrderPath) -> Result<Re
 
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
+    _: NoQuery,
     id: OrderPath,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
@@ -80,7 +82,11 @@ pub(crate) async fn change(
     Ok(Json(order).into_response())
 }
 
-pub(crate) async fn delete(State(app): State<Arc<App>>, id: OrderPath) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: OrderPath,
+) -> Result<StatusCode, Problem> {
     app.orders.delete(order_id(id)?).await.problem(LOOK_AT)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -90,7 +96,7 @@ pub(crate) type OrderPath = Result<Path<String>, PathRejection>;
 
 /// A text that isn't an id names no order: 404.
 fn order_id(path: OrderPath) -> Result<Uuid, Problem> {
-    let Path(id) = path.map_err(|_| Problem::not_found("there is no order of that name"))?;
+    let Path(id) = path.map_err(|_| Problem::not_found("there is no order with that id"))?;
     id.parse().map_err(|_| {
         let shown: String = id.chars().take(MAX_KEY_LEN).collect();
         Problem::not_found(format!("there is no order {shown}"))
@@ -101,7 +107,9 @@ fn no_such_place(after: &str) -> Problem {
     let shown: String = after.chars().take(MAX_KEY_LEN).collect();
     Problem::invalid_field(
         "after",
-        format!("is {shown:?}: give the id of an order, such as the last of a page"),
+        format!(
+            "is {shown:?}: give the id of an order that is still listed, such as the last of a page, or start again without `after`"
+        ),
     )
 }
 

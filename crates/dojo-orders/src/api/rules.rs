@@ -7,18 +7,19 @@ use axum::{
 };
 use chrono::Utc;
 use dojo_contract::InstanceStatus;
-use dojo_http::Problem;
+use dojo_http::{NoQuery, Problem};
 use dojo_rules::FileError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
     let instances = app.models.instances.all();
     Json(app.rules.all().iter().map(|rule| view(rule, &instances)).collect())
 }
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    _: NoQuery,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let known = app.rules.all();

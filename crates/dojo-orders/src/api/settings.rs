@@ -9,18 +9,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dojo_contract::{Defaults, Setting, SettingName, Settings, ValueSource};
-use dojo_http::{JsonBody, Problem};
+use dojo_http::{JsonBody, NoQuery, Problem};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 const LOOK_AT: &str = "GET /settings shows the settings in force";
 
-pub(crate) async fn get(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery) -> Result<Response, Problem> {
     Ok(Json(view_of(&app)?).into_response())
 }
 
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
+    _: NoQuery,
     JsonBody(patch): JsonBody,
 ) -> Result<Response, Problem> {
     let waiting = app.settings.patch(&patch).await.problem(LOOK_AT)?;

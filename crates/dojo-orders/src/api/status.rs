@@ -2,11 +2,12 @@
 
 use crate::{
     app::App,
-    log::stable_offsets::{Mark, WATCHED},
+    log::stable_offsets::{PartitionOffsets, WATCHED},
 };
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use dojo_contract::{InstanceStatus, Service, time, topic};
+use dojo_http::NoQuery;
 use dojo_kafka::Connectivity;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 const TOPICS_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
     let now = Utc::now();
     let instances = app.models.instances.all();
     let topics = topics(&app).await;
@@ -41,7 +42,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     }))
 }
 
-pub(crate) async fn instances(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn instances(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
     Json(views(&app.models.instances.all(), Utc::now()))
 }
 
@@ -79,7 +80,7 @@ fn groups(instances: &[InstanceStatus], relay_group: &str, now: DateTime<Utc>) -
 }
 
 /// A partition of a topic that is written in transactions, too.
-fn marked(partition: i32, mark: Mark) -> Value {
+fn marked(partition: i32, mark: PartitionOffsets) -> Value {
     let mut view = json!({
         "partition": partition,
         "earliestOffset": mark.earliest,

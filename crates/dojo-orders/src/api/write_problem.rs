@@ -17,10 +17,7 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
                 Problem::invalid(errors.into_iter().map(|FieldError { field, message }| (field, message)))
             }
             WriteError::NoSuchOrder(_) => Problem::not_found(error.to_string()),
-            WriteError::KeyReused => Problem::invalid_field(
-                "Idempotency-Key",
-                "was used before, with another body: send that again, or use another key",
-            ),
+            WriteError::KeyReused => Problem::invalid_field("Idempotency-Key", error.to_string()),
             WriteError::OutcomeUnknown(_) => Problem::unavailable(format!("{error}: {look_at}")),
             WriteError::Defect(what) => Problem::internal(what),
             WriteError::NotReady(_)

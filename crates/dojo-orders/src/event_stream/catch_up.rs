@@ -61,7 +61,7 @@ pub(crate) enum Missed {
 
 /// Reads the log for streams.
 #[derive(Clone)]
-pub(crate) struct Log {
+pub(crate) struct LogReader {
     kafka: KafkaConfig,
     producer: Producer,
     client_id: String,
@@ -69,7 +69,7 @@ pub(crate) struct Log {
     shutdown: CancellationToken,
 }
 
-impl Log {
+impl LogReader {
     pub(crate) fn new(
         kafka: KafkaConfig,
         producer: Producer,
@@ -317,7 +317,7 @@ async fn send(missed: &mpsc::Sender<Missed>, what: Missed, within: Duration) -> 
     match timeout(within, missed.send(what)).await {
         Ok(sent) => sent.ok(),
         Err(_) => {
-            tracing::debug!("a client takes nothing and loses its place");
+            tracing::debug!("a client is too slow; its catch-up place is given to another");
             None
         }
     }

@@ -7,7 +7,7 @@
 //! have no such timestamps, because the record before may be gone by design.
 //!
 //! Only characters that need no escaping in a URL. A topic that is not named is followed from now on, so that a newer
-//! service can add feeds without breaking older cursors.
+//! service can add topics without breaking older cursors.
 
 use crate::log::stream_topic::StreamTopic;
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};

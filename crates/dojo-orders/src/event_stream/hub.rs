@@ -1,4 +1,4 @@
-//! The hub: the newest events of all feeds in one ring, from which every stream reads at its own pace.
+//! The hub: the newest events of all topics in one ring buffer, from which every stream reads at its own pace.
 //!
 //! There is one copy of an event, however many streams there are, and no queue for each: a stream knows its place in
 //! the ring and reads on when its client can. So a slow client costs nothing. A client that is so slow that the ring has
@@ -194,7 +194,7 @@ impl Hub {
         Some(ring.place(ring.first))
     }
 
-    /// The place of a stream from now on, and its cursor; `None` before all feeds are followed.
+    /// Returns the place of a stream from now on, and its cursor; `None` until every topic is followed.
     pub(crate) fn join_now(&self) -> Option<(Place, Cursor)> {
         let ring = self.ring();
         let all_named = StreamTopic::ALL.into_iter().all(|topic| ring.end.names(topic));
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_begins_anew_is_told_to_every_stream() {
+    fn every_stream_learns_that_a_log_has_restarted() {
         let hub = hub();
         hub.push(event(StreamTopic::Orders, 0, 0));
         let (mut place, _) = hub.join_now().unwrap();

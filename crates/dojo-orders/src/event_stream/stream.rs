@@ -6,7 +6,7 @@
 
 use crate::{
     event_stream::{
-        catch_up::{Log, Missed},
+        catch_up::{LogReader, Missed},
         cursor::Cursor,
         hub::{Event, Found, Hub, Place},
     },
@@ -47,7 +47,7 @@ pub(crate) enum Begin {
 /// A stream, as long as its client is there.
 pub(crate) struct Stream {
     hub: Arc<Hub>,
-    log: Log,
+    log: LogReader,
     cursor: Cursor,
     phase: Phase,
     greeted: bool,
@@ -81,7 +81,7 @@ struct Join {
 impl Stream {
     pub(crate) fn new(
         hub: Arc<Hub>,
-        log: Log,
+        log: LogReader,
         begin: Begin,
         shutdown: CancellationToken,
         slot: OwnedSemaphorePermit,

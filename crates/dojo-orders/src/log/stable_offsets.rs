@@ -6,7 +6,6 @@
 //! back or until the broker aborts the transaction. Until then these readers stand still, which looks like a failure of
 //! theirs. So this service looks once a second, and reports which log stands still and since when.
 
-use crate::event_stream::{cursor::cluster_name, hub::Hub};
 use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::{time, topic};
 use dojo_kafka::{Error, Isolation, KafkaConfig, LogEnds, Producer};
@@ -17,14 +16,12 @@ use tokio_util::sync::CancellationToken;
 /// The topics that services write to in transactions.
 pub(crate) const WATCHED: [&str; 3] = [topic::ORDERS, topic::AUDIT, topic::ORDERS_DLQ];
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// While the cluster's id is not known yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// A transaction takes a tenth of a second. One that takes this long is worth a sentence.
-const WORTH_SAYING: TimeDelta = TimeDelta::seconds(3);
+/// A transaction takes a tenth of a second. One that takes this long is reported.
+const REPORT_AFTER: TimeDelta = TimeDelta::seconds(3);
 
 /// The offsets of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct PartitionOffsets {
     pub(crate) earliest: i64,
     /// The offset that the next record will get.
     pub(crate) end: i64,
@@ -57,14 +54,17 @@ impl StableOffsets {
     }
 
     /// Asks Kafka for the offsets of one of the [`WATCHED`] topics.
-    pub(crate) async fn look(&self, topic: &'static str) -> Result<BTreeMap<i32, Mark>, Error> {
+    pub(crate) async fn look(&self, topic: &'static str) -> Result<BTreeMap<i32, PartitionOffsets>, Error> {
         let (marks, ends) = tokio::join!(self.producer.watermarks(topic), self.ends(topic));
         let (marks, ends) = (marks?, ends?);
         let still = self.still.lock();
         let mark = |(partition, (earliest, stable))| {
             let end = ends.get(&partition).copied().unwrap_or_default().max(stable);
             let seen = still.get(&(topic, partition)).filter(|(at, _)| *at == stable && stable < end);
-            (partition, Mark { earliest, end, stable, still_since: seen.map(|(_, since)| *since) })
+            (
+                partition,
+                PartitionOffsets { earliest, end, stable, still_since: seen.map(|(_, since)| *since) },
+            )
         };
         Ok(marks.into_iter().map(mark).collect())
     }
@@ -76,7 +76,7 @@ impl StableOffsets {
         Ok(())
     }
 
-    fn remember(&self, topic: &'static str, partition: i32, mark: Mark, now: DateTime<Utc>) {
+    fn remember(&self, topic: &'static str, partition: i32, mark: PartitionOffsets, now: DateTime<Utc>) {
         let mut still = self.still.lock();
         if mark.stable >= mark.end {
             still.remove(&(topic, partition));
@@ -93,7 +93,7 @@ impl StableOffsets {
         let now = Utc::now();
         let mut topics = BTreeMap::<_, (Vec<String>, DateTime<Utc>)>::new();
         for ((topic, partition), (_, since)) in self.still.lock().iter() {
-            if now - since >= WORTH_SAYING {
+            if now - since >= REPORT_AFTER {
                 let (partitions, first) = topics.entry(*topic).or_insert_with(|| (Vec::new(), *since));
                 partitions.push(partition.to_string());
                 *first = (*first).min(*since);
@@ -111,14 +111,10 @@ impl StableOffsets {
     }
 }
 
-/// Looks once a second until `shutdown`, and names to the hub the cluster that its events come from.
-pub(crate) async fn watch(offsets: Arc<StableOffsets>, hub: Arc<Hub>, shutdown: CancellationToken) {
+/// Looks once a second until `shutdown`.
+pub(crate) async fn watch(offsets: Arc<StableOffsets>, shutdown: CancellationToken) {
     let look = async {
         loop {
-            let cluster = offsets.producer.cluster_id();
-            if let Some(cluster) = &cluster {
-                hub.set_cluster(cluster_name(cluster));
-            }
             if !offsets.producer.is_away() {
                 for topic in WATCHED {
                     if let Err(error) = offsets.observe(topic).await {
@@ -126,7 +122,7 @@ pub(crate) async fn watch(offsets: Arc<StableOffsets>, hub: Arc<Hub>, shutdown: 
                     }
                 }
             }
-            tokio::time::sleep(if cluster.is_some() { LOOK_EVERY } else { LOOK_AGAIN }).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::select! {
@@ -145,8 +141,8 @@ mod tests {
         StableOffsets::new(&kafka, producer, "test").unwrap()
     }
 
-    fn mark(stable: i64, end: i64) -> Mark {
-        Mark { earliest: 0, end, stable, still_since: None }
+    fn mark(stable: i64, end: i64) -> PartitionOffsets {
+        PartitionOffsets { earliest: 0, end, stable, still_since: None }
     }
 
     #[tokio::test]
@@ -170,7 +166,7 @@ mod tests {
         let offsets = offsets();
         offsets.remember(topic::ORDERS, 1, mark(5, 7), Utc::now());
         assert_eq!(offsets.notices(), [] as [String; 0]);
-        let earlier = Utc::now() - WORTH_SAYING;
+        let earlier = Utc::now() - REPORT_AFTER;
         offsets.remember(topic::ORDERS, 0, mark(5, 7), earlier);
         offsets.remember(topic::ORDERS, 2, mark(5, 7), earlier);
         let [notice] = &offsets.notices()[..] else { panic!("one sentence a topic") };

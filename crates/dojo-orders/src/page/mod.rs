@@ -36,7 +36,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Proble
     // Reading the template's file blocks.
     let filled = tokio::task::spawn_blocking(move || {
         app.template.fill(|why| {
-            let mut picture = Picture::of(&app);
+            let mut picture = PageView::of(&app);
             picture.problems.extend(why);
             picture
         })
@@ -48,7 +48,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Proble
 
 /// Everything that the page shows at one moment, as texts.
 #[derive(Serialize)]
-struct Picture {
+struct PageView {
     cursor: String,
     ready: bool,
     instance_id: String,
@@ -64,8 +64,8 @@ struct Picture {
     audit: Vec<AuditRow>,
     alerts: Vec<AuditRow>,
     dead_letters: Vec<DeadLetterRow>,
-    fail_rate: Value,
-    guarantee: Value,
+    fail_rate: SettingView,
+    guarantee: SettingView,
     notified_twice: u64,
     instances: Vec<InstanceCard>,
 }
@@ -111,7 +111,7 @@ struct DeadLetterRow {
 
 /// A setting's value, and the value it falls back to when the topic has none.
 #[derive(Serialize)]
-struct Value {
+struct SettingView {
     value: String,
     source: String,
     fallback: String,
@@ -145,7 +145,7 @@ struct PartitionTag {
     lag: String,
 }
 
-impl Picture {
+impl PageView {
     fn of(app: &App) -> Self {
         // The cursor comes first. The stream delivers what follows it, and the script recognizes an order that the
         // picture already has.
@@ -199,8 +199,8 @@ impl Picture {
             audit,
             alerts,
             dead_letters,
-            fail_rate: Value::of(&settings, Setting::FailRate, defaults),
-            guarantee: Value::of(&settings, Setting::Guarantee, defaults),
+            fail_rate: SettingView::of(&settings, Setting::FailRate, defaults),
+            guarantee: SettingView::of(&settings, Setting::Guarantee, defaults),
             notified_twice,
             instances: instances.iter().map(|s| InstanceCard::of(s, &settings, defaults, now)).collect(),
         }
@@ -267,7 +267,7 @@ impl DeadLetterRow {
     }
 }
 
-impl Value {
+impl SettingView {
     fn of(settings: &Settings, setting: Setting, defaults: &Defaults) -> Self {
         let (value, source) = settings.for_all(setting, defaults);
         let (fallback, fallback_source) = Settings::default().for_all(setting, defaults);
@@ -361,8 +361,8 @@ mod tests {
     use template::Template;
     use uuid::Uuid;
 
-    fn picture(order: OrderRow) -> Picture {
-        Picture {
+    fn picture(order: OrderRow) -> PageView {
+        PageView {
             cursor: "o1-a2".into(),
             ready: true,
             instance_id: "order-1".into(),
@@ -376,8 +376,8 @@ mod tests {
             audit: Vec::new(),
             alerts: Vec::new(),
             dead_letters: Vec::new(),
-            fail_rate: Value::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
-            guarantee: Value::of(&Settings::default(), Setting::Guarantee, &Defaults::default()),
+            fail_rate: SettingView::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
+            guarantee: SettingView::of(&Settings::default(), Setting::Guarantee, &Defaults::default()),
             notified_twice: 0,
             instances: Vec::new(),
         }

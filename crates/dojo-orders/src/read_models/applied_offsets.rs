@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
 
-/// The next offset of each partition, and the waiters for later ones. A waiter is a request, which has a bound.
+/// The next offset of each partition, and the waiters for later ones: one for each request that waits.
 #[derive(Debug, Default)]
 pub(crate) struct AppliedOffsets {
     partitions: Mutex<HashMap<i32, Partition>>,
@@ -22,18 +22,18 @@ struct Partition {
 impl AppliedOffsets {
     /// Waits until the record at `offset` has been applied. The caller bounds the wait.
     pub(crate) async fn wait(&self, partition: i32, offset: i64) {
-        let woken = {
+        let mut waiter = {
             let mut partitions = self.partitions.lock();
-            let partition = partitions.entry(partition).or_default();
-            if partition.next > offset {
+            let of_partition = partitions.entry(partition).or_default();
+            if of_partition.next > offset {
                 return;
             }
             let (waker, woken) = oneshot::channel();
-            partition.waiting.entry(offset).or_default().push(waker);
-            woken
+            of_partition.waiting.entry(offset).or_default().push(waker);
+            Waiter { applied: self, partition, offset, woken }
         };
         // The sender is dropped only with the whole service.
-        let _ = woken.await;
+        let _ = (&mut waiter.woken).await;
     }
 
     /// Whether the record at `offset` has been applied.
@@ -60,6 +60,31 @@ impl AppliedOffsets {
     }
 }
 
+/// One wait. If it is given up, nothing of it stays behind.
+struct Waiter<'a> {
+    applied: &'a AppliedOffsets,
+    partition: i32,
+    offset: i64,
+    woken: oneshot::Receiver<()>,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if self.woken.is_terminated() {
+            return;
+        }
+        self.woken.close();
+        let mut partitions = self.applied.partitions.lock();
+        let Some(partition) = partitions.get_mut(&self.partition) else { return };
+        if let Some(wakers) = partition.waiting.get_mut(&self.offset) {
+            wakers.retain(|waker| !waker.is_closed());
+            if wakers.is_empty() {
+                partition.waiting.remove(&self.offset);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +102,13 @@ mod tests {
         assert!(fourth.as_mut().now_or_never().is_none());
         applied.advance(0, 9);
         assert!(fourth.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_wait_that_was_given_up() {
+        let applied = AppliedOffsets::default();
+        assert!(applied.wait(0, 3).now_or_never().is_none());
+        assert!(applied.partitions.lock()[&0].waiting.is_empty());
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@
 
 use crate::{
     config::Config,
-    event_stream::{frame::frame, hub::Event},
+    event_stream::{cursor::cluster_name, frame::frame, hub::Event},
     log::{
         decode::{decode, why_unreadable},
         stream_topic::StreamTopic,
@@ -46,6 +46,9 @@ const WARM: i64 = 500;
 /// The list is rarely behind the streams, and then by milliseconds. A list that is stuck must not hold them up.
 const LIST_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// How often the cluster's id is looked at, and while it isn't known yet.
+const CLUSTER_EVERY: Duration = Duration::from_secs(1);
+const CLUSTER_AGAIN: Duration = Duration::from_millis(50);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 
@@ -93,6 +96,27 @@ pub(crate) fn relay(
         ..Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
     };
     (work, Relay { models: Arc::clone(models), last: HashMap::new() })
+}
+
+/// Tells the hub until `shutdown` which cluster its events come from: `cluster` knows its id once Kafka has answered.
+pub(crate) async fn follow_cluster(
+    models: Arc<ReadModels>,
+    cluster: impl Fn() -> Option<String>,
+    shutdown: CancellationToken,
+) {
+    let follow = async {
+        loop {
+            let known = cluster();
+            if let Some(id) = &known {
+                models.hub.set_cluster(cluster_name(id));
+            }
+            tokio::time::sleep(if known.is_some() { CLUSTER_EVERY } else { CLUSTER_AGAIN }).await;
+        }
+    };
+    tokio::select! {
+        () = follow => {}
+        () = shutdown.cancelled() => {}
+    }
 }
 
 /// Shows `record` on the streams.
@@ -267,7 +291,7 @@ impl Relay {
         match log.timestamp_at(topic.name(), partition, *offset) {
             Ok(found) => found.is_some() && found == *timestamp,
             Err(error) => {
-                tracing::debug!(%error, "cannot look whether the log goes on; going on");
+                tracing::debug!(%error, "can't check whether the log is the same one; reading on");
                 true
             }
         }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 /// ahead is ignored.
 const FORGET_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// More instances than any workshop has. The one that has been silent the longest is forgotten first.
-const MOST: usize = 500;
+const MAX_INSTANCES: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Instances {
@@ -38,7 +38,7 @@ impl Instances {
             let mut last = self.last.write();
             last.insert(status.instance_id.clone(), status);
             last.retain(|_, s| age(s) < FORGET_AFTER);
-            if last.len() > MOST
+            if last.len() > MAX_INSTANCES
                 && let Some(id) = last.values().max_by_key(|s| age(s)).map(|s| s.instance_id.clone())
             {
                 last.remove(&id);
@@ -131,12 +131,12 @@ mod tests {
     fn the_long_silent_are_forgotten_and_the_number_is_bounded() {
         let instances = Instances::default();
         instances.apply(status("old", Service::Audit, 0, 0), at(0));
-        (0..MOST as i64 + 5).for_each(|n| {
+        (0..MAX_INSTANCES as i64 + 5).for_each(|n| {
             let second = 600 + n / 10;
             instances.apply(status(&format!("i{n}"), Service::Audit, second, 0), at(second));
         });
         let all = instances.all();
-        assert_eq!(all.len(), MOST);
+        assert_eq!(all.len(), MAX_INSTANCES);
         assert!(all.iter().all(|s| s.instance_id != "old"));
     }
 }

@@ -39,7 +39,7 @@ type Age = (DateTime<Utc>, Uuid);
 struct Entry {
     created_at: DateTime<Utc>,
     partition: i32,
-    /// Of the request that created it; `None` where the log holds no `created`.
+    /// Fingerprint of the request that created the order; `None` if the log has no `created`.
     asked: Option<Fingerprint>,
     /// `None` once deleted.
     order: Option<Arc<Order>>,
@@ -213,7 +213,8 @@ impl OrderList {
         self.len
     }
 
-    /// How many orders are older than the list.
+    /// How many orders are older than the list. Approximate where the log lacks the `created` of an order, or has it twice
+    /// because a request was repeated after its order had left the list.
     pub(crate) fn older(&self) -> u64 {
         self.older.values().sum()
     }
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_begins_anew_takes_its_orders_along() {
+    fn a_partition_whose_log_restarts_loses_its_orders() {
         let mut orders = OrderList::new(1_000);
         orders.apply(0, event(OrderAction::Created, 1, 1));
         orders.apply(1, event(OrderAction::Created, 2, 2));

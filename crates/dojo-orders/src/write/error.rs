@@ -1,4 +1,4 @@
-//! Why a change was not made, or isn't known to be made. Each variant is something that a client does something else about.
+//! The ways in which a change can fail. A client reacts to each variant differently.
 
 use crate::read_models::order_list::NoSuchOrder;
 use dojo_contract::{FieldError, OrderAction};
@@ -14,7 +14,7 @@ pub(crate) enum WriteError {
     #[error(transparent)]
     NoSuchOrder(#[from] NoSuchOrder),
     /// The idempotency key belongs to another request.
-    #[error("the key was used before, with another body: send that again, or use another key")]
+    #[error("was used before, with another body: send that again, or use another key")]
     KeyReused,
     /// Kafka is away, or the read models are not up to date yet. Nothing was sent.
     #[error("nothing was changed: {0}")]
@@ -25,7 +25,7 @@ pub(crate) enum WriteError {
     /// The change waited too long for its turn. Nothing was sent.
     #[error("nothing was changed: its turn did not come within 5 s")]
     TooLate,
-    /// Kafka refused the change, or it was never sent.
+    /// The change wasn't sent to `orders`, or Kafka refused it.
     #[error("nothing was changed: {0}")]
     NotSent(#[source] dojo_kafka::Error),
     /// The change may or may not have been made.

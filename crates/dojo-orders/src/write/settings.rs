@@ -13,12 +13,13 @@ use std::{
 };
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 /// How long live instances may take to apply a change.
 const APPLIED_WITHIN: Duration = Duration::from_secs(2);
-const TURN_WITHIN: Duration = Duration::from_secs(5);
+/// A client gets an answer within this time, whatever happens.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Knows and changes the settings.
 pub(crate) struct SettingsWriter {
@@ -53,7 +54,8 @@ impl SettingsWriter {
         }
         let unread = || WriteError::NotReady("the settings are still being read from Kafka".to_owned());
         let follower = self.follower().ok_or_else(unread)?;
-        let _turn = timeout(TURN_WITHIN, self.turn.lock()).await.map_err(|_| WriteError::TooLate)?;
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let _turn = timeout_at(deadline, self.turn.lock()).await.map_err(|_| WriteError::TooLate)?;
         let patch = SettingsPatch::parse(patch, &follower.settings())?;
         let sends = patch.records.into_iter().map(|(name, value)| {
             self.producer.send(Outgoing {
@@ -65,14 +67,20 @@ impl SettingsWriter {
             })
         });
         let unknown = |error: dojo_kafka::Error| WriteError::OutcomeUnknown(error.to_string());
-        let delivered = try_join_all(sends).await.map_err(unknown)?;
+        let late = |_| WriteError::OutcomeUnknown("not done within 5 s".to_owned());
+        let delivered = timeout_at(deadline, try_join_all(sends)).await.map_err(late)?.map_err(unknown)?;
         let offset = delivered.iter().map(|d| d.offset + 1).max().unwrap_or_default();
-        Ok(self.wait_until_applied(follower, offset).await)
+        let until = deadline.min(Instant::now() + APPLIED_WITHIN);
+        Ok(self.wait_until_applied(follower, offset, until).await)
     }
 
     /// Waits until every live instance, this one first, has applied what stands before `offset`; returns the rest.
-    async fn wait_until_applied(&self, follower: &SettingsFollower, offset: i64) -> Vec<String> {
-        let until = Instant::now() + APPLIED_WITHIN;
+    async fn wait_until_applied(
+        &self,
+        follower: &SettingsFollower,
+        offset: i64,
+        until: Instant,
+    ) -> Vec<String> {
         let mut own = follower.changes();
         if timeout_at(until, own.wait_for(|settings| settings.offset >= offset)).await.is_err() {
             return vec![self.instance_id.clone()];

@@ -130,6 +130,9 @@ async fn unknown_and_repeated_query_parameters_are_refused_by_name() {
         ("/orders?limit=5&limit=6", "`limit`"),
         ("/dlq?after=5", "`after`"),
         ("/events?form=earliest", "`form`"),
+        ("/status?verbose", "`verbose`"),
+        ("/settings?of=notification-1", "`of`"),
+        ("/rules/fraud?version=1", "`version`"),
     ] {
         let (status, problem) = orders.get(path).await;
         assert_problem(status, &problem, 400, path);
@@ -139,7 +142,7 @@ async fn unknown_and_repeated_query_parameters_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_member_that_stands_twice_is_refused_by_name() {
+async fn a_member_that_appears_twice_is_refused_by_name() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
     let body = r#"{"customerName": "Ada", "item": "Pizza", "quantity": 1, "price": 1, "quantity": 500}"#;

@@ -352,7 +352,11 @@ fn away(stack: &Stack<'_>) -> Result<()> {
     stack.compose("start kafka")?;
     let back = stack.ready(READY_WITHIN)?;
     println!("Kafka away for a minute: all ready {:.1} s after it was started again", back.as_secs_f32());
-    ensure!(restarts()? == before, "somebody did not live through it: {:?}, before {before:?}", restarts()?);
+    ensure!(
+        restarts()? == before,
+        "a container restarted during the outage: {:?}, before {before:?}",
+        restarts()?
+    );
     println!("{} orders meanwhile: every one delivered or given up, and judged", load.settle(stack)?);
 
     let services = "order notification-1 notification-2 fraud audit";

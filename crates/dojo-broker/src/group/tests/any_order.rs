@@ -36,7 +36,7 @@ proptest! {
     /// leader among its members; a generation never comes back; and the clock never stands still.
     #[test]
     fn a_group_never_gets_stuck(steps in prop::collection::vec(step(), 1..60), delay in prop_oneof![Just(0_u64), Just(3000)]) {
-        let mut bench = Bench::with_delay(Duration::from_millis(delay));
+        let mut bench = TestGroup::with_delay(Duration::from_millis(delay));
         let mut ids: Vec<String> = (0..4).map(|n| format!("m{n}")).collect();
         let mut lost = BTreeSet::new();
         let mut generation = 0;

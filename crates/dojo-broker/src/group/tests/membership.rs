@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_first_member_leads_and_learns_of_everyone() {
-    let bench = Bench::settled_pair();
+    let bench = TestGroup::settled_pair();
     let joined = bench.replies.values().filter_map(|reply| match reply {
         Reply::Join(Ok(joined)) if joined.generation == 2 => Some(joined),
         _ => None,
@@ -18,7 +18,7 @@ fn the_first_member_leads_and_learns_of_everyone() {
 
 #[test]
 fn each_member_gets_the_part_that_the_leader_gave_it() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     let waiting = bench.sync("a", 1, &[("a", "everything")]);
     assert_eq!(bench.assignment(waiting), b"everything");
@@ -32,7 +32,7 @@ fn each_member_gets_the_part_that_the_leader_gave_it() {
 
 #[test]
 fn a_member_that_is_not_heard_of_loses_its_place_at_its_session_timeout() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     for _ in 0..5 {
         bench.wait(Duration::from_secs(1));
         assert_eq!(bench.heartbeat("a", 2), Ok(()));
@@ -50,7 +50,7 @@ fn a_member_that_is_not_heard_of_loses_its_place_at_its_session_timeout() {
 
 #[test]
 fn a_member_that_leaves_makes_room_at_once() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     assert_eq!(bench.leave("b"), Ok(()));
     assert_eq!(bench.leave("b"), Err(ResponseError::UnknownMemberId));
     let a = bench.join_as(&again("a"));
@@ -59,7 +59,7 @@ fn a_member_that_leaves_makes_room_at_once() {
 
 #[test]
 fn a_leader_that_asks_again_while_it_shares_out_learns_of_everyone_again() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     bench.join("b");
     bench.join_as(&again("a"));
@@ -73,7 +73,7 @@ fn a_leader_that_asks_again_while_it_shares_out_learns_of_everyone_again() {
 
 #[test]
 fn a_leader_that_joins_again_when_all_is_settled_wants_to_share_out_anew() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     let follower = bench.join_as(&again("b"));
     assert_eq!(bench.joined(follower).generation, 2);
     let leader = bench.join_as(&again("a"));
@@ -83,7 +83,7 @@ fn a_leader_that_joins_again_when_all_is_settled_wants_to_share_out_anew() {
 
 #[test]
 fn a_member_that_does_not_join_in_time_is_removed() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     let c = bench.join("c");
     let a = bench.join_as(&again("a"));
     for _ in 0..59 {
@@ -98,7 +98,7 @@ fn a_member_that_does_not_join_in_time_is_removed() {
 
 #[test]
 fn a_leader_that_never_shares_out_is_replaced() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     bench.join("b");
     bench.join_as(&again("a"));
@@ -111,7 +111,7 @@ fn a_leader_that_never_shares_out_is_replaced() {
 
 #[test]
 fn a_newcomer_is_sent_away_once_with_an_id_and_the_others_wait_for_it() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let first = bench.join_as(&Join { comes_back_with_id: true, ..joining("a") });
     assert_eq!(bench.refused(first), ResponseError::MemberIdRequired);
     let stranger = bench.join_as(&again("somebody"));
@@ -125,7 +125,7 @@ fn a_newcomer_is_sent_away_once_with_an_id_and_the_others_wait_for_it() {
 
 #[test]
 fn a_newcomer_that_never_comes_back_is_waited_for_no_longer_than_a_session() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join_as(&Join { comes_back_with_id: true, ..joining("b") });
     let a = bench.join("a");
     bench.wait(SESSION - Duration::from_millis(1));
@@ -136,7 +136,7 @@ fn a_newcomer_that_never_comes_back_is_waited_for_no_longer_than_a_session() {
 
 #[test]
 fn the_first_rebalance_waits_while_members_keep_coming() {
-    let mut bench = Bench::with_delay(Duration::from_secs(3));
+    let mut bench = TestGroup::with_delay(Duration::from_secs(3));
     let a = bench.join("a");
     bench.wait(Duration::from_secs(2));
     let b = bench.join("b");
@@ -148,7 +148,7 @@ fn the_first_rebalance_waits_while_members_keep_coming() {
 
 #[test]
 fn the_protocol_is_one_that_all_know_and_most_prefer() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let knows = |names: &[&str], join: Join| Join { protocols: protocols(names), ..join };
     let (wide, narrow) = (&["exotic", "range", "sticky"], &["sticky", "range"]);
     bench.join_as(&knows(wide, joining("a")));
@@ -168,7 +168,7 @@ fn the_protocol_is_one_that_all_know_and_most_prefer() {
 
 #[test]
 fn a_group_with_members_cannot_be_deleted_and_a_deleted_one_answers_no_member() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     assert_eq!(bench.group.delete(), Err(ResponseError::NonEmptyGroup));
     bench.leave("a").unwrap();
     bench.leave("b").unwrap();
@@ -179,7 +179,7 @@ fn a_group_with_members_cannot_be_deleted_and_a_deleted_one_answers_no_member() 
 
 #[test]
 fn a_broker_that_was_away_gives_every_member_its_session_again() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     bench.now += Duration::from_secs(3600);
     let now = bench.now;
     bench.group.resume(now);
@@ -191,7 +191,7 @@ fn a_broker_that_was_away_gives_every_member_its_session_again() {
 
 #[test]
 fn a_group_takes_so_many_members_and_no_more() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     for n in 0..MAX_MEMBERS - 1 {
         bench.join(&format!("m{n}"));
     }
@@ -207,7 +207,7 @@ fn a_group_takes_so_many_members_and_no_more() {
 
 #[test]
 fn what_a_member_has_to_say_is_bounded() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let large = |bytes| vec![("range".to_owned(), Bytes::from(vec![0; bytes]))];
     let waiter = bench.join_as(&Join { protocols: large(MAX_METADATA), ..joining("a") });
     assert_eq!(bench.refused(waiter), ResponseError::UnknownServerError);
@@ -222,7 +222,7 @@ fn what_a_member_has_to_say_is_bounded() {
 
 #[test]
 fn a_member_changes_the_protocol_only_by_way_of_one_that_it_knew() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let knows = |names: &[&str]| Join { protocols: protocols(names), ..again("a") };
     bench.join("a");
     bench.sync("a", 1, &[("a", "everything")]);

@@ -1,4 +1,4 @@
-//! A group with a clock that the tests set.
+//! Tests of the group's state machine, with a clock that the tests set.
 
 mod any_order;
 mod membership;
@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 const SESSION: Duration = Duration::from_secs(6);
 const REBALANCE: Duration = Duration::from_secs(60);
 
-/// A group with a clock that a test sets. Waiters are numbers.
-struct Bench {
+/// A group under test. A number stands for each request that waits for an answer.
+struct TestGroup {
     group: Group<u32>,
     now: Instant,
     waiters: u32,
@@ -21,7 +21,7 @@ struct Bench {
     replies: BTreeMap<u32, Reply>,
 }
 
-impl Bench {
+impl TestGroup {
     fn new() -> Self {
         Self::with_delay(Duration::ZERO)
     }
@@ -51,7 +51,7 @@ impl Bench {
         self.work(|group, _, now| group.tick(now));
     }
 
-    /// Joins as an old client does, which needs no second attempt.
+    /// Joins like a client from before KIP-394, which is admitted at its first request.
     fn join(&mut self, id: &str) -> u32 {
         self.join_as(&joining(id))
     }
@@ -84,6 +84,11 @@ impl Bench {
         self.work(|group, _, now| group.leave(&identity, now)).1
     }
 
+    fn is_member(&self, id: &str) -> bool {
+        self.group.members.iter().any(|member| member.id == id)
+    }
+
+    /// Commits offset 4, as a client outside the group.
     fn commit(&mut self, topic: &str, partition: i32) {
         let outsider = Identity { member_id: "", instance_id: None };
         self.work(|group, _, now| group.may_commit(&outsider, -1, now)).1.unwrap();
@@ -135,7 +140,7 @@ fn protocols(names: &[&str]) -> Vec<(String, Bytes)> {
     names.iter().map(|name| ((*name).to_owned(), Bytes::from_static(b"orders"))).collect()
 }
 
-/// The member knows its id already, or gets exactly this one: tests need no random ids.
+/// A first join. The new member gets the id `id`, so that tests need no random ids.
 fn joining(id: &str) -> Join {
     Join {
         member_id: String::new(),
@@ -158,10 +163,4 @@ fn again(id: &str) -> Join {
 
 fn instance(instance: &str, fresh_id: &str) -> Join {
     Join { instance_id: Some(instance.into()), ..joining(fresh_id) }
-}
-
-impl Bench {
-    fn is_member(&self, id: &str) -> bool {
-        self.group.members.iter().any(|member| member.id == id)
-    }
 }

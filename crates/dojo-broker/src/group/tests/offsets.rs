@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn offsets_are_committed_by_members_of_this_generation_or_by_outsiders_while_there_are_none() {
-    let mut bench = Bench::settled_pair();
+    let mut bench = TestGroup::settled_pair();
     let outsider = Identity { member_id: "", instance_id: None };
     let member = Identity { member_id: "a", instance_id: None };
     let now = bench.now;
@@ -20,7 +20,7 @@ fn offsets_are_committed_by_members_of_this_generation_or_by_outsiders_while_the
 
 #[test]
 fn a_group_that_has_held_nothing_for_a_minute_is_dead_and_one_with_offsets_is_not() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     bench.wait(Duration::from_secs(1));
     bench.leave("a").unwrap();
@@ -29,7 +29,7 @@ fn a_group_that_has_held_nothing_for_a_minute_is_dead_and_one_with_offsets_is_no
     bench.wait(Duration::from_millis(1));
     assert_eq!((bench.group.state, bench.group.next_deadline()), (State::Dead, None));
 
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.commit("orders", 0);
     bench.wait(EMPTY_KEPT * 10);
     assert_eq!(bench.group.state, State::Empty);
@@ -40,7 +40,7 @@ fn a_group_that_has_held_nothing_for_a_minute_is_dead_and_one_with_offsets_is_no
 
 #[test]
 fn the_offsets_of_an_empty_group_are_kept_for_a_week_after_the_last_member_or_commit() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.commit("orders", 0);
     bench.wait(OFFSETS_KEPT - Duration::from_millis(1));
     bench.commit("orders", 1);
@@ -49,7 +49,7 @@ fn the_offsets_of_an_empty_group_are_kept_for_a_week_after_the_last_member_or_co
     bench.wait(Duration::from_millis(1));
     assert_eq!(bench.group.state, State::Dead);
 
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.commit("orders", 0);
     bench.join("a");
     bench.wait(OFFSETS_KEPT);
@@ -60,7 +60,7 @@ fn the_offsets_of_an_empty_group_are_kept_for_a_week_after_the_last_member_or_co
 
 #[test]
 fn a_consumer_outside_of_the_group_may_say_who_it_is() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let now = bench.now;
     let named = Identity { member_id: "somebody", instance_id: Some("one") };
     assert_eq!(bench.group.may_commit(&named, -1, now), Ok(()));
@@ -78,7 +78,7 @@ fn an_offset_is_deleted_unless_a_member_reads_the_topic() {
         let metadata = [&[0, 0, 0, 0, 0, 1][..], &length, topic].concat();
         Join { protocols: vec![("range".into(), metadata.into())], ..joining("a") }
     };
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.commit("orders", 0);
     bench.commit("audit", 0);
     bench.join_as(&subscribed(b"orders"));
@@ -94,10 +94,10 @@ fn an_offset_is_deleted_unless_a_member_reads_the_topic() {
 
 #[test]
 fn the_broker_cannot_know_what_members_read_that_are_not_consumers() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join_as(&Join { protocol_type: "connect".into(), ..joining("a") });
     assert_eq!(bench.group.check_offset_deletion(), Err(ResponseError::NonEmptyGroup));
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     assert_eq!(bench.group.delete_offset("audit", 0), Err(ResponseError::GroupSubscribedToTopic));
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_static_member_that_restarts_gets_its_part_back_and_no_other_member_notices() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join("a");
     bench.join_as(&instance("two", "b"));
     bench.join_as(&again("a"));
@@ -22,7 +22,7 @@ fn a_static_member_that_restarts_gets_its_part_back_and_no_other_member_notices(
 #[test]
 fn a_static_leader_that_restarts_shares_nothing_out_anew() {
     for can_skip_assignment in [false, true] {
-        let mut bench = Bench::new();
+        let mut bench = TestGroup::new();
         bench.join_as(&instance("one", "a"));
         bench.sync("a", 1, &[("a", "everything")]);
         let back = bench.join_as(&Join { can_skip_assignment, ..instance("one", "a-again") });
@@ -50,7 +50,7 @@ fn a_static_member_that_wants_other_topics_after_a_restart_waits_for_the_next_re
 
 #[test]
 fn a_static_member_that_changes_the_protocol_makes_everyone_join_again() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     let both = Join { protocols: protocols(&["range", "sticky"]), ..instance("one", "a") };
     bench.join_as(&both);
     bench.sync("a", 1, &[("a", "everything")]);
@@ -59,8 +59,8 @@ fn a_static_member_that_changes_the_protocol_makes_everyone_join_again() {
 }
 
 /// Returns a stable group in generation 2 in which `a` leads and `b` is a static member.
-fn settled_with_static() -> Bench {
-    let mut bench = Bench::new();
+fn settled_with_static() -> TestGroup {
+    let mut bench = TestGroup::new();
     bench.join("a");
     bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("two", "b") });
     bench.join_as(&again("a"));
@@ -96,7 +96,7 @@ fn a_static_member_that_is_late_for_a_rebalance_keeps_its_place_until_its_sessio
 
 #[test]
 fn a_late_static_leader_keeps_its_place_and_a_present_member_leads() {
-    let mut bench = Bench::new();
+    let mut bench = TestGroup::new();
     bench.join_as(&Join { session_timeout: REBALANCE * 2, ..instance("one", "a") });
     bench.sync("a", 1, &[("a", "everything")]);
     let b = bench.join("b");
