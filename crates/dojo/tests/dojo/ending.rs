@@ -2,6 +2,7 @@
 
 use crate::process::{Dojo, Start, send_signal};
 use dojo_testbed::until;
+use std::process::{Command, Stdio};
 
 /// Whether a process still runs (Linux's `/proc`). A zombie has ended.
 fn runs(pid: u32) -> bool {
@@ -39,6 +40,31 @@ async fn one_ctrl_c_kills_a_frozen_service_after_its_time_and_ends_the_dojo_in_o
     let (mut dojo, frozen) = interrupted_with_a_frozen_service().await;
     assert_eq!(dojo.exit_code().await, Some(0));
     all_end(&[frozen]).await;
+}
+
+/// Whether a process handles SIGINT itself (Linux's `/proc`).
+fn handles_interrupts(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 2 != 0)
+}
+
+#[tokio::test]
+async fn one_ctrl_c_ends_a_dojo_that_waits_for_its_kafka() {
+    let mut dojo = Command::new(env!("CARGO_BIN_EXE_dojo"))
+        .args(["--port", "0", "--kafka-brokers", "127.0.0.1:1"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the dojo to handle signals", async || handles_interrupts(dojo.id())).await;
+    send_signal("-INT", dojo.id());
+    let mut ended = None;
+    until("the dojo to end", async || {
+        ended = dojo.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    assert_eq!(ended.unwrap().code(), Some(0), "without the signal it ends later, with an error");
 }
 
 /// Places an order, which has three audit lines or more, where the reader has closed standard output after one. Returns
