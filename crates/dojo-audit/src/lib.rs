@@ -13,7 +13,7 @@ mod line;
 mod service;
 
 use dojo_contract::{Service, topic};
-use dojo_kafka::{Consume, GroupService, InstanceName, KafkaConfig, Readiness, RuleStatus};
+use dojo_kafka::{ConsumerOptions, GroupService, InstanceName, KafkaConfig, Readiness, RuleStatus};
 use std::io::Write;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ pub async fn run_with(
     let group = topic::AUDIT_GROUP;
     let service = GroupService::start(Service::Audit, group, kafka, instance, &readiness, &shutdown).await?;
     // The wait for a dead member's session teaches nothing here, so its successor takes over at once.
-    let work = Consume { is_static: true, ..service.consume(topic::AUDIT) };
+    let work = ConsumerOptions { is_static: true, ..service.consume(topic::AUDIT) };
     let until = shutdown.child_token();
     let handler = service::Audit::new(lines, until.clone());
     service.run(work, handler, RuleStatus::default, until.clone()).await?;

@@ -3,6 +3,7 @@
 use crate::{FieldError, Order, time};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use uuid::Uuid;
 
 /// As much of a parser's complaint as is kept: it quotes the value, which may be a megabyte.
@@ -226,17 +227,31 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FraudAlert {
-    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents.
+    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. Not empty, and at most
+    /// [`FraudAlert::MAX_KIND`] characters.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Why the rule raised it, for a person.
+    /// Why the rule raised it, for a person; at most [`FraudAlert::MAX_REASON`] characters.
     pub reason: String,
     /// How bad it is.
     pub severity: Severity,
 }
 
+impl FraudAlert {
+    /// Longest [`FraudAlert::kind`], in characters.
+    pub const MAX_KIND: usize = 64;
+    /// Longest [`FraudAlert::reason`], in characters.
+    pub const MAX_REASON: usize = 1_000;
+}
+
+impl fmt::Display for FraudAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.severity.name(), self.kind, self.reason)
+    }
+}
+
 /// What the fraud window held when an order was judged; both count the order at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowStats {
     /// Orders of this order's customer.

@@ -244,7 +244,7 @@ impl Defaults {
 /// More settings than any workshop has: every instance can have its own of each.
 const MAX_SETTINGS: usize = 1_000;
 
-/// The state of the topic `dojo-settings`: up to [`MAX_SETTINGS`] values.
+/// The state of the topic `dojo-settings`: up to a thousand values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(BTreeMap<SettingName, SettingValue>);
 

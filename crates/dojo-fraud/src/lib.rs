@@ -46,7 +46,7 @@ mod service;
 mod tally;
 
 use dojo_contract::{Service, topic};
-use dojo_kafka::{Consume, GroupService, InstanceName, KafkaConfig, Readiness, RuleStatus};
+use dojo_kafka::{ConsumerOptions, GroupService, InstanceName, KafkaConfig, Readiness, RuleStatus};
 use dojo_rules::{LiveRule, RulesConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +86,7 @@ pub async fn run(config: Config, readiness: Readiness, shutdown: CancellationTok
     let service = GroupService::start(Service::Fraud, group, kafka, instance, &readiness, &shutdown).await?;
     let rule = LiveRule::open(&rules.rules_dir, rules.rules_watch, shutdown.clone());
     service.report_on_change(rule.changes());
-    let work = Consume {
+    let work = ConsumerOptions {
         is_static: true,
         needs_every_partition: true,
         settings: Some(service.settings()),

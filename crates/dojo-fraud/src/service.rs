@@ -49,7 +49,7 @@ impl Fraud {
             if let Some(window) = window {
                 let window = WindowStats { partial: self.is_partial, ..window };
                 let rule = self.rule.current();
-                let answer = rule.rule.judge(&(&order).into(), &window.into());
+                let answer = rule.rule.judge(&(&order).into(), &window);
                 if let Err(error) = &answer
                     && self.failing.as_ref() != Some(&rule.version)
                 {

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use dojo_contract::{AuditAction, AuditEvent, FraudAlert, Order, Source, WindowStats};
-use dojo_rules::{Alert, RuleError};
+use dojo_rules::RuleError;
 
 /// The longest reason on `audit`, in characters. `dojo-rules` bounds the texts of alerts.
 const REASON_MAX_CHARS: usize = 1_000;
@@ -16,7 +16,7 @@ const REASON_MAX_CHARS: usize = 1_000;
 pub fn event(
     order: &Order,
     window: WindowStats,
-    answer: Result<Vec<Alert>, RuleError>,
+    answer: Result<Vec<FraudAlert>, RuleError>,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let action = match &answer {
@@ -29,7 +29,7 @@ pub fn event(
     event.window_stats = Some(window);
     match answer {
         Ok(alerts) if alerts.is_empty() => {}
-        Ok(alerts) => event.alerts = Some(alerts.into_iter().map(FraudAlert::from).collect()),
+        Ok(alerts) => event.alerts = Some(alerts),
         Err(error) => event.reason = Some(format!("{:.REASON_MAX_CHARS$}", error.to_string())),
     }
     event
@@ -58,13 +58,13 @@ mod tests {
         }
     }
 
-    fn event_of(answer: Result<Vec<Alert>, RuleError>) -> AuditEvent {
+    fn event_of(answer: Result<Vec<FraudAlert>, RuleError>) -> AuditEvent {
         event(&order(), WINDOW, answer, DateTime::UNIX_EPOCH)
     }
 
     fn judged_by(source: &str) -> AuditEvent {
         let rule = FraudRule::compile("rules/fraud.rhai", source).unwrap();
-        event_of(rule.judge(&(&order()).into(), &WINDOW.into()))
+        event_of(rule.judge(&(&order()).into(), &WINDOW))
     }
 
     #[test]

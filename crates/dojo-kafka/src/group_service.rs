@@ -3,8 +3,8 @@
 //! It follows the settings, reports on `dojo-status`, sets its readiness, and gives the records of its topic to its handler.
 
 use crate::{
-    Consume, Error, Handler, Instance, InstanceName, KafkaConfig, Observed, Producer, Progress, Readiness,
-    Reporter, SettingsFollower, consume, notify_on_change,
+    ConsumerOptions, Error, Handler, Instance, InstanceName, KafkaConfig, Observed, Producer, Progress,
+    Readiness, Reporter, SettingsFollower, consume, notify_on_change,
 };
 use dojo_contract::Service;
 use std::{sync::Arc, time::Duration};
@@ -68,8 +68,8 @@ impl GroupService {
     }
 
     /// Returns the options of a consumer of `topic` in the service's group, for the service to adapt.
-    pub fn consume(&self, topic: &'static str) -> Consume {
-        Consume::new(self.group, &[topic], &self.instance)
+    pub fn consume(&self, topic: &'static str) -> ConsumerOptions {
+        ConsumerOptions::new(self.group, &[topic], &self.instance)
     }
 
     /// Reports at once after every change that `changes` shows.
@@ -83,7 +83,7 @@ impl GroupService {
     /// Kafka refuses for good what the service can't do without, or the handler failed.
     pub async fn run(
         self,
-        work: Consume,
+        work: ConsumerOptions,
         handler: impl Handler,
         rule: impl Fn() -> RuleStatus + Send + Sync + 'static,
         shutdown: CancellationToken,

@@ -46,10 +46,10 @@ mod reader;
 pub use reader::Isolation;
 mod consume;
 mod lookup;
-pub use consume::{Consume, ConsumerLoop, consume};
+pub use consume::{ConsumerLoop, ConsumerOptions, consume};
 
 mod tail;
-pub use tail::{From, LogEnds, Tail, Tailed, tail};
+pub use tail::{LogEnds, StartFrom, Tail, Tailed, tail};
 
 mod topics;
 pub use topics::{Created, create_topics};

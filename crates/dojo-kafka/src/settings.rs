@@ -1,6 +1,6 @@
 //! Following the topic `dojo-settings`, so that a change applies from the next record on.
 
-use crate::{Error, From, Isolation, KafkaConfig, Record, Tail, Tailed, tail};
+use crate::{Error, Isolation, KafkaConfig, Record, StartFrom, Tail, Tailed, tail};
 use dojo_contract::{Settings, topic};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -73,7 +73,7 @@ impl SettingsFollower {
             kafka,
             &client_id,
             topic::SETTINGS,
-            From::Earliest,
+            StartFrom::Earliest,
             Isolation::ReadCommitted,
             shutdown,
             move |event| {

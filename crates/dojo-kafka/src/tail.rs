@@ -31,7 +31,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where a tail begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum StartFrom {
     /// At the first record.
     Earliest,
     /// At the next record that arrives.
@@ -134,7 +134,7 @@ pub fn tail(
     kafka: &KafkaConfig,
     client_id: &str,
     topic: &str,
-    from: From,
+    from: StartFrom,
     isolation: Isolation,
     shutdown: &CancellationToken,
     on: impl FnMut(Tailed<'_>) + Send + 'static,
@@ -189,7 +189,7 @@ struct Reading<F> {
 }
 
 impl<F: FnMut(Tailed<'_>)> Reading<F> {
-    fn run(&mut self, from: &From) {
+    fn run(&mut self, from: &StartFrom) {
         let consumer = Arc::clone(&self.consumer);
         let Some((starts, ends, gaps)) = start(&consumer, &self.topic, from, &self.stopped) else { return };
         self.assigned = Instant::now();
@@ -327,7 +327,7 @@ struct Gap {
 type Start = (BTreeMap<i32, i64>, BTreeMap<i32, i64>, Vec<Gap>);
 
 /// Finds and assigns the offsets to start at; `None` if the tail was stopped before Kafka and the topic were there.
-fn start(consumer: &Reader, topic: &str, from: &From, stopped: &CancellationToken) -> Option<Start> {
+fn start(consumer: &Reader, topic: &str, from: &StartFrom, stopped: &CancellationToken) -> Option<Start> {
     let mut said = false;
     while !stopped.is_cancelled() {
         match try_start(consumer, topic, from) {
@@ -344,17 +344,17 @@ fn start(consumer: &Reader, topic: &str, from: &From, stopped: &CancellationToke
     None
 }
 
-fn try_start(consumer: &Reader, topic: &str, from: &From) -> Result<Start, KafkaError> {
+fn try_start(consumer: &Reader, topic: &str, from: &StartFrom) -> Result<Start, KafkaError> {
     let partitions = partitions(consumer, topic, ASK_WITHIN)?;
     let (mut starts, mut ends, mut gaps) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for partition in partitions {
         let (low, high) = consumer.fetch_watermarks(topic, partition, ASK_WITHIN)?;
         let start = match from {
-            From::Earliest => low,
-            From::Latest => high,
-            From::Newest(records) => high.saturating_sub(*records).max(low),
-            From::Time(time) => offset_at(consumer, topic, partition, *time)?.unwrap_or(high),
-            From::Offsets(offsets) => {
+            StartFrom::Earliest => low,
+            StartFrom::Latest => high,
+            StartFrom::Newest(records) => high.saturating_sub(*records).max(low),
+            StartFrom::Time(time) => offset_at(consumer, topic, partition, *time)?.unwrap_or(high),
+            StartFrom::Offsets(offsets) => {
                 let wanted = offsets.get(&partition).copied().unwrap_or(low);
                 let start = wanted.clamp(low, high.max(low));
                 if start != wanted {

@@ -4,10 +4,8 @@
 //! fraud detection, which judges 50,000 orders a second on one thread: well under 20,000 ns.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
 
-use dojo_contract::Severity;
-use dojo_rules::{
-    Alert, Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, WindowFacts,
-};
+use dojo_contract::{FraudAlert, Severity, WindowStats};
+use dojo_rules::{Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule};
 use rust_decimal::Decimal;
 use std::{hint::black_box, time::Instant};
 
@@ -17,8 +15,12 @@ const CALLS: u32 = 5_000;
 fn main() {
     let fraud = FraudRule::built_in();
     let notification = NotificationRule::built_in();
-    let quiet = (order(1), WindowFacts { customer_orders_in_window: 1, global_orders_in_window: 1 });
-    let wild = (order(20), WindowFacts { customer_orders_in_window: 6, global_orders_in_window: 21 });
+    let quiet =
+        (order(1), WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1, partial: false });
+    let wild = (
+        order(20),
+        WindowStats { customer_orders_in_window: 6, global_orders_in_window: 21, partial: false },
+    );
     let delivery = DeliveryFacts {
         action: "created".to_owned(),
         retry_count: 0,
@@ -46,10 +48,10 @@ fn main() {
 }
 
 /// The shipped fraud rule, in Rust.
-fn in_rust(order: &OrderFacts, window: &WindowFacts) -> Vec<Alert> {
+fn in_rust(order: &OrderFacts, window: &WindowStats) -> Vec<FraudAlert> {
     let mut alerts = Vec::new();
     let mut alert =
-        |kind: &str, severity, reason| alerts.push(Alert { kind: kind.to_owned(), reason, severity });
+        |kind: &str, severity, reason| alerts.push(FraudAlert { kind: kind.to_owned(), reason, severity });
     if window.customer_orders_in_window > 5 {
         let reason = format!("{} placed {} orders", order.customer_name, window.customer_orders_in_window);
         alert("VELOCITY", Severity::High, reason);

@@ -4,11 +4,11 @@
 //! order passed. Nothing is random, so a replay of the log gives the same verdicts.
 
 use crate::{
-    Alert, OrderFacts, Rule, RuleError, RuleErrorKind, WindowFacts, sandbox,
+    OrderFacts, Rule, RuleError, RuleErrorKind, sandbox,
     script::Script,
     vocabulary::{self, ORDER, WINDOW},
 };
-use dojo_contract::Severity;
+use dojo_contract::{FraudAlert, Severity, WindowStats};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
 use rust_decimal::Decimal;
 
@@ -44,16 +44,16 @@ impl FraudRule {
     ///
     /// # Errors
     /// The rule failed on this order, or returned something other than an array of alerts.
-    pub fn judge(&self, order: &OrderFacts, window: &WindowFacts) -> Result<Vec<Alert>, RuleError> {
+    pub fn judge(&self, order: &OrderFacts, window: &WindowStats) -> Result<Vec<FraudAlert>, RuleError> {
         self.evaluate(order, window, false)
     }
 
     fn evaluate(
         &self,
         order: &OrderFacts,
-        window: &WindowFacts,
+        window: &WindowStats,
         trial: bool,
-    ) -> Result<Vec<Alert>, RuleError> {
+    ) -> Result<Vec<FraudAlert>, RuleError> {
         let mut scope = Scope::new();
         scope.push_constant_dynamic(ORDER.name, ORDER.value(order));
         scope.push_constant_dynamic(WINDOW.name, WINDOW.value(window));
@@ -61,7 +61,7 @@ impl FraudRule {
         self.alerts(value)
     }
 
-    fn alerts(&self, value: Dynamic) -> Result<Vec<Alert>, RuleError> {
+    fn alerts(&self, value: Dynamic) -> Result<Vec<FraudAlert>, RuleError> {
         let wrong = |message| self.script.error(RuleErrorKind::Value, message);
         let elements = value.try_cast_result::<Array>().map_err(|value| {
             wrong(format!(
@@ -74,7 +74,7 @@ impl FraudRule {
         }
         let mut alerts = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
-            alerts.push(element.try_cast_result::<Alert>().map_err(|element| {
+            alerts.push(element.try_cast_result::<FraudAlert>().map_err(|element| {
                 wrong(format!(
                     "element {index} of the rule's array is {}, not an alert; make it with alert(type, severity, reason)",
                     vocabulary::describe(&element)
@@ -87,17 +87,17 @@ impl FraudRule {
 
 fn register_alert(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Alert>("alert")
+        .register_type_with_name::<FraudAlert>("alert")
         .register_fn("alert", alert)
-        .register_fn("to_string", |alert: &mut Alert| alert.to_string())
-        .register_fn("to_debug", |alert: &mut Alert| alert.to_string());
+        .register_fn("to_string", |alert: &mut FraudAlert| alert.to_string())
+        .register_fn("to_debug", |alert: &mut FraudAlert| alert.to_string());
 }
 
 fn alert(
     kind: ImmutableString,
     severity: ImmutableString,
     reason: ImmutableString,
-) -> Result<Alert, Box<EvalAltResult>> {
+) -> Result<FraudAlert, Box<EvalAltResult>> {
     let refuse = |message: String| Err(sandbox::refusal(message));
     let Some(severity) = Severity::from_name(&severity) else {
         return refuse(format!(
@@ -105,22 +105,22 @@ fn alert(
         ));
     };
     let kind = kind.trim();
-    if kind.is_empty() || kind.chars().count() > Alert::MAX_KIND {
+    if kind.is_empty() || kind.chars().count() > FraudAlert::MAX_KIND {
         return refuse(format!(
             "alert(type, severity, reason): the type must have 1 to {} characters",
-            Alert::MAX_KIND
+            FraudAlert::MAX_KIND
         ));
     }
     // Most reasons have fewer bytes than the limit, so their characters needn't be counted.
     let reason = match reason.len() {
-        ..=Alert::MAX_REASON => reason.as_str().to_owned(),
-        _ => reason.chars().take(Alert::MAX_REASON).collect(),
+        ..=FraudAlert::MAX_REASON => reason.as_str().to_owned(),
+        _ => reason.chars().take(FraudAlert::MAX_REASON).collect(),
     };
-    Ok(Alert { kind: kind.to_owned(), reason, severity })
+    Ok(FraudAlert { kind: kind.to_owned(), reason, severity })
 }
 
 /// An ordinary order and an extreme one, between which lies almost every threshold of a rule.
-fn samples() -> [(OrderFacts, WindowFacts); 2] {
+fn samples() -> [(OrderFacts, WindowStats); 2] {
     let order = |quantity: i64, price: Decimal| OrderFacts {
         id: "00000000-0000-4000-8000-000000000000".to_owned(),
         customer_name: "Ada".to_owned(),
@@ -133,11 +133,15 @@ fn samples() -> [(OrderFacts, WindowFacts); 2] {
     [
         (
             order(1, Decimal::new(950, 2)),
-            WindowFacts { customer_orders_in_window: 1, global_orders_in_window: 1 },
+            WindowStats { customer_orders_in_window: 1, global_orders_in_window: 1, partial: false },
         ),
         (
             order(1_000, Decimal::new(100_000, 0)),
-            WindowFacts { customer_orders_in_window: 10_000, global_orders_in_window: 100_000 },
+            WindowStats {
+                customer_orders_in_window: 10_000,
+                global_orders_in_window: 100_000,
+                partial: false,
+            },
         ),
     ]
 }

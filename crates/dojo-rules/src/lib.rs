@@ -11,11 +11,12 @@
 //! bounded time and memory; and every mistake in a rule is a [`RuleError`] with its file, line and column.
 //!
 //! ```
-//! use dojo_rules::{FraudRule, OrderFacts, Rule, WindowFacts};
+//! use dojo_contract::WindowStats;
+//! use dojo_rules::{FraudRule, OrderFacts, Rule};
 //!
 //! let rule = FraudRule::compile("fraud.rhai", r#"if order.total > 100 { [alert("AMOUNT", "LOW", "a lot")] } else { [] }"#)?;
 //! let order = OrderFacts { total: 250.into(), ..OrderFacts::default() };
-//! assert_eq!(rule.judge(&order, &WindowFacts::default())?[0].kind, "AMOUNT");
+//! assert_eq!(rule.judge(&order, &WindowStats::default())?[0].kind, "AMOUNT");
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
@@ -39,7 +40,7 @@ mod watch;
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
-pub use facts::{Alert, Delivery, DeliveryFacts, OrderFacts, WindowFacts};
+pub use facts::{Delivery, DeliveryFacts, OrderFacts};
 pub use fraud::FraudRule;
 pub use live::{InForce, LiveRule, Version};
 pub use notification::NotificationRule;

@@ -3,7 +3,8 @@
 //!
 //! The names are those of the JSON events, so that a participant who has read an event knows them.
 
-use crate::{Alert, DeliveryFacts, OrderFacts, WindowFacts};
+use crate::{DeliveryFacts, OrderFacts};
+use dojo_contract::{FraudAlert, WindowStats};
 use rhai::{Dynamic, Engine, INT};
 use std::{fmt, sync::Arc};
 
@@ -46,7 +47,7 @@ pub(crate) static ORDER: Noun<OrderFacts> = Noun {
     ],
 };
 
-pub(crate) static WINDOW: Noun<WindowFacts> = Noun {
+pub(crate) static WINDOW: Noun<WindowStats> = Noun {
     name: "window",
     properties: &[
         ("customerOrdersInWindow", |window| count(window.customer_orders_in_window)),
@@ -124,7 +125,7 @@ pub(crate) fn describe(value: &Dynamic) -> &'static str {
         () if value.is_array() => "an array",
         () if value.is_map() => "a map",
         () if value.is_fnptr() => "a function",
-        () if value.is::<Alert>() => "a single alert",
+        () if value.is::<FraudAlert>() => "a single alert",
         () => "something else",
     }
 }

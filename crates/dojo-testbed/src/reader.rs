@@ -2,7 +2,7 @@
 
 use crate::PATIENCE;
 use dojo_contract::header::Headers;
-use dojo_kafka::{From, Isolation, KafkaConfig, Tail, Tailed, tail};
+use dojo_kafka::{Isolation, KafkaConfig, StartFrom, Tail, Tailed, tail};
 use serde::de::DeserializeOwned;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ impl Reader {
             kafka,
             "test",
             topic,
-            From::Earliest,
+            StartFrom::Earliest,
             Isolation::ReadCommitted,
             &CancellationToken::new(),
             push,

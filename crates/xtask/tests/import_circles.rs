@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The names of a path, such as `["crate", "consume", "Consume"]`.
+/// The names of a path, such as `["crate", "consume", "ConsumerOptions"]`.
 type Names = Vec<String>;
 
 /// The text of a file as names and signs, without comments, texts and characters.

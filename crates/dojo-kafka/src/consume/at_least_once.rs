@@ -4,7 +4,7 @@
 use super::{
     delivery::{Consumer, Delivery, Interrupt, Key, POLL, Topics},
     ledger::Ledger,
-    options::Consume,
+    options::ConsumerOptions,
 };
 use crate::{Error, Outbox, Outgoing, Position, Producer};
 use dojo_contract::Guarantee;
@@ -54,7 +54,7 @@ impl Shared {
 }
 
 pub(super) struct AtLeastOnce {
-    consume: Consume,
+    consume: ConsumerOptions,
     topics: Topics,
     producer: Producer,
     shared: Arc<Shared>,
@@ -63,7 +63,7 @@ pub(super) struct AtLeastOnce {
 }
 
 impl AtLeastOnce {
-    pub(super) fn new(consume: &Consume, topics: &Topics, producer: &Producer) -> Self {
+    pub(super) fn new(consume: &ConsumerOptions, topics: &Topics, producer: &Producer) -> Self {
         Self {
             consume: consume.clone(),
             topics: topics.clone(),

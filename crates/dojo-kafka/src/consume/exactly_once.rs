@@ -15,7 +15,7 @@ use super::{
     at_least_once::is_permanent,
     delivery::{Consumer, Delivery, Interrupt, POLL, Topics},
     ledger::Ledger,
-    options::Consume,
+    options::ConsumerOptions,
 };
 use crate::{
     Error, KafkaConfig, Outbox, Outgoing, Position,
@@ -103,7 +103,7 @@ struct Open {
 
 pub(super) struct ExactlyOnce {
     kafka: KafkaConfig,
-    consume: Consume,
+    consume: ConsumerOptions,
     topics: Topics,
     producer: Inner,
     ledger: Mutex<Ledger>,
@@ -118,7 +118,7 @@ impl ExactlyOnce {
     /// their open transaction.
     pub(super) fn start(
         kafka: &KafkaConfig,
-        consume: &Consume,
+        consume: &ConsumerOptions,
         topics: &Topics,
         shutdown: &CancellationToken,
     ) -> Result<Self, Interrupt> {
@@ -296,7 +296,7 @@ impl Delivery for ExactlyOnce {
     }
 }
 
-fn producer(kafka: &KafkaConfig, consume: &Consume, refused: &Refused) -> Result<Inner, Error> {
+fn producer(kafka: &KafkaConfig, consume: &ConsumerOptions, refused: &Refused) -> Result<Inner, Error> {
     let config = kafka.transactional_producer(&consume.instance);
     let context = Context { refused: Arc::clone(refused) };
     create("transactional producer", &config, config.create_with_context(context))

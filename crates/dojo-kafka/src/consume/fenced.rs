@@ -7,7 +7,7 @@
 //! when its broker was killed and an old heartbeat arrives after it has joined again; then it joins again at once.
 
 use super::member::Job;
-use crate::{Error, From, Isolation, Tailed, tail};
+use crate::{Error, Isolation, StartFrom, Tailed, tail};
 use chrono::Utc;
 use dojo_contract::{InstanceState, InstanceStatus, time, topic};
 use parking_lot::Mutex;
@@ -35,7 +35,7 @@ pub(super) fn wait_for_rival_to_end(job: &Job) -> Result<(), Error> {
     let known = progress.clone();
     let mut rival = None;
     let client_id = format!("{id}-fenced");
-    let since = From::Time(Utc::now() - InstanceStatus::SILENCE);
+    let since = StartFrom::Time(Utc::now() - InstanceStatus::SILENCE);
     let _tail =
         tail(kafka, &client_id, topic::STATUS, since, Isolation::ReadCommitted, shutdown, move |tailed| {
             let record = match tailed {

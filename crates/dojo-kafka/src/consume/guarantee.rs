@@ -1,6 +1,6 @@
 //! The delivery guarantee that the settings ask for.
 
-use super::options::Consume;
+use super::options::ConsumerOptions;
 use crate::{SettingsFollower, SettingsSnapshot};
 use dojo_contract::Guarantee;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ pub(super) struct WantedGuarantee {
 }
 
 impl WantedGuarantee {
-    pub(super) fn of(consume: &Consume) -> Self {
+    pub(super) fn of(consume: &ConsumerOptions) -> Self {
         let mut settings = consume.settings.as_ref().map(SettingsFollower::changes);
         // So that the first record looks at the settings.
         settings.iter_mut().for_each(watch::Receiver::mark_changed);

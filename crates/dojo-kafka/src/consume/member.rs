@@ -6,7 +6,7 @@ use super::{
     delivery::{Consumer, Delivery, Interrupt, Topics},
     exactly_once::ExactlyOnce,
     guarantee::WantedGuarantee,
-    options::Consume,
+    options::ConsumerOptions,
 };
 use crate::{
     Error, Handler, KafkaConfig, Outbox, Producer, Progress, Record, config::create, lookup::Lookup,
@@ -50,7 +50,7 @@ impl Meters {
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) kafka: KafkaConfig,
-    pub(super) consume: Consume,
+    pub(super) consume: ConsumerOptions,
     pub(super) producer: Producer,
     pub(super) progress: Progress,
     pub(super) meters: Meters,
@@ -60,7 +60,7 @@ pub(super) struct Job {
 impl Job {
     /// Returns a consumer that joins the group.
     pub(super) fn subscribe(&self) -> Result<Consumer, Error> {
-        let Consume { group, topics, instance, .. } = &self.consume;
+        let ConsumerOptions { group, topics, instance, .. } = &self.consume;
         let prefix = &self.kafka.prefix;
         let config = self.kafka.group_consumer(&instance.id, group, self.consume.group_instance_id());
         let callbacks = Callbacks::new(group, prefix, &self.progress);

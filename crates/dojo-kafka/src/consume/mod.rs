@@ -12,7 +12,7 @@
 //! does when another one takes its name ([`fenced`]).
 
 mod options;
-pub use options::Consume;
+pub use options::ConsumerOptions;
 
 mod callbacks;
 mod delivery;
@@ -70,7 +70,7 @@ impl ConsumerLoop {
 /// under at-least-once delivery; exactly-once delivery has a transactional producer.
 pub fn consume<H: Handler>(
     kafka: &KafkaConfig,
-    consume: Consume,
+    consume: ConsumerOptions,
     producer: Producer,
     handler: H,
     progress: Progress,
@@ -112,7 +112,7 @@ fn work<H: Handler>(job: &Job, mut consumer: Consumer, mut handler: H) -> Result
 
 /// Refuses strategies that rebalance incrementally: the loop gives up all partitions on a rebalance and takes up its new
 /// share.
-fn refuse_incremental_rebalances(kafka: &KafkaConfig, consume: &Consume) -> Result<(), Error> {
+fn refuse_incremental_rebalances(kafka: &KafkaConfig, consume: &ConsumerOptions) -> Result<(), Error> {
     const STRATEGY: &str = "partition.assignment.strategy";
     let config = kafka.group_consumer(&consume.instance.id, &consume.group, None);
     match config.get(STRATEGY).filter(|strategy| strategy.contains("cooperative")) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The topics to consume, how, and within which bounds.
 #[derive(Debug, Clone)]
-pub struct Consume {
+pub struct ConsumerOptions {
     /// The consumer group.
     pub group: String,
     /// The topics to subscribe to.
@@ -30,7 +30,7 @@ pub struct Consume {
     pub commit_every: Duration,
 }
 
-impl Consume {
+impl ConsumerOptions {
     /// Returns the options of a dynamic member with at-least-once delivery, within bounds that suit the dojo.
     pub fn new(group: impl Into<String>, topics: &[&'static str], instance: &Instance) -> Self {
         Self {

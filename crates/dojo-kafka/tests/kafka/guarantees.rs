@@ -6,7 +6,7 @@ use dojo_contract::{
     topic::{self},
 };
 use dojo_kafka::{
-    Consume, ConsumerLoop, Instance, KafkaConfig, Outgoing, Progress, SettingsFollower, consume,
+    ConsumerLoop, ConsumerOptions, Instance, KafkaConfig, Outgoing, Progress, SettingsFollower, consume,
 };
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, until};
 use std::collections::BTreeSet;
@@ -23,7 +23,8 @@ struct Switchable {
 async fn start(kafka: &KafkaConfig, instance: &Instance) -> Switchable {
     let (copy, progress, stop) = (Copy::default(), Progress::default(), CancellationToken::new());
     let settings = SettingsFollower::start(kafka, &instance.id, &stop).await.unwrap();
-    let work = Consume { settings: Some(settings), ..Consume::new("g", &[topic::ORDERS], instance) };
+    let work =
+        ConsumerOptions { settings: Some(settings), ..ConsumerOptions::new("g", &[topic::ORDERS], instance) };
     let ends = consume(kafka, work, producer(kafka), copy.clone(), progress.clone(), stop.clone()).unwrap();
     Switchable { copy, progress, stop, ends }
 }

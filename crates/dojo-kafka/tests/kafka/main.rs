@@ -11,9 +11,9 @@ use dojo_contract::{
     topic::{self, TOPICS},
 };
 use dojo_kafka::{
-    AssignedPartition, Consume, Error, From, Handler, Instance, Isolation, KafkaConfig, LogLookup, Observed,
-    Outbox, Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt, Tailed,
-    consume, create_topics, tail,
+    AssignedPartition, ConsumerOptions, Error, Handler, Instance, Isolation, KafkaConfig, LogLookup,
+    Observed, Outbox, Outgoing, Position, Producer, Progress, Record, Reporter, SettingsFollower, StartAt,
+    StartFrom, Tailed, consume, create_topics, tail,
 };
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
@@ -86,7 +86,7 @@ struct Running {
 
 fn run(kafka: &KafkaConfig, group: &str, copy: Copy) -> Running {
     let (progress, stop) = (Progress::default(), CancellationToken::new());
-    let consumed = Consume::new(group, &[topic::ORDERS], &somebody());
+    let consumed = ConsumerOptions::new(group, &[topic::ORDERS], &somebody());
     let ends =
         consume(kafka, consumed, producer(kafka), copy.clone(), progress.clone(), stop.clone()).unwrap();
     Running { copy, progress, stop, ends }
@@ -205,7 +205,7 @@ async fn an_incremental_assignor_is_refused_with_the_ones_that_work() {
     let kafka = Kafka::start().await;
     let property = ("partition.assignment.strategy".to_owned(), "cooperative-sticky".to_owned());
     let config = KafkaConfig { properties: vec![property], ..kafka.config.clone() };
-    let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
+    let consumed = ConsumerOptions::new("g", &[topic::ORDERS], &somebody());
     let refused = consume(
         &config,
         consumed,
@@ -269,7 +269,7 @@ async fn kafka_going_away_under_a_loop_loses_nothing_that_was_read() {
     let sender = Producer::new(&kafka.config, "test", Duration::from_millis(300)).unwrap();
     let (copy, stop) = (Copy::default(), CancellationToken::new());
     let seen = Arc::clone(&copy.seen);
-    let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
+    let consumed = ConsumerOptions::new("g", &[topic::ORDERS], &somebody());
     let plug = CancellationToken::new();
     let handler = Unplug { copy, plug: plug.clone() };
     let ends =
@@ -323,7 +323,8 @@ async fn a_partition_that_was_paused_is_read_again_after_a_rebalance() {
         producer.send(order(n)).await.unwrap();
     }
     let (hold, stop) = (Hold::default(), CancellationToken::new());
-    let consumed = Consume { max_buffered: BOUND, ..Consume::new("g", &[topic::ORDERS], &somebody()) };
+    let consumed =
+        ConsumerOptions { max_buffered: BOUND, ..ConsumerOptions::new("g", &[topic::ORDERS], &somebody()) };
     let progress = Progress::default();
     let ends =
         consume(&kafka.config, consumed, producer.clone(), hold.clone(), progress.clone(), stop.clone())
@@ -403,7 +404,7 @@ async fn what_a_handler_does_at_the_end_of_a_partition_is_measured_and_each_reco
     kafka.flood((0..30).map(order)).await;
     let (kept, stop) = (Kept::default(), CancellationToken::new());
     let running = metrics::with_local_recorder(&kept, || {
-        let consumed = Consume::new("g", &[topic::ORDERS], &somebody());
+        let consumed = ConsumerOptions::new("g", &[topic::ORDERS], &somebody());
         let producer = producer(&kafka.config);
         consume(&kafka.config, consumed, producer, AtTheEnd(Vec::new()), Progress::default(), stop.clone())
     });
@@ -417,7 +418,7 @@ async fn what_a_handler_does_at_the_end_of_a_partition_is_measured_and_each_reco
 }
 
 /// What a tail told, until it caught up everywhere.
-async fn tailed(kafka: &KafkaConfig, from: From) -> (Vec<(i32, i64)>, Vec<(i32, i64, i64)>) {
+async fn tailed(kafka: &KafkaConfig, from: StartFrom) -> (Vec<(i32, i64)>, Vec<(i32, i64, i64)>) {
     let told = Arc::new(Mutex::new((Vec::new(), Vec::new(), 0)));
     let tell = Arc::clone(&told);
     let end = CancellationToken::new();
@@ -447,12 +448,12 @@ async fn a_tail_begins_where_it_is_told() {
     for n in 20..25 {
         producer.send(Outgoing { timestamp: Some(later.timestamp_millis()), ..order(n) }).await.unwrap();
     }
-    assert_eq!(tailed(&kafka.config, From::Earliest).await.0.len(), 25);
-    assert_eq!(tailed(&kafka.config, From::Time(later)).await.0.len(), 5);
-    assert_eq!(tailed(&kafka.config, From::Latest).await.0.len(), 0);
+    assert_eq!(tailed(&kafka.config, StartFrom::Earliest).await.0.len(), 25);
+    assert_eq!(tailed(&kafka.config, StartFrom::Time(later)).await.0.len(), 5);
+    assert_eq!(tailed(&kafka.config, StartFrom::Latest).await.0.len(), 0);
     let ends = producer.watermarks(topic::ORDERS).await.unwrap();
     let (records, gaps) =
-        tailed(&kafka.config, From::Offsets(BTreeMap::from([(0, ends[&0].1 - 1), (1, 1_000)]))).await;
+        tailed(&kafka.config, StartFrom::Offsets(BTreeMap::from([(0, ends[&0].1 - 1), (1, 1_000)]))).await;
     assert_eq!(records.len() as i64, 1 + ends[&2].1, "partition 2 from its start");
     assert_eq!(gaps, [(1, 1_000, ends[&1].1)]);
 }
@@ -524,7 +525,7 @@ async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_sto
         &kafka.config,
         "test",
         topic::STATUS,
-        From::Earliest,
+        StartFrom::Earliest,
         Isolation::ReadCommitted,
         &CancellationToken::new(),
         move |event| {
@@ -551,7 +552,7 @@ async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_sto
     let (producer, shutdown) = (producer(&kafka.config), CancellationToken::new());
     let reporter = Reporter::start(producer.clone(), somebody(), observe, Arc::default());
     let reporter = reporter.await.unwrap();
-    let work = Consume::new("g", &[topic::ORDERS], &somebody());
+    let work = ConsumerOptions::new("g", &[topic::ORDERS], &somebody());
     let second = consume(&kafka.config, work, producer, Copy::default(), progress, shutdown.clone()).unwrap();
     let second = tokio::spawn(second.join_reporting(reporter));
     let last = || said.lock().unwrap().last().map(|status| status.state);
@@ -585,8 +586,14 @@ async fn a_tail_that_retention_overtakes_says_what_it_missed() {
     let told = Arc::new(Mutex::new((Vec::new(), Vec::new())));
     let tell = Arc::clone(&told);
     let end = CancellationToken::new();
-    let _tail =
-        tail(&slow, "test", topic::AUDIT, From::Earliest, Isolation::ReadCommitted, &end, move |event| {
+    let _tail = tail(
+        &slow,
+        "test",
+        topic::AUDIT,
+        StartFrom::Earliest,
+        Isolation::ReadCommitted,
+        &end,
+        move |event| {
             match event {
                 Tailed::Record(record) => {
                     tell.lock().unwrap().0.push(record.offset);
@@ -596,8 +603,9 @@ async fn a_tail_that_retention_overtakes_says_what_it_missed() {
                 Tailed::Gap { wanted, resumes, .. } => tell.lock().unwrap().1.push((wanted, resumes)),
                 Tailed::Started { .. } | Tailed::CaughtUp { .. } => {}
             }
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     until("the first record", async || !told.lock().unwrap().0.is_empty()).await;
     delete_records(&kafka.config, topic::AUDIT, DELETED).await;
     drop(go_on);

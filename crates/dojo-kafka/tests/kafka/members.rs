@@ -3,8 +3,8 @@
 use super::{Copy, order, producer, run, somebody};
 use dojo_contract::{InstanceState, InstanceStatus, Service, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, ConsumerLoop, Error, Handler, Instance, KafkaConfig, LogLookup, Observed,
-    Outbox, Position, Progress, Record, Reporter, StartAt, consume,
+    AssignedPartition, ConsumerLoop, ConsumerOptions, Error, Handler, Instance, KafkaConfig, LogLookup,
+    Observed, Outbox, Position, Progress, Record, Reporter, StartAt, consume,
 };
 use dojo_testbed::{Kafka, PATIENCE, Read, until};
 use std::{
@@ -37,7 +37,8 @@ impl Member {
         let producer = producer(kafka);
         let reporter = Reporter::start(producer.clone(), instance.clone(), observe, Arc::default());
         let reporter = reporter.await.unwrap();
-        let work = Consume { is_static: true, ..Consume::new("g", &[topic::ORDERS], &instance) };
+        let work =
+            ConsumerOptions { is_static: true, ..ConsumerOptions::new("g", &[topic::ORDERS], &instance) };
         let member: ConsumerLoop =
             consume(kafka, work, producer, copy.clone(), progress.clone(), stop.clone()).unwrap();
         Self { copy, progress, stop, ended: tokio::spawn(member.join_reporting(reporter)) }
@@ -107,7 +108,7 @@ async fn a_member_whose_name_no_process_reports_under_joins_again_without_waitin
     let member = Member::start(&kafka.config, "fraud-1").await;
     member.owns_everything().await;
     let silent = Instance::start(Service::Fraud, Some("fraud-1".to_owned()));
-    let work = Consume { is_static: true, ..Consume::new("g", &[topic::ORDERS], &silent) };
+    let work = ConsumerOptions { is_static: true, ..ConsumerOptions::new("g", &[topic::ORDERS], &silent) };
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let producer = producer(&kafka.config);
     let intruder =
@@ -174,7 +175,10 @@ impl Handler for Shares {
 async fn a_member_that_needs_every_partition_waits_out_another_and_then_goes_on_with_its_share() {
     let kafka = Kafka::start().await;
     let (shares, progress, stop) = (Shares::default(), Progress::default(), CancellationToken::new());
-    let work = Consume { needs_every_partition: true, ..Consume::new("g", &[topic::ORDERS], &somebody()) };
+    let work = ConsumerOptions {
+        needs_every_partition: true,
+        ..ConsumerOptions::new("g", &[topic::ORDERS], &somebody())
+    };
     let member =
         consume(&kafka.config, work, producer(&kafka.config), shares.clone(), progress.clone(), stop.clone());
     until("all partitions", async || progress.partitions().len() == 3).await;

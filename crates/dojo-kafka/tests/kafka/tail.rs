@@ -2,7 +2,7 @@
 
 use super::{admin, order, producer};
 use dojo_contract::topic::{self, TOPICS};
-use dojo_kafka::{From, Isolation, KafkaConfig, LogEnds, Outgoing, Tail, Tailed, create_topics, tail};
+use dojo_kafka::{Isolation, KafkaConfig, LogEnds, Outgoing, StartFrom, Tail, Tailed, create_topics, tail};
 use dojo_testbed::{Kafka, OwnKafka, PATIENCE, eventually, own_prefix, until};
 use rdkafka::{
     ClientConfig,
@@ -34,7 +34,7 @@ impl Follower {
     fn start(kafka: &KafkaConfig, isolation: Isolation) -> Self {
         let told = Arc::new(Mutex::new(Told::default()));
         let tell = Arc::clone(&told);
-        let (from, end) = (From::Earliest, CancellationToken::new());
+        let (from, end) = (StartFrom::Earliest, CancellationToken::new());
         let tail = tail(kafka, "test", topic::AUDIT, from, isolation, &end, move |event| {
             let mut told = tell.lock().unwrap();
             match event {

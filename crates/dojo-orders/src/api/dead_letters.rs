@@ -16,7 +16,7 @@ use axum::{
 };
 use dojo_contract::topic;
 use dojo_http::{Problem, Query, number};
-use dojo_kafka::{Error, From, Isolation, Tailed, tail};
+use dojo_kafka::{Error, Isolation, StartFrom, Tailed, tail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
@@ -82,7 +82,7 @@ async fn read(app: &App, start: i64, end: i64) -> Result<Option<Vec<Letter>>, Er
     let (done, letters) = oneshot::channel();
     let mut page = Some((Page::default(), done));
     let client = format!("{}-dlq", app.config.instance_id());
-    let from = From::Offsets(BTreeMap::from([(PARTITION, start)]));
+    let from = StartFrom::Offsets(BTreeMap::from([(PARTITION, start)]));
     let isolation = Isolation::ReadCommitted;
     let _tail =
         tail(&app.config.kafka, &client, topic::ORDERS_DLQ, from, isolation, &app.shutdown, move |tailed| {

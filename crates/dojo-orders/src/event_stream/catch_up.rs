@@ -17,7 +17,7 @@ use crate::{
     },
     log::{decode::why_unreadable, stream_topic::StreamTopic},
 };
-use dojo_kafka::{From, Isolation, KafkaConfig, Producer, Tailed, tail};
+use dojo_kafka::{Isolation, KafkaConfig, Producer, StartFrom, Tailed, tail};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -157,8 +157,9 @@ impl LogReader {
     /// Returns the partitions whose record at the expected offset is missing or has another timestamp; `None` if the log can't
     /// be read in time.
     async fn unlike(&self, topic: StreamTopic, expected: BTreeMap<i32, (i64, i64)>) -> Option<BTreeSet<i32>> {
-        let from =
-            From::Offsets(expected.iter().map(|(partition, (offset, _))| (*partition, *offset)).collect());
+        let from = StartFrom::Offsets(
+            expected.iter().map(|(partition, (offset, _))| (*partition, *offset)).collect(),
+        );
         let mut unseen: BTreeSet<_> = expected.keys().copied().collect();
         let mut unlike = BTreeSet::new();
         let (done, mut found) = mpsc::channel(1);
@@ -263,7 +264,7 @@ impl LogReader {
                 Tailed::Started { .. } => Ok(()),
             };
         };
-        let (from, isolation) = (From::Offsets(from), Isolation::ReadCommitted);
+        let (from, isolation) = (StartFrom::Offsets(from), Isolation::ReadCommitted);
         let started =
             tail(&self.kafka, &self.client_id, topic.name(), from, isolation, &self.shutdown, hand_over);
         let _tail = match started {

@@ -30,8 +30,8 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use dojo_contract::{AuditEvent, InstanceStatus, OrderEvent, header, topic};
 use dojo_kafka::{
-    AssignedPartition, Consume, Error, From, Handler, Instance, Isolation, LogLookup, Outbox, Position,
-    Record, StartAt, Tail, Tailed, tail,
+    AssignedPartition, ConsumerOptions, Error, Handler, Instance, Isolation, LogLookup, Outbox, Position,
+    Record, StartAt, StartFrom, Tail, Tailed, tail,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -65,7 +65,7 @@ pub(crate) fn start_tails(
     let client = |what: &str| format!("{}-{what}", config.instance_id());
     let list = {
         let mut reader = ListReader::new(Arc::clone(models));
-        let (from, isolation) = (From::Earliest, Isolation::ReadUncommitted);
+        let (from, isolation) = (StartFrom::Earliest, Isolation::ReadUncommitted);
         tail(kafka, &client("orders"), topic::ORDERS, from, isolation, shutdown, move |t| reader.tailed(t))?
     };
     let show = |topic: StreamTopic, name, from, mut apply: Apply| {
@@ -77,9 +77,9 @@ pub(crate) fn start_tails(
     };
     let mut behind = BehindTheList { has_given_up: false };
     let wait = move |models: &ReadModels, record: &Record<'_>| behind.wait(models, record);
-    let orders = show(StreamTopic::Orders, "orders-events", From::Newest(WARM), Box::new(wait))?;
-    let settings = show(StreamTopic::Settings, "settings-events", From::Latest, Box::new(|_, _| {}))?;
-    let since = From::Time(Utc::now() - STATUS_SINCE);
+    let orders = show(StreamTopic::Orders, "orders-events", StartFrom::Newest(WARM), Box::new(wait))?;
+    let settings = show(StreamTopic::Settings, "settings-events", StartFrom::Latest, Box::new(|_, _| {}))?;
+    let since = StartFrom::Time(Utc::now() - STATUS_SINCE);
     let status = show(StreamTopic::Status, "status", since, Box::new(follow_status))?;
     Ok([list, orders, settings, status])
 }
@@ -89,11 +89,11 @@ pub(crate) fn relay(
     config: &Config,
     instance: &Instance,
     models: &Arc<ReadModels>,
-) -> (Consume, impl Handler + use<>) {
-    let work = Consume {
+) -> (ConsumerOptions, impl Handler + use<>) {
+    let work = ConsumerOptions {
         // Streams go on at once after a restart: this member's place waits for its successor.
         is_static: true,
-        ..Consume::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
+        ..ConsumerOptions::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
     };
     (work, Relay { models: Arc::clone(models), last: HashMap::new() })
 }

@@ -3,7 +3,7 @@ use dojo_contract::{
     AuditAction, AuditEvent, OrderEvent, Source,
     topic::{self, TOPICS, TopicSpec},
 };
-use dojo_kafka::{From, Isolation, Outgoing, Tailed, tail};
+use dojo_kafka::{Isolation, Outgoing, StartFrom, Tailed, tail};
 use dojo_testbed::Kafka;
 use futures::{StreamExt, stream};
 use reqwest::{Method, StatusCode};
@@ -35,7 +35,7 @@ async fn an_order_stands_on_audit_before_everything_that_follows_from_it() {
     // A service that says something about each order as soon as it reads it.
     let (producer, runtime, end) = (kafka.producer.clone(), Handle::current(), CancellationToken::new());
     let (notified, mut done) = mpsc::unbounded_channel();
-    let (from, isolation) = (From::Earliest, Isolation::ReadCommitted);
+    let (from, isolation) = (StartFrom::Earliest, Isolation::ReadCommitted);
     let _service = tail(&kafka.config, "notification", topic::ORDERS, from, isolation, &end, move |tailed| {
         let Tailed::Record(record) = tailed else { return };
         let OrderEvent { order, timestamp, .. } = serde_json::from_slice(record.value.unwrap()).unwrap();

@@ -1,8 +1,7 @@
 //! Facts for tests: an everyday order, and shortcuts to a rule's answer.
 
-use dojo_rules::{
-    Alert, Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, RuleError, WindowFacts,
-};
+use dojo_contract::{FraudAlert, WindowStats};
+use dojo_rules::{Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, RuleError};
 use rust_decimal::Decimal;
 
 pub fn order(quantity: i64, price: &str) -> OrderFacts {
@@ -18,8 +17,8 @@ pub fn order(quantity: i64, price: &str) -> OrderFacts {
     }
 }
 
-pub fn window(customer: u64, global: u64) -> WindowFacts {
-    WindowFacts { customer_orders_in_window: customer, global_orders_in_window: global }
+pub fn window(customer: u64, global: u64) -> WindowStats {
+    WindowStats { customer_orders_in_window: customer, global_orders_in_window: global, partial: false }
 }
 
 pub fn delivery(fail_rate: &str) -> DeliveryFacts {
@@ -32,7 +31,7 @@ pub fn delivery(fail_rate: &str) -> DeliveryFacts {
 }
 
 /// Judges an everyday order by `source`.
-pub fn judge(source: &str) -> Result<Vec<Alert>, RuleError> {
+pub fn judge(source: &str) -> Result<Vec<FraudAlert>, RuleError> {
     FraudRule::compile("fraud.rhai", source)?.judge(&order(2, "9.50"), &window(3, 7))
 }
 

@@ -1,14 +1,14 @@
 //! The fraud rule: the shipped one against the contract, and what an edited one can say.
 
 use crate::facts::{holds, judge, order, window};
-use dojo_contract::Severity;
-use dojo_rules::{Alert, FraudRule, OrderFacts, Rule, WindowFacts};
+use dojo_contract::{FraudAlert, Severity, WindowStats};
+use dojo_rules::{FraudRule, OrderFacts, Rule};
 
 fn shipped() -> FraudRule {
     FraudRule::compile("rules/fraud.rhai", FraudRule::BUILT_IN).unwrap()
 }
 
-fn kinds(order: &OrderFacts, window: &WindowFacts) -> Vec<(String, Severity)> {
+fn kinds(order: &OrderFacts, window: &WindowStats) -> Vec<(String, Severity)> {
     shipped().judge(order, window).unwrap().into_iter().map(|alert| (alert.kind, alert.severity)).collect()
 }
 
@@ -93,7 +93,7 @@ fn a_rule_may_have_functions_that_use_its_constants() {
         fn is_big(order) { order.total > global::LIMIT }
         if is_big(order) { [alert("BIG", "MEDIUM", `${order.total}`)] } else { [] }
     "#;
-    let alert = Alert { kind: "BIG".to_owned(), reason: "19.00".to_owned(), severity: Severity::Medium };
+    let alert = FraudAlert { kind: "BIG".to_owned(), reason: "19.00".to_owned(), severity: Severity::Medium };
     assert_eq!(judge(source).unwrap(), [alert]);
 }
 

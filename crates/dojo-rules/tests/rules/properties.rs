@@ -1,7 +1,8 @@
 //! For every source, and for every order: an answer or an error, never a panic, never a wait.
 
 use crate::facts::{delivery, order, window};
-use dojo_rules::{DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule, WindowFacts};
+use dojo_contract::WindowStats;
+use dojo_rules::{DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
@@ -155,7 +156,7 @@ proptest! {
         customer in any::<u64>(),
         global in any::<u64>(),
     ) {
-        let window = WindowFacts { customer_orders_in_window: customer, global_orders_in_window: global };
+        let window = WindowStats { customer_orders_in_window: customer, global_orders_in_window: global, partial: false };
         let alerts = rules().0.judge(&order, &window).unwrap();
         let expected = [customer > 5, global > 20, order.total > Decimal::ONE_HUNDRED];
         prop_assert_eq!(alerts.len(), expected.into_iter().filter(|&found| found).count());

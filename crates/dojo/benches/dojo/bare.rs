@@ -5,8 +5,8 @@ use dojo_contract::{
     AuditAction, AuditEvent, NewOrder, Order, OrderAction, OrderEvent, Service, Source, topic,
 };
 use dojo_kafka::{
-    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
-    consume,
+    ConsumerOptions, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress,
+    Record, consume,
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,8 @@ impl Handler for Forward {
 
 /// A loop that only consumes `orders` and produces the same records to `audit`.
 pub async fn forwarding(brokers: &str) {
-    let consumed = Consume::new("bare-group", &[topic::ORDERS], &Instance::start(Service::Audit, None));
+    let consumed =
+        ConsumerOptions::new("bare-group", &[topic::ORDERS], &Instance::start(Service::Audit, None));
     let kafka = KafkaConfig::new(brokers);
     let (progress, for_ever) = (Progress::default(), CancellationToken::new());
     consume(&kafka, consumed, producer(brokers), Forward, progress, for_ever).unwrap().join().await.unwrap();

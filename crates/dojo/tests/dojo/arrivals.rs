@@ -1,6 +1,6 @@
 //! What arrives on a topic, and when.
 
-use dojo_kafka::{From, Isolation, KafkaConfig, Tail, Tailed, tail};
+use dojo_kafka::{Isolation, KafkaConfig, StartFrom, Tail, Tailed, tail};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +47,7 @@ impl Arrivals {
             kafka,
             "arrivals",
             topic,
-            From::Earliest,
+            StartFrom::Earliest,
             Isolation::ReadCommitted,
             &CancellationToken::new(),
             note,

@@ -5,8 +5,8 @@
 use crate::{accounts::wrong_verdicts, alone::Alone, load::one_of_many, process::kills};
 use dojo_contract::{NewOrder, OrderAction, OrderEvent, Service, topic};
 use dojo_kafka::{
-    Consume, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress, Record,
-    consume,
+    ConsumerOptions, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress,
+    Record, consume,
 };
 use dojo_testbed::{Kafka, PATIENCE, Reader, eventually, own_prefix};
 use futures::{StreamExt as _, stream};
@@ -160,7 +160,7 @@ impl Handler for Foreign {
 async fn foreign_member_joins(lane: &Lane, stay: impl Future<Output = ()>) {
     let (progress, leave) = (Progress::default(), CancellationToken::new());
     let foreign = Instance::start(Service::Fraud, None);
-    let member = Consume::new(topic::FRAUD_GROUP, &[topic::ORDERS], &foreign);
+    let member = ConsumerOptions::new(topic::FRAUD_GROUP, &[topic::ORDERS], &foreign);
     let producer = lane.producer.clone();
     let reading = consume(&lane.kafka, member, producer, Foreign, progress.clone(), leave.clone()).unwrap();
     tokio::time::timeout(PATIENCE, progress.assigned()).await.expect("the group takes a member in");
