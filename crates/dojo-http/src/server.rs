@@ -116,7 +116,9 @@ async fn connection(stream: TcpStream, place: Arc<Connection>, router: Router, s
     let stream = served.into_parts().io.into_inner();
     tokio::select! {
         () = linger(stream) => {}
+        // A client that keeps its side open must not hold up a new client, or the shutdown.
         () = &mut closed => {}
+        () = shutdown.cancelled() => {}
     }
 }
 
