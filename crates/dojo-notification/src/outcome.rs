@@ -79,7 +79,7 @@ impl Outcome<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::read::{read, tests::CREATED};
     use dojo_contract::header::{self, Headers};
@@ -89,7 +89,7 @@ mod tests {
         read(Some(CREATED.as_bytes()), &headers).unwrap()
     }
 
-    const OUTCOME: Outcome<'_> = Outcome {
+    pub(crate) const OUTCOME: Outcome<'_> = Outcome {
         instance_id: "notification-7",
         rule_version: "0a1b2c3d",
         now: DateTime::UNIX_EPOCH,

@@ -163,6 +163,7 @@ fn dead_letter_headers(record: &Record<'_>, reason: &str, instance_id: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::tests::OUTCOME;
     use crate::read::{read, tests::CREATED};
     use dojo_contract::{AuditAction, DlqEvent};
 
@@ -187,14 +188,6 @@ mod tests {
             headers,
         }
     }
-
-    const OUTCOME: Outcome<'_> = Outcome {
-        instance_id: "notification-7",
-        rule_version: "0a1b2c3d",
-        now: DateTime::UNIX_EPOCH,
-        partition: 2,
-        offset: 41,
-    };
 
     fn carried_out(decision: Decision, record: &Record<'_>) -> (Decision, Vec<Outgoing>) {
         let attempt = read(record.value, &record.headers).unwrap();

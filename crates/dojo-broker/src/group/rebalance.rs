@@ -137,8 +137,8 @@ impl<W> Group<W> {
             let mut joined = self.joined(member);
             joined.skip_assignment = leads && join.can_skip_assignment;
             if leads && !join.can_skip_assignment {
-                // An older client that learns that it leads would assign anew; it is told that its former
-                // self leads.
+                // An older client that learns that it leads would assign the partitions again. So the answer names
+                // the member id that it had before as the leader.
                 joined.leader = leader_before;
                 joined.members = Vec::new();
             }

@@ -14,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use dojo_kafka::Record;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -114,14 +114,14 @@ impl Hub {
 
     /// Follows a partition from `offset` on. Does nothing if it is followed already.
     pub(crate) fn open(&self, topic: StreamTopic, partition: i32, offset: i64) {
-        self.ring().open(topic, partition, offset);
+        self.ring.lock().open(topic, partition, offset);
         self.wake();
     }
 
     /// Appends the next event of a partition. An event that was pushed before is ignored.
     pub(crate) fn push(&self, event: Event) {
         {
-            let mut ring = self.ring();
+            let mut ring = self.ring.lock();
             let (topic, partition, offset) = (event.topic, event.partition, event.offset);
             match ring.end.get(topic, partition) {
                 Some(next) if offset < next => return,
@@ -139,7 +139,7 @@ impl Hub {
     /// Resets a partition whose log doesn't go on where it ended: `next` is its next offset.
     pub(crate) fn reset(&self, topic: StreamTopic, partition: i32, next: i64) {
         {
-            let mut ring = self.ring();
+            let mut ring = self.ring.lock();
             ring.first += ring.events.len() as u64;
             ring.events.clear();
             ring.bytes = 0;
@@ -154,7 +154,7 @@ impl Hub {
 
     /// Sets the cluster that the events come from. If it has changed, every stream checks its cursor again.
     pub(crate) fn set_cluster(&self, cluster: Arc<str>) {
-        let mut ring = self.ring();
+        let mut ring = self.ring.lock();
         if ring.end.cluster() == Some(&cluster) {
             return;
         }
@@ -166,19 +166,19 @@ impl Hub {
 
     /// The next offset of every partition that is followed.
     pub(crate) fn end(&self) -> Cursor {
-        self.ring().end.clone()
+        self.ring.lock().end.clone()
     }
 
     /// The next offset of one partition, where it is followed.
     pub(crate) fn next(&self, topic: StreamTopic, partition: i32) -> Option<i64> {
-        self.ring().end.get(topic, partition)
+        self.ring.lock().end.get(topic, partition)
     }
 
     /// Returns the place from which a stream at `cursor` goes on; `None` if the ring doesn't reach back that far, or the
     /// cursor lacks a topic. If the cursor is ahead of the ring, or the ring can't vouch that it belongs to this log, it joins
     /// only if `checked` says that it was compared with the log. From then on the cursor names the ring's cluster.
     pub(crate) fn join(&self, cursor: &mut Cursor, checked: bool) -> Option<Place> {
-        let ring = self.ring();
+        let ring = self.ring.lock();
         let all_named = StreamTopic::ALL.into_iter().all(|topic| cursor.names(topic));
         let reaches_back = ring
             .start
@@ -196,14 +196,14 @@ impl Hub {
 
     /// Returns the place of a stream from now on, and its cursor; `None` until every topic is followed.
     pub(crate) fn join_now(&self) -> Option<(Place, Cursor)> {
-        let ring = self.ring();
+        let ring = self.ring.lock();
         let all_named = StreamTopic::ALL.into_iter().all(|topic| ring.end.names(topic));
         all_named.then(|| (ring.place(ring.first + ring.events.len() as u64), ring.end.clone()))
     }
 
     /// Reads up to `max_bytes` of events (but at least one) from `place` on, and moves it behind them.
     pub(crate) fn read(&self, place: &mut Place, max_bytes: usize) -> Found {
-        let ring = self.ring();
+        let ring = self.ring.lock();
         if place.generation != ring.generation || place.next < ring.first {
             let since = ring.resets.iter().filter(|(_, generation)| **generation > place.generation);
             return Found::Lost(since.map(|(partition, _)| *partition).collect());
@@ -232,10 +232,6 @@ impl Hub {
 
     fn wake(&self) {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
-    }
-
-    fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock()
     }
 }
 
@@ -340,8 +336,8 @@ mod tests {
     fn bytes_are_bounded_too() {
         let hub = Hub::new(Capacity { events: 100, bytes: 25 });
         (0..3).for_each(|offset| hub.push(event(StreamTopic::Audit, 0, offset)));
-        assert_eq!(hub.ring().events.len(), 2);
-        assert_eq!(hub.ring().bytes, 20);
+        assert_eq!(hub.ring.lock().events.len(), 2);
+        assert_eq!(hub.ring.lock().bytes, 20);
     }
 
     #[test]

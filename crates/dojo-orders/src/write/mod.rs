@@ -8,3 +8,8 @@ pub(crate) mod order_body;
 pub(crate) mod order_locks;
 pub(crate) mod orders;
 pub(crate) mod settings;
+
+use std::time::Duration;
+
+/// A client gets an answer within this time, even while Kafka is away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);

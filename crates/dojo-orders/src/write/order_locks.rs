@@ -1,6 +1,6 @@
 //! A lock for each order: changes to one order are made one after another, changes to others meanwhile.
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
@@ -22,18 +22,14 @@ pub(crate) struct OrderLock {
 impl OrderLocks {
     /// Waits for earlier changes.
     pub(crate) async fn lock(&self, id: Uuid) -> OrderLock {
-        let lock = Arc::clone(self.map().entry(id).or_default());
+        let lock = Arc::clone(self.locks.lock().entry(id).or_default());
         OrderLock { id, held: Some(lock.lock_owned().await), locks: self.clone() }
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>> {
-        self.locks.lock()
     }
 }
 
 impl Drop for OrderLock {
     fn drop(&mut self) {
-        let mut map = self.locks.map();
+        let mut map = self.locks.locks.lock();
         self.held = None;
         // No other change can ask for it meanwhile: that takes the map.
         if map.get(&self.id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
@@ -58,6 +54,6 @@ mod tests {
         drop(locks.lock(other).now_or_never().unwrap());
         drop(first);
         drop(second.now_or_never().unwrap());
-        assert!(locks.map().is_empty());
+        assert!(locks.locks.lock().is_empty());
     }
 }

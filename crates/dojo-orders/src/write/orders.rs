@@ -19,7 +19,7 @@ use crate::{
         order_list::{Creation, Fingerprint},
     },
     write::{
-        WriteError, order_body,
+        ANSWER_WITHIN, WriteError, order_body,
         order_locks::{OrderLock, OrderLocks},
     },
 };
@@ -36,10 +36,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// The client library gives up a record that isn't acknowledged within this time, so that it doesn't arrive long after its
-/// client was told that the outcome is unknown.
+/// client was told that the outcome is unknown; below [`ANSWER_WITHIN`].
 pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
-/// A client gets an answer within this time, whatever happens; above [`MESSAGE_TIMEOUT`].
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The list sees what was acknowledged within milliseconds, while Kafka is there.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
 

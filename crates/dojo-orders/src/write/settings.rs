@@ -1,7 +1,10 @@
 //! Changes to settings. They go to the compacted topic `dojo-settings`, from where every instance applies them and reports
 //! that on `dojo-status`; a change is done once all live instances have.
 
-use crate::{read_models::ReadModels, write::WriteError};
+use crate::{
+    read_models::ReadModels,
+    write::{ANSWER_WITHIN, WriteError},
+};
 use chrono::Utc;
 use dojo_contract::{SettingsPatch, topic};
 use dojo_kafka::{Outgoing, Producer, SettingsFollower};
@@ -18,8 +21,6 @@ use tokio::{
 
 /// How long live instances may take to apply a change.
 const APPLIED_WITHIN: Duration = Duration::from_secs(2);
-/// A client gets an answer within this time, whatever happens.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Knows and changes the settings.
 pub(crate) struct SettingsWriter {
