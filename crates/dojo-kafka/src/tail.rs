@@ -22,8 +22,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const POLL: Duration = Duration::from_millis(50);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How long a tail may check whether its log is still the same one; a tail that can't find out reads on.
-const CHECKED_WITHIN: Duration = Duration::from_secs(2);
 /// A tail assigns partitions at most this often.
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 /// The longest time that a question for a topic's ends may take in all.
@@ -155,7 +153,6 @@ pub fn tail(
         next: BTreeMap::new(),
         last: BTreeMap::new(),
         cluster: None,
-        was_interrupted: false,
         assigned: Instant::now(),
         lookup,
     };
@@ -182,8 +179,6 @@ struct Reading<F> {
     /// The last record that was read of each partition.
     last: BTreeMap<i32, Seen>,
     cluster: Option<String>,
-    /// The connection was lost since the last record or end of a partition, so what answers next may be another log.
-    was_interrupted: bool,
     assigned: Instant,
     lookup: Lookup,
 }
@@ -200,24 +195,14 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         while !self.stopped.is_cancelled() {
             match consumer.poll(POLL) {
                 None => {}
-                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    // Kafka reports that an offset is out of range. librdkafka is configured not to choose another, so it
-                    // has stopped there.
-                    self.go_on(&[]);
-                }
-                Some(Ok(_)) if self.is_another_log() => {}
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
                     self.next.insert(partition, offset.saturating_add(1));
                     self.last.insert(partition, (offset, message.timestamp().to_millis()));
                     (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) if self.is_another_log() => {}
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
-                Some(Err(error)) => {
-                    tracing::debug!(topic = self.topic, %error, "tailing");
-                    self.was_interrupted = true;
-                }
+                Some(Err(error)) => self.interrupted(&error),
             }
         }
     }
@@ -234,46 +219,54 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         (self.on)(Tailed::CaughtUp { partition, next });
     }
 
-    /// Checks, once after each interruption, whether the log that answers now is the one that was read before. It is
-    /// another one on another cluster, or where another record stands at the offset that was read last; reading then goes
-    /// on at its start.
-    fn is_another_log(&mut self) -> bool {
-        if !std::mem::take(&mut self.was_interrupted) {
-            return false;
+    /// After an error, what answers next may be another log under the same name: its partitions are then read from their
+    /// start. Waits for Kafka.
+    fn interrupted(&mut self, error: &KafkaError) {
+        tracing::debug!(topic = self.topic, %error, "tailing");
+        let anew = self.replaced_partitions();
+        // Where an offset is out of range, librdkafka has stopped: it is configured not to choose another.
+        if !anew.is_empty() || error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+            self.go_on(&anew);
         }
-        let until = Instant::now() + CHECKED_WITHIN;
-        let left = || until.saturating_duration_since(Instant::now());
+    }
+
+    /// Returns the partitions whose log is another one than was read before: all of them on another cluster, and each
+    /// where another record stands at the offset that was read last. Waits for Kafka, because a record at the next offset
+    /// of the same log looks like one of another log.
+    fn replaced_partitions(&mut self) -> Vec<i32> {
+        while !self.stopped.is_cancelled() {
+            match self.try_replaced_partitions() {
+                Ok(anew) => return anew,
+                Err(error) => {
+                    let topic = &self.topic;
+                    tracing::debug!(topic, %error, "can't check yet whether the log is the same one");
+                }
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+        Vec::new()
+    }
+
+    fn try_replaced_partitions(&mut self) -> Result<Vec<i32>, Error> {
         // Asking for the partitions also updates the id of the cluster.
-        if let Err(error) = partitions(&self.consumer, &self.topic, left()) {
-            tracing::debug!(topic = self.topic, %error, "can't check whether the log is the same one; reading on");
-        }
+        partitions(&self.consumer, &self.topic, ASK_WITHIN)
+            .map_err(|source| Error::Read { topic: self.topic.clone(), source: Box::new(source) })?;
         let cluster = self.consumer.client().fetch_cluster_id(Duration::ZERO);
         let has_moved = self.cluster.is_some() && cluster.is_some() && cluster != self.cluster;
         self.cluster = cluster.or(self.cluster.take());
-        let anew: Vec<_> = if has_moved {
+        if has_moved {
             tracing::warn!(topic = self.topic, cluster = self.cluster, "this is another cluster");
-            self.next.keys().copied().collect()
-        } else {
-            let last = self.last.iter();
-            last.filter(|(p, seen)| self.is_replaced(**p, **seen, left())).map(|(p, _)| *p).collect()
-        };
-        if anew.is_empty() {
-            return false;
+            return Ok(self.next.keys().copied().collect());
         }
-        self.go_on(&anew);
-        true
-    }
-
-    /// Returns whether another record is at the offset of the record that was read last.
-    fn is_replaced(&self, partition: i32, (offset, timestamp): Seen, within: Duration) -> bool {
-        match self.lookup.record_at(&self.contract_topic, partition, offset, within) {
+        let mut anew = Vec::new();
+        for (partition, (offset, timestamp)) in &self.last {
+            let found = self.lookup.record_at(&self.contract_topic, *partition, *offset, ASK_WITHIN)?;
             // A record that compaction or retention has removed says nothing.
-            Ok(found) => found.is_some_and(|(at, found)| at == offset && found != timestamp),
-            Err(error) => {
-                tracing::debug!(topic = self.topic, %error, "can't check whether the log is the same one; reading on");
-                false
+            if found.is_some_and(|(at, found)| at == *offset && found != *timestamp) {
+                anew.push(*partition);
             }
         }
+        Ok(anew)
     }
 
     /// Continues each partition after what was read of it, if the log reaches that far and the partition isn't in `anew`;
