@@ -22,6 +22,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const POLL: Duration = Duration::from_millis(50);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How many records and errors are taken out of librdkafka's queue before a new assignment.
+const QUEUED: usize = 10_000;
 /// A tail assigns partitions at most this often.
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 /// The longest time that a question for a topic's ends may take in all.
@@ -295,6 +297,8 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                 *offset = low;
             }
         }
+        // What waits in the queue comes again, but for errors, which would be taken for errors of the new assignment.
+        let _ = (0..QUEUED).find(|_| self.consumer.poll(Duration::ZERO).is_none());
         assign(&self.consumer, &self.topic, &found)?;
         self.assigned = Instant::now();
         self.last.retain(|partition, _| gaps.iter().all(|gap| gap.partition != *partition));

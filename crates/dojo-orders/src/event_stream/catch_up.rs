@@ -13,7 +13,7 @@ use crate::{
     event_stream::{
         cursor::{At, Cursor, cluster_name},
         frame::frame,
-        hub::Event,
+        hub::{CatchUpTo, Event},
     },
     log::{decode::why_unreadable, stream_topic::StreamTopic},
 };
@@ -91,16 +91,11 @@ impl LogReader {
         ends
     }
 
-    /// Sends the events between `cursor` and `ring`, the hub's own cursor. `resets` are partitions whose log started over, so
-    /// that the cursor's offset means nothing. A cursor that isn't `trusted` is compared with the log. Ends with
-    /// [`Missed::Done`], or without it if the log can't be read or the stream is gone.
-    pub(crate) fn catch_up(
-        &self,
-        cursor: Cursor,
-        trusted: bool,
-        ring: Cursor,
-        mut resets: Vec<(StreamTopic, i32)>,
-    ) -> mpsc::Receiver<Missed> {
+    /// Sends the events between `cursor` and the hub's own. In a partition whose log was reset, the cursor's offset means
+    /// nothing. A cursor that isn't `trusted` is compared with the log. Ends with [`Missed::Done`], or without it if the log
+    /// can't be read or the stream is gone.
+    pub(crate) fn catch_up(&self, cursor: Cursor, trusted: bool, to: CatchUpTo) -> mpsc::Receiver<Missed> {
+        let CatchUpTo { cursor: ring, mut resets, .. } = to;
         let (missed, listener) = mpsc::channel(BUFFER);
         let log = self.clone();
         tokio::spawn(async move {

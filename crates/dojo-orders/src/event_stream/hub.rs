@@ -85,7 +85,26 @@ struct Ring {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     next: u64,
-    generation: u64,
+    /// The ring's generation in which the place was valid.
+    pub(crate) generation: u64,
+}
+
+/// What is known of the cursor of a stream that wants to join.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Knowledge {
+    /// The cursor belonged to the ring's logs in this generation; `None` for a cursor that its client has sent.
+    pub(crate) generation: Option<u64>,
+    /// The logs were then seen to reach as far as the cursor says.
+    pub(crate) is_checked: bool,
+}
+
+/// The hub at the moment at which a stream begins to catch up.
+#[derive(Debug)]
+pub(crate) struct CatchUpTo {
+    pub(crate) cursor: Cursor,
+    pub(crate) generation: u64,
+    /// Partitions whose log was reset since the stream's cursor was known to belong to it.
+    pub(crate) resets: Vec<(StreamTopic, i32)>,
 }
 
 /// What a stream finds at its place.
@@ -93,8 +112,8 @@ pub(crate) struct Place {
 pub(crate) enum Found {
     /// The next events, in order; none where nothing new has come.
     Events(Vec<Arc<Event>>),
-    /// The ring can't go on from there. The logs of these partitions were reset meanwhile.
-    Lost(Vec<(StreamTopic, i32)>),
+    /// The ring can't go on from there.
+    Lost,
 }
 
 impl Hub {
@@ -175,10 +194,14 @@ impl Hub {
     }
 
     /// Returns the place from which a stream at `cursor` goes on; `None` if the ring doesn't reach back that far, or the
-    /// cursor lacks a topic. If the cursor is ahead of the ring, or the ring can't vouch that it belongs to this log, it joins
-    /// only if `checked` says that it was compared with the log. From then on the cursor names the ring's cluster.
-    pub(crate) fn join(&self, cursor: &mut Cursor, checked: bool) -> Option<Place> {
+    /// cursor lacks a topic, or a log was reset since the cursor was known to belong to it. If the cursor is ahead of the ring,
+    /// or the ring can't vouch that it belongs to this log, it joins only if it was checked. From then on the cursor names the
+    /// ring's cluster.
+    pub(crate) fn join(&self, cursor: &mut Cursor, known: Knowledge) -> Option<Place> {
         let ring = self.ring.lock();
+        if ring.resets_since(known.generation).next().is_some() {
+            return None;
+        }
         let all_named = StreamTopic::ALL.into_iter().all(|topic| cursor.names(topic));
         let reaches_back = ring
             .start
@@ -186,12 +209,22 @@ impl Hub {
             .all(|(topic, p, start)| cursor.get(topic, p).is_some_and(|next| start.next <= next));
         let not_ahead =
             || cursor.iter().all(|(topic, p, at)| ring.end.get(topic, p).is_some_and(|end| at.next <= end));
-        let belongs = checked || not_ahead() && ring.vouches_for(cursor);
+        let belongs = known.is_checked || not_ahead() && ring.vouches_for(cursor);
         if !(all_named && reaches_back && belongs) {
             return None;
         }
         cursor.set_cluster(ring.end.cluster().cloned());
         Some(ring.place(ring.first))
+    }
+
+    /// Returns up to where a stream has to catch up that can't [`join`](Self::join).
+    pub(crate) fn catch_up_to(&self, known: Knowledge) -> CatchUpTo {
+        let ring = self.ring.lock();
+        CatchUpTo {
+            cursor: ring.end.clone(),
+            generation: ring.generation,
+            resets: ring.resets_since(known.generation).collect(),
+        }
     }
 
     /// Returns the place of a stream from now on, and its cursor; `None` until every topic is followed.
@@ -205,8 +238,7 @@ impl Hub {
     pub(crate) fn read(&self, place: &mut Place, max_bytes: usize) -> Found {
         let ring = self.ring.lock();
         if place.generation != ring.generation || place.next < ring.first {
-            let since = ring.resets.iter().filter(|(_, generation)| **generation > place.generation);
-            return Found::Lost(since.map(|(partition, _)| *partition).collect());
+            return Found::Lost;
         }
         let skip = usize::try_from(place.next - ring.first).unwrap_or(usize::MAX);
         let mut bytes = 0usize;
@@ -242,6 +274,11 @@ impl Ring {
             self.end.set(topic, partition, offset, None);
             self.generation += 1;
         }
+    }
+
+    fn resets_since(&self, generation: Option<u64>) -> impl Iterator<Item = (StreamTopic, i32)> {
+        let since = generation.unwrap_or(self.generation);
+        self.resets.iter().filter(move |(_, reset)| **reset > since).map(|(partition, _)| *partition)
     }
 
     fn evict(&mut self) {
@@ -295,10 +332,17 @@ mod tests {
         hub
     }
 
+    const CHECKED: Knowledge = Knowledge { generation: None, is_checked: true };
+
+    /// What a stream knows of its cursor that was at `place`.
+    fn was_at(place: Place, is_checked: bool) -> Knowledge {
+        Knowledge { generation: Some(place.generation), is_checked }
+    }
+
     fn offsets(found: Found) -> Vec<i64> {
         match found {
             Found::Events(events) => events.iter().map(|e| e.offset).collect(),
-            Found::Lost(resets) => panic!("lost: {resets:?}"),
+            Found::Lost => panic!("lost"),
         }
     }
 
@@ -326,10 +370,11 @@ mod tests {
         let hub = hub();
         let (mut place, mut cursor) = hub.join_now().unwrap();
         (0..11).for_each(|offset| hub.push(event(StreamTopic::Audit, 0, offset)));
-        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.is_empty()));
-        assert_eq!(hub.join(&mut cursor, true), None);
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost));
+        assert_eq!(hub.catch_up_to(was_at(place, false)).resets, []);
+        assert_eq!(hub.join(&mut cursor, CHECKED), None);
         cursor.set(StreamTopic::Audit, 0, 1, Some(1_000));
-        assert!(hub.join(&mut cursor, false).is_some());
+        assert!(hub.join(&mut cursor, Knowledge::default()).is_some());
     }
 
     #[test]
@@ -354,8 +399,8 @@ mod tests {
         let hub = hub();
         let mut ahead = hub.end();
         ahead.set(StreamTopic::Orders, 0, 5, None);
-        assert_eq!(hub.join(&mut ahead, false), None);
-        assert!(hub.join(&mut ahead, true).is_some());
+        assert_eq!(hub.join(&mut ahead, Knowledge::default()), None);
+        assert!(hub.join(&mut ahead, CHECKED).is_some());
     }
 
     #[test]
@@ -367,7 +412,7 @@ mod tests {
             let mut cursor = hub.end();
             cursor.set(StreamTopic::Audit, 0, next, before);
             cursor.set_cluster((!cluster.is_empty()).then(|| cluster.into()));
-            hub.join(&mut cursor, false).is_some()
+            hub.join(&mut cursor, Knowledge::default()).is_some()
         };
         for next in [4, 5, 9, 14] {
             let before = 1_000 + next - 1;
@@ -383,11 +428,11 @@ mod tests {
         let hub = hub();
         let (mut place, mut cursor) = hub.join_now().unwrap();
         hub.set_cluster("new".into());
-        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.is_empty()));
-        assert!(hub.join(&mut cursor, true).is_some());
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost));
+        assert!(hub.join(&mut cursor, was_at(place, true)).is_some());
         assert_eq!(cursor.cluster().unwrap().as_ref(), "new");
         hub.set_cluster("new".into());
-        assert_eq!(offsets(hub.read(&mut hub.join(&mut cursor, true).unwrap(), 100)), [] as [i64; 0]);
+        assert_eq!(offsets(hub.read(&mut hub.join(&mut cursor, CHECKED).unwrap(), 100)), [] as [i64; 0]);
     }
 
     #[test]
@@ -397,12 +442,32 @@ mod tests {
         for _ in 0..1_000 {
             hub.reset(StreamTopic::Orders, 0, 0);
         }
-        assert!(matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets.len() == 1));
-        let (mut place, _) = hub.join_now().unwrap();
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost));
+        assert_eq!(hub.catch_up_to(was_at(place, false)).resets, [(StreamTopic::Orders, 0)]);
+        let (place, _) = hub.join_now().unwrap();
         hub.reset(StreamTopic::Audit, 0, 0);
-        assert!(
-            matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets == [(StreamTopic::Audit, 0)])
-        );
+        assert_eq!(hub.catch_up_to(was_at(place, false)).resets, [(StreamTopic::Audit, 0)]);
+    }
+
+    #[test]
+    fn a_log_that_restarts_while_a_stream_catches_up_is_caught_up_with_in_turn() {
+        let hub = hub();
+        for topic in [StreamTopic::Orders, StreamTopic::Audit] {
+            (0..2).for_each(|offset| hub.push(event(topic, 0, offset)));
+        }
+        let (place, mut cursor) = hub.join_now().unwrap();
+        hub.reset(StreamTopic::Orders, 0, 0);
+        let first = hub.catch_up_to(was_at(place, false));
+        assert_eq!(first.resets, [(StreamTopic::Orders, 0)]);
+        hub.reset(StreamTopic::Audit, 0, 0);
+        cursor.set(StreamTopic::Orders, 0, 0, None);
+        let known = Knowledge { generation: Some(first.generation), is_checked: true };
+        assert_eq!(hub.join(&mut cursor, known), None);
+        let second = hub.catch_up_to(known);
+        assert_eq!(second.resets, [(StreamTopic::Audit, 0)]);
+        cursor.set(StreamTopic::Audit, 0, 0, None);
+        let known = Knowledge { generation: Some(second.generation), is_checked: true };
+        assert!(hub.join(&mut cursor, known).is_some());
     }
 
     #[test]
@@ -411,9 +476,8 @@ mod tests {
         hub.push(event(StreamTopic::Orders, 0, 0));
         let (mut place, _) = hub.join_now().unwrap();
         hub.reset(StreamTopic::Orders, 0, 0);
-        assert!(
-            matches!(hub.read(&mut place, 100), Found::Lost(resets) if resets == [(StreamTopic::Orders, 0)])
-        );
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost));
+        assert_eq!(hub.catch_up_to(was_at(place, false)).resets, [(StreamTopic::Orders, 0)]);
         hub.push(event(StreamTopic::Orders, 0, 0));
         assert_eq!(hub.end().get(StreamTopic::Orders, 0), Some(1));
     }
@@ -423,6 +487,6 @@ mod tests {
         let hub = hub();
         let (mut place, _) = hub.join_now().unwrap();
         hub.push(event(StreamTopic::Orders, 3, 0));
-        assert!(matches!(hub.read(&mut place, 100), Found::Lost(_)));
+        assert!(matches!(hub.read(&mut place, 100), Found::Lost));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     event_stream::{
         catch_up::{LogReader, Missed},
         cursor::Cursor,
-        hub::{Event, Found, Hub, Place},
+        hub::{Event, Found, Hub, Knowledge, Place},
     },
     log::stream_topic::StreamTopic,
 };
@@ -62,20 +62,13 @@ enum Phase {
     /// Looks where the logs end that its cursor lacks: what comes after that is "from now on".
     Now,
     /// Looks where to go on.
-    Join(Join),
+    Join(Knowledge),
     Live(Place),
-    CatchUp(mpsc::Receiver<Missed>),
-}
-
-/// What is known of the cursor of a stream that looks where to go on.
-#[derive(Debug, Default)]
-struct Join {
-    /// The log was seen to reach as far as the cursor says.
-    checked: bool,
-    /// The cursor didn't come from the client alone: it was the hub's, or was compared with the log.
-    trusted: bool,
-    /// Partitions whose log started over meanwhile.
-    resets: Vec<(StreamTopic, i32)>,
+    CatchUp {
+        missed: mpsc::Receiver<Missed>,
+        /// The hub's, when the catching up began.
+        generation: u64,
+    },
 }
 
 impl Stream {
@@ -89,7 +82,7 @@ impl Stream {
         // The first comes after the greeting, for which the status of the answer waits.
         let mut heartbeat = interval_at(Instant::now() + GREETED_WITHIN + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let join = Phase::Join(Join::default());
+        let join = Phase::Join(Knowledge::default());
         let (cursor, phase) = match begin {
             Begin::Now => match hub.join_now() {
                 Some((place, cursor)) => (cursor, Phase::Live(place)),
@@ -121,21 +114,21 @@ impl Stream {
                     () = self.shutdown.cancelled() => return None,
                     cursor = self.log.ends(&self.cursor) => {
                         self.cursor = cursor;
-                        self.phase = Phase::Join(Join::default());
+                        self.phase = Phase::Join(Knowledge::default());
                         self.greeted = true;
                         out.extend_from_slice(GREETING);
                     }
                     _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
                 },
-                Phase::Join(join) => {
-                    let Join { checked, trusted, resets } = std::mem::take(join);
-                    let place =
-                        if resets.is_empty() { self.hub.join(&mut self.cursor, checked) } else { None };
-                    self.phase = match place {
+                Phase::Join(known) => {
+                    let known = *known;
+                    self.phase = match self.hub.join(&mut self.cursor, known) {
                         Some(place) => Phase::Live(place),
                         None => {
-                            let (cursor, ring) = (self.cursor.clone(), self.hub.end());
-                            Phase::CatchUp(self.log.catch_up(cursor, trusted, ring, resets))
+                            let to = self.hub.catch_up_to(known);
+                            let (generation, is_trusted) = (to.generation, known.generation.is_some());
+                            let missed = self.log.catch_up(self.cursor.clone(), is_trusted, to);
+                            Phase::CatchUp { missed, generation }
                         }
                     };
                     continue;
@@ -145,8 +138,9 @@ impl Stream {
                     tokio::task::yield_now().await;
                     self.changes.mark_unchanged();
                     match self.hub.read(place, CHUNK_BYTES) {
-                        Found::Lost(resets) => {
-                            self.phase = Phase::Join(Join { checked: false, trusted: true, resets });
+                        Found::Lost => {
+                            let generation = Some(place.generation);
+                            self.phase = Phase::Join(Knowledge { generation, is_checked: false });
                             continue;
                         }
                         Found::Events(events) if !events.is_empty() => {
@@ -163,7 +157,7 @@ impl Stream {
                         },
                     }
                 }
-                Phase::CatchUp(missed) => tokio::select! {
+                Phase::CatchUp { missed, generation } => tokio::select! {
                     biased;
                     () = self.shutdown.cancelled() => return None,
                     missed = missed.recv() => match missed {
@@ -171,7 +165,8 @@ impl Stream {
                         None => return None,
                         Some(Missed::Done) => {
                             // The stream is where the hub was. The hub may have moved on; then this starts again.
-                            self.phase = Phase::Join(Join { checked: true, trusted: true, resets: Vec::new() });
+                            let generation = Some(*generation);
+                            self.phase = Phase::Join(Knowledge { generation, is_checked: true });
                         }
                         Some(Missed::Event(event)) => write_event(&mut self.cursor, &event, &mut out),
                         Some(Missed::Until { topic, partition, at }) => {

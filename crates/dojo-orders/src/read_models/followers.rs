@@ -95,7 +95,7 @@ pub(crate) fn relay(
         is_static: true,
         ..ConsumerOptions::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
     };
-    (work, Relay { models: Arc::clone(models), last: HashMap::new() })
+    (work, Relay { models: Arc::clone(models), cluster: None, last: HashMap::new() })
 }
 
 /// Tells the hub until `shutdown` which cluster its events come from: `cluster` knows its id once Kafka has answered.
@@ -280,21 +280,18 @@ impl ListReader {
 /// Follows `audit` and `orders-dlq` as a member of a consumer group, which commits how far it has come.
 struct Relay {
     models: Arc<ReadModels>,
+    /// The cluster that last assigned partitions. Another one assigns anew, so what was read since may come from either.
+    cluster: Option<String>,
     /// The last record of each partition: its offset and timestamp.
     last: HashMap<(StreamTopic, i32), (i64, Option<i64>)>,
 }
 
 impl Relay {
     /// Whether the log still holds the record that was read last, so that reading may go on behind it.
-    fn goes_on(&self, topic: StreamTopic, partition: i32, log: &dyn LogLookup) -> bool {
-        let Some((offset, timestamp)) = self.last.get(&(topic, partition)) else { return true };
-        match log.timestamp_at(topic.name(), partition, *offset) {
-            Ok(found) => found.is_some() && found == *timestamp,
-            Err(error) => {
-                tracing::debug!(%error, "can't check whether the log is the same one; reading on");
-                true
-            }
-        }
+    fn goes_on(&self, topic: StreamTopic, partition: i32, log: &dyn LogLookup) -> Result<bool, Error> {
+        let Some((offset, timestamp)) = self.last.get(&(topic, partition)) else { return Ok(true) };
+        let found = log.timestamp_at(topic.name(), partition, *offset)?;
+        Ok(found.is_some() && found == *timestamp)
     }
 }
 
@@ -304,6 +301,8 @@ impl Handler for Relay {
         assigned: &[AssignedPartition],
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
+        let cluster = log.cluster_id()?;
+        let has_moved = self.cluster.is_some() && self.cluster != cluster;
         let mut starts = Vec::new();
         for AssignedPartition { topic: name, partition, committed } in assigned {
             let Some(topic) = StreamTopic::of_name(name) else { continue };
@@ -321,7 +320,7 @@ impl Handler for Relay {
                     self.models.hub.open(topic, *partition, warm);
                     warm
                 }
-                Some(next) if self.goes_on(topic, *partition, log) => next,
+                Some(next) if !has_moved && self.goes_on(topic, *partition, log)? => next,
                 Some(_) => {
                     tracing::warn!(topic = name, partition, "the log starts over");
                     self.last.remove(&(topic, *partition));
@@ -331,6 +330,7 @@ impl Handler for Relay {
             };
             starts.push(StartAt { topic: name.clone(), partition: *partition, offset });
         }
+        self.cluster = cluster;
         Ok(starts)
     }
 
@@ -367,10 +367,14 @@ impl Handler for Relay {
 mod tests {
     use super::*;
 
-    /// A log that begins at this offset; `None`: it is empty.
-    struct BeginsAt(Option<i64>);
+    /// A log that begins at this offset (`None`: it is empty), and the id of its cluster.
+    struct Log(Option<i64>, &'static str);
 
-    impl LogLookup for BeginsAt {
+    impl LogLookup for Log {
+        fn cluster_id(&self) -> Result<Option<String>, Error> {
+            Ok(Some(self.1.to_owned()))
+        }
+
         fn partitions(&self, _: &str) -> Result<usize, Error> {
             Ok(1)
         }
@@ -388,20 +392,37 @@ mod tests {
         }
     }
 
-    fn ring_start(committed: Option<i64>, log: BeginsAt) -> (i64, Option<i64>) {
-        let models = Arc::new(ReadModels::default());
-        let mut relay = Relay { models: Arc::clone(&models), last: HashMap::new() };
+    fn relay() -> Relay {
+        Relay { models: Arc::default(), cluster: None, last: HashMap::new() }
+    }
+
+    fn start(relay: &mut Relay, committed: Option<i64>, log: &Log) -> i64 {
         let assigned = [AssignedPartition { topic: topic::AUDIT.into(), partition: 0, committed }];
-        let starts = relay.assigned(&assigned, &log).unwrap();
-        (starts[0].offset, models.hub.next(StreamTopic::Audit, 0))
+        let starts = relay.assigned(&assigned, log).unwrap();
+        starts[0].offset
     }
 
     #[test]
     fn the_ring_reaches_back_a_little_but_not_before_the_log_itself() {
-        assert_eq!(ring_start(Some(2_000), BeginsAt(Some(0))), (1_500, Some(1_500)));
-        assert_eq!(ring_start(Some(2_000), BeginsAt(Some(1_900))), (1_900, Some(1_900)));
-        assert_eq!(ring_start(None, BeginsAt(Some(700))), (700, Some(700)));
-        assert_eq!(ring_start(Some(2_000), BeginsAt(None)), (2_000, Some(2_000)));
-        assert_eq!(ring_start(None, BeginsAt(None)), (0, Some(0)));
+        let first = |committed, begins| {
+            let mut relay = relay();
+            let start = start(&mut relay, committed, &Log(begins, "one"));
+            assert_eq!(relay.models.hub.next(StreamTopic::Audit, 0), Some(start));
+            start
+        };
+        assert_eq!(first(Some(2_000), Some(0)), 1_500);
+        assert_eq!(first(Some(2_000), Some(1_900)), 1_900);
+        assert_eq!(first(None, Some(700)), 700);
+        assert_eq!(first(Some(2_000), None), 2_000);
+        assert_eq!(first(None, None), 0);
+    }
+
+    #[test]
+    fn after_a_rebalance_the_relay_goes_on_unless_another_cluster_has_assigned_its_partitions() {
+        let mut relay = relay();
+        assert_eq!(start(&mut relay, Some(700), &Log(Some(700), "one")), 700);
+        assert_eq!(start(&mut relay, Some(650), &Log(Some(600), "one")), 700);
+        assert_eq!(start(&mut relay, None, &Log(Some(0), "another")), 0);
+        assert_eq!(relay.models.hub.next(StreamTopic::Audit, 0), Some(0));
     }
 }
