@@ -155,6 +155,7 @@ pub fn tail(
         next: BTreeMap::new(),
         last: BTreeMap::new(),
         cluster: None,
+        was_interrupted: false,
         assigned: Instant::now(),
         lookup,
     };
@@ -181,6 +182,8 @@ struct Reading<F> {
     /// The last record that was read of each partition.
     last: BTreeMap<i32, Seen>,
     cluster: Option<String>,
+    /// There was an error since the last check, so what answers next may be another log.
+    was_interrupted: bool,
     assigned: Instant,
     lookup: Lookup,
 }
@@ -195,7 +198,13 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         self.next = starts;
         self.tell(gaps);
         while !self.stopped.is_cancelled() {
-            match consumer.poll(POLL) {
+            let polled = consumer.poll(POLL);
+            let has_failed =
+                matches!(&polled, Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)));
+            if !has_failed && self.is_another_log() {
+                continue;
+            }
+            match polled {
                 None => {}
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
@@ -204,7 +213,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                     (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
-                Some(Err(error)) => self.interrupted(&error),
+                Some(Err(error)) => self.failed(&error),
             }
         }
     }
@@ -221,15 +230,26 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         (self.on)(Tailed::CaughtUp { partition, next });
     }
 
-    /// After an error, what answers next may be another log under the same name: its partitions are then read from their
-    /// start. Waits for Kafka.
-    fn interrupted(&mut self, error: &KafkaError) {
+    fn failed(&mut self, error: &KafkaError) {
         tracing::debug!(topic = self.topic, %error, "tailing");
+        self.was_interrupted = true;
+        // An offset is out of range. librdkafka is configured not to choose another, so it has stopped there.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) && !self.is_another_log() {
+            self.go_on(&[]);
+        }
+    }
+
+    /// Checks, after an interruption, whether the log that answers now is the one that was read before. If it is another
+    /// one, reading goes on at its start.
+    fn is_another_log(&mut self) -> bool {
+        if !std::mem::take(&mut self.was_interrupted) {
+            return false;
+        }
         let anew = self.replaced_partitions();
-        // Where an offset is out of range, librdkafka has stopped: it is configured not to choose another.
-        if !anew.is_empty() || error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+        if !anew.is_empty() {
             self.go_on(&anew);
         }
+        !anew.is_empty()
     }
 
     /// Returns the partitions whose log is another one than was read before: all of them on another cluster, and each

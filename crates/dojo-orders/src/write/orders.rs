@@ -203,10 +203,8 @@ impl OrderWriter {
         let all = futures::future::join_all(
             ends.into_iter().map(|(partition, end)| self.models.applied_orders.wait(partition, end - 1)),
         );
-        if timeout(VISIBLE_WITHIN, all).await.is_err() {
-            tracing::debug!("the orders list did not come to the log's end in time");
-        }
-        Ok(())
+        let behind = |_| WriteError::OutcomeUnknown("the orders list is behind the log".to_owned());
+        timeout(VISIBLE_WITHIN, all).await.map(drop).map_err(behind)
     }
 
     async fn publish(
