@@ -166,9 +166,6 @@ pub fn tail(
     Ok(Tail { _stop: stop.drop_guard() })
 }
 
-/// A record that was read: its offset and its timestamp.
-type Seen = (i64, Option<i64>);
-
 /// A tail at work.
 struct Reading<F> {
     consumer: Arc<Reader>,
@@ -179,8 +176,8 @@ struct Reading<F> {
     stopped: CancellationToken,
     on: F,
     next: BTreeMap<i32, i64>,
-    /// The last record that was read of each partition.
-    last: BTreeMap<i32, Seen>,
+    /// The last record that was read of each partition: its offset and its timestamp.
+    last: BTreeMap<i32, (i64, Option<i64>)>,
     cluster: Option<String>,
     /// There was an error since the last check, so what answers next may be another log.
     was_interrupted: bool,
@@ -198,14 +195,9 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         self.next = starts;
         self.tell(gaps);
         while !self.stopped.is_cancelled() {
-            let polled = consumer.poll(POLL);
-            let has_failed =
-                matches!(&polled, Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)));
-            if !has_failed && self.is_another_log() {
-                continue;
-            }
-            match polled {
-                None => {}
+            match consumer.poll(POLL) {
+                Some(Err(error)) if !is_end(&error) => self.failed(&error),
+                _ if self.is_another_log() => {}
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
                     self.next.insert(partition, offset.saturating_add(1));
@@ -213,7 +205,7 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                     (self.on)(Tailed::Record(&Record::of(&message, &self.prefix)));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_of(partition),
-                Some(Err(error)) => self.failed(&error),
+                None | Some(Err(_)) => {}
             }
         }
     }
@@ -233,8 +225,8 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
     fn failed(&mut self, error: &KafkaError) {
         tracing::debug!(topic = self.topic, %error, "tailing");
         self.was_interrupted = true;
-        // An offset is out of range. librdkafka is configured not to choose another, so it has stopped there.
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) && !self.is_another_log() {
+        // librdkafka is configured not to choose another offset, so it has stopped there.
+        if is_out_of_range(error) && !self.is_another_log() {
             self.go_on(&[]);
         }
     }
@@ -253,8 +245,8 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
     }
 
     /// Returns the partitions whose log is another one than was read before: all of them on another cluster, and each
-    /// where another record stands at the offset that was read last. Waits for Kafka, because a record at the next offset
-    /// of the same log looks like one of another log.
+    /// where another record stands at the offset that was read last. Waits for Kafka, because a record of another log at
+    /// the next offset looks like the next one of this log.
     fn replaced_partitions(&mut self) -> Vec<i32> {
         while !self.stopped.is_cancelled() {
             match self.try_replaced_partitions() {
@@ -317,13 +309,26 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
                 *offset = low;
             }
         }
-        // What waits in the queue comes again, but for errors, which would be taken for errors of the new assignment.
-        let _ = (0..QUEUED).find(|_| self.consumer.poll(Duration::ZERO).is_none());
+        self.empty_queue();
         assign(&self.consumer, &self.topic, &found)?;
         self.assigned = Instant::now();
         self.last.retain(|partition, _| gaps.iter().all(|gap| gap.partition != *partition));
         self.next = found;
         Ok(gaps)
+    }
+
+    /// Takes what is left of the last assignment out of librdkafka's queue. Its records come again; an offset that was out
+    /// of range would be taken for one of the new assignment.
+    fn empty_queue(&mut self) {
+        for _ in 0..QUEUED {
+            match self.consumer.poll(Duration::ZERO) {
+                None => return,
+                Some(Err(error)) if !is_end(&error) && !is_out_of_range(&error) => {
+                    self.was_interrupted = true
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     fn tell(&mut self, gaps: Vec<Gap>) {
@@ -333,6 +338,16 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
             (self.on)(Tailed::Gap { partition, wanted, resumes });
         }
     }
+}
+
+/// Whether the "error" says that a partition has no more records at the moment.
+fn is_end(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::PartitionEOF(_))
+}
+
+/// Whether a partition doesn't have the offset that was to be read next.
+fn is_out_of_range(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset)
 }
 
 struct Gap {
