@@ -123,10 +123,6 @@ fn judging(values: &[Vec<u8>]) -> Duration {
 struct ColdGroup;
 
 impl LogLookup for ColdGroup {
-    fn cluster_id(&self) -> Result<Option<String>, Error> {
-        Ok(None)
-    }
-
     fn partitions(&self, _: &str) -> Result<usize, Error> {
         Ok(PARTITIONS)
     }

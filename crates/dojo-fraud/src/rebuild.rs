@@ -108,10 +108,6 @@ mod tests {
     struct Log(BTreeMap<i32, Vec<i64>>, Vec<(i64, AuditEvent)>);
 
     impl LogLookup for Log {
-        fn cluster_id(&self) -> Result<Option<String>, Error> {
-            Ok(None)
-        }
-
         fn read_since(
             &self,
             topic: &str,

@@ -104,9 +104,6 @@ pub struct StartAt {
 
 /// Look-ups in the log, beside the stream of records. Every call is bounded by some seconds.
 pub trait LogLookup {
-    /// Returns the id of the cluster that holds the log; `None` if it has none.
-    fn cluster_id(&self) -> Result<Option<String>, Error>;
-
     /// Returns the number of partitions of `topic`.
     fn partitions(&self, topic: &str) -> Result<usize, Error>;
 

@@ -4,7 +4,6 @@ use crate::{
     Error, Isolation, KafkaConfig, LogLookup, Record,
     reader::{Reader, lookup_reader},
 };
-use dojo_contract::topic;
 use rdkafka::{
     Message, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
     message::BorrowedMessage, types::RDKafkaErrorCode,
@@ -123,12 +122,6 @@ impl Lookup {
 }
 
 impl LogLookup for Lookup {
-    fn cluster_id(&self) -> Result<Option<String>, Error> {
-        // Asking for a topic updates the id, too.
-        self.partitions(topic::SETTINGS)?;
-        Ok(self.consumer()?.client().fetch_cluster_id(Duration::ZERO))
-    }
-
     fn partitions(&self, topic: &str) -> Result<usize, Error> {
         let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
         let on_cluster = self.kafka.prefix.on_cluster(topic);

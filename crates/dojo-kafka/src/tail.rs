@@ -244,8 +244,8 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
         !anew.is_empty()
     }
 
-    /// Returns the partitions whose log is another one than was read before: all of them on another cluster, and each
-    /// where another record stands at the offset that was read last. Waits for Kafka, because a record of another log at
+    /// Returns the partitions whose log is another one than was read before: all of them on another cluster, and each whose
+    /// log ends before the offset that was read last or has another record there. Waits for Kafka, because a record of another log at
     /// the next offset looks like the next one of this log.
     fn replaced_partitions(&mut self) -> Vec<i32> {
         while !self.stopped.is_cancelled() {
@@ -273,14 +273,26 @@ impl<F: FnMut(Tailed<'_>)> Reading<F> {
             return Ok(self.next.keys().copied().collect());
         }
         let mut anew = Vec::new();
-        for (partition, (offset, timestamp)) in &self.last {
-            let found = self.lookup.record_at(&self.contract_topic, *partition, *offset, ASK_WITHIN)?;
-            // A record that compaction or retention has removed says nothing.
-            if found.is_some_and(|(at, found)| at == *offset && found != *timestamp) {
+        for (partition, last) in &self.last {
+            if !self.holds(*partition, last)? {
                 anew.push(*partition);
             }
         }
         Ok(anew)
+    }
+
+    /// Whether the partition's log may be the one of which this record was read last.
+    fn holds(&self, partition: i32, (offset, timestamp): &(i64, Option<i64>)) -> Result<bool, Error> {
+        let within = self.consumer.fetch_watermarks(&self.topic, partition, ASK_WITHIN);
+        let (_, end) = within
+            .map_err(|source| Error::Read { topic: self.contract_topic.clone(), source: Box::new(source) })?;
+        // Looked at first, since another log may grow past the offset at any time.
+        if end <= *offset {
+            return Ok(false);
+        }
+        let found = self.lookup.record_at(&self.contract_topic, partition, *offset, ASK_WITHIN)?;
+        // A record that compaction or retention has removed says nothing.
+        Ok(found.is_none_or(|(at, found)| at != *offset || found == *timestamp))
     }
 
     /// Continues each partition after what was read of it, if the log reaches that far and the partition isn't in `anew`;

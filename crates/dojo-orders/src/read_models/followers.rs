@@ -95,7 +95,7 @@ pub(crate) fn relay(
         is_static: true,
         ..ConsumerOptions::new(config.relay_group(), &[topic::AUDIT, topic::ORDERS_DLQ], instance)
     };
-    (work, Relay { models: Arc::clone(models), cluster: None, last: HashMap::new() })
+    (work, Relay { models: Arc::clone(models), last: HashMap::new(), anchors: HashMap::new() })
 }
 
 /// Tells the hub until `shutdown` which cluster its events come from: `cluster` knows its id once Kafka has answered.
@@ -280,18 +280,27 @@ impl ListReader {
 /// Follows `audit` and `orders-dlq` as a member of a consumer group, which commits how far it has come.
 struct Relay {
     models: Arc<ReadModels>,
-    /// The cluster that last assigned partitions. Another one assigns anew, so what was read since may come from either.
-    cluster: Option<String>,
-    /// The last record of each partition: its offset and timestamp.
-    last: HashMap<(StreamTopic, i32), (i64, Option<i64>)>,
+    /// The last record of each partition.
+    last: HashMap<(StreamTopic, i32), Seen>,
+    /// What `last` was when partitions were last assigned, or the first record since. What was read after it may come from
+    /// another log at the same address: that is noticed only when its Kafka assigns the partitions anew.
+    anchors: HashMap<(StreamTopic, i32), Seen>,
 }
 
+/// A record that was read: its offset and its timestamp.
+type Seen = (i64, Option<i64>);
+
 impl Relay {
-    /// Whether the log still holds the record that was read last, so that reading may go on behind it.
+    /// Whether the log still holds what was read of it, so that reading may go on behind it.
     fn goes_on(&self, topic: StreamTopic, partition: i32, log: &dyn LogLookup) -> Result<bool, Error> {
-        let Some((offset, timestamp)) = self.last.get(&(topic, partition)) else { return Ok(true) };
-        let found = log.timestamp_at(topic.name(), partition, *offset)?;
-        Ok(found.is_some() && found == *timestamp)
+        let key = (topic, partition);
+        for (offset, timestamp) in self.anchors.get(&key).into_iter().chain(self.last.get(&key)) {
+            let found = log.timestamp_at(topic.name(), partition, *offset)?;
+            if found.is_none() || found != *timestamp {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -301,8 +310,6 @@ impl Handler for Relay {
         assigned: &[AssignedPartition],
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
-        let cluster = log.cluster_id()?;
-        let has_moved = self.cluster.is_some() && self.cluster != cluster;
         let mut starts = Vec::new();
         for AssignedPartition { topic: name, partition, committed } in assigned {
             let Some(topic) = StreamTopic::of_name(name) else { continue };
@@ -320,7 +327,7 @@ impl Handler for Relay {
                     self.models.hub.open(topic, *partition, warm);
                     warm
                 }
-                Some(next) if !has_moved && self.goes_on(topic, *partition, log)? => next,
+                Some(next) if self.goes_on(topic, *partition, log)? => next,
                 Some(_) => {
                     tracing::warn!(topic = name, partition, "the log starts over");
                     self.last.remove(&(topic, *partition));
@@ -330,7 +337,7 @@ impl Handler for Relay {
             };
             starts.push(StartAt { topic: name.clone(), partition: *partition, offset });
         }
-        self.cluster = cluster;
+        self.anchors.clone_from(&self.last);
         Ok(starts)
     }
 
@@ -342,7 +349,9 @@ impl Handler for Relay {
             tracing::warn!(topic = record.topic, partition, offset, "the log starts over");
             self.models.hub.reset(topic, partition, offset);
         }
-        self.last.insert((topic, partition), (offset, record.timestamp));
+        let seen = (offset, record.timestamp);
+        self.last.insert((topic, partition), seen);
+        self.anchors.entry((topic, partition)).or_insert(seen);
         let unreadable = if topic == StreamTopic::Audit {
             let event = decode::<AuditEvent>(record.value);
             event.map(|event| self.models.page_rows.lock().audit(record, &event)).err()
@@ -367,14 +376,10 @@ impl Handler for Relay {
 mod tests {
     use super::*;
 
-    /// A log that begins at this offset (`None`: it is empty), and the id of its cluster.
-    struct Log(Option<i64>, &'static str);
+    /// A log that begins at this offset (`None`: it is empty), and what its timestamps begin at.
+    struct Log(Option<i64>, i64);
 
     impl LogLookup for Log {
-        fn cluster_id(&self) -> Result<Option<String>, Error> {
-            Ok(Some(self.1.to_owned()))
-        }
-
         fn partitions(&self, _: &str) -> Result<usize, Error> {
             Ok(1)
         }
@@ -383,8 +388,8 @@ mod tests {
             Ok(true)
         }
 
-        fn timestamp_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
-            Ok(None)
+        fn timestamp_at(&self, _: &str, _: i32, offset: i64) -> Result<Option<i64>, Error> {
+            Ok(Some(self.1 + offset))
         }
 
         fn offset_at(&self, _: &str, _: i32, _: i64) -> Result<Option<i64>, Error> {
@@ -393,7 +398,7 @@ mod tests {
     }
 
     fn relay() -> Relay {
-        Relay { models: Arc::default(), cluster: None, last: HashMap::new() }
+        Relay { models: Arc::default(), last: HashMap::new(), anchors: HashMap::new() }
     }
 
     fn start(relay: &mut Relay, committed: Option<i64>, log: &Log) -> i64 {
@@ -406,7 +411,7 @@ mod tests {
     fn the_ring_reaches_back_a_little_but_not_before_the_log_itself() {
         let first = |committed, begins| {
             let mut relay = relay();
-            let start = start(&mut relay, committed, &Log(begins, "one"));
+            let start = start(&mut relay, committed, &Log(begins, 0));
             assert_eq!(relay.models.hub.next(StreamTopic::Audit, 0), Some(start));
             start
         };
@@ -417,12 +422,32 @@ mod tests {
         assert_eq!(first(None, None), 0);
     }
 
+    fn read(relay: &mut Relay, offset: i64, log: &Log) {
+        let timestamp = log.timestamp_at(topic::AUDIT, 0, offset).unwrap();
+        let record = Record {
+            topic: topic::AUDIT,
+            partition: 0,
+            offset,
+            timestamp,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        relay.record(&record, Position::at(0, offset), &mut Outbox::default()).unwrap();
+    }
+
     #[test]
-    fn after_a_rebalance_the_relay_goes_on_unless_another_cluster_has_assigned_its_partitions() {
+    fn after_a_rebalance_the_relay_goes_on_unless_it_has_read_of_another_log() {
+        let (old, new) = (Log(Some(0), 1_000), Log(Some(0), 2_000));
         let mut relay = relay();
-        assert_eq!(start(&mut relay, Some(700), &Log(Some(700), "one")), 700);
-        assert_eq!(start(&mut relay, Some(650), &Log(Some(600), "one")), 700);
-        assert_eq!(start(&mut relay, None, &Log(Some(0), "another")), 0);
+        assert_eq!(start(&mut relay, None, &old), 0);
+        read(&mut relay, 0, &old);
+        read(&mut relay, 1, &old);
+        assert_eq!(start(&mut relay, Some(1), &old), 2);
+        read(&mut relay, 2, &new);
+        assert_eq!(start(&mut relay, Some(1), &new), 0);
         assert_eq!(relay.models.hub.next(StreamTopic::Audit, 0), Some(0));
+        read(&mut relay, 0, &new);
+        assert_eq!(start(&mut relay, None, &new), 1);
     }
 }
