@@ -120,10 +120,9 @@ pub enum AuditAction {
     FraudAlert,
     /// No fraud alert.
     FraudCheckPassed,
-    /// A dead letter was sent back to `orders`. No service sends this yet; readers know it already.
+    /// A dead letter was sent back to `orders`.
     Redriven,
-    /// Delivery failed for the last time, and the event was dropped because the settings say so. No service sends this yet;
-    /// readers know it already.
+    /// Delivery failed for the last time, and the event was dropped because the settings say so.
     Dropped,
     /// The rule itself failed, so there is no verdict.
     RuleError,

@@ -7,6 +7,11 @@ pub const RETRY_COUNT: &str = "retryCount";
 /// On `orders`: how often the record came back from the dead-letter topic; a redrive takes [`RETRY_COUNT`] away.
 pub const REDRIVE_COUNT: &str = "redriveCount";
 
+/// On `orders`: the offset on `orders-dlq` of the dead letter that was redriven. Its retries keep it.
+pub const DLQ_OFFSET: &str = "dojo-dlq-offset";
+/// On `orders`: when the record was redriven (milliseconds since 1970). Its timestamp is the event's.
+pub const REDRIVEN_AT: &str = "dojo-redriven-at";
+
 /// On `orders-dlq`: the topic, partition, offset and timestamp (milliseconds since 1970) of the record that failed.
 pub const ORIGINAL_TOPIC: &str = "dojo-original-topic";
 /// See [`ORIGINAL_TOPIC`].

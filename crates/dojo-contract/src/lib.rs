@@ -27,8 +27,8 @@ pub mod topic;
 
 mod settings;
 pub use settings::{
-    Defaults, Guarantee, Setting, SettingName, SettingValue, Settings, SettingsError, SettingsPatch,
-    ValueSource,
+    Control, ControlKind, Defaults, DesiredProcess, DesiredState, Guarantee, InstanceControl, OnExhausted,
+    Setting, SettingName, SettingValue, Settings, SettingsError, SettingsPatch, ValueSource, is_instance_id,
 };
 
 mod status;

@@ -13,29 +13,36 @@ pub enum Service {
     Notification,
     Fraud,
     Audit,
+    /// What runs the services' processes: `dojo up`. It reports so that others know that it is there.
+    Supervisor,
 }
 
 impl Service {
-    /// The name on the wire, which is also the subcommand that starts it.
+    /// The services that work as members of a consumer group, and can have any number of instances.
+    pub const MEMBERS: [Self; 3] = [Self::Notification, Self::Fraud, Self::Audit];
+
+    /// The name on the wire, which is also the subcommand that starts it, except for the supervisor's.
     pub fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Notification => "notification",
             Self::Fraud => "fraud",
             Self::Audit => "audit",
+            Self::Supervisor => "supervisor",
         }
     }
 }
 
 /// The phases of an instance's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
     /// Not yet ready for work.
+    #[default]
     Starting,
     /// At work.
     Running,
-    /// Has reported its end.
+    /// Doesn't work: it was asked to leave its group, or its process ends.
     Stopped,
 }
 
@@ -95,7 +102,7 @@ impl InstanceStatus {
     /// The silence after which an instance counts as gone: three missed reports.
     pub const SILENCE: TimeDelta = TimeDelta::seconds(6);
 
-    /// Returns whether the instance is alive at `now`: it hasn't reported its end, and its last report isn't older than
+    /// Returns whether the instance is at work at `now`: it hasn't reported that it has stopped, and its last report isn't older than
     /// [`Self::SILENCE`]. A report dated that far ahead of `now` says nothing about now and doesn't count either.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.state != InstanceState::Stopped && (now - self.timestamp).abs() < Self::SILENCE

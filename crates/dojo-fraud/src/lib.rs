@@ -89,7 +89,7 @@ pub async fn run(config: Config, readiness: Readiness, shutdown: CancellationTok
     let work = ConsumerOptions {
         is_static: true,
         needs_every_partition: true,
-        settings: Some(service.settings()),
+        has_guarantee: true,
         ..service.consume(topic::ORDERS)
     };
     let handler = Fraud::new(service.instance_id(), rule.clone());

@@ -4,7 +4,7 @@
 
 use crate::{
     ConsumerOptions, Error, Handler, Instance, InstanceName, KafkaConfig, Observed, Producer, Progress,
-    Readiness, Reporter, SettingsFollower, consume, notify_on_change,
+    Readiness, Reporter, SettingsFollower, consume, crash::crash_when_asked, notify_on_change,
 };
 use dojo_contract::Service;
 use std::{sync::Arc, time::Duration};
@@ -54,6 +54,7 @@ impl GroupService {
         readiness.is_of_member(group, &producer, &progress);
         progress.on_change(Arc::clone(&changed));
         notify_on_change(settings.changes(), Arc::clone(&changed));
+        crash_when_asked(&instance, settings.changes());
         Ok(Self { kafka, instance, group, settings, producer, progress, changed })
     }
 
@@ -67,9 +68,11 @@ impl GroupService {
         self.settings.clone()
     }
 
-    /// Returns the options of a consumer of `topic` in the service's group, for the service to adapt.
+    /// Returns the options of a consumer of `topic` in the service's group, for the service to adapt. It stops and starts as
+    /// the settings ask.
     pub fn consume(&self, topic: &'static str) -> ConsumerOptions {
-        ConsumerOptions::new(self.group, &[topic], &self.instance)
+        let settings = Some(self.settings.clone());
+        ConsumerOptions { settings, ..ConsumerOptions::new(self.group, &[topic], &self.instance) }
     }
 
     /// Reports at once after every change that `changes` shows.
@@ -91,11 +94,12 @@ impl GroupService {
         let Self { kafka, instance, settings, producer, progress, changed, .. } = self;
         let observe = {
             let (progress, id) = (progress.clone(), instance.id.clone());
-            let has_guarantee = work.settings.is_some();
+            let has_guarantee = work.has_guarantee;
             move || {
                 let RuleStatus { version, error } = rule();
                 let now = settings.snapshot();
                 Observed {
+                    state: progress.phase(),
                     partitions: progress.partitions(),
                     rebalances: progress.rebalances(),
                     rule_version: version,
@@ -112,6 +116,8 @@ impl GroupService {
         };
         let reporter = Reporter::start(producer.clone(), instance, observe, changed).await?;
         let consumer = consume(&kafka, work, producer, handler, progress, shutdown)?;
-        consumer.join_reporting(reporter).await
+        let ended = consumer.join().await;
+        reporter.stopped().await;
+        ended
     }
 }

@@ -54,6 +54,7 @@ pub use tail::{LogEnds, StartFrom, Tail, Tailed, tail};
 mod topics;
 pub use topics::{Created, create_topics};
 
+mod crash;
 mod settings;
 pub use settings::{SettingsFollower, SettingsSnapshot};
 mod readiness;

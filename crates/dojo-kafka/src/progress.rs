@@ -1,9 +1,9 @@
 //! The progress of a consumer loop: its partitions, how far each is done, and how much is left.
 
-use dojo_contract::{Guarantee, PartitionStatus};
+use dojo_contract::{Guarantee, InstanceState, PartitionStatus};
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// A position or lag that isn't known.
 const UNKNOWN: i64 = -1;
@@ -12,7 +12,6 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     state: Arc<Mutex<State>>,
-    assigned: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +21,9 @@ struct State {
     /// The offset after the last record that can be read, as the client library last heard of it.
     ends: BTreeMap<(String, i32), i64>,
     rebalances: u64,
+    /// The phase of the instance's life, as far as the loop has a part in it.
+    phase: InstanceState,
+    is_assigned: bool,
     /// Why the loop can't do all of its work.
     limitation: Option<String>,
     /// Another process has taken this one's name.
@@ -61,13 +63,14 @@ impl Progress {
     /// Returns whether the loop has its share of the partitions, which may be empty. It has none before it has joined its
     /// group, and while the group rebalances.
     pub fn is_assigned(&self) -> bool {
-        *self.assigned.borrow()
+        self.state().is_assigned
     }
 
-    /// Waits until the group has given the loop its first share of the partitions, which may be empty.
-    pub async fn assigned(&self) {
-        // This handle holds the sender, so the wait can't end otherwise.
-        let _ = self.assigned.subscribe().wait_for(|assigned| *assigned).await;
+    /// Returns the instance's phase: `running` once the group has given the loop its first share of the partitions, which
+    /// may be empty, since with more instances than partitions some wait for their turn; `stopped` while the settings want
+    /// it so.
+    pub fn phase(&self) -> InstanceState {
+        self.state().phase
     }
 
     /// Wakes `listener` whenever there is something new to report.
@@ -100,13 +103,14 @@ impl Progress {
             state.owned = owned;
             state.rebalances += 1;
             state.limitation = limitation;
+            state.is_assigned = true;
+            state.phase = InstanceState::Running;
         });
-        self.assigned.send_replace(true);
     }
 
     pub(crate) fn taken(&self) {
-        self.assigned.send_replace(false);
         self.change(|state| {
+            state.is_assigned = false;
             state.owned.clear();
             state.rebalances += 1;
             state.limitation = None;
@@ -126,11 +130,22 @@ impl Progress {
         });
     }
 
-    /// Notes that the loop joins its group again.
+    /// Notes that the settings want the instance stopped, and that the loop is no member of its group.
+    pub(crate) fn stopped(&self) {
+        self.change(|state| {
+            state.phase = InstanceState::Stopped;
+            state.limitation = Some("it is stopped, as the settings ask; start it again".to_owned());
+        });
+    }
+
+    /// Notes that the loop joins its group, perhaps again.
     pub(crate) fn joins(&self) {
         self.change(|state| {
             state.is_fenced = false;
             state.limitation = None;
+            if state.phase == InstanceState::Stopped {
+                state.phase = InstanceState::Starting;
+            }
         });
     }
 

@@ -9,6 +9,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 /// A burst of changes, such as a rebalance, becomes one report.
@@ -17,6 +18,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// The parts of a report that change while an instance runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
+    /// The phase of its life.
+    pub state: InstanceState,
     /// The partitions that the instance owns.
     pub partitions: Vec<PartitionStatus>,
     /// How often partitions were assigned or revoked.
@@ -36,7 +39,7 @@ pub struct Observed {
 /// Reports an instance's status until it is stopped.
 #[derive(Debug)]
 pub struct Reporter {
-    state: watch::Sender<InstanceState>,
+    end: CancellationToken,
     reporting: JoinHandle<()>,
 }
 
@@ -49,7 +52,7 @@ pub fn notify_on_change<T: Send + Sync + 'static>(mut changes: watch::Receiver<T
     });
 }
 
-fn record(instance: &Instance, state: InstanceState, observed: Observed) -> Result<Outgoing, Error> {
+fn record(instance: &Instance, observed: Observed) -> Result<Outgoing, Error> {
     let timestamp = Utc::now();
     let status = InstanceStatus {
         instance_id: instance.id.clone(),
@@ -58,7 +61,7 @@ fn record(instance: &Instance, state: InstanceState, observed: Observed) -> Resu
         pid: std::process::id(),
         started_at: instance.started_at,
         timestamp,
-        state,
+        state: observed.state,
         partitions: observed.partitions,
         rule_version: observed.rule_version,
         rule_error: observed.rule_error,
@@ -70,65 +73,57 @@ fn record(instance: &Instance, state: InstanceState, observed: Observed) -> Resu
 }
 
 impl Reporter {
-    /// Reports `starting` and waits for the acknowledgement, which also opens the producer's connection, so that the first
-    /// order doesn't wait for it. Then reports what `observe` returns, every two seconds and after each notification of
-    /// `changed`. While Kafka is away, reports are lost, and that isn't an error.
+    /// Reports what `observe` returns and waits for the acknowledgement, which also opens the producer's connection, so that
+    /// the first order doesn't wait for it. Then reports every two seconds and after each notification of `changed`. While Kafka is away, reports are lost, and that isn't an error.
     pub async fn start(
         producer: Producer,
         instance: Instance,
         observe: impl Fn() -> Observed + Send + Sync + 'static,
         changed: Arc<Notify>,
     ) -> Result<Self, Error> {
-        let first = record(&instance, InstanceState::Starting, observe())?;
+        let first = record(&instance, observe())?;
         if let Err(error) = producer.send(first).await {
             tracing::warn!(%error, "status not reported");
         }
-        let (state, mut wanted) = watch::channel(InstanceState::Starting);
+        let end = CancellationToken::new();
+        let ends = end.clone();
         let every = InstanceStatus::EVERY.to_std().unwrap_or(Duration::from_secs(2));
         let reporting = tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    changed = wanted.changed() => if changed.is_err() { return },
+                    () = ends.cancelled() => {}
                     () = changed.notified() => tokio::time::sleep(SETTLE).await,
                     () = tokio::time::sleep(every) => {}
                 }
-                let now = *wanted.borrow_and_update();
-                if now == InstanceState::Stopped && producer.is_away() {
-                    // The report wouldn't arrive in time. The instance's silence says the same.
-                    return;
+                let is_end = ends.is_cancelled();
+                let mut observed = observe();
+                // Of a fenced process, the report's key belongs to another one. While Kafka is away, the last report wouldn't
+                // arrive in time, and the instance's silence says the same.
+                let is_silent = observed.is_fenced || is_end && producer.is_away();
+                if is_end {
+                    observed.state = InstanceState::Stopped;
                 }
-                let observed = observe();
-                if observed.is_fenced {
-                    // The report's key belongs to the other process now.
-                    if now == InstanceState::Stopped {
-                        return;
+                if !is_silent {
+                    let sent = match record(&instance, observed) {
+                        Ok(record) => producer.send(record).await.map(drop),
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = sent {
+                        tracing::debug!(%error, "status not reported");
                     }
-                    continue;
                 }
-                let sent = match record(&instance, now, observed) {
-                    Ok(record) => producer.send(record).await.map(drop),
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = sent {
-                    tracing::debug!(%error, "status not reported");
-                }
-                if now == InstanceState::Stopped {
+                if is_end {
                     return;
                 }
             }
         });
-        Ok(Self { state, reporting })
-    }
-
-    /// Reports `running`.
-    pub fn running(&self) {
-        self.state.send_replace(InstanceState::Running);
+        Ok(Self { end, reporting })
     }
 
     /// Reports `stopped`, waits up to two seconds for the acknowledgement, and stops reporting. Doesn't report while Kafka is
     /// known to be away.
     pub async fn stopped(mut self) {
-        self.state.send_replace(InstanceState::Stopped);
+        self.end.cancel();
         if timeout(GOODBYE_WITHIN, &mut self.reporting).await.is_err() {
             self.reporting.abort();
         }

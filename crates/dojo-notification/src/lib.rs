@@ -76,7 +76,7 @@ pub async fn run(config: Config, readiness: Readiness, shutdown: CancellationTok
     let rule = LiveRule::open(&rules.rules_dir, rules.rules_watch, shutdown.clone());
     service.report_on_change(rule.changes());
     // A dynamic member: the lesson is that the group notices a dead one only after its session.
-    let work = ConsumerOptions { settings: Some(service.settings()), ..service.consume(topic::ORDERS) };
+    let work = ConsumerOptions { has_guarantee: true, ..service.consume(topic::ORDERS) };
     let handler = Notification::new(service.instance_id(), rule.clone(), service.settings(), defaults);
     let rule = move || RuleStatus { version: Some(rule.current().version.clone()), error: rule.error() };
     Ok(service.run(work, handler, rule, shutdown).await?)

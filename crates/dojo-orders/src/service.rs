@@ -18,7 +18,7 @@ use crate::{
         settings::SettingsWriter,
     },
 };
-use dojo_contract::Service;
+use dojo_contract::{InstanceState, Service};
 use dojo_http::{AllowedHosts, Health, Metrics};
 use dojo_kafka::{
     ConsumerLoop, Instance, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower, Tail,
@@ -188,6 +188,7 @@ async fn start_reporting(
     app.settings.follow(follower.clone());
     notify_on_change(follower.changes(), Arc::clone(&changed));
     let observe = move || Observed {
+        state: InstanceState::Running,
         partitions: progress.partitions(),
         rebalances: progress.rebalances(),
         rule_version: None,
@@ -197,9 +198,7 @@ async fn start_reporting(
         settings_offset: follower.offset(),
     };
     let (producer, instance) = (app.producer.clone(), app.instance.clone());
-    let reporter = Reporter::start(producer, instance, observe, changed).await?;
-    reporter.running();
-    Ok(reporter)
+    Ok(Reporter::start(producer, instance, observe, changed).await?)
 }
 
 #[cfg(test)]

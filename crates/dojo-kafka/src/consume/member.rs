@@ -5,8 +5,8 @@ use super::{
     callbacks::Callbacks,
     delivery::{Consumer, Delivery, Interrupt, Topics},
     exactly_once::ExactlyOnce,
-    guarantee::WantedGuarantee,
     options::ConsumerOptions,
+    wanted::Wanted,
 };
 use crate::{
     Error, Handler, KafkaConfig, Outbox, Producer, Progress, Record, config::create, lookup::Lookup,
@@ -58,21 +58,24 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Returns a consumer that joins the group.
-    pub(super) fn subscribe(&self) -> Result<Consumer, Error> {
-        let ConsumerOptions { group, topics, instance, .. } = &self.consume;
-        let prefix = &self.kafka.prefix;
+    /// Returns a consumer that is no member of the group yet.
+    pub(super) fn consumer(&self) -> Result<Consumer, Error> {
+        let ConsumerOptions { group, instance, .. } = &self.consume;
         let config = self.kafka.group_consumer(&instance.id, group, self.consume.group_instance_id());
-        let callbacks = Callbacks::new(group, prefix, &self.progress);
-        let consumer: Consumer = create("consumer", &config, config.create_with_context(callbacks))?;
-        let topics: Vec<_> = topics.iter().map(|topic| prefix.on_cluster(topic)).collect();
+        let callbacks = Callbacks::new(group, &self.kafka.prefix, &self.progress);
+        create("consumer", &config, config.create_with_context(callbacks))
+    }
+
+    /// Joins the group.
+    pub(super) fn subscribe(&self, consumer: &Consumer) -> Result<(), Error> {
+        let ConsumerOptions { group, topics, .. } = &self.consume;
+        let topics: Vec<_> = topics.iter().map(|topic| self.kafka.prefix.on_cluster(topic)).collect();
         let topics: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
         consumer.subscribe(&topics).map_err(|source| Error::Group {
             group: group.clone(),
             attempt: "subscribe",
             source: Box::new(source),
-        })?;
-        Ok(consumer)
+        })
     }
 }
 
@@ -80,6 +83,8 @@ impl Job {
 pub(super) enum Ended<H> {
     /// The shutdown came, or an error stopped it.
     ForGood(Result<(), Error>),
+    /// The settings want this instance stopped. It has left the group; the handler may work for a new member.
+    Stopped(H),
     /// Another process has taken its name. The handler may work for a new member once that process has ended.
     Fenced(H),
 }
@@ -108,7 +113,7 @@ pub(super) struct Member<H> {
     /// How long to wait for the other partitions.
     pub(super) withhold_for: Duration,
     pub(super) paused: BTreeSet<i32>,
-    wanted: WantedGuarantee,
+    wanted: Wanted,
     outbox: Outbox,
     last_note: Instant,
     /// Errors that were already logged as warnings, since they repeat; at most [`WARNINGS`].
@@ -124,7 +129,7 @@ impl<H: Handler> Member<H> {
         Self {
             lookup: Lookup::new(kafka, &consume.instance.id, shutdown.clone()),
             delivery: Box::new(AtLeastOnce::new(consume, &topics, producer)),
-            wanted: WantedGuarantee::of(consume),
+            wanted: Wanted::of(consume),
             withhold_for: kafka.session_timeout() + MARGIN,
             job: job.clone(),
             topics,
@@ -142,11 +147,12 @@ impl<H: Handler> Member<H> {
         }
     }
 
-    /// Works until shutdown, until another process takes this one's name, or until an error that waiting can't mend.
+    /// Works until shutdown, until the settings want this instance stopped, until another process takes this one's name, or
+    /// until an error that waiting can't mend.
     pub(super) fn run(mut self) -> Ended<H> {
         let ended = loop {
             match self.work().or_else(|interrupt| self.repeat(interrupt)) {
-                Ok(()) if self.job.shutdown.is_cancelled() => break Ok(()),
+                Ok(()) if self.is_to_end() => break Ok(()),
                 Ok(()) => {}
                 Err(interrupt) => break Err(interrupt),
             }
@@ -167,12 +173,22 @@ impl<H: Handler> Member<H> {
                 Ok(())
             }
         };
+        if result.is_err() || self.job.shutdown.is_cancelled() {
+            self.close();
+            return Ended::ForGood(result);
+        }
+        self.forget_share();
         self.close();
-        Ended::ForGood(result)
+        self.job.progress.taken();
+        Ended::Stopped(self.handler)
+    }
+
+    fn is_to_end(&mut self) -> bool {
+        self.job.shutdown.is_cancelled() || self.wanted.is_stopped()
     }
 
     fn work(&mut self) -> Result<(), Interrupt> {
-        while !self.job.shutdown.is_cancelled() {
+        while !self.is_to_end() {
             if !self.has_wanted_guarantee()? {
                 std::thread::sleep(AGAIN_AFTER);
                 continue;
@@ -274,7 +290,7 @@ impl<H: Handler> Member<H> {
 
     /// Changes to the guarantee that the settings ask for; returns whether it is in force.
     fn has_wanted_guarantee(&mut self) -> Result<bool, Interrupt> {
-        let wanted = self.wanted.get();
+        let wanted = self.wanted.guarantee();
         if self.delivery.guarantee() == wanted {
             self.job.progress.works_under(wanted);
             return Ok(true);

@@ -8,16 +8,16 @@
 //! (waiting, committing) must not hold up anything else.
 //!
 //! Read in this order: what a member does with a record ([`member`]) and at a rebalance ([`rebalance`]), how records are
-//! sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in [`ledger`]), and what a process
-//! does when another one takes its name ([`fenced`]).
+//! sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in [`ledger`]), what the settings
+//! want of the member ([`wanted`]), and what a process does when another one takes its name ([`fenced`]).
 
 mod options;
 pub use options::ConsumerOptions;
 
 mod callbacks;
 mod delivery;
-mod guarantee;
 mod ledger;
+mod wanted;
 
 mod at_least_once;
 mod exactly_once;
@@ -26,18 +26,22 @@ mod fenced;
 mod member;
 mod rebalance;
 
-use crate::{Error, Handler, KafkaConfig, Producer, Progress, Reporter};
+use crate::{Error, Handler, KafkaConfig, Producer, Progress};
 use delivery::Consumer;
 use member::{Ended, Job, Member, Meters};
 use rdkafka::error::KafkaError;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use wanted::Wanted;
+
+/// How often a loop that was asked to stop looks whether it is wanted again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running loop.
 #[derive(Debug)]
 pub struct ConsumerLoop {
     group: String,
-    progress: Progress,
     ended: oneshot::Receiver<Result<(), Error>>,
 }
 
@@ -46,23 +50,6 @@ impl ConsumerLoop {
     /// with an error that stops it.
     pub async fn join(self) -> Result<(), Error> {
         self.ended.await.unwrap_or(Err(Error::Died(self.group)))
-    }
-
-    /// Waits like [`ConsumerLoop::join`]. Reports with `reporter` that the instance runs, once the group has given it its
-    /// first share of the partitions, and at the end that it has stopped. A share may be empty: with more instances than
-    /// partitions, some wait for their turn.
-    pub async fn join_reporting(self, reporter: Reporter) -> Result<(), Error> {
-        let progress = self.progress.clone();
-        let mut ended = std::pin::pin!(self.join());
-        let ended = tokio::select! {
-            ended = &mut ended => ended,
-            () = progress.assigned() => {
-                reporter.running();
-                ended.await
-            }
-        };
-        reporter.stopped().await;
-        ended
     }
 }
 
@@ -78,11 +65,11 @@ pub fn consume<H: Handler>(
 ) -> Result<ConsumerLoop, Error> {
     refuse_incremental_rebalances(kafka, &consume)?;
     let (end, ended) = oneshot::channel();
-    let (group, joined) = (consume.group.clone(), progress.clone());
+    let group = consume.group.clone();
     let meters = Meters::of(&group);
     let job = Job { kafka: kafka.clone(), consume, producer, progress, meters, shutdown };
     // Created here, so that a wrong property is an error of the start.
-    let consumer = job.subscribe()?;
+    let consumer = job.consumer()?;
     let work = move || {
         let _ = end.send(work(&job, consumer, handler));
     };
@@ -90,23 +77,41 @@ pub fn consume<H: Handler>(
         .name(group.clone())
         .spawn(work)
         .map_err(|e| Error::Thread { what: format!("group {group}"), message: e.to_string() })?;
-    Ok(ConsumerLoop { group, progress: joined, ended })
+    Ok(ConsumerLoop { group, ended })
 }
 
-/// Works as a member of the group, and as a new member each time another process took its name and has ended.
+/// Works as a member of the group; and as a new member each time the settings want this instance again, and each time
+/// another process took its name and has ended.
 fn work<H: Handler>(job: &Job, mut consumer: Consumer, mut handler: H) -> Result<(), Error> {
     loop {
-        match Member::new(job, consumer, handler).run() {
-            Ended::ForGood(result) => return result,
-            Ended::Fenced(idle) => handler = idle,
-        }
-        fenced::wait_for_rival_to_end(job)?;
+        wait_until_wanted(job);
         if job.shutdown.is_cancelled() {
-            // The name may still be the other process's, so nothing is reported under it.
+            // If another process has the name, nothing is reported under it.
             return Ok(());
         }
         job.progress.joins();
-        consumer = job.subscribe()?;
+        job.subscribe(&consumer)?;
+        handler = match Member::new(job, consumer, handler).run() {
+            Ended::ForGood(result) => return result,
+            Ended::Stopped(idle) => idle,
+            Ended::Fenced(idle) => {
+                fenced::wait_for_rival_to_end(job)?;
+                idle
+            }
+        };
+        consumer = job.consumer()?;
+    }
+}
+
+/// Waits while the settings want this instance stopped, until shutdown.
+fn wait_until_wanted(job: &Job) {
+    let mut wanted = Wanted::of(&job.consume);
+    if wanted.is_stopped() {
+        tracing::info!(group = job.consume.group, "stopped, as the settings ask");
+        job.progress.stopped();
+    }
+    while wanted.is_stopped() && !job.shutdown.is_cancelled() {
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -18,8 +18,10 @@ pub struct ConsumerOptions {
     /// Whether the handler needs every partition of its topic. Then the loop doesn't read a share for a session and a
     /// margin, in case the group keeps the rest for a member that is gone.
     pub needs_every_partition: bool,
-    /// The settings that choose the guarantee; `None` means at least once.
+    /// The settings that say whether the instance is to work; without them it works.
     pub settings: Option<SettingsFollower>,
+    /// Whether the settings also choose the guarantee; otherwise it is at least once.
+    pub has_guarantee: bool,
     /// How many sends may be unacknowledged at a time under at-least-once delivery.
     pub max_in_flight: usize,
     /// How many records of one partition the handler may hold back before the partition is paused.
@@ -40,6 +42,7 @@ impl ConsumerOptions {
             is_static: false,
             needs_every_partition: false,
             settings: None,
+            has_guarantee: false,
             max_in_flight: 10_000,
             max_buffered: 20_000,
             drain: Duration::from_secs(3),

@@ -53,7 +53,7 @@ impl<H: Handler> Member<H> {
     }
 
     /// Forgets everything about the share that was taken up.
-    fn forget_share(&mut self) {
+    pub(super) fn forget_share(&mut self) {
         self.delivery.ledger().assign([]);
         self.resume_all();
         self.handler.revoked();

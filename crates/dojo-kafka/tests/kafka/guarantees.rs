@@ -13,18 +13,21 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 /// A loop whose guarantee follows the settings.
-struct Switchable {
+pub(crate) struct Switchable {
     copy: Copy,
-    progress: Progress,
+    pub(crate) progress: Progress,
     stop: CancellationToken,
     ends: ConsumerLoop,
 }
 
-async fn start(kafka: &KafkaConfig, instance: &Instance) -> Switchable {
+pub(crate) async fn start(kafka: &KafkaConfig, instance: &Instance) -> Switchable {
     let (copy, progress, stop) = (Copy::default(), Progress::default(), CancellationToken::new());
     let settings = SettingsFollower::start(kafka, &instance.id, &stop).await.unwrap();
-    let work =
-        ConsumerOptions { settings: Some(settings), ..ConsumerOptions::new("g", &[topic::ORDERS], instance) };
+    let work = ConsumerOptions {
+        settings: Some(settings),
+        has_guarantee: true,
+        ..ConsumerOptions::new("g", &[topic::ORDERS], instance)
+    };
     let ends = consume(kafka, work, producer(kafka), copy.clone(), progress.clone(), stop.clone()).unwrap();
     Switchable { copy, progress, stop, ends }
 }
@@ -42,7 +45,7 @@ impl Switchable {
         .await;
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         tokio::time::timeout(PATIENCE, self.ends.join()).await.unwrap().unwrap();
     }

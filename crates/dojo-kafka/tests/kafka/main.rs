@@ -3,6 +3,7 @@
 
 mod guarantees;
 mod members;
+mod stops;
 mod tail;
 
 use chrono::Utc;
@@ -540,25 +541,22 @@ async fn an_instance_says_that_it_starts_runs_once_it_has_its_partitions_and_sto
     // Who comes second is given its share only when the first has given something up, which takes a heartbeat.
     let first = run(&kafka.config, "g", Copy::default());
     until("the first to have everything", async || first.progress.partitions().len() == 3).await;
-    let progress = Progress::default();
+    let (progress, changed) = (Progress::default(), Arc::default());
+    progress.on_change(Arc::clone(&changed));
     let observe = {
         let progress = progress.clone();
-        move || Observed {
-            partitions: progress.partitions(),
-            rebalances: progress.rebalances(),
-            ..Observed::default()
-        }
+        move || Observed { state: progress.phase(), partitions: progress.partitions(), ..Observed::default() }
     };
     let (producer, shutdown) = (producer(&kafka.config), CancellationToken::new());
-    let reporter = Reporter::start(producer.clone(), somebody(), observe, Arc::default());
+    let reporter = Reporter::start(producer.clone(), somebody(), observe, changed);
     let reporter = reporter.await.unwrap();
     let work = ConsumerOptions::new("g", &[topic::ORDERS], &somebody());
     let second = consume(&kafka.config, work, producer, Copy::default(), progress, shutdown.clone()).unwrap();
-    let second = tokio::spawn(second.join_reporting(reporter));
     let last = || said.lock().unwrap().last().map(|status| status.state);
     until("it to run", async || last() == Some(InstanceState::Running)).await;
     shutdown.cancel();
-    second.await.unwrap().unwrap();
+    second.join().await.unwrap();
+    reporter.stopped().await;
     until("it to stop", async || last() == Some(InstanceState::Stopped)).await;
     first.end().await;
 

@@ -26,22 +26,30 @@ impl Member {
     async fn start(kafka: &KafkaConfig, id: &str) -> Self {
         let instance = Instance::start(Service::Fraud, Some(id.to_owned()));
         let (copy, progress, stop) = (Copy::default(), Progress::default(), CancellationToken::new());
+        let changed = Arc::default();
+        progress.on_change(Arc::clone(&changed));
         let observe = {
             let progress = progress.clone();
             move || Observed {
+                state: progress.phase(),
                 partitions: progress.partitions(),
                 is_fenced: progress.is_fenced(),
                 ..Observed::default()
             }
         };
         let producer = producer(kafka);
-        let reporter = Reporter::start(producer.clone(), instance.clone(), observe, Arc::default());
+        let reporter = Reporter::start(producer.clone(), instance.clone(), observe, changed);
         let reporter = reporter.await.unwrap();
         let work =
             ConsumerOptions { is_static: true, ..ConsumerOptions::new("g", &[topic::ORDERS], &instance) };
         let member: ConsumerLoop =
             consume(kafka, work, producer, copy.clone(), progress.clone(), stop.clone()).unwrap();
-        Self { copy, progress, stop, ended: tokio::spawn(member.join_reporting(reporter)) }
+        let ended = tokio::spawn(async {
+            let ended = member.join().await;
+            reporter.stopped().await;
+            ended
+        });
+        Self { copy, progress, stop, ended }
     }
 
     fn count(&self) -> usize {

@@ -73,7 +73,7 @@ mod tests {
         let text = serde_json::to_string(&view(&settings, &defaults)).unwrap();
         assert_eq!(
             text,
-            r#"{"failRate":{"value":0.5,"source":"environment"},"maxRetries":{"value":3,"source":"topic"},"guarantee":{"value":"atLeastOnce","source":"default"},"#
+            r#"{"failRate":{"value":0.5,"source":"environment"},"maxRetries":{"value":3,"source":"topic"},"onExhausted":{"value":"dlq","source":"default"},"deliveryMillis":{"value":0,"source":"default"},"guarantee":{"value":"atLeastOnce","source":"default"},"#
                 .to_owned()
                 + r#""instances":{"notification-2":{"failRate":{"value":0.9,"source":"topic"}}}}"#
         );

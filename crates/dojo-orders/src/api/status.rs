@@ -72,6 +72,7 @@ fn groups(instances: &[InstanceStatus], relay_group: &str, now: DateTime<Utc>) -
             Service::Notification => topic::NOTIFICATION_GROUP,
             Service::Fraud => topic::FRAUD_GROUP,
             Service::Audit => topic::AUDIT_GROUP,
+            Service::Supervisor => continue,
         };
         let member = json!({"instanceId": status.instance_id, "partitions": status.partitions});
         groups.entry(group).or_default().push(member);

@@ -326,6 +326,7 @@ fn rank(service: Service) -> u8 {
         Service::Fraud => 1,
         Service::Audit => 2,
         Service::Order => 3,
+        Service::Supervisor => 4,
     }
 }
 
@@ -339,6 +340,7 @@ fn short(id: &str) -> String {
 fn shown(value: SettingValue) -> String {
     match value {
         SettingValue::Number(number) => digits(number),
+        SettingValue::OnExhausted(choice) => choice.name().to_owned(),
         SettingValue::Guarantee(guarantee) => guarantee.name().to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use dojo_kafka::{
     ConsumerOptions, Error, Handler, Instance, KafkaConfig, Outbox, Outgoing, Position, Producer, Progress,
     Record, consume,
 };
-use dojo_testbed::{Kafka, PATIENCE, Reader, eventually, own_prefix};
+use dojo_testbed::{Kafka, Reader, eventually, own_prefix, until};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -163,7 +163,7 @@ async fn foreign_member_joins(lane: &Lane, stay: impl Future<Output = ()>) {
     let member = ConsumerOptions::new(topic::FRAUD_GROUP, &[topic::ORDERS], &foreign);
     let producer = lane.producer.clone();
     let reading = consume(&lane.kafka, member, producer, Foreign, progress.clone(), leave.clone()).unwrap();
-    tokio::time::timeout(PATIENCE, progress.assigned()).await.expect("the group takes a member in");
+    until("the group to take a member in", async || progress.is_assigned()).await;
     stay.await;
     leave.cancel();
     reading.join().await.unwrap();
