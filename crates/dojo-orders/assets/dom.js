@@ -55,9 +55,10 @@ export function fill(row, values) {
 
 export const short = (id) => String(id ?? "").slice(-8);
 
-// Completes the names of a new row's controls: in the template they end where the name of their subject comes.
+// Completes the labels and titles of a new row's controls: in the template they end where the name of their subject comes.
 export function nameControls(row, subject) {
   for (const control of row.querySelectorAll("[aria-label$=' ']")) control.ariaLabel += subject;
+  for (const control of row.querySelectorAll("[title$=' ']")) control.title += subject;
 }
 
 // Adds a row at the top. Past MOST_ROWS, removes the oldest row that the person isn't using.

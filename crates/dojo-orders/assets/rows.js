@@ -91,7 +91,7 @@ follow("dlq", (event) => {
   const key = order?.id ?? event.key ?? "";
   const row = newRow("dead-letter-row", UUID.test(key) ? key : "");
   row.dataset.offset = event.record.offset;
-  row.querySelector("[data-journey]").hidden = row.dataset.orderId === "";
+  row.querySelector("[data-journey]").disabled = row.dataset.orderId === "";
   prepend(lists.dead, fill(row, {
     what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
     reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
