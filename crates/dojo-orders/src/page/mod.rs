@@ -11,6 +11,7 @@ use crate::{
     app::App,
     log::stream_topic::StreamTopic,
     read_models::page_rows::{DeadLetter, Row, Verdict, partial},
+    read_only::{Part, ReadOnly},
 };
 use axum::{
     extract::State,
@@ -87,7 +88,14 @@ struct Can {
 }
 
 impl Can {
-    const EVERYTHING: Self = Self { orders: true, settings: true, instances: true, dlq: true };
+    fn with(read_only: &ReadOnly) -> Self {
+        Self {
+            orders: read_only.allows(Part::Orders),
+            settings: read_only.allows(Part::Settings),
+            instances: read_only.allows(Part::Instances),
+            dlq: read_only.allows(Part::Dlq),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -210,7 +218,7 @@ impl PageView {
             embedded: app.config.embedded_broker,
             brokers: app.config.kafka.brokers.clone(),
             prefix: app.config.kafka.prefix.to_string(),
-            can: Can::EVERYTHING,
+            can: Can::with(&app.config.page.read_only),
             problems,
             orders,
             older,
@@ -404,7 +412,7 @@ mod tests {
             embedded: true,
             brokers: "localhost:9092".into(),
             prefix: "class-7.".into(),
-            can: Can::EVERYTHING,
+            can: Can::with(&ReadOnly::default()),
             problems: Vec::new(),
             orders: vec![order],
             older: 0,
