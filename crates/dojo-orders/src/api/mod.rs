@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod events;
+mod instances;
 mod orders;
 mod rules;
 mod settings;
@@ -14,7 +15,10 @@ use crate::{
     app::App,
     page::{self, assets},
 };
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use dojo_http::Health;
 use std::sync::Arc;
 
@@ -27,7 +31,11 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/orders/{id}", get(orders::get).put(orders::change).delete(orders::delete))
         .route("/events", get(events::events))
         .route("/settings", get(settings::get).patch(settings::patch))
-        .route("/instances", get(status::instances))
+        .route("/instances", get(instances::list).post(instances::add))
+        .route("/instances/{id}", get(instances::get).delete(instances::remove))
+        .route("/instances/{id}/stop", post(instances::stop))
+        .route("/instances/{id}/start", post(instances::start))
+        .route("/instances/{id}/crash", post(instances::crash))
         .route("/rules", get(rules::list))
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
