@@ -7,7 +7,7 @@ use crate::{
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
-    write::{orders::OrderWriter, settings::SettingsWriter},
+    write::{instances::InstanceWriter, orders::OrderWriter, settings::SettingsWriter},
 };
 use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
@@ -28,7 +28,8 @@ pub(crate) struct App {
     pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: LogReader,
     pub(crate) orders: OrderWriter,
-    pub(crate) settings: SettingsWriter,
+    pub(crate) settings: Arc<SettingsWriter>,
+    pub(crate) instances: InstanceWriter,
     pub(crate) rules: RuleFiles,
     pub(crate) template: Template,
     /// Progress of the consumer of `audit` and `orders-dlq`.

@@ -14,6 +14,7 @@ use crate::{
     read_models::{ReadModels, followers},
     rule_files::RuleFiles,
     write::{
+        instances::InstanceWriter,
         orders::{MESSAGE_TIMEOUT, OrderWriter},
         settings::SettingsWriter,
     },
@@ -139,6 +140,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let offsets = Arc::new(StableOffsets::new(&kafka, producer.clone(), id)?);
     let orders =
         OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
+    let settings = Arc::new(SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()));
     let rules = {
         let (dir, mode, serving) =
             (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
@@ -148,7 +150,8 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     Ok(App {
         log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,
-        settings: SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()),
+        instances: InstanceWriter::new(Arc::clone(&settings), Arc::clone(&models), id.to_owned()),
+        settings,
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         log_readers: Semaphore::new(LOG_READERS),

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod events;
+mod instances;
 mod orders;
 mod rules;
 mod settings;
@@ -15,7 +16,11 @@ use crate::{
     page::{self, assets},
     read_only,
 };
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
 use dojo_http::Health;
 use std::sync::Arc;
 
@@ -29,7 +34,11 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/orders/{id}", get(orders::get).put(orders::change).delete(orders::delete))
         .route("/events", get(events::events))
         .route("/settings", get(settings::get).patch(settings::patch))
-        .route("/instances", get(status::instances))
+        .route("/instances", get(instances::list).post(instances::add))
+        .route("/instances/{id}", get(instances::get).delete(instances::remove))
+        .route("/instances/{id}/stop", post(instances::stop))
+        .route("/instances/{id}/start", post(instances::start))
+        .route("/instances/{id}/crash", post(instances::crash))
         .route("/rules", get(rules::list))
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))

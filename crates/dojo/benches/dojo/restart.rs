@@ -83,7 +83,8 @@ impl Dojo {
             assert!(begun.elapsed() < PATIENCE, "not every instance runs");
             tokio::time::sleep(Duration::from_millis(50)).await;
             let Some(all) = self.instances().await else { continue };
-            let running = |i: &&Value| i["state"] == "running" && i["live"] == true;
+            let running =
+                |i: &&Value| i["state"] == "running" && i["live"] == true && i["service"] != "supervisor";
             if all.iter().filter(running).count() < INSTANCES {
                 continue;
             }
