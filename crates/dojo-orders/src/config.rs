@@ -1,11 +1,11 @@
 //! Configuration of the order service.
 
-use crate::read_models::order_list;
+use crate::{journey, read_models::order_list};
 use dojo_contract::{Defaults, topic};
 use dojo_http::HostPattern;
 use dojo_kafka::{InstanceName, KafkaConfig};
 use dojo_rules::RulesConfig;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// The instance that follows `audit` and the dead letters in the contract's group; a further replica has its own group.
 const FIRST_INSTANCE: &str = "order-1";
@@ -56,11 +56,20 @@ pub struct PageConfig {
     /// Newest orders that are kept in memory and listed; older ones stay on the topic `orders` alone
     #[arg(long, env = "ORDERS_KEPT", value_name = "NUMBER", default_value_t = order_list::KEPT, value_parser = parse_orders_kept)]
     pub orders_kept: usize,
+
+    /// The longest time that reading the journey of an order may take. Not a flag: nobody waits longer than the default
+    #[arg(skip = journey::WITHIN)]
+    pub journey_within: Duration,
 }
 
 impl Default for PageConfig {
     fn default() -> Self {
-        Self { templates_dir: None, allowed_hosts: Vec::new(), orders_kept: order_list::KEPT }
+        Self {
+            templates_dir: None,
+            allowed_hosts: Vec::new(),
+            orders_kept: order_list::KEPT,
+            journey_within: journey::WITHIN,
+        }
     }
 }
 

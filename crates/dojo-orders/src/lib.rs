@@ -12,8 +12,9 @@
 //!   `read_models/followers.rs` says who reads which topic. Nothing else changes them, and they write nothing to Kafka.
 //! - **`event_stream`** is `GET /events`: the hub with the newest events, the cursor that knows which log it belongs to, a
 //!   client's stream, and how a stream catches up from the log.
-//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
-//!   open transaction has held readers back.
+//! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
+//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
+//!   there, and since when an open transaction has held readers back.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
 //! `service.rs` starts and stops it all, within bounds.
@@ -24,6 +25,7 @@ pub use config::{Config, PageConfig};
 mod api;
 mod app;
 mod event_stream;
+mod journey;
 mod log;
 mod page;
 mod read_models;
