@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
+    journey::JourneyReader,
     log::stable_offsets::StableOffsets,
     page::template::Template,
     read_models::ReadModels,
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) models: Arc<ReadModels>,
     pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: LogReader,
+    pub(crate) journeys: JourneyReader,
     pub(crate) orders: OrderWriter,
     pub(crate) settings: Arc<SettingsWriter>,
     pub(crate) instances: InstanceWriter,

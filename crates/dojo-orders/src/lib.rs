@@ -15,6 +15,9 @@
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
 //!   open transaction has held readers back.
 //! - **`read_only`** refuses to change what `READ_ONLY` names.
+//! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
+//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
+//!   there, and since when an open transaction has held readers back.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
 //! `service.rs` starts and stops it all, within bounds.
@@ -28,6 +31,7 @@ pub use read_only::ReadOnly;
 mod api;
 mod app;
 mod event_stream;
+mod journey;
 mod log;
 mod page;
 mod read_models;

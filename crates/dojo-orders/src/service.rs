@@ -9,6 +9,7 @@ use crate::{
     app::{App, LOG_READERS, STREAMS},
     config::Config,
     event_stream::catch_up::LogReader,
+    journey::JourneyReader,
     log::stable_offsets::{self, StableOffsets},
     page::template::Template,
     read_models::{ReadModels, followers},
@@ -147,7 +148,10 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         let open = move || RuleFiles::open(&dir, mode, &serving);
         tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
+    let within = config.page.journey_within;
+    let journeys = JourneyReader::new(kafka.clone(), producer.clone(), id, within, serving.clone());
     Ok(App {
+        journeys,
         log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,
         instances: InstanceWriter::new(Arc::clone(&settings), Arc::clone(&models), id.to_owned()),

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod instances;
+mod journey;
 mod orders;
 mod rules;
 mod settings;
@@ -32,6 +33,7 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/assets/{name}", get(assets::asset))
         .route("/orders", get(orders::list).post(orders::create))
         .route("/orders/{id}", get(orders::get).put(orders::change).delete(orders::delete))
+        .route("/orders/{id}/journey", get(journey::get))
         .route("/events", get(events::events))
         .route("/settings", get(settings::get).patch(settings::patch))
         .route("/instances", get(instances::list).post(instances::add))
