@@ -57,7 +57,7 @@ impl Handler for OneByOne {
         if self.seen.is_stuck.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        if let Some(due) = self.due().filter(|due| *due <= now)
+        if self.due().is_some_and(|due| due <= now)
             && let Some((position, _)) = self.held.pop_front()
         {
             self.last = Some(now);
