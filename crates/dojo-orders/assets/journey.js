@@ -118,8 +118,8 @@ function fillStep(row, step) {
   return fill(row, {
     what: step.what, at: step.at, since: sinceText(step.sincePreviousMillis), by: step.by,
     place: `${step.topic} ${step.partition}@${step.offset}`,
-    attempt: step.attempt === null || step.attempt === undefined ? "" : `attempt ${step.attempt}`,
-    rule: step.ruleVersion ?? "", reason: [step.reason, ...alerts].filter(Boolean).join("; "),
+    attempt: [step.attempt && `attempt ${step.attempt}`, step.redriveCount && `redrive ${step.redriveCount}`].filter(Boolean).join(", "),
+    rule: step.ruleVersion, reason: [step.reason, ...alerts, step.note].filter(Boolean).join("; "),
   });
 }
 
