@@ -3,11 +3,11 @@
 use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
-    log::stable_offsets::StableOffsets,
+    log::{dead_letters::DeadLetterLog, stable_offsets::StableOffsets},
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
-    write::{orders::OrderWriter, settings::SettingsWriter},
+    write::{orders::OrderWriter, redrive::Redriver, settings::SettingsWriter},
 };
 use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
@@ -27,7 +27,9 @@ pub(crate) struct App {
     pub(crate) models: Arc<ReadModels>,
     pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: LogReader,
+    pub(crate) dead_letters: DeadLetterLog,
     pub(crate) orders: OrderWriter,
+    pub(crate) redrives: Redriver,
     pub(crate) settings: SettingsWriter,
     pub(crate) rules: RuleFiles,
     pub(crate) template: Template,

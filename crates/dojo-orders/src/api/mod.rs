@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod orders;
+mod redrive;
 mod rules;
 mod settings;
 mod status;
@@ -14,7 +15,10 @@ use crate::{
     app::App,
     page::{self, assets},
 };
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use dojo_http::Health;
 use std::sync::Arc;
 
@@ -31,6 +35,7 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/rules", get(rules::list))
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
+        .route("/dlq/redrive", post(redrive::redrive))
         .route("/status", get(status::status))
         .merge(health.routes())
         .with_state(app)

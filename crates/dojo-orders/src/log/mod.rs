@@ -1,5 +1,7 @@
-//! What this service asks of the logs themselves: which topics it streams, what their records hold, and where they end.
+//! What this service asks of the logs themselves: which topics it streams, what their records hold, where they end,
+//! and which dead letters there are.
 
+pub(crate) mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod stable_offsets;
 pub(crate) mod stream_topic;

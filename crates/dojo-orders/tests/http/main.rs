@@ -12,6 +12,7 @@ mod logs;
 mod older_orders;
 mod orders;
 mod page;
+mod redrive;
 mod refusals;
 mod rules;
 mod settings;
