@@ -40,9 +40,20 @@ pub fn count(headers: &Headers, name: &str) -> Option<u32> {
     }
 }
 
+/// Returns the number in the last header called `name`; `None` if there is no such header or its value isn't a number.
+pub fn number(headers: &Headers, name: &str) -> Option<i64> {
+    let (_, value) = headers.iter().rev().find(|(key, _)| key == name)?;
+    std::str::from_utf8(value.as_deref()?).ok()?.parse().ok()
+}
+
 /// Returns whether the record is new: it has neither a retry count nor a redrive count.
 pub fn is_original(headers: &Headers) -> bool {
-    !headers.iter().any(|(key, _)| key == RETRY_COUNT || key == REDRIVE_COUNT)
+    !has(headers, RETRY_COUNT) && !has(headers, REDRIVE_COUNT)
+}
+
+/// Returns whether a header is called `name`.
+pub fn has(headers: &Headers, name: &str) -> bool {
+    headers.iter().any(|(key, _)| key == name)
 }
 
 /// Sets `name` to `value` in place of every header of that name; all others stay as they are.
@@ -69,5 +80,13 @@ mod tests {
     fn a_count_that_is_not_a_number_is_not_zero() {
         let headers: Headers = vec![(RETRY_COUNT.into(), Some(vec![0xff])), ("other".into(), None)];
         assert_eq!(count(&headers, RETRY_COUNT), None);
+        assert_eq!((number(&headers, RETRY_COUNT), number(&headers, "other")), (None, None));
+    }
+
+    #[test]
+    fn the_last_header_of_a_name_counts() {
+        let headers: Headers =
+            vec![(DLQ_OFFSET.into(), Some(b"5".to_vec())), (DLQ_OFFSET.into(), Some(b"7".to_vec()))];
+        assert_eq!((number(&headers, DLQ_OFFSET), number(&headers, RETRY_COUNT)), (Some(7), None));
     }
 }

@@ -39,6 +39,9 @@ pub const ORDERS_MAX_MESSAGE_BYTES: usize = 1_048_588;
 /// The largest record of `orders-dlq`: any record of `orders`, and the headers that say why it is there.
 pub const DLQ_MAX_MESSAGE_BYTES: usize = 2_097_152;
 
+/// How far ahead of the broker's clock a record of `orders` may be dated, in milliseconds.
+pub const ORDERS_MAX_MILLIS_AHEAD: i64 = 60_000;
+
 /// `cleanup.policy=compact` with small segments: only closed segments are compacted, and a workshop is short.
 const COMPACTED: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
@@ -75,18 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configured_sizes_are_the_constants() {
-        let size = |name| {
+    fn the_configured_limits_are_the_constants() {
+        let limit = |name, key| {
             let spec = TOPICS.iter().find(|t| t.name == name).unwrap();
-            spec.config
-                .iter()
-                .find(|(key, _)| *key == "max.message.bytes")
-                .unwrap()
-                .1
-                .parse::<usize>()
-                .unwrap()
+            spec.config.iter().find(|(k, _)| *k == key).unwrap().1.to_owned()
         };
-        assert_eq!(size(ORDERS), ORDERS_MAX_MESSAGE_BYTES);
-        assert_eq!(size(ORDERS_DLQ), DLQ_MAX_MESSAGE_BYTES);
+        assert_eq!(limit(ORDERS, "max.message.bytes"), ORDERS_MAX_MESSAGE_BYTES.to_string());
+        assert_eq!(limit(ORDERS_DLQ, "max.message.bytes"), DLQ_MAX_MESSAGE_BYTES.to_string());
+        assert_eq!(limit(ORDERS, "message.timestamp.after.max.ms"), ORDERS_MAX_MILLIS_AHEAD.to_string());
     }
 }

@@ -135,6 +135,21 @@ impl Outgoing {
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers, ..self }
     }
+
+    /// Returns the size of the record in a batch of its own, as the broker measures it against `max.message.bytes`. The real
+    /// size may be a little smaller, so a record that passes here passes there.
+    ///
+    /// Source: record batch and record in <https://kafka.apache.org/documentation/#recordbatch>.
+    pub fn size_on_log(&self) -> usize {
+        const BATCH: usize = 61;
+        /// A length as a varint.
+        const LENGTH: usize = 5;
+        /// Its own length, attributes, timestamp and offset deltas, and the number of headers.
+        const RECORD: usize = LENGTH + 1 + 10 + LENGTH + LENGTH;
+        let bytes = |bytes: &Option<Vec<u8>>| LENGTH + bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(name, value)| LENGTH + name.len() + bytes(value));
+        BATCH + RECORD + bytes(&self.key) + bytes(&self.value) + headers.sum::<usize>()
+    }
 }
 
 /// Returns the headers in librdkafka's form.

@@ -104,7 +104,7 @@ fn fitting(mut letter: Outgoing, reason: &str) -> Outgoing {
         (without("its value"), without("its value, its key, and headers of others"));
     letter.value = None;
     header::set(&mut letter.headers, header::ERROR, no_value);
-    if size_on_log(&letter) > max_bytes {
+    if letter.size_on_log() > max_bytes {
         letter.key = None;
         letter.headers.retain(|(name, _)| DEAD_LETTER_HEADERS.contains(&name.as_str()));
         header::set(&mut letter.headers, header::ERROR, almost_nothing);
@@ -114,23 +114,8 @@ fn fitting(mut letter: Outgoing, reason: &str) -> Outgoing {
 
 /// Returns why `record` doesn't fit on its topic, if it doesn't.
 fn too_large(record: &Outgoing, max_bytes: usize) -> Option<String> {
-    let bytes = size_on_log(record);
+    let bytes = record.size_on_log();
     (bytes > max_bytes).then(|| format!("has {bytes} bytes, and {} takes {max_bytes}", record.topic))
-}
-
-/// Returns the size of a record in a batch of its own, as the broker measures it against `max.message.bytes`. The real size
-/// may be a little smaller, so a record that passes here passes there.
-///
-/// Source: record batch and record in <https://kafka.apache.org/documentation/#recordbatch>.
-pub fn size_on_log(record: &Outgoing) -> usize {
-    const BATCH: usize = 61;
-    /// A length as a varint.
-    const LENGTH: usize = 5;
-    /// Its own length, attributes, timestamp and offset deltas, and the number of headers.
-    const RECORD: usize = LENGTH + 1 + 10 + LENGTH + LENGTH;
-    let bytes = |bytes: &Option<Vec<u8>>| LENGTH + bytes.as_ref().map_or(0, Vec::len);
-    let headers = record.headers.iter().map(|(name, value)| LENGTH + name.len() + bytes(value));
-    BATCH + RECORD + bytes(&record.key) + bytes(&record.value) + headers.sum::<usize>()
 }
 
 /// The headers that every dead letter gets here.
@@ -284,7 +269,7 @@ mod tests {
             let original = record(vec![("theirs".to_owned(), Some(vec![b'x'; length]))]);
             carried_out(Decision::DeadLetter { reason: "no answer".into() }, &original).1.remove(0)
         };
-        let room = topic::DLQ_MAX_MESSAGE_BYTES - size_on_log(&with(0));
+        let room = topic::DLQ_MAX_MESSAGE_BYTES - with(0).size_on_log();
         assert!(with(room).value.is_some());
         let letter = &with(room + 1);
         assert_eq!(letter.value, None);
@@ -292,7 +277,7 @@ mod tests {
         let error = String::from_utf8_lossy(header_of(letter, header::ERROR)[0]).into_owned();
         assert!(error.starts_with("no answer (without its value"), "{error}");
         assert_eq!(letter.headers[0].0, "theirs");
-        assert!(size_on_log(letter) <= topic::DLQ_MAX_MESSAGE_BYTES);
+        assert!(letter.size_on_log() <= topic::DLQ_MAX_MESSAGE_BYTES);
     }
 
     #[test]
@@ -302,7 +287,7 @@ mod tests {
         let large_key = Record { key: Some(&long), ..record(headers()) };
         for original in [large_key, record(large_header)] {
             let letter = unreadable(&original, "no order event", "notification-7", DateTime::UNIX_EPOCH);
-            assert!(size_on_log(&letter) <= topic::DLQ_MAX_MESSAGE_BYTES);
+            assert!(letter.size_on_log() <= topic::DLQ_MAX_MESSAGE_BYTES);
             assert_eq!((letter.key.as_ref(), letter.value.as_ref()), (None, None));
             assert_eq!(header_of(&letter, header::ORIGINAL_OFFSET), [b"41"]);
             assert!(
@@ -318,7 +303,7 @@ mod tests {
             let original = Record { value: Some(&value), ..record(headers()) };
             unreadable(&original, "no order event", "notification-7", DateTime::UNIX_EPOCH)
         };
-        let room = topic::DLQ_MAX_MESSAGE_BYTES - size_on_log(&at(0));
+        let room = topic::DLQ_MAX_MESSAGE_BYTES - at(0).size_on_log();
         assert_eq!(at(room).value.map(|value| value.len()), Some(room));
         assert_eq!(at(room + 1).value, None);
     }
@@ -345,7 +330,7 @@ mod tests {
             let filler = vec![("filler".to_owned(), Some(vec![b'x'; length]))];
             carried_out(retry(), &record(filler))
         };
-        let room = topic::ORDERS_MAX_MESSAGE_BYTES - size_on_log(&with(0).1[0]);
+        let room = topic::ORDERS_MAX_MESSAGE_BYTES - with(0).1[0].size_on_log();
         let (decision, sent) = with(room);
         assert_eq!((decision, sent[0].topic), (retry(), topic::ORDERS));
         let (decision, sent) = with(room + 1);

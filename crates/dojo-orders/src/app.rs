@@ -4,11 +4,11 @@ use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
-    log::stable_offsets::StableOffsets,
+    log::{dead_letters::DeadLetterLog, stable_offsets::StableOffsets},
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
-    write::{instances::InstanceWriter, orders::OrderWriter, settings::SettingsWriter},
+    write::{instances::InstanceWriter, orders::OrderWriter, redrive::Redriver, settings::SettingsWriter},
 };
 use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
@@ -29,7 +29,9 @@ pub(crate) struct App {
     pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: LogReader,
     pub(crate) journeys: JourneyReader,
+    pub(crate) dead_letters: DeadLetterLog,
     pub(crate) orders: OrderWriter,
+    pub(crate) redrives: Redriver,
     pub(crate) settings: Arc<SettingsWriter>,
     pub(crate) instances: InstanceWriter,
     pub(crate) rules: RuleFiles,

@@ -10,13 +10,17 @@ use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
-    log::stable_offsets::{self, StableOffsets},
+    log::{
+        dead_letters::DeadLetterLog,
+        stable_offsets::{self, StableOffsets},
+    },
     page::template::Template,
     read_models::{ReadModels, followers},
     rule_files::RuleFiles,
     write::{
         instances::InstanceWriter,
         orders::{MESSAGE_TIMEOUT, OrderWriter},
+        redrive::Redriver,
         settings::SettingsWriter,
     },
 };
@@ -121,7 +125,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
 
     serving.cancel();
     let ended = ended.and(server.await.map_err(Error::Server));
-    app.orders.drain().await;
+    tokio::join!(app.orders.drain(), app.redrives.drain());
     drop(tails);
     reading.cancel();
     if ended.is_ok() && timeout(READERS_END_WITHIN, relay).await.is_err() {
@@ -142,6 +146,11 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let orders =
         OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
     let settings = Arc::new(SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()));
+    let dead_letters = DeadLetterLog::new(kafka.clone(), id, serving.clone());
+    let redrives = {
+        let (producer, models, offsets) = (producer.clone(), Arc::clone(&models), Arc::clone(&offsets));
+        Redriver::new(producer, models, offsets, dead_letters.clone(), id.to_owned())
+    };
     let rules = {
         let (dir, mode, serving) =
             (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
@@ -165,7 +174,9 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         producer,
         models,
         offsets,
+        dead_letters,
         orders,
+        redrives,
         rules,
     })
 }
@@ -181,6 +192,7 @@ fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop
     let producer = app.producer.clone();
     let cluster = move || producer.cluster_id().map(|id| id.to_string());
     tokio::spawn(followers::follow_cluster(Arc::clone(models), cluster, reading.clone()));
+    tokio::spawn(followers::catch_up_on_outcomes(config.clone(), Arc::clone(models), reading.clone()));
     Ok((relay, tails))
 }
 

@@ -2,7 +2,6 @@
 
 use crate::service::{Service, event, order};
 use dojo_contract::{AuditAction, AuditEvent, DlqEvent, Order, OrderAction, header, topic};
-use dojo_notification::records::size_on_log;
 use dojo_testbed::{Kafka, Read, Reader};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -108,7 +107,7 @@ async fn an_event_without_room_for_a_retry_count_is_given_up_at_once() {
         let headers = vec![("theirs".to_owned(), Some(vec![b'x'; length]))];
         event(OrderAction::Created, order).with_headers(headers)
     };
-    let room = topic::ORDERS_MAX_MESSAGE_BYTES - size_on_log(&with_header(&full, 0));
+    let room = topic::ORDERS_MAX_MESSAGE_BYTES - with_header(&full, 0).size_on_log();
     kafka.send(with_header(&full, room)).await;
     kafka.send(with_header(&fits, 900_000)).await;
 

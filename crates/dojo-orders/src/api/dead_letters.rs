@@ -1,13 +1,17 @@
 //! `GET /dlq`: what could not be delivered, newest first, read from the log whenever it is asked for, so that a restart
-//! of this service forgets nothing. Each looks as it does on `GET /events`.
-//!
-//! `orders-dlq` has one partition; an offset names a dead letter.
+//! of this service forgets nothing. Each looks as it does on `GET /events`, and has its `redrives`, oldest first: when it was
+//! sent back to `orders`, to which partition and offset, and the outcome, null until there is one.
 
 use crate::{
     api::links::link_next,
     app::App,
     event_stream::frame,
-    log::{decode::why_unreadable, stream_topic::StreamTopic},
+    log::{
+        dead_letters::{Found, PARTITION},
+        decode::why_unreadable,
+        stream_topic::StreamTopic,
+    },
+    read_models::redrives::Redrives,
 };
 use axum::{
     Json,
@@ -16,22 +20,17 @@ use axum::{
 };
 use dojo_contract::topic;
 use dojo_http::{Problem, Query, number};
-use dojo_kafka::{Error, Isolation, StartFrom, Tailed, tail};
+use dojo_kafka::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{sync::oneshot, time::timeout};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 const LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 /// A dead letter can have 2 MiB; then a page has fewer.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
-const PARTITION: i32 = 0;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +55,7 @@ pub(crate) async fn list(
         Ok::<_, Error>((
             low,
             start,
-            if start < end { read(&app, start, end).await? } else { Some(Vec::new()) },
+            if start < end { read(&app, start, end).await? } else { Some(VecDeque::new()) },
         ))
     };
     let (low, start, letters) = match timeout(WITHIN, read).await {
@@ -66,44 +65,43 @@ pub(crate) async fn list(
         }
         Ok(Err(error)) => return Err(Problem::unavailable(error.to_string())),
     };
-    let oldest = letters.last().map_or(start, |(offset, _)| *offset);
-    let mut response = Json(letters.iter().map(|(_, data)| data).collect::<Vec<_>>()).into_response();
+    let oldest = letters.back().map_or(start, |(offset, _)| *offset);
+    let page: Vec<_> = {
+        let redrives = app.models.redrives();
+        letters.into_iter().filter_map(|letter| with_redrives(&redrives, letter)).collect()
+    };
+    let mut response = Json(page).into_response();
     if oldest > low {
         link_next(&mut response, &format!("/dlq?limit={limit}&before={oldest}"));
     }
     Ok(response)
 }
 
-type Letter = (i64, Box<RawValue>);
+/// A dead letter's offset and its JSON.
+type Letter = (i64, String);
+
+fn with_redrives(redrives: &Redrives, (offset, data): Letter) -> Option<Box<RawValue>> {
+    let redrives = serde_json::to_string(&redrives.of(offset).collect::<Vec<_>>()).ok()?;
+    RawValue::from_string(frame::with_member(&data, "redrives", &redrives)).ok()
+}
 
 /// The dead letters from `start` to `end`, exclusively, newest first; without the oldest where they are too large.
 /// `None` when the service ends meanwhile.
-async fn read(app: &App, start: i64, end: i64) -> Result<Option<Vec<Letter>>, Error> {
-    let (done, letters) = oneshot::channel();
-    let mut page = Some((Page::default(), done));
-    let client = format!("{}-dlq", app.config.instance_id());
-    let from = StartFrom::Offsets(BTreeMap::from([(PARTITION, start)]));
-    let isolation = Isolation::ReadCommitted;
-    let _tail =
-        tail(&app.config.kafka, &client, topic::ORDERS_DLQ, from, isolation, &app.shutdown, move |tailed| {
-            let Some((collected, _)) = &mut page else { return };
-            let complete = match tailed {
-                Tailed::Record(record) if record.partition == PARTITION => {
-                    if record.offset < end {
-                        let unreadable = why_unreadable(StreamTopic::DeadLetters, record);
-                        collected.push(record.offset, frame::data(record, unreadable.as_deref()));
-                    }
-                    record.offset.saturating_add(1) >= end
-                }
-                Tailed::CaughtUp { partition, .. } => partition == PARTITION,
-                _ => false,
-            };
-            if complete && let Some((page, done)) = page.take() {
-                // Nobody waits any more after the time is over.
-                let _ = done.send(page.letters.into());
+async fn read(app: &App, start: i64, end: i64) -> Result<Option<VecDeque<Letter>>, Error> {
+    let mut reading = app.dead_letters.read(start..end, |_| true)?;
+    let mut page = Page::default();
+    while let Some(found) = reading.next().await {
+        match found {
+            Found::Letter(letter) => {
+                let record = letter.record();
+                let unreadable = why_unreadable(StreamTopic::DeadLetters, &record);
+                page.push(letter.offset, frame::data(&record, unreadable.as_deref()));
             }
-        })?;
-    Ok(letters.await.ok())
+            Found::Gap(_) => {}
+            Found::End => return Ok(Some(page.letters)),
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Default)]
@@ -114,11 +112,10 @@ struct Page {
 
 impl Page {
     fn push(&mut self, offset: i64, data: String) {
-        let Ok(data) = RawValue::from_string(data) else { return };
-        self.bytes += data.get().len();
+        self.bytes += data.len();
         self.letters.push_front((offset, data));
         while self.bytes > MAX_BYTES && self.letters.len() > 1 {
-            self.bytes -= self.letters.pop_back().map_or(0, |(_, data)| data.get().len());
+            self.bytes -= self.letters.pop_back().map_or(0, |(_, data)| data.len());
         }
     }
 }

@@ -28,7 +28,8 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             | WriteError::Busy
             | WriteError::TooLate
             | WriteError::NotSent(_)
-            | WriteError::NotVisibleYet { .. } => Problem::unavailable(error.to_string()),
+            | WriteError::NotVisibleYet { .. }
+            | WriteError::RedrivesNotVisibleYet(_) => Problem::unavailable(error.to_string()),
         })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn data(record: &Record<'_>, unreadable: Option<&str>) -> String {
     let value = record.value.and_then(|value| std::str::from_utf8(value).ok());
     let key = || json!(record.key.map(String::from_utf8_lossy));
     match (unreadable, value.map(str::trim_ascii)) {
-        (None, Some(object)) if object.starts_with('{') => with_record(object, &meta),
+        (None, Some(object)) if object.starts_with('{') => with_member(object, "record", &meta),
         (None, value) => {
             let value = one_line(value.unwrap_or("null"));
             format!(r#"{{"key":{},"value":{value},"record":{meta}}}"#, key())
@@ -62,18 +62,18 @@ pub(crate) fn meta(record: &Record<'_>) -> RecordMeta {
     }
 }
 
-/// A JSON object with one more member. `object` is valid JSON.
-fn with_record(object: &str, meta: &str) -> String {
-    if object.contains(r#""record""#) {
+/// A JSON object with one more member, on one line. `object` and `value` are valid JSON.
+pub(crate) fn with_member(object: &str, name: &str, value: &str) -> String {
+    if object.contains(&format!(r#""{name}""#)) {
         // The event may have a member of that name, and two would be read differently by different parsers.
         if let Ok(mut members) = serde_json::from_str::<Map<String, Value>>(object) {
-            members.shift_remove("record");
-            members.insert("record".to_owned(), serde_json::from_str(meta).unwrap_or(Value::Null));
+            members.shift_remove(name);
+            members.insert(name.to_owned(), serde_json::from_str(value).unwrap_or(Value::Null));
             return Value::Object(members).to_string();
         }
     }
     let open = object.strip_suffix('}').unwrap_or(object);
-    format!(r#"{},"record":{meta}}}"#, one_line(open))
+    format!(r#"{},"{name}":{value}}}"#, one_line(open))
 }
 
 fn one_line(json: &str) -> String {

@@ -2,9 +2,10 @@
 //!
 //! | topic | read as | changes |
 //! |---|---|---|
-//! | `orders` | tail, from the start, uncommitted | the orders list |
+//! | `orders` | tail, from the start, uncommitted | the orders list, redrives |
 //! | `orders` | tail, the newest part, committed | the hub, once the orders list has come as far |
-//! | `audit`, `orders-dlq` | consumer group | verdicts and rows of the page, then the hub |
+//! | `audit`, `orders-dlq` | consumer group | outcomes of redrives, verdicts and rows of the page, then the hub |
+//! | `audit` | tail, once, from the first open redrive to the end | outcomes of redrives from before the start |
 //! | `dojo-settings` | tail, from now on | the hub |
 //! | `dojo-status` | tail, from a moment ago | instances, then the hub |
 //!
@@ -38,6 +39,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Records of a partition that are read once more at the start, so that streams can resume from memory and the page has
@@ -49,6 +51,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How often the cluster's id is looked at, and while it isn't known yet.
 const CLUSTER_EVERY: Duration = Duration::from_secs(1);
 const CLUSTER_AGAIN: Duration = Duration::from_millis(50);
+/// How often a start looks whether the orders list is complete.
+const CAUGHT_UP_AGAIN: Duration = Duration::from_millis(50);
+/// How far the clocks of the services may be apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 
@@ -116,6 +122,45 @@ pub(crate) async fn follow_cluster(
     tokio::select! {
         () = follow => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+/// Reads the outcomes of redrives that were told before this service started: the relay starts near the end of `audit`.
+/// Waits until the orders list knows the redrives; without one that is open, nothing is read.
+pub(crate) async fn catch_up_on_outcomes(
+    config: Config,
+    models: Arc<ReadModels>,
+    shutdown: CancellationToken,
+) {
+    let read = async {
+        while !models.is_caught_up() {
+            tokio::time::sleep(CAUGHT_UP_AGAIN).await;
+        }
+        let Some(first) = models.redrives().first_open() else { return };
+        let (done, end) = oneshot::channel();
+        let (mut done, models) = (Some(done), Arc::clone(&models));
+        let apply = move |tailed: Tailed<'_>| match tailed {
+            Tailed::Record(record) => tell_outcome(&models, record),
+            Tailed::CaughtUp { .. } => drop(done.take()),
+            _ => {}
+        };
+        let (from, isolation) = (StartFrom::Time(first - CLOCKS_APART), Isolation::ReadCommitted);
+        let client = format!("{}-outcomes", config.instance_id());
+        match tail(&config.kafka, &client, topic::AUDIT, from, isolation, &shutdown, apply) {
+            // Never sent: the end of `audit` drops the sender.
+            Ok(_tail) => drop::<Result<(), _>>(end.await),
+            Err(error) => tracing::warn!(%error, "earlier outcomes of redrives are not known"),
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+fn tell_outcome(models: &ReadModels, record: &Record<'_>) {
+    if let Ok(event) = decode::<AuditEvent>(record.value) {
+        models.outcome(record.offset, &event);
     }
 }
 
@@ -253,7 +298,7 @@ impl ListReader {
             }
             Tailed::Gap { partition, wanted, resumes } => {
                 if resumes < wanted {
-                    self.models.orders.write().forget(partition);
+                    self.forget(partition);
                 }
                 self.expected.set(partition, resumes);
                 self.models.applied_orders.advance(partition, resumes);
@@ -264,8 +309,9 @@ impl ListReader {
     fn record(&mut self, record: &Record<'_>) {
         let (partition, offset) = (record.partition, record.offset);
         if self.expected.starts_over(record) {
-            self.models.orders.write().forget(partition);
+            self.forget(partition);
         }
+        self.models.redrives.lock().record((partition, offset), record.timestamp, &record.headers);
         match OrderEvent::read(record.value) {
             Ok(event) if header::is_original(&record.headers) => {
                 self.models.orders.write().apply(partition, event);
@@ -274,6 +320,11 @@ impl ListReader {
             Err(_) => self.models.count_unreadable(),
         }
         self.models.applied_orders.advance(partition, offset.saturating_add(1));
+    }
+
+    fn forget(&self, partition: i32) {
+        self.models.orders.write().forget(partition);
+        self.models.redrives.lock().forget(partition);
     }
 }
 
@@ -354,7 +405,11 @@ impl Handler for Relay {
         self.anchors.entry((topic, partition)).or_insert(seen);
         let unreadable = if topic == StreamTopic::Audit {
             let event = decode::<AuditEvent>(record.value);
-            event.map(|event| self.models.page_rows.lock().audit(record, &event)).err()
+            let apply = |event| {
+                self.models.outcome(offset, &event);
+                self.models.page_rows.lock().audit(record, &event);
+            };
+            event.map(apply).err()
         } else {
             let event = decode(record.value);
             let unreadable = event.as_ref().err().cloned();

@@ -6,15 +6,18 @@ mod deliveries;
 pub(crate) mod instances;
 pub(crate) mod order_list;
 pub(crate) mod page_rows;
+pub(crate) mod redrives;
 
 pub(crate) mod followers;
 
 use crate::event_stream::hub::{Capacity, Hub};
 use applied_offsets::AppliedOffsets;
+use dojo_contract::AuditEvent;
 use instances::Instances;
 use order_list::OrderList;
 use page_rows::PageRows;
 use parking_lot::{Mutex, RwLock};
+use redrives::Redrives;
 use std::{
     ops::Deref,
     sync::{
@@ -33,6 +36,7 @@ pub(crate) struct ReadModels {
     pub(crate) instances: Instances,
     orders: RwLock<OrderList>,
     page_rows: Mutex<PageRows>,
+    redrives: Mutex<Redrives>,
     is_caught_up: AtomicBool,
     unreadable: AtomicU64,
 }
@@ -52,6 +56,7 @@ impl ReadModels {
             instances: Instances::default(),
             orders: RwLock::new(OrderList::new(orders_kept)),
             page_rows: Mutex::default(),
+            redrives: Mutex::default(),
             is_caught_up: AtomicBool::new(false),
             unreadable: AtomicU64::new(0),
         }
@@ -67,6 +72,12 @@ impl ReadModels {
         self.page_rows.lock()
     }
 
+    /// The redrives of dead letters, locked. What follows from a record of `orders` is there once
+    /// [`applied_orders`](Self::applied_orders) has passed it.
+    pub(crate) fn redrives(&self) -> impl Deref<Target = Redrives> {
+        self.redrives.lock()
+    }
+
     /// Whether the orders list has once been everything that the log held.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.is_caught_up.load(Ordering::Acquire)
@@ -76,6 +87,13 @@ impl ReadModels {
         if !self.is_caught_up.swap(true, Ordering::AcqRel) {
             tracing::info!(orders = self.orders().len(), "the orders list is up to date");
         }
+    }
+
+    /// Tells the redrives what an event of `audit` says.
+    fn outcome(&self, audit_offset: i64, event: &AuditEvent) {
+        // Asked while the redrives are locked, so that the record can't be read in between.
+        let is_ahead = |(partition, offset)| !self.applied_orders.has_passed(partition, offset);
+        self.redrives.lock().told(audit_offset, event, is_ahead);
     }
 
     /// How many unreadable records were met on any topic.

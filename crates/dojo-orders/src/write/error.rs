@@ -29,7 +29,7 @@ pub(crate) enum WriteError {
     #[error("nothing was changed: too many changes are under way")]
     Busy,
     /// The change waited too long for its turn. Nothing was sent.
-    #[error("nothing was changed: its turn did not come within 5 s")]
+    #[error("nothing was changed: its turn did not come in time")]
     TooLate,
     /// The change wasn't sent to `orders`, or Kafka refused it.
     #[error("nothing was changed: {0}")]
@@ -45,6 +45,11 @@ pub(crate) enum WriteError {
         /// What was done with it.
         action: OrderAction,
     },
+    /// The dead letters were sent back, but the read models don't show it yet.
+    #[error(
+        "{0} dead letters are redriven, but the list of dead letters has not shown it yet: look again soon"
+    )]
+    RedrivesNotVisibleYet(usize),
     /// A defect of this service.
     #[error("{0}")]
     Defect(String),

@@ -19,8 +19,9 @@ use crate::{
         order_list::{Creation, Fingerprint},
     },
     write::{
-        ANSWER_WITHIN, WriteError, order_body,
+        ANSWER_WITHIN, VISIBLE_WITHIN, WriteError, order_body,
         order_locks::{OrderLock, OrderLocks},
+        read_to_the_logs_end, refuse_unless_ready,
     },
 };
 use chrono::{DateTime, Utc};
@@ -38,8 +39,6 @@ use uuid::Uuid;
 /// The client library gives up a record that isn't acknowledged within this time, so that it doesn't arrive long after its
 /// client was told that the outcome is unknown; below [`ANSWER_WITHIN`].
 pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
-/// The list sees what was acknowledged within milliseconds, while Kafka is there.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Order ids that follow from an `Idempotency-Key` are name-based (RFC 9562, version 5) in this namespace.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6b61_666b_6120_4f72_8465_7220_646f_6a6f);
@@ -156,13 +155,7 @@ impl OrderWriter {
     }
 
     fn refuse_unless_ready(&self) -> Result<(), WriteError> {
-        if self.producer.is_away() {
-            return Err(WriteError::NotReady(self.producer.connectivity().borrow().to_string()));
-        }
-        if !self.models.is_caught_up() {
-            return Err(WriteError::NotReady("the orders are still being read from Kafka".to_owned()));
-        }
-        Ok(())
+        refuse_unless_ready(&self.producer, &self.models)
     }
 
     fn current(&self, id: Uuid) -> Result<Arc<Order>, WriteError> {
@@ -178,7 +171,9 @@ impl OrderWriter {
         let _lock = self.lock(id, deadline).await?;
         if self.creation(id).is_none() {
             // The first request may have ended without an answer, or at another replica: read everything there is.
-            self.read_to_the_logs_end().await?;
+            let read = read_to_the_logs_end(&self.offsets, &self.models).await;
+            // Without that the fate of an earlier request with the same key isn't known.
+            read.map_err(WriteError::OutcomeUnknown)?;
         }
         let Some(creation) = self.creation(id) else {
             self.refuse_unless_wanted(deadline)?;
@@ -193,18 +188,6 @@ impl OrderWriter {
 
     fn creation(&self, id: Uuid) -> Option<Creation> {
         self.models.orders().creation(id)
-    }
-
-    /// Waits until the list has read what the log holds now, also behind a transaction that is still open.
-    async fn read_to_the_logs_end(&self) -> Result<(), WriteError> {
-        // Without it the fate of an earlier request with the same key isn't known.
-        let unknown = |error: Error| WriteError::OutcomeUnknown(error.to_string());
-        let ends = self.offsets.ends(topic::ORDERS).await.map_err(unknown)?;
-        let all = futures::future::join_all(
-            ends.into_iter().map(|(partition, end)| self.models.applied_orders.wait(partition, end - 1)),
-        );
-        let behind = |_| WriteError::OutcomeUnknown("the orders list is behind the log".to_owned());
-        timeout(VISIBLE_WITHIN, all).await.map(drop).map_err(behind)
     }
 
     async fn publish(

@@ -14,6 +14,7 @@ mod older_orders;
 mod orders;
 mod page;
 mod read_only;
+mod redrive;
 mod refusals;
 mod rules;
 mod settings;
