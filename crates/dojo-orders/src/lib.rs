@@ -14,12 +14,16 @@
 //!   client's stream, and how a stream catches up from the log.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
 //!   open transaction has held readers back.
+//! - **`read_only`** refuses to change what `READ_ONLY` names.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
 //! `service.rs` starts and stops it all, within bounds.
 
 mod config;
 pub use config::{Config, PageConfig};
+
+mod read_only;
+pub use read_only::ReadOnly;
 
 mod api;
 mod app;

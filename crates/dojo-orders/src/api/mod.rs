@@ -14,16 +14,19 @@ mod write_problem;
 use crate::{
     app::App,
     page::{self, assets},
+    read_only,
 };
 use axum::{
     Router,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use dojo_http::Health;
 use std::sync::Arc;
 
-/// Routes of the API, the page, and `health`.
+/// Routes of the API, the page, and `health`. What is read-only changes nothing.
 pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
+    let read_only = Arc::new(app.config.page.read_only.clone());
     Router::new()
         .route("/", get(page::page))
         .route("/assets/{name}", get(assets::asset))
@@ -40,6 +43,7 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
         .route("/status", get(status::status))
+        .route_layer(from_fn_with_state(read_only, read_only::guard))
         .merge(health.routes())
         .with_state(app)
 }

@@ -13,6 +13,7 @@ mod logs;
 mod older_orders;
 mod orders;
 mod page;
+mod read_only;
 mod refusals;
 mod rules;
 mod settings;
