@@ -22,6 +22,7 @@ mod load;
 mod posts;
 mod restart;
 mod start;
+mod takeover;
 
 use broker::On;
 
@@ -61,5 +62,8 @@ async fn main() {
     }
     if wanted("restart") {
         restart::measure(on).await;
+    }
+    if wanted("takeover") {
+        takeover::measure(on).await;
     }
 }
