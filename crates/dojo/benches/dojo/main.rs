@@ -21,6 +21,7 @@ mod latency;
 mod load;
 mod posts;
 mod restart;
+mod slow;
 mod start;
 
 use broker::On;
@@ -61,5 +62,8 @@ async fn main() {
     }
     if wanted("restart") {
         restart::measure(on).await;
+    }
+    if wanted("slow") {
+        slow::measure(on).await;
     }
 }
