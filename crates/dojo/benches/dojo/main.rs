@@ -21,6 +21,7 @@ mod latency;
 mod load;
 mod posts;
 mod restart;
+mod slow;
 mod start;
 mod takeover;
 
@@ -65,5 +66,8 @@ async fn main() {
     }
     if wanted("takeover") {
         takeover::measure(on).await;
+    }
+    if wanted("slow") {
+        slow::measure(on).await;
     }
 }
