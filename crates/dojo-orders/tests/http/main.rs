@@ -7,6 +7,7 @@ mod fixture;
 mod audit;
 mod dead_letters;
 mod idempotency;
+mod journey;
 mod kafka_away;
 mod logs;
 mod older_orders;
