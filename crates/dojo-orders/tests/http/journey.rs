@@ -139,11 +139,16 @@ async fn an_order_that_failed_died_and_was_redriven_has_every_step_in_order() {
     story.tell(failed(AuditAction::Retry, first, 10)).await;
     story.die(second, 30).await;
     story.tell(failed(AuditAction::Dlq, second, 30)).await;
-    let redriven_at = story.report(AuditAction::Redriven, None, 60_000);
+    let redriven_at = story.report(AuditAction::Redriven, Some(second), 60_000);
     let at = redriven_at.timestamp.timestamp_millis().to_string();
     let with = [(header::REDRIVE_COUNT, "1"), (header::DLQ_OFFSET, "0"), (header::REDRIVEN_AT, &at)];
     let redriven = story.again(&with).await;
-    story.tell(AuditEvent { reason: Some("from orders-dlq, offset 0".to_owned()), ..redriven_at }).await;
+    story
+        .tell(AuditEvent {
+            reason: Some("redrive 1 of 3: from orders-dlq, partition 0, offset 0".to_owned()),
+            ..redriven_at
+        })
+        .await;
     story.tell(story.report(AuditAction::Notified, Some(redriven), 60_020)).await;
 
     let (status, journey) = orders.get(&journey(&story.id())).await;
@@ -170,7 +175,7 @@ async fn an_order_that_failed_died_and_was_redriven_has_every_step_in_order() {
     let about = |at: Delivered| json!({"partition": at.partition, "offset": at.offset});
     let abouts: Vec<_> = steps.as_array().unwrap().iter().map(|step| step["about"].clone()).collect();
     let [f, s, r] = [first, second, redriven].map(about);
-    assert_eq!(abouts, [&f, &f, &f, &f, &s, &s, &s, &r, &r, &r].map(Clone::clone));
+    assert_eq!(abouts, [&f, &f, &f, &f, &s, &s, &s, &s, &r, &r].map(Clone::clone));
     assert_eq!(
         steps[2]["alerts"],
         json!([{"type": "AMOUNT", "reason": "a lot of pizza", "severity": "LOW"}])
