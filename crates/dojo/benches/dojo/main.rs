@@ -20,6 +20,7 @@ mod guarantee;
 mod latency;
 mod load;
 mod posts;
+mod redrive;
 mod restart;
 mod start;
 
@@ -55,6 +56,9 @@ async fn main() {
     }
     if wanted("guarantee") {
         guarantee::measure(on).await;
+    }
+    if wanted("redrive") {
+        redrive::measure(on).await;
     }
     if wanted("cold-start") {
         cold_start::measure(on).await;
