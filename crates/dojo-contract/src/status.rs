@@ -20,6 +20,8 @@ pub enum Service {
 impl Service {
     /// The services that work as members of a consumer group, and can have any number of instances.
     pub const MEMBERS: [Self; 3] = [Self::Notification, Self::Fraud, Self::Audit];
+    /// How many instances of one service a supervisor runs at most.
+    pub const MAX_INSTANCES: usize = 20;
 
     /// The name on the wire, which is also the subcommand that starts it, except for the supervisor's.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,11 @@ impl Service {
             Self::Audit => "audit",
             Self::Supervisor => "supervisor",
         }
+    }
+
+    /// Returns the service of [`Self::MEMBERS`] that has this name.
+    pub fn member(name: &str) -> Option<Self> {
+        Self::MEMBERS.into_iter().find(|service| service.name() == name)
     }
 }
 
@@ -102,10 +109,14 @@ impl InstanceStatus {
     /// The silence after which an instance counts as gone: three missed reports.
     pub const SILENCE: TimeDelta = TimeDelta::seconds(6);
 
-    /// Returns whether the instance is at work at `now`: it hasn't reported that it has stopped, and its last report isn't older than
-    /// [`Self::SILENCE`]. A report dated that far ahead of `now` says nothing about now and doesn't count either.
+    /// Returns whether the instance is at work at `now`: it reports, and not that it has stopped.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.state != InstanceState::Stopped && (now - self.timestamp).abs() < Self::SILENCE
+        self.state != InstanceState::Stopped && self.is_recent(now)
+    }
+
+    /// Returns whether this report says something about `now`: it isn't older than [`Self::SILENCE`], nor dated that far ahead.
+    pub fn is_recent(&self, now: DateTime<Utc>) -> bool {
+        (now - self.timestamp).abs() < Self::SILENCE
     }
 }
 

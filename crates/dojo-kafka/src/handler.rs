@@ -4,6 +4,7 @@
 //! from. The loop sends them until they are acknowledged, and then commits.
 
 use crate::{Error, Outgoing, Record};
+use std::time::Instant;
 
 /// The position of a received record, as the cause of the records that follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,8 +146,16 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// Returns how many records of `partition` were received and aren't done, because the handler waits for others. The loop
-    /// pauses a partition that has too many.
+    /// Does what is due at `now` without a new record, and returns when it wants to be called again at the latest; `None` if
+    /// it waits for nothing but records. The loop calls this before every record and while none comes, some milliseconds late
+    /// at times.
+    fn proceed(&mut self, now: Instant, out: &mut Outbox) -> Result<Option<Instant>, Error> {
+        let _ = (now, out);
+        Ok(None)
+    }
+
+    /// Returns how many records of `partition` were received and aren't done, because the handler waits for others or for a
+    /// time. The loop pauses a partition that has too many.
     fn buffered(&self, partition: i32) -> usize {
         let _ = partition;
         0

@@ -29,7 +29,7 @@ mod record;
 pub use config::{KafkaConfig, check_environment, parse_property};
 pub use error::Error;
 pub use prefix::Prefix;
-pub use record::{Delivered, Outgoing, Record};
+pub use record::{Delivered, Outgoing, OwnedRecord, Record};
 
 mod connectivity;
 mod producer;

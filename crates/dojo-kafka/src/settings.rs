@@ -15,7 +15,7 @@ pub struct SettingsSnapshot {
     pub settings: Arc<Settings>,
     /// The offset up to which, exclusively, the topic was read.
     pub offset: i64,
-    /// Whether every record that existed at the start has been read.
+    /// Whether every record that existed at the start, or when another topic took the name, has been read.
     pub caught_up: bool,
 }
 
@@ -33,8 +33,7 @@ impl SettingsSnapshot {
             }
             // This is another topic under the same name, so the old one's settings no longer apply.
             Tailed::Gap { wanted, resumes, .. } if resumes < wanted => {
-                self.offset = *resumes;
-                self.settings = Arc::default();
+                *self = Self { offset: *resumes, ..Self::default() };
             }
             Tailed::Gap { .. } => return false,
         }

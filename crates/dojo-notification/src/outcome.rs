@@ -31,11 +31,14 @@ impl Outcome<'_> {
         let retry_count = attempt.retry_count;
         match decision {
             Decision::Notified => self.event(attempt, AuditAction::Notified, retry_count, None),
-            Decision::Retry { retry_count, reason } => {
+            Decision::Retry { retry_count, reason, .. } => {
                 self.event(attempt, AuditAction::Retry, *retry_count, Some(reason.clone()))
             }
             Decision::DeadLetter { reason } => {
                 self.event(attempt, AuditAction::Dlq, retry_count, Some(reason.clone()))
+            }
+            Decision::Drop { reason } => {
+                self.event(attempt, AuditAction::Dropped, retry_count, Some(reason.clone()))
             }
         }
     }
@@ -83,6 +86,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::read::{read, tests::CREATED};
     use dojo_contract::header::{self, Headers};
+    use std::time::Duration;
 
     fn attempt() -> Attempt {
         let headers: Headers = vec![(header::RETRY_COUNT.to_owned(), Some(b"1".to_vec()))];
@@ -109,17 +113,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_retry_is_reported_with_its_own_number_and_a_dead_letter_with_that_of_the_last_attempt() {
-        let reason = "no answer".to_owned();
-        let retry = OUTCOME.decided(&attempt(), &Decision::Retry { retry_count: 2, reason: reason.clone() });
-        assert_eq!(
-            (retry.action, retry.retry_count, retry.reason),
-            (AuditAction::Retry, Some(2), Some(reason.clone()))
-        );
-        let letter = OUTCOME.decided(&attempt(), &Decision::DeadLetter { reason: reason.clone() });
-        assert_eq!(
-            (letter.action, letter.retry_count, letter.reason),
-            (AuditAction::Dlq, Some(1), Some(reason))
-        );
+    fn a_retry_is_reported_with_its_own_number_and_the_end_with_that_of_the_last_attempt() {
+        let reason = || "no answer".to_owned();
+        for (decision, action, retry_count) in [
+            (
+                Decision::Retry { retry_count: 2, reason: reason(), after: Duration::ZERO },
+                AuditAction::Retry,
+                2,
+            ),
+            (Decision::DeadLetter { reason: reason() }, AuditAction::Dlq, 1),
+            (Decision::Drop { reason: reason() }, AuditAction::Dropped, 1),
+        ] {
+            let event = OUTCOME.decided(&attempt(), &decision);
+            assert_eq!(
+                (event.action, event.retry_count, event.reason),
+                (action, Some(retry_count), Some(reason()))
+            );
+        }
     }
 }

@@ -26,17 +26,17 @@ pub fn carry_out(
 ) -> Result<(Decision, Vec<Outgoing>), Error> {
     let (decision, first) = match decision {
         Decision::Notified => (Decision::Notified, None),
-        Decision::Retry { retry_count, reason } => {
+        Decision::Retry { retry_count, reason, after } => {
             let retry = retry(record, retry_count);
             match too_large(&retry, topic::ORDERS_MAX_MESSAGE_BYTES) {
-                None => (Decision::Retry { retry_count, reason }, Some(retry)),
+                None => (Decision::Retry { retry_count, reason, after }, Some(retry)),
                 Some(why) => {
                     let reason = format!("{reason} (not retried: the retry {why})");
                     (Decision::DeadLetter { reason }, None)
                 }
             }
         }
-        given_up => (given_up, None),
+        Decision::DeadLetter { .. } | Decision::Drop { .. } => (decision, None),
     };
     let first = match &decision {
         Decision::DeadLetter { reason } => Some(dead_letter(outcome, record, attempt, reason)?),
@@ -151,6 +151,7 @@ mod tests {
     use crate::outcome::tests::OUTCOME;
     use crate::read::{read, tests::CREATED};
     use dojo_contract::{AuditAction, DlqEvent};
+    use std::time::Duration;
 
     fn headers() -> Headers {
         vec![
@@ -196,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_retry_is_the_same_record_with_one_header_changed() {
-        let sent = sent(Decision::Retry { retry_count: 2, reason: "no answer".into() });
+        let after = Duration::from_millis(7);
+        let sent = sent(Decision::Retry { retry_count: 2, reason: "no answer".into(), after });
         let [again, said] = &sent[..] else { panic!("{sent:?}") };
         let original = record(headers());
         assert_eq!(again.topic, topic::ORDERS);
@@ -314,8 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn a_dropped_event_is_reported_and_nothing_else_is_sent() {
+        let sent = sent(Decision::Drop { reason: "no answer".into() });
+        let [report] = &sent[..] else { panic!("{sent:?}") };
+        let report = audit_event(report);
+        assert_eq!((report.action, report.reason.as_deref()), (AuditAction::Dropped, Some("no answer")));
+    }
+
+    #[test]
     fn a_retry_that_just_fits_is_sent_and_a_larger_one_is_given_up() {
-        let retry = || Decision::Retry { retry_count: 1, reason: "no answer".into() };
+        let retry = || Decision::Retry { retry_count: 1, reason: "no answer".into(), after: Duration::ZERO };
         let with = |length: usize| {
             let filler = vec![("filler".to_owned(), Some(vec![b'x'; length]))];
             carried_out(retry(), &record(filler))

@@ -1,26 +1,35 @@
-//! The notification service as a handler of `orders`: it reads, decides and finishes each record before the next.
+//! The notification service as a handler of `orders`: it reads, decides and finishes one record after another.
 //!
-//! Nothing here waits: records are acknowledged later, and then the loop commits. So a crash repeats at most the records in
-//! flight, and a customer is notified twice rather than never.
+//! Nothing here sleeps. A delivery that takes time waits in the [queue](crate::queue), and a retry that pauses is
+//! [held](crate::held); meanwhile the loop goes on and calls [`Handler::proceed`] when it is time. Neither is done before, so
+//! both count as lag, and another instance repeats them if this one goes away.
+//!
+//! Records are acknowledged later, and then the loop commits. So a crash repeats at most the records in flight, and a
+//! customer is notified twice rather than never.
 
 use crate::{
-    decide::decide,
+    decide::{Decision, decide},
+    held::{Finished, HeldOutcomes},
+    instance_settings::InstanceSettings,
     outcome::Outcome,
+    queue::{DeliveryQueue, Queued},
     read::{Attempt, read},
     records::{audit, carry_out, unreadable},
     tally::Tally,
 };
 use chrono::Utc;
 use dojo_contract::Defaults;
-use dojo_kafka::{Error, Handler, Outbox, Position, Record, SettingsFollower};
+use dojo_kafka::{Error, Handler, Outbox, OwnedRecord, Position, Record, SettingsFollower};
 use dojo_rules::{DeliveryFacts, LiveRule, NotificationRule};
+use std::time::Instant;
 
 /// Delivers by a rule and settings that may change at any time.
 pub struct Notification {
     instance_id: String,
     rule: LiveRule<NotificationRule>,
-    settings: SettingsFollower,
-    defaults: Defaults,
+    settings: InstanceSettings,
+    queue: DeliveryQueue,
+    held: HeldOutcomes,
     unreadable: u64,
     /// The version of the last rule whose failure was logged.
     failing: Option<String>,
@@ -32,10 +41,36 @@ impl Notification {
     pub fn new(
         instance_id: String,
         rule: LiveRule<NotificationRule>,
-        settings: SettingsFollower,
+        settings: &SettingsFollower,
         defaults: Defaults,
     ) -> Self {
-        Self { instance_id, rule, settings, defaults, unreadable: 0, failing: None, tally: Tally::default() }
+        let settings = InstanceSettings::new(&instance_id, settings, defaults);
+        Self {
+            instance_id,
+            rule,
+            settings,
+            queue: DeliveryQueue::default(),
+            held: HeldOutcomes::default(),
+            unreadable: 0,
+            failing: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Handles a record whose turn has come.
+    fn handle(
+        &mut self,
+        record: &Record<'_>,
+        reading: Result<Attempt, String>,
+        position: Position,
+        out: &mut Outbox,
+    ) -> Result<(), Error> {
+        let finished = match reading {
+            Ok(attempt) => self.deliver(record, &attempt, position)?,
+            Err(reason) => self.give_up(record, &reason, position),
+        };
+        self.held.finish(finished, out);
+        Ok(())
     }
 
     fn deliver(
@@ -43,14 +78,13 @@ impl Notification {
         record: &Record<'_>,
         attempt: &Attempt,
         position: Position,
-        out: &mut Outbox,
-    ) -> Result<(), Error> {
-        let settings = self.settings.settings();
+    ) -> Result<Finished, Error> {
+        let settings = self.settings.values();
         let rule = self.rule.current();
         let delivery = DeliveryFacts {
             action: attempt.event.action.name().to_owned(),
             retry_count: attempt.retry_count,
-            fail_rate: settings.fail_rate(&self.instance_id, &self.defaults),
+            fail_rate: settings.fail_rate,
             instance_id: self.instance_id.clone(),
         };
         // The only place with chance: to the rule, it is one more fact.
@@ -63,30 +97,32 @@ impl Notification {
             partition: record.partition,
             offset: record.offset,
         };
-        if let Err(error) = &answer {
-            if self.failing.as_ref() != Some(&rule.version) {
-                let Record { partition, offset, .. } = *record;
-                tracing::warn!(
-                    partition,
-                    offset,
-                    "{error}; an event on which it fails counts as not delivered"
-                );
-                self.failing = Some(rule.version.clone());
-            }
-            out.send(position, audit(&outcome.rule_error(attempt, error))?);
+        let rule_error = match &answer {
+            Ok(_) => None,
+            Err(error) => Some(audit(&outcome.rule_error(attempt, error))?),
+        };
+        if let Err(error) = &answer
+            && self.failing.as_ref() != Some(&rule.version)
+        {
+            let Record { partition, offset, .. } = *record;
+            tracing::warn!(partition, offset, "{error}; an event on which it fails counts as not delivered");
+            self.failing = Some(rule.version.clone());
         }
-        let max_retries = settings.max_retries(&self.instance_id, &self.defaults);
         self.tally.rule_answered(&answer);
-        let decision = decide(answer, attempt.retry_count, max_retries);
-        let (decision, records) = carry_out(decision, &outcome, record, attempt)?;
+        let decision = decide(answer, attempt.retry_count, settings.max_retries, settings.on_exhausted);
+        let (decision, mut sends) = carry_out(decision, &outcome, record, attempt)?;
         self.tally.decided(&decision);
-        for outgoing in records {
-            out.send(position, outgoing);
+        if let Some(rule_error) = rule_error {
+            sends.insert(0, rule_error);
         }
-        Ok(())
+        let not_before = match decision {
+            Decision::Retry { after, .. } if !after.is_zero() => Some(Instant::now() + after),
+            _ => None,
+        };
+        Ok(Finished { position, sends, not_before })
     }
 
-    fn give_up(&mut self, record: &Record<'_>, reason: &str, position: Position, out: &mut Outbox) {
+    fn give_up(&mut self, record: &Record<'_>, reason: &str, position: Position) -> Finished {
         self.unreadable += 1;
         self.tally.unreadable();
         tracing::warn!(
@@ -97,17 +133,41 @@ impl Notification {
             so_far = self.unreadable,
             "unreadable record sent to the dead letters"
         );
-        out.send(position, unreadable(record, reason, &self.instance_id, Utc::now()));
+        let letter = unreadable(record, reason, &self.instance_id, Utc::now());
+        Finished { position, sends: vec![letter], not_before: None }
     }
 }
 
 impl Handler for Notification {
+    fn revoked(&mut self) {
+        // Nothing of this was done, so the next owner gets it.
+        self.queue.clear();
+        self.held.clear();
+    }
+
     fn record(&mut self, record: &Record<'_>, position: Position, out: &mut Outbox) -> Result<(), Error> {
-        match read(record.value, &record.headers) {
-            Ok(attempt) => self.deliver(record, &attempt, position, out)?,
-            Err(reason) => self.give_up(record, &reason, position, out),
+        let reading = read(record.value, &record.headers);
+        if self.queue.is_empty() && (reading.is_err() || self.settings.values().delivery_time.is_zero()) {
+            return self.handle(record, reading, position, out);
         }
-        out.done(position);
+        let queued = Queued { record: OwnedRecord::of(record), position, reading };
+        self.queue.push(queued, Instant::now());
         Ok(())
+    }
+
+    fn proceed(&mut self, now: Instant, out: &mut Outbox) -> Result<Option<Instant>, Error> {
+        self.held.release(now, out);
+        if self.queue.is_empty() {
+            return Ok(self.held.due());
+        }
+        let takes = self.settings.values().delivery_time;
+        while let Some(Queued { record, position, reading }) = self.queue.pop(now, takes) {
+            self.handle(&record.record(), reading, position, out)?;
+        }
+        Ok([self.queue.due(takes), self.held.due()].into_iter().flatten().min())
+    }
+
+    fn buffered(&self, partition: i32) -> usize {
+        self.queue.count(partition) + self.held.count(partition)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) struct Tally {
     delivered: Counter,
     retries: Counter,
     dead_letters: Counter,
+    dropped: Counter,
     rule_errors: Counter,
 }
 
@@ -17,6 +18,7 @@ impl Default for Tally {
             delivered: counter!("dojo_notifications_delivered_total"),
             retries: counter!("dojo_notification_retries_total"),
             dead_letters: counter!("dojo_dead_letters_total"),
+            dropped: counter!("dojo_notifications_dropped_total"),
             rule_errors: counter!("dojo_rule_errors_total", "rule" => "notification"),
         }
     }
@@ -36,6 +38,7 @@ impl Tally {
             Decision::Notified => self.delivered.increment(1),
             Decision::Retry { .. } => self.retries.increment(1),
             Decision::DeadLetter { .. } => self.dead_letters.increment(1),
+            Decision::Drop { .. } => self.dropped.increment(1),
         }
     }
 

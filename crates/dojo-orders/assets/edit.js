@@ -1,6 +1,7 @@
 // Edits and deletes an order in its row. The row keeps showing what Kafka delivered, and a form below it holds what the
 // person types. The form closes, and the row changes, when the event of the change has come back through Kafka.
-"use strict";
+import { input, numberErrors, send, sentence, setBusy, showErrors, toJson } from "./api.js";
+import { byId, clone, field, lists, remove, short } from "./dom.js";
 
 const EVENT_WITHIN_MS = 10000;
 // Versions of an order that arrived before the answer did; the newest ones are kept.
@@ -12,6 +13,7 @@ const LATE = "Kafka has the change, but its event has not come back yet. The row
 const KEPT = "What you typed is kept.";
 
 const versionOf = (order) => JSON.stringify([order.customerName, ...EDITED.map((name) => order[name])]);
+const textOf = (order, name) => (name === "price" ? Number(order.price).toFixed(2) : String(order[name]));
 
 function outcome(text) {
   byId("order-outcome").textContent = text;
@@ -117,7 +119,8 @@ class Edit extends RowForm {
     if (this.isOver) return;
     if (answer.ok) {
       this.awaited = versionOf(answer.body);
-      if (this.versions.includes(this.awaited)) this.saved();
+      const own = this.versions.findIndex((order) => versionOf(order) === this.awaited);
+      if (own >= 0) this.saved(this.versions.slice(0, own));
       return;
     }
     const refused = showErrors(this.form, answer.errors) ? [] : [sentence(answer.detail), KEPT];
@@ -125,25 +128,37 @@ class Edit extends RowForm {
   }
 
   orderChanged(order) {
-    const version = versionOf(order);
-    if (version === this.awaited) return this.saved();
+    if (versionOf(order) === this.awaited) return this.saved(this.versions);
     if (!this.isBusy()) {
       const changed = this.follow();
       if (changed !== "") this.say(`${changed} ${KEPT}`);
-    } else if (this.versions.push(version) > MOST_VERSIONS) {
+    } else if (this.versions.push(order) > MOST_VERSIONS) {
       this.versions.shift();
     }
   }
 
-  // The event has come back. The form stays open if the person has typed something else in the meantime.
-  saved() {
-    outcome(`Order ${short(this.id)} is changed.`);
+  // The event has come back, behind `earlier` changes of others. The form stays open if the person has typed something else
+  // in the meantime.
+  saved(earlier) {
+    outcome(`Order ${short(this.id)} is changed. ${this.replaced(earlier)}`);
     this.awaited = null;
+    this.versions = [];
     if (Object.entries(this.typed()).every(([name, value]) => value === this.sent[name])) return this.close();
     clearTimeout(this.timer);
     setBusy(this.form, false);
     this.follow();
     this.say("The change is saved, but not what you typed after it: save again.");
+  }
+
+  // Kafka keeps the changes of one order in one sequence. Says which values of others the saved ones came after, of those
+  // that the person had not seen.
+  replaced(earlier) {
+    const lost = [];
+    for (const name of Object.keys(this.sent)) {
+      const values = earlier.map((order) => textOf(order, name)).filter((value) => value !== this.order[name]);
+      if (values.length > 0) lost.push(`${name} to ${values.at(-1)}`);
+    }
+    return lost.length === 0 ? "" : `Just before, another page had changed ${lost.join(", ")}: your change replaced that.`;
   }
 
   // Takes the row's new values over into the fields in which the person has typed nothing; says which are new.

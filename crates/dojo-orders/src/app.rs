@@ -3,11 +3,12 @@
 use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
+    journey::JourneyReader,
     log::{dead_letters::DeadLetterLog, stable_offsets::StableOffsets},
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
-    write::{orders::OrderWriter, redrive::Redriver, settings::SettingsWriter},
+    write::{instances::InstanceWriter, orders::OrderWriter, redrive::Redriver, settings::SettingsWriter},
 };
 use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
@@ -27,10 +28,12 @@ pub(crate) struct App {
     pub(crate) models: Arc<ReadModels>,
     pub(crate) offsets: Arc<StableOffsets>,
     pub(crate) log: LogReader,
+    pub(crate) journeys: JourneyReader,
     pub(crate) dead_letters: DeadLetterLog,
     pub(crate) orders: OrderWriter,
     pub(crate) redrives: Redriver,
-    pub(crate) settings: SettingsWriter,
+    pub(crate) settings: Arc<SettingsWriter>,
+    pub(crate) instances: InstanceWriter,
     pub(crate) rules: RuleFiles,
     pub(crate) template: Template,
     /// Progress of the consumer of `audit` and `orders-dlq`.

@@ -1,11 +1,11 @@
 //! Configuration of the order service.
 
-use crate::read_models::order_list;
+use crate::{journey, read_models::order_list, read_only::ReadOnly};
 use dojo_contract::{Defaults, topic};
 use dojo_http::HostPattern;
 use dojo_kafka::{InstanceName, KafkaConfig};
 use dojo_rules::RulesConfig;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// The instance that follows `audit` and the dead letters in the contract's group; a further replica has its own group.
 const FIRST_INSTANCE: &str = "order-1";
@@ -56,11 +56,25 @@ pub struct PageConfig {
     /// Newest orders that are kept in memory and listed; older ones stay on the topic `orders` alone
     #[arg(long, env = "ORDERS_KEPT", value_name = "NUMBER", default_value_t = order_list::KEPT, value_parser = parse_orders_kept)]
     pub orders_kept: usize,
+
+    /// What nobody may change through the API and the page: any of orders, settings, instances, dlq, records, rules, separated
+    /// by commas
+    #[arg(long, env = "READ_ONLY", value_name = "PARTS", default_value_t, hide_default_value = true)]
+    pub read_only: ReadOnly,
+    /// The longest time that reading the journey of an order may take. Not a flag: nobody waits longer than the default
+    #[arg(skip = journey::WITHIN)]
+    pub journey_within: Duration,
 }
 
 impl Default for PageConfig {
     fn default() -> Self {
-        Self { templates_dir: None, allowed_hosts: Vec::new(), orders_kept: order_list::KEPT }
+        Self {
+            templates_dir: None,
+            allowed_hosts: Vec::new(),
+            orders_kept: order_list::KEPT,
+            read_only: ReadOnly::default(),
+            journey_within: journey::WITHIN,
+        }
     }
 }
 

@@ -14,6 +14,10 @@
 //!   client's stream, and how a stream catches up from the log.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
 //!   open transaction has held readers back.
+//! - **`read_only`** refuses to change what `READ_ONLY` names.
+//! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
+//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
+//!   there, and since when an open transaction has held readers back.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
 //! `service.rs` starts and stops it all, within bounds.
@@ -21,9 +25,13 @@
 mod config;
 pub use config::{Config, PageConfig};
 
+mod read_only;
+pub use read_only::ReadOnly;
+
 mod api;
 mod app;
 mod event_stream;
+mod journey;
 mod log;
 mod page;
 mod read_models;

@@ -9,6 +9,7 @@ use crate::{
     app::{App, LOG_READERS, STREAMS},
     config::Config,
     event_stream::catch_up::LogReader,
+    journey::JourneyReader,
     log::{
         dead_letters::DeadLetterLog,
         stable_offsets::{self, StableOffsets},
@@ -17,6 +18,7 @@ use crate::{
     read_models::{ReadModels, followers},
     rule_files::RuleFiles,
     write::{
+        instances::InstanceWriter,
         orders::{MESSAGE_TIMEOUT, OrderWriter},
         redrive::Redriver,
         settings::SettingsWriter,
@@ -143,6 +145,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     let offsets = Arc::new(StableOffsets::new(&kafka, producer.clone(), id)?);
     let orders =
         OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
+    let settings = Arc::new(SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()));
     let dead_letters = DeadLetterLog::new(kafka.clone(), id, serving.clone());
     let redrives = {
         let (producer, models, offsets) = (producer.clone(), Arc::clone(&models), Arc::clone(&offsets));
@@ -154,10 +157,14 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         let open = move || RuleFiles::open(&dir, mode, &serving);
         tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
+    let within = config.page.journey_within;
+    let journeys = JourneyReader::new(kafka.clone(), producer.clone(), id, within, serving.clone());
     Ok(App {
+        journeys,
         log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,
-        settings: SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()),
+        instances: InstanceWriter::new(Arc::clone(&settings), Arc::clone(&models), id.to_owned()),
+        settings,
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         log_readers: Semaphore::new(LOG_READERS),

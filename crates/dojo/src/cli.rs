@@ -182,6 +182,7 @@ impl Up {
             ("MAX_RETRIES", defaults.max_retries.map(|times| times.to_string().into())),
             ("TEMPLATES_DIR", page.templates_dir.clone().map(OsString::from)),
             ("ALLOWED_HOSTS", hosts.map(OsString::from)),
+            ("READ_ONLY", (!page.read_only.is_empty()).then(|| page.read_only.to_string().into())),
         ];
         always.into_iter().chain(given.into_iter().filter_map(|(name, value)| Some((name, value?)))).collect()
     }
@@ -292,8 +293,13 @@ mod tests {
         let command = |name: &str| dojo.find_subcommand(name).map(variables).unwrap();
         let services = ["order", "notification", "fraud", "audit"].map(command);
         let of_services: BTreeSet<_> = services.into_iter().flatten().collect();
-        let given =
-            ["--fail-rate", "0.5", "--max-retries", "1", "--templates-dir", "t", "--allowed-hosts", "a,b"];
+        let given = [
+            "--fail-rate=0.5",
+            "--max-retries=1",
+            "--templates-dir=t",
+            "--allowed-hosts=a,b",
+            "--read-only=dlq",
+        ];
         let cli = Cli::try_parse_from(["dojo"].into_iter().chain(given)).unwrap();
         let environment = cli.up.environment();
         let mut handed_on: BTreeSet<_> = environment.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -9,7 +9,10 @@ mod shutdown;
 
 mod broker;
 mod child;
+mod children;
+mod plan;
 mod ready;
+mod steering;
 mod supervisor;
 
 mod admin;

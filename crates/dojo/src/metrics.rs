@@ -60,6 +60,10 @@ fn describe() {
         "dojo_dead_letters_total",
         "Records sent to orders-dlq: events out of retries, and unreadable records"
     );
+    describe_counter!(
+        "dojo_notifications_dropped_total",
+        "Events out of retries that were dropped, as the setting onExhausted asks"
+    );
     describe_counter!("dojo_fraud_alerts_total", "Fraud alerts, by type");
     describe_counter!("dojo_fraud_checks_passed_total", "Orders for which the fraud rule raised no alert");
     describe_counter!("dojo_rule_errors_total", "Events for which a rule failed");

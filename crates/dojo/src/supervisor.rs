@@ -1,29 +1,32 @@
 //! `dojo up`: the broker in this process, and each service as a child process, as compose runs each as a container.
 //!
-//! A child that dies is restarted, so that a participant can kill one and watch. A child ends when its standard input
+//! A child that dies is restarted, so that a participant can kill one and watch. Which children there are, the settings can
+//! change while the dojo runs. A child ends when its standard input
 //! does, so all of them end with the supervisor, even when the supervisor is killed. At an orderly end the services stop
 //! before the broker, so that what is in flight still reaches it.
 
 use crate::{
     broker::Embedded,
-    child::{LogStyle, keep_alive},
-    cli::{self, LogFormat},
+    children, cli,
     health::authority,
-    ready, service, telemetry,
+    plan::{Plan, Planned, SUPERVISOR},
+    ready, service,
+    steering::steer,
 };
 use anyhow::Context as _;
-use dojo_contract::{Service, topic::TOPICS};
-use dojo_kafka::KafkaConfig;
+use dojo_contract::topic::TOPICS;
+use dojo_kafka::{KafkaConfig, Producer};
 use std::{
-    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{process::Command, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long the instances may take to start before a warning says that some haven't.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a record of the supervisor may take to be acknowledged. The next report follows soon.
+const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs everything until `shutdown`.
 pub(crate) async fn up(
@@ -68,17 +71,17 @@ pub(crate) async fn up(
 }
 
 async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
-    // A child token, so that an error of one child ends the others without cancelling the caller's token.
+    // A child token, so that an error of one task ends the others without cancelling the caller's token.
     let end = shutdown.child_token();
-    let mut children = JoinSet::new();
-    let style = LogStyle { format: plan.telemetry.log_format, colour: plan.colour() };
-    for (service, instance) in plan.instances() {
-        let (plan, id) = (Arc::clone(&plan), instance.clone());
-        children.spawn(keep_alive(id, move || plan.command(service, &instance), style, end.clone()));
-    }
-    let announced = tokio::spawn(announce(Arc::clone(&plan), begun, end.clone()));
+    let producer = Producer::new(&plan.kafka(), SUPERVISOR, SEND_WITHIN)?;
+    // The instances of the command line start at once; what the settings say follows.
+    let (wish, wanted) = watch::channel(plan.instances());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(children::run(Arc::clone(&plan), wanted.clone(), producer.clone(), end.clone()));
+    tasks.spawn(steer(Arc::clone(&plan), producer, wish, end.clone()));
+    let announced = tokio::spawn(announce(Arc::clone(&plan), begun, wanted, end.clone()));
     let mut result = Ok(());
-    while let Some(ended) = children.join_next().await {
+    while let Some(ended) = tasks.join_next().await {
         let ended = ended.context("a task of the supervisor failed").and_then(|ended| ended);
         if let Err(error) = ended {
             end.cancel();
@@ -89,11 +92,15 @@ async fn supervise(plan: Arc<Plan>, begun: Instant, shutdown: CancellationToken)
     result
 }
 
-/// Logs the addresses of the page and of Kafka once every instance runs.
-async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
+/// Logs the addresses of the page and of Kafka once every instance that is wanted runs.
+async fn announce(
+    plan: Arc<Plan>,
+    begun: Instant,
+    wanted: watch::Receiver<Vec<Planned>>,
+    end: CancellationToken,
+) {
     let authority = authority(&plan.up.listen.host, plan.port);
-    let expected: Vec<String> = plan.instances().into_iter().map(|(_, instance)| instance).collect();
-    let ready = tokio::time::timeout(READY_WITHIN, ready::all_run(&authority, &expected));
+    let ready = tokio::time::timeout(READY_WITHIN, ready::all_run(&authority, &wanted));
     let Some(ready) = end.run_until_cancelled(ready).await else { return };
     if ready.is_err() {
         let seconds = READY_WITHIN.as_secs();
@@ -112,54 +119,4 @@ async fn announce(plan: Arc<Plan>, begun: Instant, end: CancellationToken) {
         },
         if plan.embedded { " (embedded broker: its data is gone when the dojo ends)" } else { "" },
     );
-}
-
-/// Which instances to start, and with which settings.
-struct Plan {
-    program: std::path::PathBuf,
-    up: cli::Up,
-    port: u16,
-    bootstrap: String,
-    embedded: bool,
-    telemetry: cli::Telemetry,
-}
-
-impl Plan {
-    fn instances(&self) -> Vec<(Service, String)> {
-        let numbered = |service: Service, n| (service, format!("{}-{n}", service.name()));
-        let mut instances = vec![numbered(Service::Order, 1)];
-        instances.extend((1..=self.up.notifications).map(|n| numbered(Service::Notification, n)));
-        instances.extend([numbered(Service::Fraud, 1), numbered(Service::Audit, 1)]);
-        instances
-    }
-
-    fn command(&self, service: Service, instance: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .arg(service.name())
-            .arg("--supervised")
-            .args(self.up.kafka_config.iter().map(|(name, value)| format!("--kafka-config={name}={value}")))
-            // One address for all would be taken after the first.
-            .env_remove("ADMIN_LISTEN")
-            .envs(self.up.environment())
-            .env("KAFKA_BROKERS", &self.bootstrap)
-            .env("INSTANCE_ID", instance)
-            .env("PORT", self.port.to_string())
-            .env("LOG_FORMAT", self.telemetry.log_format.name())
-            .env("RUST_LOG", &self.telemetry.filter);
-        if self.embedded && service == Service::Order {
-            command.arg("--embedded-broker");
-        }
-        if self.colour() {
-            command.env("CLICOLOR_FORCE", "1");
-        }
-        // The supervisor forwards the child's log, with its name before each line. Standard output carries the audit
-        // lines and is inherited.
-        command.stdin(Stdio::piped()).stdout(Stdio::inherit()).stderr(Stdio::piped()).kill_on_drop(true);
-        command
-    }
-
-    fn colour(&self) -> bool {
-        self.telemetry.log_format == LogFormat::Pretty && telemetry::colour()
-    }
 }

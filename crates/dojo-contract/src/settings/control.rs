@@ -100,8 +100,7 @@ impl ControlKind {
                 (crash, "the startedAt of the process".to_owned())
             }
             Self::Process => {
-                let service = Service::MEMBERS.into_iter().find(|service| service.name() == text);
-                let process = match service {
+                let process = match Service::member(text) {
                     Some(service) => Some(DesiredProcess::Of(service)),
                     None => (text == NO_PROCESS).then_some(DesiredProcess::None),
                 };

@@ -16,7 +16,7 @@ use rdkafka::{
 };
 use serde::Deserialize;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -31,6 +31,7 @@ pub(super) struct Callbacks {
     pub(super) prefix: Prefix,
     pub(super) progress: Progress,
     rebalances: Mutex<VecDeque<Rebalance>>,
+    paused: Mutex<BTreeSet<i32>>,
     closing: AtomicBool,
     commit_failed: AtomicBool,
 }
@@ -42,6 +43,7 @@ impl Callbacks {
             prefix: prefix.clone(),
             progress: progress.clone(),
             rebalances: Mutex::default(),
+            paused: Mutex::default(),
             closing: AtomicBool::new(false),
             commit_failed: AtomicBool::new(false),
         }
@@ -50,6 +52,12 @@ impl Callbacks {
     /// Returns the rebalances that the loop hasn't acted on, oldest first.
     pub(super) fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
         self.rebalances.lock()
+    }
+
+    /// Returns the partitions that the loop has paused. librdkafka doesn't fetch them, so its statistics don't know their
+    /// ends.
+    pub(super) fn paused(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.paused.lock()
     }
 
     /// Notes that the loop has ended and acts on no further rebalance.
@@ -88,9 +96,11 @@ impl ClientContext for Callbacks {
 
     fn stats_raw(&self, statistics: &[u8]) {
         let Ok(statistics) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
+        let paused = self.paused().clone();
         for (topic, of) in statistics.topics {
             let ends = of.partitions.into_iter().filter_map(|(p, s)| Some((p, s.end()?)));
-            self.progress.ends(self.prefix.in_contract(topic), ends.filter(|(p, _)| *p >= 0));
+            let known = ends.filter(|(p, _)| *p >= 0 && !paused.contains(p));
+            self.progress.ends(self.prefix.in_contract(topic), known);
         }
         for PartitionStatus { topic, partition, lag, .. } in self.progress.partitions() {
             self.report_lag(&topic, partition, lag);

@@ -3,7 +3,7 @@
 use super::{
     at_least_once::AtLeastOnce,
     callbacks::Callbacks,
-    delivery::{Consumer, Delivery, Interrupt, Topics},
+    delivery::{Consumer, Delivery, Interrupt, POLL, Topics},
     exactly_once::ExactlyOnce,
     options::ConsumerOptions,
     wanted::Wanted,
@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const WARNINGS: usize = 100;
 /// How long to wait before a failed step is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// librdkafka's unit of waiting.
+const POLL_STEP: Duration = Duration::from_millis(1);
 /// A share that isn't every partition is withheld for a session, after which a member that is gone has lost the rest, and
 /// this margin, in which the group notices and shares it out.
 const MARGIN: Duration = Duration::from_secs(4);
@@ -112,7 +114,8 @@ pub(super) struct Member<H> {
     pub(super) last_assigned: Instant,
     /// How long to wait for the other partitions.
     pub(super) withhold_for: Duration,
-    pub(super) paused: BTreeSet<i32>,
+    /// When the ends of paused partitions were last asked for.
+    pub(super) last_ends: Instant,
     wanted: Wanted,
     outbox: Outbox,
     last_note: Instant,
@@ -139,7 +142,7 @@ impl<H: Handler> Member<H> {
             withheld: None,
             incomplete_since: None,
             last_assigned: Instant::now(),
-            paused: BTreeSet::new(),
+            last_ends: Instant::now(),
             outbox: Outbox::new(),
             last_note: Instant::now(),
             warned: BTreeSet::new(),
@@ -195,11 +198,25 @@ impl<H: Handler> Member<H> {
             }
             self.rebalance()?;
             self.note_progress_if_due();
+            self.note_ends_of_paused_if_due();
+            let due_in = self.proceed()?;
             if let Some(wait) = self.delivery.turn(&self.consumer)? {
-                self.poll(wait)?;
+                self.poll(wait.min(due_in))?;
             }
         }
         Ok(())
+    }
+
+    /// Lets the handler do what is due, and returns how long the loop may wait for the next record.
+    fn proceed(&mut self) -> Result<Duration, Interrupt> {
+        let now = Instant::now();
+        let due = self.handler.proceed(now, &mut self.outbox)?;
+        if !self.outbox.is_empty() {
+            self.settle(now.elapsed())?;
+            self.pause_or_resume(None);
+        }
+        // librdkafka cuts its wait to whole milliseconds: without one more, it wouldn't wait at all during the last one.
+        Ok(due.map_or(POLL, |due| due.saturating_duration_since(Instant::now()) + POLL_STEP))
     }
 
     fn poll(&mut self, wait: Duration) -> Result<(), Interrupt> {

@@ -7,8 +7,8 @@
 //! The loop runs on its own thread, because librdkafka gives out assignments inside its poll, and the work that is due then
 //! (waiting, committing) must not hold up anything else.
 //!
-//! Read in this order: what a member does with a record ([`member`]) and at a rebalance ([`rebalance`]), how records are
-//! sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in [`ledger`]), what the settings
+//! Read in this order: what a member does with a record ([`member`]), with too many ([`pause`]), and at a rebalance
+//! ([`rebalance`]), how records are sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in [`ledger`]), what the settings
 //! want of the member ([`wanted`]), and what a process does when another one takes its name ([`fenced`]).
 
 mod options;
@@ -24,6 +24,7 @@ mod exactly_once;
 
 mod fenced;
 mod member;
+mod pause;
 mod rebalance;
 
 use crate::{Error, Handler, KafkaConfig, Producer, Progress};

@@ -2,7 +2,7 @@
 
 use super::{
     callbacks::Rebalance,
-    delivery::{Interrupt, Topics},
+    delivery::Interrupt,
     member::{Member, Withheld},
 };
 use crate::{AssignedPartition, Error, Handler, LogLookup as _, StartAt};
@@ -182,40 +182,7 @@ impl<H: Handler> Member<H> {
             .collect())
     }
 
-    /// Pauses a partition of which the handler holds back too many records, until it holds back half as many.
-    pub(super) fn pause_or_resume(&mut self, received: Option<i32>) {
-        let [topic] = self.topics.names[..] else { return };
-        let list = |partition| one_partition(&self.topics, topic, partition);
-        if let Some(partition) = received
-            && !self.paused.contains(&partition)
-            && self.handler.buffered(partition) > self.job.consume.max_buffered
-            && self.consumer.pause(&list(partition)).is_ok()
-        {
-            self.paused.insert(partition);
-        }
-        let (handler, half) = (&self.handler, self.job.consume.max_buffered / 2);
-        let consumer = &self.consumer;
-        self.paused.retain(|p| handler.buffered(*p) > half || consumer.resume(&list(*p)).is_err());
-    }
-
-    /// Resumes every partition. A pause outlasts an assignment: a partition paused in the last one would never be read in
-    /// the next.
-    fn resume_all(&mut self) {
-        let [topic] = self.topics.names[..] else { return };
-        for partition in std::mem::take(&mut self.paused) {
-            if let Err(error) = self.consumer.resume(&one_partition(&self.topics, topic, partition)) {
-                tracing::warn!(group = self.job.consume.group, %error, "a paused partition was not resumed");
-            }
-        }
-    }
-
     fn group_error(&self, attempt: &'static str, source: KafkaError) -> Error {
         Error::Group { group: self.job.consume.group.clone(), attempt, source: Box::new(source) }
     }
-}
-
-fn one_partition(topics: &Topics, topic: &str, partition: i32) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition(&topics.prefix.on_cluster(topic), partition);
-    list
 }

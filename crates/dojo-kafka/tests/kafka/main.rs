@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
 mod guarantees;
+mod later;
 mod members;
 mod stops;
 mod tail;

@@ -5,5 +5,7 @@
 mod service;
 
 mod dead_letters;
+mod exhausted;
 mod retries;
 mod settings;
+mod slow;

@@ -1,12 +1,15 @@
 //! A running instance, and orders for it.
 
 use chrono::{DateTime, Utc};
-use dojo_contract::{Defaults, NewOrder, Order, OrderAction, OrderEvent, time, topic};
+use dojo_contract::{
+    Defaults, InstanceStatus, NewOrder, Order, OrderAction, OrderEvent, Setting, SettingName, time, topic,
+};
 use dojo_kafka::{InstanceName, Outgoing, Readiness};
 use dojo_notification::{Config, run};
 use dojo_rules::{RulesConfig, WatchMode};
-use dojo_testbed::{Kafka, PATIENCE};
+use dojo_testbed::{Kafka, PATIENCE, Read};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use std::path::Path;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +42,22 @@ impl Service {
         self.stop.cancel();
         timeout(PATIENCE, self.ended).await.expect("an end in time").unwrap().unwrap();
     }
+}
+
+/// Gives a setting a value for all instances.
+pub async fn set(kafka: &Kafka, setting: Setting, value: impl Serialize) {
+    let name = SettingName::for_all(setting).to_string();
+    kafka.send(Outgoing::json(topic::SETTINGS, name, &value, now()).unwrap()).await;
+}
+
+/// The last report of an instance.
+pub fn latest(reports: &[Read], instance_id: &str) -> Option<InstanceStatus> {
+    reports.iter().rev().map(Read::json::<InstanceStatus>).find(|status| status.instance_id == instance_id)
+}
+
+/// How many records of its partitions an instance hasn't finished, as its last report knows it.
+pub fn lag(reports: &[Read], instance_id: &str) -> i64 {
+    latest(reports, instance_id).map_or(0, |status| status.partitions.iter().map(|p| p.lag.max(0)).sum())
 }
 
 pub fn now() -> DateTime<Utc> {

@@ -1,6 +1,6 @@
 //! Settings that change while instances run.
 
-use crate::service::{Service, event, now, order};
+use crate::service::{Service, event, latest, now, order};
 use dojo_contract::{
     AuditAction, AuditEvent, InstanceState, InstanceStatus, OrderAction, Setting, SettingName, topic,
 };
@@ -8,10 +8,6 @@ use dojo_kafka::Outgoing;
 use dojo_testbed::{Kafka, Read};
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
-
-fn latest(records: &[Read], instance_id: &str) -> Option<InstanceStatus> {
-    records.iter().rev().map(Read::json::<InstanceStatus>).find(|status| status.instance_id == instance_id)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_setting_of_one_instance_changes_its_next_delivery_and_no_other() {

@@ -95,7 +95,7 @@ pub(crate) async fn delete(
 pub(crate) type OrderPath = Result<Path<String>, PathRejection>;
 
 /// A text that isn't an id names no order: 404.
-fn order_id(path: OrderPath) -> Result<Uuid, Problem> {
+pub(crate) fn order_id(path: OrderPath) -> Result<Uuid, Problem> {
     let Path(id) = path.map_err(|_| Problem::not_found("there is no order with that id"))?;
     id.parse().map_err(|_| {
         let shown: String = id.chars().take(MAX_KEY_LEN).collect();

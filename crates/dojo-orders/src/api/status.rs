@@ -1,6 +1,7 @@
-//! `GET /status` and `GET /instances`: who is there, who reads what and how far, and what Kafka holds.
+//! `GET /status`: who is there, who reads what and how far, and what Kafka holds.
 
 use crate::{
+    api::instances,
     app::App,
     log::stable_offsets::{PartitionOffsets, WATCHED},
 };
@@ -17,7 +18,6 @@ const TOPICS_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
     let now = Utc::now();
-    let instances = app.models.instances.all();
     let topics = topics(&app).await;
     let connectivity = app.producer.connectivity().borrow().clone();
     Json(json!({
@@ -29,8 +29,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Valu
             "state": state(&connectivity),
             "detail": connectivity.to_string(),
         },
-        "instances": views(&instances, now),
-        "groups": groups(&instances, &app.config.relay_group(), now),
+        "instances": instances::views(&app, now),
+        "groups": groups(&app.models.instances.all(), &app.config.relay_group(), now),
         "topics": topics,
         "orders": {
             "count": app.models.orders().len(),
@@ -42,25 +42,12 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Valu
     }))
 }
 
-pub(crate) async fn instances(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
-    Json(views(&app.models.instances.all(), Utc::now()))
-}
-
 fn state(connectivity: &Connectivity) -> &'static str {
     match connectivity {
         Connectivity::Unknown => "unknown",
         Connectivity::Up => "up",
         Connectivity::Away { .. } => "away",
     }
-}
-
-fn views(instances: &[InstanceStatus], now: DateTime<Utc>) -> Value {
-    let view = |status: &InstanceStatus| {
-        let mut view = json!(status);
-        view["live"] = json!(status.is_live(now));
-        view
-    };
-    instances.iter().map(view).collect()
 }
 
 /// The consumer groups, out of what their members say of themselves.

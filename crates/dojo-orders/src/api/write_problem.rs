@@ -1,6 +1,7 @@
 //! Turns the write path's errors into problem documents.
 
 use crate::write::WriteError;
+use axum::http::StatusCode;
 use dojo_contract::FieldError;
 use dojo_http::Problem;
 
@@ -16,7 +17,10 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             WriteError::Invalid(errors) => {
                 Problem::invalid(errors.into_iter().map(|FieldError { field, message }| (field, message)))
             }
-            WriteError::NoSuchOrder(_) => Problem::not_found(error.to_string()),
+            WriteError::NoSuchOrder(_) | WriteError::NoSuchInstance(_) => {
+                Problem::not_found(error.to_string())
+            }
+            WriteError::Conflict(why) => Problem::new(StatusCode::CONFLICT, why),
             WriteError::KeyReused => Problem::invalid_field("Idempotency-Key", error.to_string()),
             WriteError::OutcomeUnknown(_) => Problem::unavailable(format!("{error}: {look_at}")),
             WriteError::Defect(what) => Problem::internal(what),

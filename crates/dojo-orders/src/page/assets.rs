@@ -15,17 +15,18 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 4] = [
-    Asset {
-        name: "app.js",
-        media_type: "text/javascript; charset=utf-8",
-        content: include_str!("../../assets/app.js"),
-    },
-    Asset {
-        name: "edit.js",
-        media_type: "text/javascript; charset=utf-8",
-        content: include_str!("../../assets/edit.js"),
-    },
+const ASSETS: [Asset; 13] = [
+    script("api.js", include_str!("../../assets/api.js")),
+    script("app.js", include_str!("../../assets/app.js")),
+    script("banner.js", include_str!("../../assets/banner.js")),
+    script("dom.js", include_str!("../../assets/dom.js")),
+    script("edit.js", include_str!("../../assets/edit.js")),
+    script("instances.js", include_str!("../../assets/instances.js")),
+    script("journey.js", include_str!("../../assets/journey.js")),
+    script("redrive.js", include_str!("../../assets/redrive.js")),
+    script("rows.js", include_str!("../../assets/rows.js")),
+    script("settings.js", include_str!("../../assets/settings.js")),
+    script("stream.js", include_str!("../../assets/stream.js")),
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -33,6 +34,17 @@ const ASSETS: [Asset; 4] = [
     },
     Asset { name: "icon.svg", media_type: "image/svg+xml", content: include_str!("../../assets/icon.svg") },
 ];
+
+const fn script(name: &'static str, content: &'static str) -> Asset {
+    Asset { name, media_type: "text/javascript; charset=utf-8", content }
+}
+
+/// Every script of the page.
+#[cfg(test)]
+pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let scripts = ASSETS.iter().filter(|asset| asset.media_type.starts_with("text/javascript"));
+    scripts.map(|asset| (asset.name, asset.content))
+}
 
 pub(crate) async fn asset(
     name: Result<Path<String>, PathRejection>,

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     log::stream_topic::StreamTopic,
     read_models::page_rows::{DeadLetter, Row, Verdict, partial},
+    read_only::{Part, ReadOnly},
 };
 use axum::{
     extract::State,
@@ -19,13 +20,15 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{
-    AuditEvent, Defaults, InstanceState, InstanceStatus, Order, OrderStatus, Service, Setting, SettingName,
-    SettingValue, Settings, time,
+    AuditEvent, Control, Defaults, DesiredState, InstanceState, InstanceStatus, Order, OrderStatus, Service,
+    Setting, SettingValue, Settings, time,
 };
 use dojo_http::Problem;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use std::sync::Arc;
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
 
 /// Orders in the first picture; in the script the list grows to `MOST_ROWS`.
 const ORDERS: usize = 100;
@@ -55,6 +58,7 @@ struct PageView {
     embedded: bool,
     brokers: String,
     prefix: String,
+    can: Can,
     problems: Vec<String>,
     orders: Vec<OrderRow>,
     /// Orders that are older than the list.
@@ -64,10 +68,34 @@ struct PageView {
     audit: Vec<AuditRow>,
     alerts: Vec<AuditRow>,
     dead_letters: Vec<DeadLetterRow>,
-    fail_rate: SettingView,
-    guarantee: SettingView,
+    /// The values for all instances, by the setting's name.
+    settings: BTreeMap<&'static str, SettingView>,
+    /// What the topic `dojo-settings` holds: a JSON object of its keys and values. The stream goes on from there.
+    topic_settings: String,
     notified_twice: u64,
     instances: Vec<InstanceCard>,
+    /// Whether there is a supervisor, which can add and remove processes.
+    supervisor: bool,
+}
+
+/// What the page lets a person change. The template leaves out the controls of everything else.
+#[derive(Serialize, Clone, Copy)]
+struct Can {
+    orders: bool,
+    settings: bool,
+    instances: bool,
+    dlq: bool,
+}
+
+impl Can {
+    fn with(read_only: &ReadOnly) -> Self {
+        Self {
+            orders: read_only.allows(Part::Orders),
+            settings: read_only.allows(Part::Settings),
+            instances: read_only.allows(Part::Instances),
+            dlq: read_only.allows(Part::Dlq),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -100,7 +128,9 @@ struct AuditRow {
 
 #[derive(Serialize)]
 struct DeadLetterRow {
+    /// Empty if the record's key isn't the id of an order.
     order_id: String,
+    offset: i64,
     short: String,
     at: String,
     what: String,
@@ -112,6 +142,7 @@ struct DeadLetterRow {
 /// A setting's value, and the value it falls back to when the topic has none.
 #[derive(Serialize)]
 struct SettingView {
+    name: &'static str,
     value: String,
     source: String,
     fallback: String,
@@ -127,16 +158,9 @@ struct InstanceCard {
     partitions: Vec<PartitionTag>,
     rule: String,
     rule_error: String,
-    /// Whether this instance can have its own fail rate.
-    delivers: bool,
-    /// Its own fail rate, or an empty text.
-    own_rate: String,
-    effective_rate: String,
-    /// Whether this instance can have its own guarantee.
-    guarantees: bool,
-    /// Its own guarantee, or an empty text.
-    own_guarantee: String,
     limitation: String,
+    /// When its process started.
+    started_at: String,
 }
 
 #[derive(Serialize)]
@@ -166,7 +190,7 @@ impl PageView {
             .dead_letters
             .iter()
             .filter(|row| seen(StreamTopic::DeadLetters, row.partition, row.offset))
-            .map(|row| DeadLetterRow::of(&row.what))
+            .map(|row| DeadLetterRow::of(row.offset, &row.what))
             .collect();
         let notified_twice = rows.notified_twice();
         drop(rows);
@@ -174,6 +198,8 @@ impl PageView {
         let defaults = &app.config.defaults;
         let now = Utc::now();
         let mut instances = app.models.instances.all();
+        let supervisors = instances.extract_if(.., |status| status.service == Service::Supervisor);
+        let supervisor = supervisors.filter(|status| status.is_live(now)).count() > 0;
         instances.sort_by_key(|status| rank(status.service));
         let mut problems: Vec<_> = app.not_ready().into_iter().map(|(_, cause)| cause).collect();
         let ready = problems.is_empty();
@@ -192,6 +218,7 @@ impl PageView {
             embedded: app.config.embedded_broker,
             brokers: app.config.kafka.brokers.clone(),
             prefix: app.config.kafka.prefix.to_string(),
+            can: Can::with(&app.config.page.read_only),
             problems,
             orders,
             older,
@@ -199,10 +226,11 @@ impl PageView {
             audit,
             alerts,
             dead_letters,
-            fail_rate: SettingView::of(&settings, Setting::FailRate, defaults),
-            guarantee: SettingView::of(&settings, Setting::Guarantee, defaults),
+            settings: settings_of_all(&settings, defaults),
+            topic_settings: topic_settings(&settings).to_string(),
             notified_twice,
-            instances: instances.iter().map(|s| InstanceCard::of(s, &settings, defaults, now)).collect(),
+            instances: instances.iter().map(|status| InstanceCard::of(status, &settings, now)).collect(),
+            supervisor,
         }
     }
 }
@@ -250,14 +278,15 @@ impl AuditRow {
 }
 
 impl DeadLetterRow {
-    fn of(letter: &DeadLetter) -> Self {
+    fn of(offset: i64, letter: &DeadLetter) -> Self {
         let what = match (&letter.customer_name, &letter.item) {
             (Some(customer), Some(item)) => format!("{customer} · {item}"),
             _ => "unreadable record".to_owned(),
         };
         Self {
             short: short(&letter.key),
-            order_id: letter.key.clone(),
+            order_id: Uuid::parse_str(&letter.key).map(|_| letter.key.clone()).unwrap_or_default(),
+            offset,
             at: letter.timestamp.and_then(time::from_kafka).map(time::format).unwrap_or_default(),
             what,
             reason: letter.reason.clone(),
@@ -272,6 +301,7 @@ impl SettingView {
         let (value, source) = settings.for_all(setting, defaults);
         let (fallback, fallback_source) = Settings::default().for_all(setting, defaults);
         Self {
+            name: setting.name(),
             value: shown(value),
             source: wire_name(&source),
             fallback: shown(fallback),
@@ -280,14 +310,30 @@ impl SettingView {
     }
 }
 
+/// What the topic holds, as the stream delivers it: keys and values.
+fn topic_settings(settings: &Settings) -> Value {
+    let values = settings.iter().map(|(name, value)| (name.to_string(), value.to_json()));
+    let controls = settings.controls().flat_map(|(instance, control)| {
+        let state = (control.state != DesiredState::default()).then_some(Control::State(control.state));
+        let controls = state.into_iter().chain(control.crash.map(Control::Crash));
+        controls.map(move |control| (control.key(instance), control.to_json()))
+    });
+    values.chain(controls).collect::<Map<_, _>>().into()
+}
+
+fn settings_of_all(settings: &Settings, defaults: &Defaults) -> BTreeMap<&'static str, SettingView> {
+    let view = |setting: Setting| (setting.name(), SettingView::of(settings, setting, defaults));
+    Setting::ALL.into_iter().map(view).collect()
+}
+
 impl InstanceCard {
-    fn of(status: &InstanceStatus, settings: &Settings, defaults: &Defaults, now: DateTime<Utc>) -> Self {
+    fn of(status: &InstanceStatus, settings: &Settings, now: DateTime<Utc>) -> Self {
         let id = status.instance_id.clone();
-        let own = |setting| {
-            settings.get(&SettingName::for_instance(id.as_str(), setting)).map(shown).unwrap_or_default()
-        };
-        let live = status.is_live(now);
-        let state = if live || status.state == InstanceState::Stopped {
+        let is_crashed = settings.control(&id).crash == Some(status.started_at);
+        let live = status.is_live(now) && !is_crashed;
+        let state = if is_crashed {
+            "crashed".to_owned()
+        } else if live || status.state == InstanceState::Stopped {
             wire_name(&status.state)
         } else {
             "silent".to_owned()
@@ -303,12 +349,8 @@ impl InstanceCard {
             partitions: if live { partitions.collect() } else { Vec::new() },
             rule: status.rule_version.clone().unwrap_or_default(),
             rule_error: status.rule_error.clone().filter(|_| live).unwrap_or_default(),
-            delivers: status.service == Service::Notification,
-            own_rate: own(Setting::FailRate),
-            effective_rate: digits(settings.fail_rate(&id, defaults)),
-            guarantees: matches!(status.service, Service::Notification | Service::Fraud),
-            own_guarantee: own(Setting::Guarantee),
             limitation: if live { limitation(status).unwrap_or_default() } else { String::new() },
+            started_at: time::format(status.started_at),
             id,
         }
     }
@@ -361,7 +403,6 @@ fn wire_name(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use template::Template;
-    use uuid::Uuid;
 
     fn picture(order: OrderRow) -> PageView {
         PageView {
@@ -371,6 +412,7 @@ mod tests {
             embedded: true,
             brokers: "localhost:9092".into(),
             prefix: "class-7.".into(),
+            can: Can::with(&ReadOnly::default()),
             problems: Vec::new(),
             orders: vec![order],
             older: 0,
@@ -378,10 +420,11 @@ mod tests {
             audit: Vec::new(),
             alerts: Vec::new(),
             dead_letters: Vec::new(),
-            fail_rate: SettingView::of(&Settings::default(), Setting::FailRate, &Defaults::default()),
-            guarantee: SettingView::of(&Settings::default(), Setting::Guarantee, &Defaults::default()),
+            settings: settings_of_all(&Settings::default(), &Defaults::default()),
+            topic_settings: "{}".into(),
             notified_twice: 0,
             instances: Vec::new(),
+            supervisor: true,
         }
     }
 
@@ -409,9 +452,9 @@ mod tests {
         assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"));
         assert!(!source.contains("//cdn") && !source.contains("https://"));
         assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
-        for script in [include_str!("../../assets/app.js"), include_str!("../../assets/edit.js")] {
+        for (name, script) in assets::scripts() {
             for dangerous in ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", ".style", "confirm("] {
-                assert!(!script.contains(dangerous), "{dangerous}");
+                assert!(!script.contains(dangerous), "{name}: {dangerous}");
             }
         }
     }

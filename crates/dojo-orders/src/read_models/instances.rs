@@ -58,6 +58,11 @@ impl Instances {
         self.last.read().values().cloned().collect()
     }
 
+    /// The last report of an instance.
+    pub(crate) fn get(&self, instance_id: &str) -> Option<InstanceStatus> {
+        self.last.read().get(instance_id).cloned()
+    }
+
     /// The live instances that have not applied what stands before `offset` of `dojo-settings`.
     pub(crate) fn behind(&self, offset: i64, now: DateTime<Utc>) -> Vec<String> {
         let last = self.last.read();

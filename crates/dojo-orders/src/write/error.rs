@@ -16,6 +16,12 @@ pub(crate) enum WriteError {
     /// The idempotency key belongs to another request.
     #[error("was used before, with another body: send that again, or use another key")]
     KeyReused,
+    /// No instance has this id, and nothing is asked of one.
+    #[error("there is no instance {0}")]
+    NoSuchInstance(String),
+    /// The change can't be made to this instance, or not now; the text says why.
+    #[error("{0}")]
+    Conflict(String),
     /// Kafka is away, or the read models are not up to date yet. Nothing was sent.
     #[error("nothing was changed: {0}")]
     NotReady(String),

@@ -4,6 +4,7 @@
 mod error;
 pub(crate) use error::WriteError;
 
+pub(crate) mod instances;
 pub(crate) mod order_body;
 pub(crate) mod order_locks;
 pub(crate) mod orders;

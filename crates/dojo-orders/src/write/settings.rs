@@ -6,7 +6,7 @@ use crate::{
     write::{ANSWER_WITHIN, WriteError},
 };
 use chrono::Utc;
-use dojo_contract::{SettingsPatch, topic};
+use dojo_contract::{Settings, SettingsPatch, topic};
 use dojo_kafka::{Outgoing, Producer, SettingsFollower};
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -22,13 +22,26 @@ use tokio::{
 /// How long live instances may take to apply a change.
 const APPLIED_WITHIN: Duration = Duration::from_secs(2);
 
+/// A record for `dojo-settings`: its key, and its JSON; without JSON it removes what the key stands for.
+pub(super) type SettingsRecord = (String, Option<String>);
+
+/// A change that is on the topic.
+pub(super) struct Change<T> {
+    /// What the caller chose beside the records.
+    pub(super) chosen: T,
+    /// Offset after its last record.
+    pub(super) offset: i64,
+    /// When the caller stops waiting for its effects.
+    pub(super) until: Instant,
+}
+
 /// Knows and changes the settings.
 pub(crate) struct SettingsWriter {
     producer: Producer,
     models: Arc<ReadModels>,
     instance_id: String,
     follower: OnceLock<SettingsFollower>,
-    /// A patch is relative to the settings in force, so patches are applied one after the other.
+    /// A change is relative to the settings in force, so changes are made one after the other.
     turn: Mutex<()>,
 }
 
@@ -50,6 +63,20 @@ impl SettingsWriter {
 
     /// Applies `patch`, a JSON Merge Patch (RFC 7396). Returns the live instances that have not applied it in time.
     pub(crate) async fn patch(&self, patch: &Value) -> Result<Vec<String>, WriteError> {
+        let choose = |settings: &Settings| {
+            let patch = SettingsPatch::parse(patch, settings)?;
+            Ok((patch.records.into_iter().map(|(name, value)| (name.to_string(), value)).collect(), ()))
+        };
+        let Change { offset, until, .. } = self.change(choose).await?;
+        Ok(self.wait_until_applied(offset, until).await)
+    }
+
+    /// Writes the records that `choose` derives from the settings in force. Changes are made one after the other, each once
+    /// this service has read the records of the one before.
+    pub(super) async fn change<T>(
+        &self,
+        choose: impl FnOnce(&Settings) -> Result<(Vec<SettingsRecord>, T), WriteError>,
+    ) -> Result<Change<T>, WriteError> {
         if self.producer.is_away() {
             return Err(WriteError::NotReady(self.producer.connectivity().borrow().to_string()));
         }
@@ -57,11 +84,11 @@ impl SettingsWriter {
         let follower = self.follower().ok_or_else(unread)?;
         let deadline = Instant::now() + ANSWER_WITHIN;
         let _turn = timeout_at(deadline, self.turn.lock()).await.map_err(|_| WriteError::TooLate)?;
-        let patch = SettingsPatch::parse(patch, &follower.settings())?;
-        let sends = patch.records.into_iter().map(|(name, value)| {
+        let (records, chosen) = choose(&follower.settings())?;
+        let sends = records.into_iter().map(|(key, value)| {
             self.producer.send(Outgoing {
                 topic: topic::SETTINGS,
-                key: Some(name.to_string().into_bytes()),
+                key: Some(key.into_bytes()),
                 value: value.map(String::into_bytes),
                 headers: Vec::new(),
                 timestamp: None,
@@ -72,18 +99,17 @@ impl SettingsWriter {
         let delivered = timeout_at(deadline, try_join_all(sends)).await.map_err(late)?.map_err(unknown)?;
         let offset = delivered.iter().map(|d| d.offset + 1).max().unwrap_or_default();
         let until = deadline.min(Instant::now() + APPLIED_WITHIN);
-        Ok(self.wait_until_applied(follower, offset, until).await)
+        let mut own = follower.changes();
+        // If Kafka is slow, the next change begins with what is known by then.
+        let _ = timeout_at(until, own.wait_for(|settings| settings.offset >= offset)).await;
+        Ok(Change { chosen, offset, until })
     }
 
-    /// Waits until every live instance, this one first, has applied what stands before `offset`; returns the rest.
-    async fn wait_until_applied(
-        &self,
-        follower: &SettingsFollower,
-        offset: i64,
-        until: Instant,
-    ) -> Vec<String> {
-        let mut own = follower.changes();
-        if timeout_at(until, own.wait_for(|settings| settings.offset >= offset)).await.is_err() {
+    /// Waits until every live instance has applied what stands before `offset`; returns the rest, or this one alone if it
+    /// hasn't read that far.
+    async fn wait_until_applied(&self, offset: i64, until: Instant) -> Vec<String> {
+        let has_read = self.follower().is_some_and(|follower| follower.offset() >= offset);
+        if !has_read {
             return vec![self.instance_id.clone()];
         }
         let mut changes = self.models.instances.changes();

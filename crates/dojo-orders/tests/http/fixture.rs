@@ -51,6 +51,11 @@ impl Orders {
 
     /// The service with an orders list of that length, as soon as it listens.
     pub async fn start_keeping(kafka: &KafkaConfig, orders_kept: usize) -> Self {
+        Self::start_with(kafka, PageConfig { orders_kept, ..PageConfig::default() }).await
+    }
+
+    /// The service with a configuration of its page and API, as soon as it listens.
+    pub async fn start_with(kafka: &KafkaConfig, page: PageConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
@@ -59,11 +64,7 @@ impl Orders {
             instance: InstanceName::default(),
             defaults: Defaults::default(),
             rules: RulesConfig { rules_dir: rules.path().to_owned(), rules_watch: WatchMode::Poll },
-            page: PageConfig {
-                templates_dir: None,
-                allowed_hosts: vec!["dojo.test".parse().unwrap()],
-                orders_kept,
-            },
+            page: PageConfig { allowed_hosts: vec!["dojo.test".parse().unwrap()], ..page },
             embedded_broker: true,
         };
         let stop = CancellationToken::new();

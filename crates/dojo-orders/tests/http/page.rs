@@ -32,7 +32,7 @@ async fn assets_are_asked_for_again_only_when_they_change() {
     let orders = Orders::start(&kafka.config).await;
     for (path, kind) in [
         ("/assets/app.js", "text/javascript"),
-        ("/assets/edit.js", "text/javascript"),
+        ("/assets/journey.js", "text/javascript"),
         ("/assets/style.css", "text/css"),
         ("/assets/icon.svg", "image/svg"),
     ] {

@@ -45,7 +45,8 @@ async fn running(client: &reqwest::Client, url: &str) -> Option<usize> {
         return None;
     }
     let instances: Value = client.get(format!("{url}/instances")).send().await.ok()?.json().await.ok()?;
-    Some(instances.as_array()?.iter().filter(|i| i["state"] == "running").count())
+    let is_running = |i: &&Value| i["state"] == "running" && i["service"] != "supervisor";
+    Some(instances.as_array()?.iter().filter(is_running).count())
 }
 
 /// Resident memory of `pid` and its children, in MiB (Linux's `/proc`; elsewhere 0).

@@ -122,6 +122,7 @@ async fn what_is_counted_is_what_happened_under_the_names_that_the_readme_lists(
             "dojo_notification_retries_total 1",
             "dojo_dead_letters_total 1",
             "dojo_notifications_delivered_total 0",
+            "dojo_notifications_dropped_total 0",
             r#"dojo_rule_errors_total{rule="notification"} 0"#,
             r#"dojo_records_handled_total{group="notification-group"} 2"#,
             r#"dojo_record_handling_seconds_count{group="notification-group"} 2"#,

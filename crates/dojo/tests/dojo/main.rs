@@ -25,6 +25,7 @@ mod ending;
 mod faults;
 mod fencing;
 mod fraud_crashes;
+mod instances;
 mod kafka;
 mod kills;
 mod other_logs;

@@ -276,14 +276,15 @@ impl Dojo {
         .await;
     }
 
-    /// Returns the ids and process ids of the instances that report to run.
+    /// Returns the ids and process ids of the services' instances that report to run.
     pub async fn running(&self) -> Result<Vec<(String, u64)>, String> {
         let ready = self.http.get(format!("{}/readyz", self.url)).send().await.map_err(|e| e.to_string())?;
         if !ready.status().is_success() {
             return Err(ready.text().await.unwrap_or_default());
         }
         let instances = self.ask("/instances").await?;
-        let running = instances.as_array().unwrap().iter().filter(|i| i["state"] == "running");
+        let is_running = |i: &&Value| i["state"] == "running" && i["service"] != "supervisor";
+        let running = instances.as_array().unwrap().iter().filter(is_running);
         Ok(running
             .map(|i| (i["instanceId"].as_str().unwrap().to_owned(), i["pid"].as_u64().unwrap()))
             .collect())

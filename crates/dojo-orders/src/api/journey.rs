@@ -1,0 +1,65 @@
+//! `GET /orders/{id}/journey`: every record about an order, in the order in which it happened ([`crate::journey`]).
+//!
+//! Reading has ten seconds. If they don't suffice, the answer has what was found so far, `complete` is false, and `next` is
+//! the path that goes on where reading stopped; its steps are further ones, and each step comes once. An answer has at most
+//! 1,000 steps, the first 100 and the newest 900, and `omitted` counts those between them.
+
+use crate::{
+    api::orders::{OrderPath, order_id},
+    app::App,
+    event_stream::cursor::Cursor,
+    journey::{JourneyError, steps::Step},
+};
+use axum::{Json, extract::State};
+use dojo_http::{Problem, Query};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JourneyQuery {
+    after: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answer {
+    order_id: Uuid,
+    complete: bool,
+    omitted: usize,
+    next: Option<String>,
+    steps: Vec<Step>,
+}
+
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    id: OrderPath,
+    Query(JourneyQuery { after }): Query<JourneyQuery>,
+) -> Result<Json<Answer>, Problem> {
+    let order_id = order_id(id)?;
+    let after = after.map(|after| after.parse::<Cursor>().map_err(|_| invalid_cursor())).transpose()?;
+    app.refuse_while_away()?;
+    let journey = app.journeys.read(order_id, after.as_ref()).await.map_err(|error| match error {
+        JourneyError::OtherLog => Problem::invalid_field("after", error.to_string()),
+        _ => Problem::unavailable(error.to_string()),
+    })?;
+    // A reading that went on may find no more.
+    if journey.steps.is_empty() && journey.next.is_none() && after.is_none() {
+        return Err(Problem::not_found(format!("no record on the log is about an order {order_id}")));
+    }
+    Ok(Json(Answer {
+        order_id,
+        complete: journey.next.is_none(),
+        omitted: journey.omitted,
+        next: journey.next.map(|cursor| format!("/orders/{order_id}/journey?after={cursor}")),
+        steps: journey.steps,
+    }))
+}
+
+fn invalid_cursor() -> Problem {
+    Problem::invalid_field(
+        "after",
+        "isn't a cursor of a journey: give the `next` of an earlier answer as it was received",
+    )
+}
