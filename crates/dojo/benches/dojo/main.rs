@@ -21,6 +21,7 @@ mod journey;
 mod latency;
 mod load;
 mod posts;
+mod redrive;
 mod restart;
 mod slow;
 mod start;
@@ -58,6 +59,9 @@ async fn main() {
     }
     if wanted("guarantee") {
         guarantee::measure(on).await;
+    }
+    if wanted("redrive") {
+        redrive::measure(on).await;
     }
     if wanted("journey") {
         journey::measure(on).await;
