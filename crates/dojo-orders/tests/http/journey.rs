@@ -271,6 +271,23 @@ async fn an_unreadable_record_under_the_orders_key_is_shown_as_such() {
     orders.stop().await;
 }
 
+#[tokio::test]
+async fn a_retry_that_nothing_announces_says_that_its_time_is_not_known() {
+    let kafka = Kafka::start().await;
+    let orders = Orders::start(&kafka.config).await;
+    let story = Story::begin(&kafka, &orders).await;
+    let retry = story.again(&[(header::RETRY_COUNT, "1")]).await;
+    story.tell(story.report(AuditAction::Notified, Some(retry), 10)).await;
+    let (_, journey) = orders.get(&journey(&story.id())).await;
+    let steps = ["audit created 1", "orders created 1", "orders created 2", "audit NOTIFIED 2"];
+    assert_eq!(told(&journey), steps, "{journey:#}");
+    let retry = &journey["steps"][2];
+    assert!(retry["note"].as_str().unwrap().contains("its time isn't known"), "{retry}");
+    assert_eq!([&retry["sincePreviousMillis"], &retry["by"]], [&Value::Null; 2]);
+    assert_eq!(journey["steps"][3]["sincePreviousMillis"], 10);
+    orders.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_retries_are_answered_with_the_first_and_the_newest_steps() {
     const RETRIES: i64 = 10_000;
