@@ -72,8 +72,12 @@ impl Children {
                 child.end.cancel();
             }
         }
+        let is_first = self.running.is_empty();
         for (service, id) in wanted {
             if !self.running.contains_key(id) {
+                if !is_first {
+                    tracing::info!(instance = id, "starting it, as the settings ask");
+                }
                 self.start(*service, id);
             }
         }

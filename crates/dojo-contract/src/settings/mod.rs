@@ -5,6 +5,9 @@
 //! it. An instance uses the first of: the topic's value for this instance, the topic's value for all instances, the
 //! environment's value, the built-in default.
 
+mod error;
+pub use error::SettingsError;
+
 mod name;
 pub use name::{Setting, SettingName, is_instance_id};
 
@@ -28,16 +31,6 @@ use std::{collections::BTreeMap, time::Duration};
 const MAX_SETTINGS: usize = 1_000;
 /// More instances than any workshop stops, crashes and adds.
 const MAX_CONTROLLED: usize = 200;
-
-/// Why a `dojo-settings` record isn't valid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum SettingsError {
-    #[error("no setting is called `{0}`")]
-    UnknownName(String),
-    #[error("`{name}` {message}")]
-    Value { name: String, message: String },
-}
 
 /// The state of the topic `dojo-settings`: up to a thousand values, and what up to two hundred instances are asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

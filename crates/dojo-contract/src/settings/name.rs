@@ -1,6 +1,6 @@
 //! The names of settings, which are the keys of their records.
 
-use super::SettingsError;
+use super::error::SettingsError;
 use std::{fmt, str::FromStr};
 
 /// What the keys of everything that is for one instance begin with.
