@@ -41,8 +41,8 @@ impl DeliveryQueue {
 
     /// Adds a record that arrived at `now`. Its delivery begins at once if no other is in progress.
     pub fn push(&mut self, queued: Queued, now: Instant) {
-        self.begun.get_or_insert(now);
         self.queued.push_back(queued);
+        self.begin(now);
     }
 
     /// Returns when the delivery in progress ends if it takes as long as `takes`. An unreadable record isn't delivered, so it
@@ -52,14 +52,21 @@ impl DeliveryQueue {
         self.begun.map(|begun| if first.reading.is_ok() { begun + takes } else { begun })
     }
 
-    /// Returns the record whose delivery has ended by `now`, and begins the next one.
+    /// Returns the record whose delivery has ended by `now`. The next delivery [begins](Self::begin) when this one's outcome
+    /// is known.
     pub fn pop(&mut self, now: Instant, takes: Duration) -> Option<Queued> {
         if self.due(takes)? > now {
             return None;
         }
-        let ended = self.queued.pop_front();
-        self.begun = (!self.queued.is_empty()).then_some(now);
-        ended
+        self.begun = None;
+        self.queued.pop_front()
+    }
+
+    /// Begins the next delivery, if a record is queued and no delivery is in progress.
+    pub fn begin(&mut self, now: Instant) {
+        if !self.queued.is_empty() {
+            self.begun.get_or_insert(now);
+        }
     }
 
     /// Forgets every record, also the one that is being delivered.
@@ -99,8 +106,12 @@ mod tests {
     }
 
     fn ended(queue: &mut DeliveryQueue, now: Instant, takes: Duration) -> Vec<(i32, i64)> {
-        let ended = std::iter::from_fn(|| queue.pop(now, takes));
-        ended.map(|queued| (queued.position.partition, queued.position.offset)).collect()
+        let mut ended = Vec::new();
+        while let Some(Queued { position, .. }) = queue.pop(now, takes) {
+            ended.push((position.partition, position.offset));
+            queue.begin(now);
+        }
+        ended
     }
 
     #[test]

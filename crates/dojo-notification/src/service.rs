@@ -155,7 +155,7 @@ impl Handler for Notification {
         Ok(())
     }
 
-    fn proceed(&mut self, now: Instant, out: &mut Outbox) -> Result<Option<Instant>, Error> {
+    fn proceed(&mut self, mut now: Instant, out: &mut Outbox) -> Result<Option<Instant>, Error> {
         self.held.release(now, out);
         if self.queue.is_empty() {
             return Ok(self.held.due());
@@ -163,6 +163,8 @@ impl Handler for Notification {
         let takes = self.settings.values().delivery_time;
         while let Some(Queued { record, position, reading }) = self.queue.pop(now, takes) {
             self.handle(&record.record(), reading, position, out)?;
+            now = Instant::now();
+            self.queue.begin(now);
         }
         Ok([self.queue.due(takes), self.held.due()].into_iter().flatten().min())
     }
