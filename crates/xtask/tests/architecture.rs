@@ -47,7 +47,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 20] = [
+const PURE: [&str; 23] = [
     "dojo-contract/src",
     "dojo-fraud/src/window.rs",
     "dojo-fraud/src/merge.rs",
@@ -68,6 +68,9 @@ const PURE: [&str; 20] = [
     "dojo-orders/src/read_models/order_list.rs",
     "dojo-orders/src/read_models/redrives.rs",
     "dojo-orders/src/write/redrive/wanted.rs",
+    "dojo-orders/src/journey/arrange.rs",
+    "dojo-orders/src/journey/kept.rs",
+    "dojo-orders/src/journey/steps.rs",
 ];
 
 const IMPURE: [&str; 10] = [
@@ -86,7 +89,7 @@ const IMPURE: [&str; 10] = [
 const CHANGES_OF_THE_HUB: &[&str] = &["hub.push(", "hub.open(", "hub.reset(", "set_cluster("];
 
 /// What a folder must not know, and the invariant behind it.
-const UNKNOWN_TO: [(&str, &[&str], &str); 8] = [
+const UNKNOWN_TO: [(&str, &[&str], &str); 9] = [
     (
         "dojo-orders/src/write",
         &["axum", "dojo_http", "hyper", "crate::api", "crate::page"],
@@ -104,6 +107,11 @@ const UNKNOWN_TO: [(&str, &[&str], &str); 8] = [
     ),
     ("dojo-orders/src/api", CHANGES_OF_THE_HUB, "only Kafka's records change the hub"),
     ("dojo-orders/src/log", CHANGES_OF_THE_HUB, "only Kafka's records change the hub"),
+    (
+        "dojo-orders/src/journey",
+        &["Outgoing", "crate::read_models", "crate::write", "crate::api", "axum", "dojo_http"],
+        "a journey shows what the log holds",
+    ),
     ("dojo-orders/src/page", CHANGES_OF_THE_HUB, "only Kafka's records change the hub"),
     ("dojo-orders/src/write", CHANGES_OF_THE_HUB, "only Kafka's records change the hub"),
     ("dojo-http/src", &["dojo_", "rdkafka"], "the HTTP server knows nothing of ours"),

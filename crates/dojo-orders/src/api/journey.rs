@@ -1,8 +1,10 @@
 //! `GET /orders/{id}/journey`: every record about an order, in the order in which it happened ([`crate::journey`]).
 //!
-//! Reading has ten seconds. If they don't suffice, the answer has what was found so far, `complete` is false, and `next` is
-//! the path that goes on where reading stopped; its steps are further ones, and each step comes once. An answer has at most
-//! 1,000 steps, the first 100 and the newest 900, and `omitted` counts those between them.
+//! Reading has ten seconds. If they don't suffice, the answer has the steps that were found so far, `complete` is false, and
+//! `next` is the path that goes on where reading stopped. The answers together have each step once; each answer has an order
+//! of its own.
+//!
+//! An answer has at most 1,000 steps, the first 100 and the newest 900, and `omitted` counts those between them.
 
 use crate::{
     api::orders::{OrderPath, order_id},

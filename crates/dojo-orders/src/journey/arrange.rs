@@ -32,9 +32,11 @@ pub(crate) struct Arranged {
 
 /// Arranges the records of one order.
 pub(crate) fn arrange(found: &[Found]) -> Arranged {
-    let spine = spine(found);
+    let is_audit = |((topic, _), _): &((StreamTopic, i32), Lane)| *topic == StreamTopic::Audit;
+    let (audit, lanes): (BTreeMap<_, _>, BTreeMap<_, _>) = lanes(found).into_iter().partition(is_audit);
+    let spine = spine(found, audit.into_values().collect());
     let (announces, announced_by) = announcements(found, &spine);
-    let mut weave = Weave { found, lanes: lanes(found), announced_by, announces, order: Vec::new() };
+    let mut weave = Weave { found, lanes, announced_by, announces, order: Vec::new() };
     for event in spine {
         weave.add_causes(event);
         weave.add_unannounced_until(event);
@@ -46,33 +48,24 @@ pub(crate) fn arrange(found: &[Found]) -> Arranged {
     Arranged { order, announced_by, announces }
 }
 
-/// Returns the audit events in the order of `audit`. It has one partition; several are merged by time.
-fn spine(found: &[Found]) -> Vec<usize> {
-    let mut partitions = BTreeMap::<i32, Vec<usize>>::new();
+/// Returns the records by topic and partition.
+fn lanes(found: &[Found]) -> BTreeMap<(StreamTopic, i32), Lane> {
+    let mut partitions = BTreeMap::<_, Vec<usize>>::new();
     for (index, record) in found.iter().enumerate() {
-        if record.topic == StreamTopic::Audit {
-            partitions.entry(record.partition).or_default().push(index);
-        }
+        partitions.entry((record.topic, record.partition)).or_default().push(index);
     }
-    let mut lanes: Vec<_> = partitions.into_values().map(|lane| Lane::of(found, lane)).collect();
+    partitions.into_iter().map(|(key, lane)| (key, Lane::of(found, lane))).collect()
+}
+
+/// Returns the audit events in the order of `audit`. It has one partition; several would be merged by time.
+fn spine(found: &[Found], mut audit: Vec<Lane>) -> Vec<usize> {
     let mut spine = Vec::new();
-    while let Some(earliest) = earliest(&lanes, |index| time(found, index)) {
-        let Some(lane) = lanes.get_mut(earliest) else { break };
+    while let Some(earliest) = earliest(&audit, |index| time(found, index)) {
+        let Some(lane) = audit.get_mut(earliest) else { break };
         spine.extend(lane.head());
         lane.next += 1;
     }
     spine
-}
-
-/// Returns the records of `orders` and `orders-dlq`, by partition.
-fn lanes(found: &[Found]) -> BTreeMap<(StreamTopic, i32), Lane> {
-    let mut partitions = BTreeMap::<_, Vec<usize>>::new();
-    for (index, record) in found.iter().enumerate() {
-        if record.topic != StreamTopic::Audit {
-            partitions.entry((record.topic, record.partition)).or_default().push(index);
-        }
-    }
-    partitions.into_iter().map(|(key, lane)| (key, Lane::of(found, lane))).collect()
 }
 
 /// The records of one partition, and how far they are placed.

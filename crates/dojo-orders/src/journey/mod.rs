@@ -1,11 +1,11 @@
 //! Everything that happened to one order: every record about it on `orders`, `audit` and `orders-dlq`, in the order in which
 //! it happened.
 //!
-//! A journey is read from the log when it is asked for, so it is complete for every order whose records are still there, also
-//! for orders that this service no longer lists. An order id of version 7 tells when it was made, and reading begins a
-//! minute before that: orders are stamped by the process that made their id, and everything else about an order comes
-//! behind its first audit event. Only the clock of the notification service, which stamps dead letters, may be another
-//! one; it may be a minute slow. Any other id tells no time, so reading begins at the start of the log.
+//! A journey is read from the log when a client asks for it, so it is complete for every order whose records are still
+//! there, also for orders that this service no longer lists. An id of version 7 tells when it was made, and reading begins
+//! a minute before that. The process that makes an id also stamps the first records of the order, and everything else about
+//! the order comes behind these; only dead letters are stamped by another process, whose clock may be up to a minute slow.
+//! Any other id tells no time, so reading begins at the start of the log.
 //!
 //! [`found`] says which records are about the order, [`kept`] how many of them are kept, [`arrange`] in which order they
 //! stand, and [`steps`] what is said of each.
