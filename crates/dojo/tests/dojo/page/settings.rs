@@ -48,7 +48,7 @@ async fn every_setting_is_changed_and_reset_by_keyboard_for_all_and_for_one_inst
         if found == wanted { Ok(()) } else { Err(found) }
     })
     .await;
-    browser.says(&format!("{OF_ONE} summary"), "fail rate 0, retries 3, finally retry without end").await;
+    browser.says(&format!("{OF_ONE} summary"), "fail rate 0, retries 3, finally retry forever").await;
     browser.wait_for("#endless:not([hidden])").await;
     for (width, height) in [(1280, 800), (390, 844)] {
         browser.resize(width, height).await;
