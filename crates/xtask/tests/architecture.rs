@@ -47,7 +47,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 18] = [
+const PURE: [&str; 20] = [
     "dojo-contract/src",
     "dojo-fraud/src/window.rs",
     "dojo-fraud/src/merge.rs",
@@ -66,6 +66,8 @@ const PURE: [&str; 18] = [
     "dojo-kafka/src/consume/ledger.rs",
     "dojo-run/src/verdict.rs",
     "dojo-orders/src/read_models/order_list.rs",
+    "dojo-orders/src/read_models/redrives.rs",
+    "dojo-orders/src/write/redrive/wanted.rs",
 ];
 
 const IMPURE: [&str; 10] = [

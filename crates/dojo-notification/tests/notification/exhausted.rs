@@ -6,8 +6,9 @@ use dojo_kafka::Outgoing;
 use dojo_notification::decide::ENDLESS_RETRY_PAUSE;
 use dojo_testbed::{Kafka, Read};
 use rust_decimal::Decimal;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A rule that never delivers a bomb, and always anything else.
@@ -81,52 +82,68 @@ async fn retries_without_end_pause_while_others_go_on_and_end_with_the_setting()
     );
 }
 
-/// The bombs' pauses hold records of the same partition back that are finished before them.
+fn times_notified(records: &[Read]) -> BTreeMap<Uuid, usize> {
+    let mut times = BTreeMap::new();
+    for event in records.iter().map(Read::json::<AuditEvent>) {
+        if event.action == AuditAction::Notified {
+            *times.entry(event.order_id).or_insert(0) += 1;
+        }
+    }
+    times
+}
+
+fn in_one_partition(order: &Order) -> Outgoing {
+    Outgoing { key: Some(b"one partition".to_vec()), ..event(OrderAction::Created, order) }
+}
+
+/// A stop falls into the pause of a bomb, behind which others have been delivered.
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_once_nothing_is_told_twice_though_an_instance_leaves_amid_retries_without_end() {
-    const PIZZAS: usize = 300;
+    const PIZZA_EVERY: Duration = Duration::from_millis(5);
+    const MORE: usize = 50;
     let (kafka, rules) = (Kafka::start().await, no_bombs());
     set(&kafka, Setting::OnExhausted, "retry").await;
     set(&kafka, Setting::Guarantee, Guarantee::ExactlyOnce).await;
     let bombs: Vec<_> = (0..5).map(|_| order("Bomb")).collect();
-    let pizzas: Vec<_> = (0..PIZZAS).map(|_| order("Pizza")).collect();
-    let in_one_partition = |order: &Order| Outgoing {
-        key: Some(b"one partition".to_vec()),
-        ..event(OrderAction::Created, order)
-    };
     kafka.flood(bombs.iter().map(in_one_partition)).await;
     let mut audit = kafka.read(topic::AUDIT);
-    let notified = |records: &[Read]| {
-        let mut times = BTreeMap::new();
-        for event in records.iter().map(Read::json::<AuditEvent>) {
-            if event.action == AuditAction::Notified {
-                *times.entry(event.order_id).or_insert(0) += 1;
-            }
-        }
-        times
-    };
-
     let mut service = Service::start_with_rules(&kafka, "notification-1", Decimal::ZERO, rules.path());
     let is_beyond = |event: AuditEvent| event.retry_count > Some(4);
     audit.until(|records| records.iter().map(Read::json).any(is_beyond)).await;
-    for (n, some) in (2..).zip(pizzas.chunks(PIZZAS / 3)) {
-        let before = notified(&audit.after(0)).len();
-        kafka.flood(some.iter().map(in_one_partition)).await;
-        audit.until(|records| notified(records).len() > before).await;
+
+    let (enough, producer) = (CancellationToken::new(), kafka.producer.clone());
+    let ordered = enough.clone();
+    let ordering = tokio::spawn(async move {
+        let mut pizzas = 0;
+        while !ordered.is_cancelled() {
+            producer.send(in_one_partition(&order("Pizza"))).await.unwrap();
+            pizzas += 1;
+            tokio::time::sleep(PIZZA_EVERY).await;
+        }
+        pizzas
+    });
+    for next in ["notification-2", "notification-3", "notification-4"] {
+        let before = times_notified(&audit.after(0)).len();
+        audit.until(|records| times_notified(records).len() > before + MORE).await;
         service.stop().await;
-        let next = format!("notification-{n}");
-        service = Service::start_with_rules(&kafka, &next, Decimal::ZERO, rules.path());
+        service = Service::start_with_rules(&kafka, next, Decimal::ZERO, rules.path());
     }
-    audit.until(|records| notified(records).len() == PIZZAS).await;
+    enough.cancel();
+    let pizzas: usize = ordering.await.unwrap();
     set(&kafka, Setting::OnExhausted, "dlq").await;
-    let is_over = |records: &[Read]| bombs.iter().all(|bomb| has(records, bomb.id, AuditAction::Dlq));
+    let is_over = |records: &[Read]| {
+        let is_dead = |bomb: &Order| has(records, bomb.id, AuditAction::Dlq);
+        times_notified(records).len() == pizzas && bombs.iter().all(is_dead)
+    };
     let records = audit.until(is_over).await;
     service.stop().await;
-    assert!(notified(&records).values().all(|times| *times == 1), "{:?}", notified(&records));
+    let twice: Vec<_> = times_notified(&records).into_iter().filter(|(_, times)| *times > 1).collect();
+    assert_eq!(twice, []);
     for bomb in &bombs {
-        let attempts = events_of(&records, bomb.id).len() as u32;
         let counts: Vec<_> = events_of(&records, bomb.id).iter().map(|event| event.retry_count).collect();
-        assert_eq!(counts, (1..attempts).chain([attempts - 1]).map(Some).collect::<Vec<_>>());
+        let retries = counts.len() as u32 - 1;
+        assert_eq!(counts, (1..=retries).chain([retries]).map(Some).collect::<Vec<_>>());
     }
-    assert_eq!(kafka.read(topic::ORDERS_DLQ).first(bombs.len()).await.len(), bombs.len());
+    let letters = kafka.read(topic::ORDERS_DLQ).first(bombs.len()).await;
+    assert_eq!(letters.len(), bombs.len());
 }

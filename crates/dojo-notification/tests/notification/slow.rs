@@ -34,6 +34,12 @@ async fn all_once(audit: &mut Reader, count: usize) {
     assert_eq!(records.len(), count);
 }
 
+fn is_shared(reports: &[Read]) -> bool {
+    let owned = ["notification-1", "notification-2"]
+        .map(|id| latest(reports, id).map_or(0, |status| status.partitions.len()));
+    owned.iter().sum::<usize>() == 3 && !owned.contains(&0)
+}
+
 /// An instance with a delivery in progress that takes five seconds, and more of them behind.
 async fn busy(kafka: &Kafka, status: &mut Reader, orders: usize) -> Service {
     takes(kafka, FIVE_SECONDS).await;
@@ -85,11 +91,6 @@ async fn a_rebalance_does_not_wait_for_a_delivery_and_loses_none() {
     let first = busy(&kafka, &mut status, ORDERS).await;
     let begun = Instant::now();
     let second = Service::start(&kafka, "notification-2", Decimal::ZERO);
-    let is_shared = |reports: &[Read]| {
-        let owned = ["notification-1", "notification-2"]
-            .map(|id| latest(reports, id).map_or(0, |status| status.partitions.len()));
-        owned.iter().sum::<usize>() == 3 && !owned.contains(&0)
-    };
     status.until(is_shared).await;
     assert!(begun.elapsed() < SESSION, "{:?}", begun.elapsed());
     takes(&kafka, Duration::ZERO).await;
@@ -116,14 +117,19 @@ async fn a_shutdown_does_not_wait_for_a_delivery_and_leaves_it_to_the_next_insta
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_once_a_slow_delivery_is_told_once_while_instances_come_and_go() {
     const ORDERS: usize = 150;
+    const TAKES: Duration = Duration::from_millis(20);
     let kafka = Kafka::start().await;
     set(&kafka, Setting::Guarantee, Guarantee::ExactlyOnce).await;
-    takes(&kafka, Duration::from_millis(20)).await;
+    takes(&kafka, TAKES).await;
     ordered(&kafka, ORDERS).await;
-    let mut audit = kafka.read(topic::AUDIT);
+    let (mut status, mut audit) = (kafka.read(topic::STATUS), kafka.read(topic::AUDIT));
     let first = Service::start(&kafka, "notification-1", Decimal::ZERO);
     audit.until(|records| notified(records).len() >= 30).await;
+    // So that there is something left to share.
+    takes(&kafka, FIVE_SECONDS).await;
     let second = Service::start(&kafka, "notification-2", Decimal::ZERO);
+    status.until(is_shared).await;
+    takes(&kafka, TAKES).await;
     let by_second = |records: &[Read]| {
         let by = records.iter().map(|record| record.json::<AuditEvent>().instance_id);
         by.filter(|instance| instance.as_deref() == Some("notification-2")).count()

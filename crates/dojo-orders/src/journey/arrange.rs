@@ -162,10 +162,11 @@ fn is_announced(report: &Report, about: Option<&Found>, record: &Found) -> bool 
             AuditAction::Redriven,
             Kind::Event { retry_count: 0, redrive_count: 1.., dlq_offset, redriven_at, .. },
         ) => {
-            let is_named = |offset: i64| report.reason.as_deref().is_some_and(|reason| names(reason, offset));
-            report.about.is_some_and(|about| is_at(record, about))
-                || *redriven_at == Some(report.at)
-                || dlq_offset.is_some_and(is_named)
+            let is_named = match report.reason.as_deref().and_then(named_offset) {
+                Some(named) => *dlq_offset == Some(named) && redriven_at.is_none_or(|at| at == report.at),
+                None => *redriven_at == Some(report.at),
+            };
+            is_named || report.about.is_some_and(|about| is_at(record, about))
         }
         (AuditAction::Dlq, Kind::DeadLetter(letter) | Kind::Unreadable { letter: Some(letter), .. }) => {
             letter.about.is_some() && letter.about == report.about
@@ -188,9 +189,10 @@ fn is_retry_of(failed: &Found, record: &Found) -> bool {
     event(failed) == event(record) && is_behind
 }
 
-/// Whether a text has this number in it.
-fn names(text: &str, number: i64) -> bool {
-    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.parse() == Ok(number))
+/// Returns the offset of the dead letter that the reason of a redrive names.
+fn named_offset(reason: &str) -> Option<i64> {
+    let (_, named) = reason.rsplit_once("offset ")?;
+    named.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Puts the records of all lanes into one order.
@@ -300,6 +302,7 @@ mod tests {
 
     /// When the order was made, in every example.
     const MADE: i64 = 1_000;
+    const REDRIVEN: &str = "redrive 1 of 3: from orders-dlq, partition 0, offset 0";
 
     fn found(topic: StreamTopic, partition: i32, offset: i64, timestamp: i64, kind: Kind) -> Found {
         Found { topic, partition, offset, timestamp: Some(timestamp), headers: BTreeMap::new(), kind }
@@ -383,7 +386,7 @@ mod tests {
             retry(2, 1_020, 1, (1, 4)),
             retry(3, 1_030, 2, (1, 5)),
             audit(4, 1_040, AuditAction::Dlq, Some((1, 8))),
-            report(5, 9_000, AuditAction::Redriven, None, None, Some("from orders-dlq, offset 0".to_owned())),
+            report(5, 9_000, AuditAction::Redriven, Some((1, 8)), None, Some(REDRIVEN.to_owned())),
             audit(6, 9_010, AuditAction::Notified, Some((1, 9))),
             letter(0, 1_040, (1, 8)),
         ];
@@ -400,6 +403,20 @@ mod tests {
             audit(1, 9_000, AuditAction::Redriven, Some((1, 9))),
         ];
         assert_eq!(order(records), "o4 a0 d0 a1 o9");
+    }
+
+    #[test]
+    fn a_redrive_that_was_announced_twice_and_sent_once_belongs_to_the_second_event() {
+        let mut redriven = made(9, 0, 1);
+        if let Kind::Event { redriven_at, .. } = &mut redriven.kind {
+            *redriven_at = Some(9_000);
+        }
+        let announces = |offset, at| {
+            report(offset, at, AuditAction::Redriven, Some((1, 4)), None, Some(REDRIVEN.to_owned()))
+        };
+        let records =
+            vec![made(4, 0, 0), redriven, letter(0, 1_500, (1, 4)), announces(0, 8_000), announces(1, 9_000)];
+        assert_eq!(order(records), "o4 d0 a0 a1 o9");
     }
 
     #[test]
@@ -518,7 +535,7 @@ mod tests {
                 ];
                 (prop::sample::select(actions.to_vec()), about(), 0..40i64, prop::option::of(0..3u32), 0..30i64)
                     .prop_map(|(action, about, at, retries, named)| {
-                        report(0, at, action, about, retries, Some(named.to_string())).kind
+                        report(0, at, action, about, retries, Some(format!("offset {named}"))).kind
                     })
                     .boxed()
             }

@@ -171,3 +171,46 @@ fn next(scanned: &[Scanned]) -> Option<Cursor> {
     }
     Some(cursor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader() -> JourneyReader {
+        let kafka = KafkaConfig::new("127.0.0.1:1");
+        let producer = Producer::new(&kafka, "test", Duration::from_secs(1)).unwrap();
+        JourneyReader::new(kafka, producer, "test", Duration::from_millis(100), CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn the_journeys_that_are_read_at_a_time_are_bounded_in_number() {
+        let reader = reader();
+        let under_way = reader.places.acquire_many(AT_A_TIME as u32).await.unwrap();
+        let refused = reader.read(Uuid::nil(), None).await;
+        assert!(matches!(refused, Err(JourneyError::Busy)), "{refused:?}");
+        drop(under_way);
+        let refused = reader.read(Uuid::nil(), None).await;
+        assert!(matches!(refused, Err(JourneyError::Scan(_) | JourneyError::Away(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn only_an_id_of_version_7_tells_when_it_was_made() {
+        let now = Utc::now();
+        let made_at = made_at(Uuid::now_v7()).unwrap();
+        assert!((now - made_at).abs() < TimeDelta::minutes(1), "{made_at}");
+        for id in [Uuid::nil(), Uuid::max(), Uuid::new_v4(), Uuid::new_v5(&Uuid::NAMESPACE_URL, b"k")] {
+            assert_eq!(super::made_at(id), None);
+        }
+    }
+
+    #[test]
+    fn reading_goes_on_at_the_offsets_of_a_cursor_and_else_where_the_id_says() {
+        let (timed, timeless) = (Uuid::now_v7(), Uuid::nil());
+        let cursor = "o12..7-a3".parse().unwrap();
+        let start = |id, topic| start(id, topic, Some(&cursor));
+        assert_eq!(start(timed, StreamTopic::Orders), StartFrom::Offsets([(0, 12), (2, 7)].into()));
+        assert_eq!(start(timeless, StreamTopic::Audit), StartFrom::Offsets([(0, 3)].into()));
+        assert_eq!(start(timeless, StreamTopic::DeadLetters), StartFrom::Earliest);
+        assert!(matches!(start(timed, StreamTopic::DeadLetters), StartFrom::Time(_)));
+    }
+}

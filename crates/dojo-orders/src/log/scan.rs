@@ -60,13 +60,8 @@ impl LogScanner {
         on: impl FnMut(&Record<'_>) + Send + 'static,
     ) -> Result<Scanned, ScanError> {
         let (done, finished) = oneshot::channel();
-        let scan = Arc::new(Mutex::new(Scan {
-            next: BTreeMap::new(),
-            unread: None,
-            is_over: false,
-            done: Some(done),
-            on,
-        }));
+        let scan =
+            Arc::new(Mutex::new(Scan { partitions: None, unread: 0, is_over: false, done: Some(done), on }));
         let scanning = Arc::clone(&scan);
         let _tail = tail(
             &self.kafka,
@@ -84,19 +79,27 @@ impl LogScanner {
         let mut scan = scan.lock();
         // The tail's thread may be at the next record already.
         scan.is_over = true;
-        let unread = scan.unread.as_ref().ok_or(ScanError::NotInTime(topic))?;
-        Ok(Scanned { is_complete: unread.is_empty(), next: std::mem::take(&mut scan.next) })
+        let partitions = scan.partitions.take().ok_or(ScanError::NotInTime(topic))?;
+        let next = partitions.into_iter().map(|(partition, at)| (partition, at.next)).collect();
+        Ok(Scanned { next, is_complete: scan.unread == 0 })
     }
 }
 
 /// A scan at work, on the thread of its tail.
 struct Scan<F> {
-    next: BTreeMap<i32, i64>,
-    /// The partitions that aren't read to their ends yet, with these ends. `None` before the ends are known.
-    unread: Option<BTreeMap<i32, i64>>,
+    /// `None` before the ends of the partitions are known.
+    partitions: Option<BTreeMap<i32, Partition>>,
+    /// How many partitions aren't read to their ends yet.
+    unread: usize,
     is_over: bool,
     done: Option<oneshot::Sender<()>>,
     on: F,
+}
+
+struct Partition {
+    next: i64,
+    /// `None` once the partition is read to its end.
+    end: Option<i64>,
 }
 
 impl<F: FnMut(&Record<'_>)> Scan<F> {
@@ -105,47 +108,155 @@ impl<F: FnMut(&Record<'_>)> Scan<F> {
             return;
         }
         match tailed {
-            Tailed::Started { starts, ends } => {
-                self.next.clone_from(starts);
-                self.unread = Some(ends.clone());
-                starts.iter().for_each(|(partition, next)| self.comes_to(*partition, *next));
-            }
-            Tailed::Record(record) if self.is_unread(record.partition) => {
+            Tailed::Started { starts, ends } => self.start(starts, ends),
+            Tailed::Record(record) => {
+                let Some(partition) = unread(&mut self.partitions, record.partition) else { return };
                 (self.on)(record);
-                self.comes_to(record.partition, record.offset.saturating_add(1));
+                self.unread -= usize::from(partition.comes_to(record.offset.saturating_add(1)));
             }
-            Tailed::Gap { partition, resumes, .. } if self.is_unread(partition) => {
-                self.comes_to(partition, resumes);
+            Tailed::Gap { partition, resumes, .. } => {
+                let Some(partition) = unread(&mut self.partitions, partition) else { return };
+                self.unread -= usize::from(partition.comes_to(resumes));
             }
-            Tailed::CaughtUp { partition, next } if self.is_unread(partition) => {
-                self.comes_to(partition, next);
-                self.ends(partition);
+            Tailed::CaughtUp { partition, next } => {
+                let Some(partition) = unread(&mut self.partitions, partition) else { return };
+                (partition.next, partition.end) = (next, None);
+                self.unread -= 1;
             }
-            // What has come since the scan began.
-            Tailed::Record(_) | Tailed::Gap { .. } | Tailed::CaughtUp { .. } => {}
         }
-        if self.unread.as_ref().is_some_and(BTreeMap::is_empty) {
+        if self.unread == 0 {
             self.is_over = true;
             // Nobody waits any more after the deadline.
             let _ = self.done.take().map(|done| done.send(()));
         }
     }
 
-    fn is_unread(&self, partition: i32) -> bool {
-        self.unread.as_ref().is_some_and(|unread| unread.contains_key(&partition))
+    fn start(&mut self, starts: &BTreeMap<i32, i64>, ends: &BTreeMap<i32, i64>) {
+        let partition = |(partition, next): (&i32, &i64)| {
+            let end = ends.get(partition).copied().filter(|end| next < end);
+            (*partition, Partition { next: *next, end })
+        };
+        let partitions: BTreeMap<_, _> = starts.iter().map(partition).collect();
+        self.unread = partitions.values().filter(|partition| partition.end.is_some()).count();
+        self.partitions = Some(partitions);
+    }
+}
+
+/// Returns a partition that isn't read to its end yet. What comes of the others has come since the scan began.
+fn unread(partitions: &mut Option<BTreeMap<i32, Partition>>, partition: i32) -> Option<&mut Partition> {
+    partitions.as_mut()?.get_mut(&partition).filter(|partition| partition.end.is_some())
+}
+
+impl Partition {
+    /// Moves on; returns whether that is the end.
+    fn comes_to(&mut self, next: i64) -> bool {
+        self.next = next;
+        self.end = self.end.filter(|end| next < *end);
+        self.end.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dojo_contract::topic;
+    use dojo_kafka::Outgoing;
+    use dojo_testbed::{Kafka, PATIENCE, until};
+    use std::time::Duration;
+
+    fn scanner(kafka: &KafkaConfig) -> LogScanner {
+        LogScanner::new(kafka.clone(), "scan".to_owned(), CancellationToken::new())
     }
 
-    fn comes_to(&mut self, partition: i32, next: i64) {
-        self.next.insert(partition, next);
-        let end = self.unread.as_ref().and_then(|unread| unread.get(&partition));
-        if end.is_some_and(|end| next >= *end) {
-            self.ends(partition);
-        }
+    /// A Kafka with that many records on `audit`.
+    async fn filled(records: usize) -> Kafka {
+        let kafka = Kafka::start().await;
+        let record = |n: usize| Outgoing {
+            topic: topic::AUDIT,
+            key: None,
+            value: Some(n.to_string().into_bytes()),
+            headers: Vec::new(),
+            timestamp: None,
+        };
+        kafka.flood((0..records).map(record)).await;
+        kafka
     }
 
-    fn ends(&mut self, partition: i32) {
-        if let Some(unread) = &mut self.unread {
-            unread.remove(&partition);
+    type Seen = Arc<Mutex<Vec<i64>>>;
+
+    fn seen() -> (Seen, impl FnMut(&Record<'_>) + Send + 'static) {
+        let seen = Seen::default();
+        let see = Arc::clone(&seen);
+        (seen, move |record: &Record<'_>| see.lock().push(record.offset))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_scan_gives_every_record_once_and_ends_with_the_log() {
+        let kafka = filled(500).await;
+        let (seen, see) = seen();
+        let deadline = Instant::now() + PATIENCE;
+        let scanned =
+            scanner(&kafka.config).scan(topic::AUDIT, StartFrom::Earliest, deadline, see).await.unwrap();
+        assert_eq!(scanned, Scanned { next: BTreeMap::from([(0, 500)]), is_complete: true });
+        assert_eq!(*seen.lock(), (0..500).collect::<Vec<_>>());
+        let empty =
+            scanner(&kafka.config).scan(topic::ORDERS, StartFrom::Earliest, deadline, |_| {}).await.unwrap();
+        assert!(empty.is_complete && empty.next.len() == 3, "{empty:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_scan_that_its_deadline_ends_says_where_another_one_goes_on() {
+        let kafka = filled(500).await;
+        let seen = Seen::default();
+        let mut from = StartFrom::Earliest;
+        let mut unfinished = 0;
+        // A scan may not even begin in time on a machine under load.
+        loop {
+            let deadline = Instant::now() + Duration::from_secs(1);
+            let see = Arc::clone(&seen);
+            let slow = move |record: &Record<'_>| {
+                see.lock().push(record.offset);
+                // So slow that one scan isn't enough.
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            match scanner(&kafka.config).scan(topic::AUDIT, from.clone(), deadline, slow).await {
+                Ok(scanned) if scanned.is_complete => break,
+                Ok(scanned) => from = StartFrom::Offsets(scanned.next),
+                Err(ScanError::NotInTime(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+            unfinished += 1;
         }
+        assert!(unfinished > 0);
+        assert_eq!(*seen.lock(), (0..500).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_scan_ends_when_its_caller_has_gone() {
+        let kafka = filled(500).await;
+        let (seen, mut see) = seen();
+        let (begun, begins) = oneshot::channel();
+        let mut begun = Some(begun);
+        let slow = move |record: &Record<'_>| {
+            see(record);
+            let _ = begun.take().map(|begun| begun.send(()));
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let scanner = scanner(&kafka.config);
+        let scan = scanner.scan(topic::AUDIT, StartFrom::Earliest, Instant::now() + PATIENCE, slow);
+        tokio::select! {
+            _ = scan => panic!("500 records take ten seconds"),
+            _ = begins => {}
+        }
+        until("the closure to be dropped", async || Arc::strong_count(&seen) == 1).await;
+        assert!(seen.lock().len() < 500);
+    }
+
+    #[tokio::test]
+    async fn a_scan_of_a_kafka_that_is_not_there_is_bounded() {
+        let deadline = Instant::now() + Duration::from_millis(200);
+        let scan = scanner(&KafkaConfig::new("127.0.0.1:1"));
+        let failed = scan.scan(topic::AUDIT, StartFrom::Earliest, deadline, |_| {}).await;
+        assert!(matches!(failed, Err(ScanError::NotInTime(topic::AUDIT))), "{failed:?}");
     }
 }

@@ -5,7 +5,7 @@
 //! | `orders` | tail, from the start, uncommitted | the orders list, redrives |
 //! | `orders` | tail, the newest part, committed | the hub, once the orders list has come as far |
 //! | `audit`, `orders-dlq` | consumer group | outcomes of redrives, verdicts and rows of the page, then the hub |
-//! | `audit` | tail, once, from the first open redrive to the end | outcomes of redrives from before the start |
+//! | `audit` | scan, once, from the first open redrive to the end | outcomes of redrives from before the start |
 //! | `dojo-settings` | tail, from now on | the hub |
 //! | `dojo-status` | tail, from a moment ago | instances, then the hub |
 //!
@@ -24,6 +24,7 @@ use crate::{
     event_stream::{cursor::cluster_name, frame::frame, hub::Event},
     log::{
         decode::{decode, why_unreadable},
+        scan::{LogScanner, ScanError},
         stream_topic::StreamTopic,
     },
     read_models::ReadModels,
@@ -39,7 +40,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Records of a partition that are read once more at the start, so that streams can resume from memory and the page has
@@ -53,6 +53,8 @@ const CLUSTER_EVERY: Duration = Duration::from_secs(1);
 const CLUSTER_AGAIN: Duration = Duration::from_millis(50);
 /// How often a start looks whether the orders list is complete.
 const CAUGHT_UP_AGAIN: Duration = Duration::from_millis(50);
+/// After this time a scan of `audit` goes on with another one.
+const SCAN_WITHIN: Duration = Duration::from_secs(60);
 /// How far the clocks of the services may be apart.
 const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 /// Three reports of every live instance.
@@ -132,30 +134,31 @@ pub(crate) async fn catch_up_on_outcomes(
     models: Arc<ReadModels>,
     shutdown: CancellationToken,
 ) {
+    let scanner = {
+        let client = format!("{}-outcomes", config.instance_id());
+        LogScanner::new(config.kafka, client, shutdown.clone())
+    };
     let read = async {
         while !models.is_caught_up() {
             tokio::time::sleep(CAUGHT_UP_AGAIN).await;
         }
         let Some(first) = models.redrives().first_open() else { return };
-        let (done, end) = oneshot::channel();
-        let (mut done, models) = (Some(done), Arc::clone(&models));
-        let apply = move |tailed: Tailed<'_>| match tailed {
-            Tailed::Record(record) => tell_outcome(&models, record),
-            Tailed::CaughtUp { .. } => drop(done.take()),
-            _ => {}
-        };
-        let (from, isolation) = (StartFrom::Time(first - CLOCKS_APART), Isolation::ReadCommitted);
-        let client = format!("{}-outcomes", config.instance_id());
-        match tail(&config.kafka, &client, topic::AUDIT, from, isolation, &shutdown, apply) {
-            // Never sent: the end of `audit` drops the sender.
-            Ok(_tail) => drop::<Result<(), _>>(end.await),
-            Err(error) => tracing::warn!(%error, "earlier outcomes of redrives are not known"),
+        let mut from = StartFrom::Time(first - CLOCKS_APART);
+        loop {
+            let (of, until) = (Arc::clone(&models), tokio::time::Instant::now() + SCAN_WITHIN);
+            let on = move |record: &Record<'_>| tell_outcome(&of, record);
+            match scanner.scan(topic::AUDIT, from.clone(), until, on).await {
+                Ok(scanned) if !scanned.is_complete => from = StartFrom::Offsets(scanned.next),
+                Ok(_) | Err(ScanError::ShuttingDown) => return,
+                Err(ScanError::NotInTime(_)) => {}
+                Err(ScanError::Kafka(error)) => {
+                    tracing::warn!(%error, "earlier outcomes of redrives are not known");
+                    return;
+                }
+            }
         }
     };
-    tokio::select! {
-        () = read => {}
-        () = shutdown.cancelled() => {}
-    }
+    shutdown.run_until_cancelled(read).await;
 }
 
 fn tell_outcome(models: &ReadModels, record: &Record<'_>) {

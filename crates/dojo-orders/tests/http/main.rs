@@ -8,6 +8,7 @@ mod audit;
 mod dead_letters;
 mod idempotency;
 mod instances;
+mod journey;
 mod kafka_away;
 mod logs;
 mod older_orders;

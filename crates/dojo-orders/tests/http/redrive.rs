@@ -6,7 +6,7 @@ use dojo_contract::{
     topic::{self, TOPICS, TopicSpec},
 };
 use dojo_kafka::{Isolation, KafkaConfig, Outgoing, Producer, StartFrom, Tailed, tail};
-use dojo_testbed::{Kafka, OwnKafka, PATIENCE, Read, eventually, until};
+use dojo_testbed::{Kafka, OwnKafka, PATIENCE, Proxy, Read, eventually, until};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::AdminClient,
@@ -15,7 +15,10 @@ use rdkafka::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -300,19 +303,19 @@ async fn redriven_stands_on_audit_before_everything_that_follows_from_it() {
     for _ in 0..LETTERS {
         done.recv().await.unwrap();
     }
-    let mut stories = std::collections::HashMap::<_, Vec<_>>::new();
+    let mut stories = HashMap::<_, Vec<_>>::new();
     for (id, event) in told(kafka.records(topic::AUDIT).await) {
         stories.entry(id).or_default().push(event["action"].clone());
     }
     assert_eq!(stories.len(), LETTERS);
     assert!(stories.values().all(|story| *story == ["REDRIVEN", "NOTIFIED"]), "{stories:?}");
-    for offset in 0..LETTERS as i64 {
-        eventually("the outcome to be shown", async || {
-            let shown = redrives(&orders, offset).await;
-            if shown.len() == 1 && shown[0]["outcome"] == "NOTIFIED" { Ok(()) } else { Err(shown) }
-        })
-        .await;
-    }
+    eventually("the outcomes to be shown", async || {
+        let page = orders.get("/dlq?limit=200").await.1;
+        let letters = page.as_array().unwrap().iter();
+        let outcomes: Vec<_> = letters.map(|letter| letter["redrives"][0]["outcome"].clone()).collect();
+        if outcomes == vec![json!("NOTIFIED"); LETTERS] { Ok(()) } else { Err(outcomes) }
+    })
+    .await;
     orders.stop().await;
 }
 
@@ -497,16 +500,51 @@ async fn a_body_that_asks_for_nothing_is_refused_with_its_field() {
     orders.stop().await;
 }
 
-/// A network that stops between the audit record and the record of `orders` can't be had; one that is slow can: the request
-/// is answered within its time all the same.
+/// Writes so many dead letters.
+async fn fill(kafka: &KafkaConfig, letters: usize) {
+    let producer = Producer::batching(kafka, "many", PATIENCE).unwrap();
+    futures::future::try_join_all((0..letters).map(|n| producer.send(letter(n, &[])))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_acknowledgement_the_outcome_is_unknown_and_the_request_can_be_repeated() {
+    const LETTERS: usize = 5_000;
+    let proxy = Proxy::start().unwrap();
+    let kafka = OwnKafka::behind(&proxy).await;
+    let orders = Orders::start(&kafka.config).await;
+    fill(&kafka.config, LETTERS).await;
+    let mut log = Kafka::at(kafka.config.clone(), &[]).await.read(topic::ORDERS);
+    let stall = async {
+        log.first(1).await;
+        proxy.stall();
+    };
+    let request = orders.send(Method::POST, "/dlq/redrive", json!({"all": true}));
+    let asked = Instant::now();
+    let ((status, problem), ()) = tokio::join!(request, stall);
+    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    assert_eq!(status, 503, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("the outcome is unknown") && detail.contains("GET /dlq"), "{detail}");
+
+    proxy.pass();
+    orders.until_ready().await;
+    eventually("everything to be redriven", async || {
+        let (status, answer) = orders.send(Method::POST, "/dlq/redrive", json!({"all": true})).await;
+        if status == 200 && answer["left"] == 0 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    let letter = |read: &Read| read.header(header::DLQ_OFFSET).unwrap().parse::<usize>().unwrap();
+    let letters = |records: &[Read]| records.iter().map(letter).collect::<BTreeSet<_>>();
+    log.until(|records| letters(records) == (0..LETTERS).collect()).await;
+    orders.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_letters_than_one_request_takes_are_left_for_the_next_one() {
     const LETTERS: usize = 10_050;
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
-    let batching = Producer::batching(&kafka.config, "many", Duration::from_secs(30)).unwrap();
-    let sends = (0..LETTERS).map(|n| batching.send(letter(n, &[])));
-    futures::future::try_join_all(sends).await.unwrap();
+    fill(&kafka.config, LETTERS).await;
     let mut redriven = 0;
     let mut requests = 0;
     loop {

@@ -32,11 +32,16 @@ pub enum Broker {
 impl On {
     /// A fresh broker with the dojo's topics, and its address.
     pub async fn broker(self) -> (Broker, String) {
+        self.broker_keeping(dojo_broker::Config::default().retention_bytes_per_partition).await
+    }
+
+    /// The same; the embedded broker keeps that many bytes of each partition.
+    pub async fn broker_keeping(self, bytes: usize) -> (Broker, String) {
         let (broker, brokers) = match self {
             Self::Embedded => {
                 let port = free_port();
                 let brokers = format!("127.0.0.1:{port}");
-                let process = Process::role(&["as-broker", &brokers]);
+                let process = Process::role(&["as-broker", &brokers, &bytes.to_string()]);
                 listening(port).await;
                 (Broker::Embedded { _process: process }, brokers)
             }
@@ -58,11 +63,14 @@ fn node() -> Node {
 }
 
 /// The role behind [`On::Embedded`].
-pub async fn serve(listen: &str) {
+pub async fn serve(listen: &str, kept: usize) {
     let listeners = dojo_broker::bind(listen).await.unwrap();
-    dojo_broker::Broker::new(dojo_broker::Config::default())
-        .unwrap()
-        .serve(listeners, CancellationToken::new())
-        .await
-        .unwrap();
+    dojo_broker::Broker::new(dojo_broker::Config {
+        retention_bytes_per_partition: kept,
+        ..dojo_broker::Config::default()
+    })
+    .unwrap()
+    .serve(listeners, CancellationToken::new())
+    .await
+    .unwrap();
 }

@@ -106,15 +106,15 @@ async fn moment(moments: &Moments, order: &str, sent: Instant) -> Duration {
     }
 }
 
-fn histogram() -> Histogram<u64> {
+pub fn histogram() -> Histogram<u64> {
     Histogram::new(3).unwrap()
 }
 
-fn micros(duration: Duration) -> u64 {
+pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap()
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> String {
+pub fn percentiles(histogram: &Histogram<u64>) -> String {
     let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
     format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", ms(0.5), ms(0.99), ms(1.0))
 }

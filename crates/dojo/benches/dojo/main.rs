@@ -17,11 +17,15 @@ mod bare;
 mod cold_start;
 mod fraud;
 mod guarantee;
+mod journey;
 mod latency;
 mod load;
 mod posts;
+mod redrive;
 mod restart;
+mod slow;
 mod start;
+mod takeover;
 
 use broker::On;
 
@@ -32,7 +36,7 @@ async fn main() {
     // The counterparts run in processes of their own, as the services do: this program again, with a role.
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["at", url] => return latency::at(url, "10/50").await,
-        ["as-broker", listen] => return broker::serve(listen).await,
+        ["as-broker", listen, kept] => return broker::serve(listen, kept.parse().unwrap()).await,
         ["as-bare-handler", brokers, port] => return bare::handler(brokers, port.parse().unwrap()).await,
         ["as-bare-loop", brokers] => return bare::forwarding(brokers).await,
         _ => {}
@@ -56,10 +60,22 @@ async fn main() {
     if wanted("guarantee") {
         guarantee::measure(on).await;
     }
+    if wanted("redrive") {
+        redrive::measure(on).await;
+    }
+    if wanted("journey") {
+        journey::measure(on).await;
+    }
     if wanted("cold-start") {
         cold_start::measure(on).await;
     }
     if wanted("restart") {
         restart::measure(on).await;
+    }
+    if wanted("takeover") {
+        takeover::measure(on).await;
+    }
+    if wanted("slow") {
+        slow::measure(on).await;
     }
 }

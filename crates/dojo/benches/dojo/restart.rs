@@ -26,10 +26,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const INSTANCES: usize = 5;
 
 /// A whole dojo, and everything that was seen of it, each with its moment.
-struct Dojo {
+pub struct Dojo {
     process: Child,
-    url: String,
-    client: reqwest::Client,
+    pub url: String,
+    pub client: reqwest::Client,
     /// When each order was asked for, by its id.
     orders: Arc<Mutex<BTreeMap<String, Instant>>>,
     events: Arc<Mutex<Vec<(Instant, Value)>>>,
@@ -44,7 +44,7 @@ impl Drop for Dojo {
 }
 
 impl Dojo {
-    async fn start(brokers: &str) -> Self {
+    pub async fn start(brokers: &str) -> Self {
         let port = free_port();
         let mut process = Command::new(env!("CARGO_BIN_EXE_dojo"))
             .args(["--supervised", "--log", "error", "--fail-rate", "0", "--port", &port.to_string()])
@@ -78,6 +78,13 @@ impl Dojo {
 
     /// Kills `instance` as soon as every instance runs; when that was, and which partitions of `orders` it had.
     async fn kill(&self, instance: &str) -> (Instant, BTreeSet<i64>) {
+        let (pid, partitions) = self.at_work(instance).await;
+        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        (Instant::now(), partitions)
+    }
+
+    /// Waits until every instance runs and `instance` has partitions of `orders`; its process id, and which those are.
+    pub async fn at_work(&self, instance: &str) -> (u64, BTreeSet<i64>) {
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE, "not every instance runs");
@@ -88,8 +95,8 @@ impl Dojo {
             if all.iter().filter(running).count() < INSTANCES {
                 continue;
             }
-            let killed = all.iter().find(|i| i["instanceId"] == instance).unwrap();
-            let partitions: BTreeSet<_> = killed["partitions"]
+            let instance = all.iter().find(|i| i["instanceId"] == instance).unwrap();
+            let partitions: BTreeSet<_> = instance["partitions"]
                 .as_array()
                 .unwrap()
                 .iter()
@@ -100,9 +107,7 @@ impl Dojo {
             }
             // The supervisor starts one that lived for so long again at once.
             tokio::time::sleep(LIVED).await;
-            let pid = killed["pid"].to_string();
-            assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
-            return (Instant::now(), partitions);
+            return (instance["pid"].as_u64().unwrap(), partitions);
         }
     }
 
@@ -113,7 +118,7 @@ impl Dojo {
     }
 
     /// The first event that is `wanted` of an order that was placed after a moment.
-    fn first_event(&self, killed: Instant, wanted: impl Fn(&Value) -> bool) -> Option<Instant> {
+    pub fn first_event(&self, killed: Instant, wanted: impl Fn(&Value) -> bool) -> Option<Instant> {
         let placed = self.placed_after(killed);
         let events = self.events.lock().unwrap();
         let after = events.iter().filter(|(at, _)| *at > killed);
@@ -175,7 +180,8 @@ async fn follow(url: String, events: Arc<Mutex<Vec<(Instant, Value)>>>) {
     }
 }
 
-async fn wait_for(what: &str, killed: Instant, seen: impl Fn() -> Option<Instant>) -> Duration {
+/// Waits until something is `seen`; how long after `killed` that was.
+pub async fn wait_for(what: &str, killed: Instant, seen: impl Fn() -> Option<Instant>) -> Duration {
     loop {
         if let Some(at) = seen() {
             return at - killed;
