@@ -61,10 +61,49 @@ export function nameControls(row, subject) {
   for (const control of row.querySelectorAll("[title$=' ']")) control.title += subject;
 }
 
+// ---- the keyboard in a list ---------------------------------------------------------------------------------------
+
+// Hundreds of rows would be hundreds of stops of the Tab key. So only one row of a list has any: the one that last had the
+// focus, or else the newest. From there the arrow keys go to the rows above and below.
+const ACTS = ["journey", "edit", "delete", "redrive"];
+const actsOf = (row) => row.querySelectorAll(ACTS.map((act) => `[data-${act}]`).join());
+
+function setStops(row, index) {
+  for (const button of actsOf(row)) button.tabIndex = index;
+}
+
+function stopAt(list, row) {
+  if (list.stop) setStops(list.stop, -1);
+  list.stop = row;
+  if (row) setStops(row, 0);
+}
+
+function moveInList(event) {
+  const act = ACTS.find((act) => act in event.target.dataset);
+  const next = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+  if (!act || !next) return;
+  let row = event.target.closest(".row")[next];
+  const button = (row) => row.querySelector(`[data-${act}]:not(:disabled)`);
+  while (row && !button(row)?.checkVisibility()) row = row[next];
+  if (row) button(row).focus();
+  event.preventDefault();
+}
+
+for (const list of Object.values(lists)) {
+  for (const row of list.children) setStops(row, -1);
+  stopAt(list, list.firstElementChild);
+  list.addEventListener("focusin", ({ target }) => target !== list && stopAt(list, target.closest(".row")));
+  list.addEventListener("keydown", moveInList);
+}
+
+// ---- rows that come and go ----------------------------------------------------------------------------------------
+
 // Adds a row at the top. Past MOST_ROWS, removes the oldest row that the person isn't using.
 export function prepend(list, row) {
   row.classList.add("fresh");
+  setStops(row, -1);
   list.prepend(row);
+  if (!list.stop?.contains(document.activeElement)) stopAt(list, row);
   while (list.childElementCount > MOST_ROWS) {
     let oldest = list.lastElementChild;
     while (oldest && isInUse(oldest)) oldest = oldest.previousElementSibling;
@@ -80,6 +119,7 @@ export function remove(row) {
   const near = row.nextElementSibling ?? row.previousElementSibling;
   const hadFocus = row.contains(document.activeElement);
   row.remove();
+  if (list.stop === row) stopAt(list, list.firstElementChild);
   if (hadFocus) (near?.querySelector(":not([hidden]) > button:not([hidden])") ?? list).focus();
 }
 

@@ -33,8 +33,9 @@ follow("order", ({ record }) => {
   const place = placeOf(record.partition, record.offset);
   keep(letters, place, letter, MOST_PLACES);
   if (!("retryCount" in record.headers)) {
-    const at = new Date(Number(record.headers["dojo-redriven-at"])).toISOString();
-    noteRedrive(letter, { at, place, times: Number(record.headers.redriveCount) });
+    const at = new Date(Number(record.headers["dojo-redriven-at"] ?? NaN));
+    const shown = Number.isNaN(at.getTime()) ? record.timestamp : at.toISOString();
+    noteRedrive(letter, { at: shown, place, times: Number(record.headers.redriveCount) });
   }
   noteOutcome(letter, outcomes.get(place));
 });
@@ -119,7 +120,8 @@ async function all() {
   } while (answer.left > 0 && answer.redriven.length > 0);
   const reasons = [...new Set(answer.refused.map(({ reason }) => reason))].slice(0, 3).join("; ");
   const refused = done.refused > 0 ? ` ${done.refused} refused: ${reasons}.` : "";
-  say(answer.refusal ?? `${done.redriven} sent back.${refused}`);
+  const left = answer.left > 0 ? ` Up to ${answer.left} are left.` : "";
+  say(answer.refusal ?? `${done.redriven} sent back.${refused}${left}`);
 }
 
 let isBusy = false;

@@ -58,7 +58,7 @@ follow("audit", (event) => {
   if (!event.unreadable) {
     const row = newRow("audit-row", event.orderId);
     prepend(lists.audit, fill(row, {
-      action: event.action + attemptOf(event) + partial(event), customer: event.customerName,
+      action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
       by: event.instanceId ?? event.source, at: event.timestamp,
     }));
   }
@@ -78,7 +78,7 @@ function showAlert(event) {
   const severities = ["HIGH", "MEDIUM", "LOW"];
   field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
   prepend(lists.alerts, fill(row, {
-    alerts: alerts.map((a) => a.type).join(", "), customer: event.customerName, at: event.timestamp,
+    alerts: alerts.map((a) => a.type).join(", "), customer: customerOf(event), at: event.timestamp,
     reason: alerts.map((a) => a.reason).join("; ") + partial(event),
   }));
 }
@@ -100,6 +100,8 @@ follow("dlq", (event) => {
   }));
 }, () => {});
 
+// What opens the journey needs a text, and an event may have no customer.
+const customerOf = (event) => event.customerName ?? short(event.orderId);
 // Marks a verdict that was reached without the orders of some partition.
 const partial = (event) => (event.windowStats?.partial ? " (partial)" : "");
 const attemptOf = (event) => (event.action === "RETRY" ? ` ${event.retryCount ?? 1}` : "");

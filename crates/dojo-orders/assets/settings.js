@@ -47,7 +47,8 @@ export function showSettings() {
     for (const form of forms) values.push(showOwn(form, forAll.get(form.dataset.setting)));
     const own = forms.filter((form) => topic.has(keyOf(form.dataset)));
     const summary = card.querySelector("[data-f=own]");
-    if (summary) summary.textContent = own.map((form) => `${nameOf(form)} ${valueText(form)}`).join(", ");
+    const texts = own.map((form) => `${nameOf(form)} ${valueText(form)}`);
+    if (summary) summary.textContent = texts.length === 0 ? "" : `: ${texts.join(", ")}`;
   }
   byId("endless").hidden = !values.includes("retry");
 }
@@ -62,7 +63,7 @@ function showForAll(form) {
 function showOwn(form, forAll) {
   const own = topic.get(keyOf(form.dataset));
   const value = String(own ?? forAll);
-  show(form, value, own === undefined ? "as for all" : "its own", own !== undefined);
+  show(form, value, own === undefined ? "as for all" : "own", own !== undefined);
   return form.hidden ? "" : value;
 }
 

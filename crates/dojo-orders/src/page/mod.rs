@@ -256,15 +256,15 @@ impl OrderRow {
 impl AuditRow {
     fn of(event: &AuditEvent) -> Self {
         let order_id = event.order_id.to_string();
+        let short = short(&order_id);
         let alerts = event.alerts.as_deref().unwrap_or_default();
         let join = |texts: Vec<&str>, separator: &str| texts.join(separator);
         let reasons = join(alerts.iter().map(|alert| alert.reason.as_str()).collect(), "; ");
         Self {
-            short: short(&order_id),
             order_id,
             at: time::format(event.timestamp),
             action: wire_name(&event.action) + partial(event),
-            customer: event.customer_name.clone().unwrap_or_default(),
+            customer: event.customer_name.clone().unwrap_or_else(|| short.clone()),
             by: event.instance_id.clone().unwrap_or_else(|| wire_name(&event.source)),
             retry: event.retry_count.filter(|count| *count > 0),
             alerts: join(alerts.iter().map(|alert| alert.kind.as_str()).collect(), ", "),
@@ -273,6 +273,7 @@ impl AuditRow {
                 true => event.reason.clone().unwrap_or_default(),
                 false => reasons + partial(event),
             },
+            short,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A browser that a test drives as a person does.
 
-use crate::process::{free_port, workspace};
+use crate::process::{Dojo, free_port, workspace};
 use dojo_testbed::{PATIENCE, eventually};
 use fantoccini::{
     Client, ClientBuilder, Locator,
@@ -18,6 +18,9 @@ use std::{
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
 pub const ESCAPE: &str = "\u{e00c}";
+pub const END: &str = "\u{e010}";
+pub const ARROW_DOWN: &str = "\u{e015}";
+pub const HOME: &str = "\u{e011}";
 
 /// A browser with its driver; both end when dropped.
 pub struct Browser {
@@ -83,6 +86,24 @@ impl Browser {
             }
         };
         Some(Self { driver, port, client, _profile: profile })
+    }
+
+    /// Opens the page, and waits until it shows what happens.
+    pub async fn open(&self, dojo: &Dojo) {
+        self.client.goto(&dojo.url).await.unwrap();
+        self.wait_for("#stream[data-state=live]").await;
+    }
+
+    /// Presses keys in the control of a setting, and waits until the page has its answer.
+    pub async fn set(&self, place: &str, setting: &str, keys: &str) {
+        self.tab_to(&format!("{place} [data-setting={setting}] :is(input, select)")).await;
+        self.press(keys).await;
+        let waiting = "return document.querySelector('#setting').textContent";
+        eventually("the answer to the setting", async || match self.js(waiting, Vec::new()).await {
+            said if said.as_str().is_some_and(|said| !said.starts_with("Sending")) => Ok(()),
+            said => Err(said),
+        })
+        .await;
     }
 
     pub async fn text_of(&self, css: &str) -> String {
@@ -160,4 +181,3 @@ impl Browser {
         std::fs::write(folder.join(name), screenshot).unwrap();
     }
 }
-
