@@ -107,7 +107,8 @@ impl Subject {
     /// Reads `record` of `topic`, one of the three topics about orders; `None` if it isn't about the order.
     pub(crate) fn read(&self, topic: StreamTopic, record: &Record<'_>) -> Option<Found> {
         let has_key = record.key.is_some_and(|key| key.eq_ignore_ascii_case(self.text.as_bytes()));
-        if !has_key && !record.value.is_some_and(|value| self.finder.find(value).is_some()) {
+        let has_id = |value| self.finder.find(value).is_some();
+        if !has_key && !record.value.is_some_and(has_id) {
             return None;
         }
         let kind = match self.kind(topic, record) {
