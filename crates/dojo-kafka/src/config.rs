@@ -187,6 +187,9 @@ impl KafkaConfig {
         let mut config = self.groupless(client_id);
         // A reader of a whole topic has to notice when it missed a part.
         config.set("auto.offset.reset", "error");
+        // Many tails are short, and the allocator keeps the most that each of their threads ever had. A small queue that is
+        // filled again at once reads as fast as a large one.
+        config.set("queued.max.messages.kbytes", "2048").set("fetch.queue.backoff.ms", "1");
         self.with_properties(config)
     }
 
