@@ -38,7 +38,8 @@ impl GroupService {
     /// Starts an instance of `service`: reads the settings and sets `readiness`, as a member of `group` to be.
     ///
     /// # Errors
-    /// A Kafka property is wrong. While Kafka is away, `start` waits up to five seconds for the settings; `run` waits until Kafka is back.
+    /// A Kafka property is wrong. While Kafka is away, `start` waits up to five seconds for the settings; `run` waits until
+    /// Kafka is back.
     pub async fn start(
         service: Service,
         group: &'static str,

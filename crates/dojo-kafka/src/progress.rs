@@ -134,7 +134,7 @@ impl Progress {
     pub(crate) fn stopped(&self) {
         self.change(|state| {
             state.phase = InstanceState::Stopped;
-            state.limitation = Some("it is stopped, as the settings ask; start it again".to_owned());
+            state.limitation = None;
         });
     }
 

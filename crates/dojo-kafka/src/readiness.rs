@@ -1,6 +1,7 @@
 //! Whether a service can do all of its work now, and what prevents it: the answer of `/readyz`.
 
 use crate::{Connectivity, Producer, Progress};
+use dojo_contract::InstanceState;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ impl Readiness {
     }
 
     /// Sets the readiness of a member of `group`: it is ready when Kafka answers and the group has given it a share of the
-    /// partitions with which it can work.
+    /// partitions with which it can work, or when the settings want it stopped.
     pub fn is_of_member(&self, group: &'static str, producer: &Producer, progress: &Progress) {
         let (connectivity, progress) = (producer.connectivity(), progress.clone());
         self.is(move || {
@@ -35,7 +36,7 @@ impl Readiness {
             }
             if let Some(why) = progress.limitation() {
                 causes.push(("group", why));
-            } else if !progress.is_assigned() {
+            } else if !progress.is_assigned() && progress.phase() != InstanceState::Stopped {
                 let why = format!("the group {group} hasn't given this instance its share of the partitions");
                 causes.push(("group", why));
             }

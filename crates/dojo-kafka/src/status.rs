@@ -74,7 +74,8 @@ fn record(instance: &Instance, observed: Observed) -> Result<Outgoing, Error> {
 
 impl Reporter {
     /// Reports what `observe` returns and waits for the acknowledgement, which also opens the producer's connection, so that
-    /// the first order doesn't wait for it. Then reports every two seconds and after each notification of `changed`. While Kafka is away, reports are lost, and that isn't an error.
+    /// the first order doesn't wait for it. Then reports every two seconds and after each notification of `changed`. While
+    /// Kafka is away, reports are lost, and that isn't an error.
     pub async fn start(
         producer: Producer,
         instance: Instance,

@@ -15,13 +15,13 @@
 //!
 //! # Guarantees
 //!
-//! Every event ends in `NOTIFIED`, on `orders-dlq`, or, only if the settings ask for it, in `DROPPED` or in retries without
-//! end. It is never lost otherwise: its offset is committed after the records that followed from it are acknowledged. After a crash, events that were in flight are delivered again, and a retry may be on
-//! the log twice; a receiver recognizes a repetition by order id, action and retry count. Under the setting `guarantee:
-//! exactlyOnce` the records that followed and the offset are one transaction, so that nothing on Kafka comes twice; a
-//! message that went out to a customer before the crash would. Within a partition, events are delivered in order, but a
-//! retry comes after the events that arrived meanwhile. Instances share the partitions, up to as many instances as there
-//! are partitions.
+//! Every event ends in `NOTIFIED` or on `orders-dlq`, unless the settings ask for `DROPPED` or for retries without end. It is
+//! never lost otherwise: its offset is committed after the records that followed from it are acknowledged. After a crash,
+//! events that were in flight are delivered again, and a retry may be on the log twice; a receiver recognizes a repetition by
+//! order id, action and retry count. Under the setting `guarantee: exactlyOnce` the records that followed and the offset are
+//! one transaction, so that nothing on Kafka comes twice; a message that went out to a customer before the crash would.
+//! Within a partition, events are delivered in order, but a retry comes after the events that arrived meanwhile. Instances
+//! share the partitions, up to as many instances as there are partitions.
 
 pub mod read;
 

@@ -103,7 +103,8 @@ setInterval(() => {
   if (!isLive) return;
   const isSilent = ({ heard }) => performance.now() - heard > SILENT_AFTER_MS;
   if (isSilent(supervisor)) section.dataset.supervisor = "false";
-  for (const card of cards.values()) if (card.dataset.live === "true" && isSilent(card)) showGone(card, "silent");
+  const isGone = (card) => ["silent", "crashed"].includes(field(card, "state").textContent);
+  for (const card of cards.values()) if (isSilent(card) && !isGone(card)) showGone(card, "silent");
 }, 1000);
 
 function showGone(card, state) {

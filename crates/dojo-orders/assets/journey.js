@@ -2,13 +2,17 @@
 // anew after each event about that order.
 import { send, sentence } from "./api.js";
 import { byId, clone, fill, lists, short } from "./dom.js";
-import { follow } from "./stream.js";
+import { beforeReload, follow } from "./stream.js";
 
 // Scanning the log takes the server up to ten seconds.
 const ANSWER_WITHIN_MS = 20000;
 const READ_AGAIN_AFTER_MS = 300;
+// A long log takes long to read. Then the panel leaves the server as much time for others.
+const READ_AGAIN_AFTER_READS = 3;
 const TRY_AGAIN_AFTER_MS = 3000;
+// Of more steps, those after the first ones are left out.
 const MOST_STEPS = 3000;
+const FIRST_STEPS = 100;
 
 const panel = byId("journey");
 const list = byId("steps");
@@ -17,15 +21,16 @@ const goOn = byId("journey-next");
 // What is shown: `path` is the page that is read anew, and `earlier` holds the steps of the pages before it.
 let shown = null;
 let isReading = false;
+let tookMs = 0;
 let timer = 0;
 
 document.addEventListener("click", ({ target }) => {
-  if (target.matches("[data-journey]")) open(target);
+  if (target.matches("[data-journey]")) open(target.closest(".row").dataset.orderId, target);
 });
 
-function open(opener) {
-  const order = opener.closest(".row").dataset.orderId;
-  shown = { order, opener, path: `/orders/${encodeURIComponent(order)}/journey`, earlier: [], isComplete: true };
+function open(order, opener) {
+  const path = `/orders/${encodeURIComponent(order)}/journey`;
+  shown = { order, opener, path, earlier: [], omittedEarlier: 0, isComplete: true };
   byId("journey-order").textContent = short(order);
   byId("journey-order").title = order;
   list.replaceChildren();
@@ -55,7 +60,9 @@ async function read() {
   if (isReading) return readIn(READ_AGAIN_AFTER_MS);
   isReading = true;
   const { order, path } = shown;
+  const begun = performance.now();
   const answer = await send("GET", path, undefined, { within: ANSWER_WITHIN_MS });
+  tookMs = performance.now() - begun;
   isReading = false;
   if (shown?.order === order && shown.path === path) show(answer);
 }
@@ -67,7 +74,8 @@ function readIn(millis) {
 
 // What comes after an incomplete page is read when the person goes on.
 function note(id) {
-  if (shown && shown.order === id && shown.isComplete) readIn(READ_AGAIN_AFTER_MS);
+  const isShown = shown && shown.order === id && shown.isComplete;
+  if (isShown) readIn(Math.max(READ_AGAIN_AFTER_MS, READ_AGAIN_AFTER_READS * tookMs));
 }
 
 follow("order", (event) => note(event.order?.id ?? event.key));
@@ -86,11 +94,13 @@ function show(answer) {
   const { steps, omitted, complete, next } = answer.body;
   shown.isComplete = complete;
   shown.next = next;
-  shown.steps = [...shown.earlier, ...steps];
-  const dropped = Math.max(0, shown.steps.length - MOST_STEPS);
-  showSteps(shown.steps.slice(dropped));
+  const all = [...shown.earlier, ...steps];
+  const dropped = Math.max(0, all.length - MOST_STEPS);
+  shown.steps = all.toSpliced(FIRST_STEPS, dropped);
+  shown.omitted = shown.omittedEarlier + omitted + dropped;
+  showSteps(shown.steps);
   const said = [];
-  if (omitted + dropped > 0) said.push(`${omitted + dropped} steps in between are not shown.`);
+  if (shown.omitted > 0) said.push(`${shown.omitted} steps in between are not shown.`);
   if (!complete) said.push("The log is long, and was not read to its end.");
   if (complete && shown.steps.length === 0) said.push("There is no record about this order.");
   say(said.join(" "));
@@ -135,7 +145,7 @@ function sinceText(millis) {
 
 goOn.addEventListener("click", () => {
   if (!shown?.next) return;
-  Object.assign(shown, { path: shown.next, earlier: shown.steps });
+  Object.assign(shown, { path: shown.next, earlier: shown.steps, omittedEarlier: shown.omitted });
   goOn.hidden = true;
   byId("journey-close").focus();
   say("Reading the log …");
@@ -147,3 +157,9 @@ document.addEventListener("keydown", (event) => {
   const isElsewhere = event.target.closest?.(".editor, form");
   if (event.key === "Escape" && panel.open && !event.isComposing && !isElsewhere) close();
 });
+
+// An open panel is open again after the page was loaded again.
+beforeReload(() => shown && sessionStorage.setItem("journey", shown.order));
+const reopened = sessionStorage.getItem("journey");
+sessionStorage.removeItem("journey");
+if (reopened) open(reopened);

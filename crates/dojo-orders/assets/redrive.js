@@ -2,17 +2,17 @@
 // record names the dead letter that it comes from, and audit events name the record that they are about.
 import { send, sentence } from "./api.js";
 import { byId, fill, lists } from "./dom.js";
-import { follow } from "./stream.js";
+import { follow, holdReload } from "./stream.js";
 
 const MOST_LETTERS = 1000;
 const MOST_PLACES = 5000;
 const ANSWER_WITHIN_MS = 30000;
 const FINAL = ["NOTIFIED", "DLQ", "DROPPED"];
 
-// By the offset of a dead letter: its last redrive.
-const redrives = new Map();
-// By the place of a record on `orders` that was redriven, or is the retry of one: the offset of the dead letter.
+// By the offset of a dead letter: its redrives, oldest first. There are two if two order services were asked at once.
 const letters = new Map();
+// By the place of a record on `orders` that was redriven, or is the retry of one: its redrive.
+const places = new Map();
 // By the place of a record on `orders`: what became of it. An audit event may come before its record, because topics are
 // read side by side.
 const outcomes = new Map();
@@ -25,64 +25,60 @@ function keep(map, key, value, most) {
   if (map.size > most) map.delete(map.keys().next().value);
 }
 
+// The redrive of a dead letter at that time. A retry carries the time of the redrive that it comes from.
+function redriveOf(letter, at, place) {
+  const known = letters.get(letter) ?? [];
+  let redrive = known.find((other) => other.at === at);
+  if (!redrive) {
+    redrive = { letter, at, place };
+    keep(letters, letter, [...known, redrive], MOST_LETTERS);
+  }
+  keep(places, place, redrive, MOST_PLACES);
+  return redrive;
+}
+
 // ---- what the stream tells ----------------------------------------------------------------------------------------
 
 follow("order", ({ record }) => {
   const letter = record.headers["dojo-dlq-offset"];
   if (letter === undefined) return;
   const place = placeOf(record.partition, record.offset);
-  keep(letters, place, letter, MOST_PLACES);
-  if (!("retryCount" in record.headers)) {
-    const at = new Date(Number(record.headers["dojo-redriven-at"] ?? NaN));
-    const shown = Number.isNaN(at.getTime()) ? record.timestamp : at.toISOString();
-    noteRedrive(letter, { at: shown, place, times: Number(record.headers.redriveCount) });
-  }
-  noteOutcome(letter, outcomes.get(place));
+  const at = new Date(Number(record.headers["dojo-redriven-at"] ?? NaN));
+  const redrive = redriveOf(letter, Number.isNaN(at.getTime()) ? record.timestamp : at.toISOString(), place);
+  noteOutcome(redrive, outcomes.get(place));
 });
 
 follow("audit", (event) => {
   if (event.unreadable || ![...FINAL, "RETRY"].includes(event.action) || event.offset === undefined) return;
   const place = placeOf(event.partition, event.offset);
   keep(outcomes, place, event.action, MOST_PLACES);
-  noteOutcome(letters.get(place), event.action);
+  if (places.has(place)) noteOutcome(places.get(place), event.action);
 });
 
 follow("dlq", ({ record }) => show(String(record.offset)), () => {});
 
-function noteRedrive(letter, redrive) {
-  const known = redrives.get(letter);
-  if (known?.place === redrive.place || known?.times > redrive.times) return;
-  keep(redrives, letter, redrive, MOST_LETTERS);
-  show(letter);
-}
-
-function noteOutcome(letter, outcome) {
-  const redrive = redrives.get(letter);
-  if (!redrive || outcome === undefined || FINAL.includes(redrive.outcome)) return;
-  redrive.outcome = outcome;
-  show(letter);
+function noteOutcome(redrive, outcome) {
+  if (outcome !== undefined && !FINAL.includes(redrive.outcome)) redrive.outcome = outcome;
+  show(redrive.letter);
 }
 
 function show(letter) {
   const row = lists.dead.querySelector(`[data-offset="${letter}"]`);
-  const redrive = redrives.get(letter);
-  if (!row || !redrive) return;
+  const redrives = letters.get(letter);
+  if (!row || !redrives) return;
   row.querySelector(".redriven").hidden = false;
-  fill(row, { redriven_at: redrive.at, redriven_to: redrive.place, outcome: redrive.outcome ?? "" });
+  fill(row, {
+    redriven_at: redrives.at(-1).at,
+    redriven_to: redrives.map(({ place }) => place).join(", "),
+    outcome: redrives.map(({ outcome }) => outcome ?? "").filter(Boolean).join(", "),
+  });
 }
 
-// The first picture has no redrives: the log has them.
-async function look() {
-  if (lists.dead.childElementCount === 0) return;
-  const answer = await send("GET", "/dlq");
-  for (const letter of answer.ok ? answer.body : []) {
-    for (const redrive of letter.redrives ?? []) {
-      const offset = String(letter.record.offset);
-      const place = placeOf(redrive.partition, redrive.offset);
-      keep(letters, place, offset, MOST_PLACES);
-      noteRedrive(offset, { at: redrive.at, place, times: redrive.redriveCount });
-      noteOutcome(offset, redrive.outcome ?? undefined);
-    }
+for (const { dataset: { offset, redrives } } of lists.dead.children) {
+  for (const { at, partition, offset: to, tries, outcome } of JSON.parse(redrives || "[]")) {
+    const redrive = redriveOf(offset, at, placeOf(partition, to));
+    for (const [p, o] of tries) keep(places, placeOf(p, o), redrive, MOST_PLACES);
+    noteOutcome(redrive, outcome ?? undefined);
   }
 }
 
@@ -108,29 +104,31 @@ async function one(row) {
   if (refusal) row.querySelector(".refused").textContent = refusal;
 }
 
-// The server sends back as many as it has time and room for, and says how many are left.
+// The server sends back as many as it has time and room for, and says how many are left. What it refuses, it refuses each
+// time.
 async function all() {
-  const done = { redriven: 0, refused: 0 };
+  let redriven = 0;
   let answer;
   do {
-    say(`Sending back … ${done.redriven} so far.`);
+    say(`Sending back … ${redriven} so far.`);
     answer = await redrive({ all: true });
-    done.redriven += answer.redriven.length;
-    done.refused += answer.refused.length;
+    redriven += answer.redriven.length;
   } while (answer.left > 0 && answer.redriven.length > 0);
   const reasons = [...new Set(answer.refused.map(({ reason }) => reason))].slice(0, 3).join("; ");
-  const refused = done.refused > 0 ? ` ${done.refused} refused: ${reasons}.` : "";
+  const refused = answer.refused.length > 0 ? ` ${answer.refused.length} refused: ${reasons}.` : "";
   const left = answer.left > 0 ? ` Up to ${answer.left} are left.` : "";
-  say(answer.refusal ?? `${done.redriven} sent back.${refused}${left}`);
+  say(`${redriven} sent back.${refused}${left} ${answer.refusal ?? ""}`);
 }
 
 let isBusy = false;
 
 lists.dead.closest("section").addEventListener("click", async ({ target }) => {
-  if (!target.matches("[data-redrive], [data-redrive-all]") || isBusy) return;
+  if (!target.matches("[data-redrive], [data-redrive-all]")) return;
+  if (isBusy) return say("Wait until those before are sent back.");
   isBusy = true;
   await (target.matches("[data-redrive]") ? one(target.closest(".row")) : all());
   isBusy = false;
 });
 
-look();
+// While letters are sent back, the page isn't loaded again.
+holdReload(() => isBusy);

@@ -114,6 +114,8 @@ async function change(form, value) {
   }
   isSending = false;
   inUse.clear();
+  // Meanwhile another page may have set another value.
+  showSettings();
 }
 
 async function sendPatch(patch) {

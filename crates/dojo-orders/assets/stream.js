@@ -124,15 +124,24 @@ setInterval(() => {
 // ---- starting over ------------------------------------------------------------------------------------------------
 
 let reloadTimer = 0;
+const holds = [() => [...lists.orders.children].some((row) => row.editor)];
 
-// Loads the page again: at most every five seconds, and not while an editor is open, whose text would be lost.
+const farewells = [];
+
+// Puts a reload off while `isHeld` says so.
+export const holdReload = (isHeld) => holds.push(isHeld);
+// Does something before a reload.
+export const beforeReload = (action) => farewells.push(action);
+
+// Loads the page again: at most every five seconds, and not while something would be lost, such as the text of an editor.
 export function reload() {
   clearTimeout(reloadTimer);
   const last = Number(sessionStorage.getItem("reloaded") ?? 0);
-  if (Date.now() - last < 5000 || [...lists.orders.children].some((row) => row.editor)) {
+  if (Date.now() - last < 5000 || holds.some((isHeld) => isHeld())) {
     reloadTimer = setTimeout(reload, 1000);
     return;
   }
   sessionStorage.setItem("reloaded", String(Date.now()));
+  for (const action of farewells) action();
   location.reload();
 }

@@ -57,8 +57,8 @@ pub struct PageConfig {
     #[arg(long, env = "ORDERS_KEPT", value_name = "NUMBER", default_value_t = order_list::KEPT, value_parser = parse_orders_kept)]
     pub orders_kept: usize,
 
-    /// What nobody may change through the API and the page: any of orders, settings, instances, dlq, records, rules, separated
-    /// by commas
+    /// What can't be changed through the API and the page: any of orders, settings, instances, dlq, records, rules, scenarios,
+    /// separated by commas
     #[arg(long, env = "READ_ONLY", value_name = "PARTS", default_value_t, hide_default_value = true)]
     pub read_only: ReadOnly,
     /// The longest time that reading the journey of an order may take. Not a flag: nobody waits longer than the default

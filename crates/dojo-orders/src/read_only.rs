@@ -1,4 +1,4 @@
-//! `READ_ONLY`: what nobody may change through this server, so that a facilitator can share a dojo.
+//! `READ_ONLY`: parts of the API that change nothing, so that a facilitator can share a dojo.
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -24,11 +24,20 @@ pub(crate) enum Part {
     Records,
     /// Rules.
     Rules,
+    /// Scenarios: playing them.
+    Scenarios,
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Orders, Self::Settings, Self::Instances, Self::Dlq, Self::Records, Self::Rules];
+    const ALL: [Self; 7] = [
+        Self::Orders,
+        Self::Settings,
+        Self::Instances,
+        Self::Dlq,
+        Self::Records,
+        Self::Rules,
+        Self::Scenarios,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -38,6 +47,7 @@ impl Part {
             Self::Dlq => "dlq",
             Self::Records => "records",
             Self::Rules => "rules",
+            Self::Scenarios => "scenarios",
         }
     }
 
@@ -98,7 +108,7 @@ pub(crate) async fn guard(State(read_only): State<Arc<ReadOnly>>, request: Reque
     match Part::of_route(route) {
         Some(part) if !request.method().is_safe() && !read_only.allows(part) => {
             let detail = format!(
-                "`{}` can't be changed here: whoever runs this dojo has put it into READ_ONLY (--read-only)",
+                "`{}` can't be changed here: it is in this dojo's READ_ONLY (--read-only)",
                 part.name()
             );
             Problem::new(StatusCode::FORBIDDEN, detail).into_response()
@@ -120,7 +130,7 @@ mod tests {
         let refused = "dlq,order".parse::<ReadOnly>().unwrap_err();
         assert_eq!(
             refused,
-            "`order` can't be read-only: give any of orders,settings,instances,dlq,records,rules"
+            "`order` can't be read-only: give any of orders,settings,instances,dlq,records,rules,scenarios"
         );
     }
 
@@ -133,6 +143,7 @@ mod tests {
             ("/dlq/redrive", Part::Dlq),
             ("/topics/{topic}/records", Part::Records),
             ("/rules/{name}", Part::Rules),
+            ("/scenarios/{name}/play", Part::Scenarios),
         ] {
             assert_eq!(Part::of_route(route), Some(part), "{route}");
         }

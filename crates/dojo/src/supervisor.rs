@@ -1,9 +1,8 @@
 //! `dojo up`: the broker in this process, and each service as a child process, as compose runs each as a container.
 //!
-//! A child that dies is restarted, so that a participant can kill one and watch. Which children there are, the settings can
-//! change while the dojo runs. A child ends when its standard input
-//! does, so all of them end with the supervisor, even when the supervisor is killed. At an orderly end the services stop
-//! before the broker, so that what is in flight still reaches it.
+//! A child that dies is restarted, so that a participant can kill one and watch. The settings can add and remove children
+//! while the dojo runs. A child ends when its standard input does, so all of them end with the supervisor, even when the
+//! supervisor is killed. At an orderly end the services stop before the broker, so that what is in flight still reaches it.
 
 use crate::{
     broker::Embedded,

@@ -163,7 +163,7 @@ impl<H: Handler> Member<H> {
         let result = match ended {
             Err(Interrupt::Fenced) => return Ended::Fenced(self.leave()),
             Err(Interrupt::Repeat(_)) => {
-                // Shutdown came before the work was undone.
+                // It is to end before the work was undone.
                 self.delivery.revoke(&self.consumer);
                 Ok(())
             }
@@ -345,7 +345,7 @@ impl<H: Handler> Member<H> {
         let Interrupt::Repeat(mut why) = interrupt else { return Err(interrupt) };
         self.outbox.clear();
         loop {
-            if self.job.shutdown.is_cancelled() {
+            if self.is_to_end() {
                 return Err(Interrupt::Repeat(why));
             }
             self.warn_once("is rereading from its committed offsets", &why);

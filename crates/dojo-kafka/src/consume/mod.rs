@@ -8,8 +8,9 @@
 //! (waiting, committing) must not hold up anything else.
 //!
 //! Read in this order: what a member does with a record ([`member`]), with too many ([`pause`]), and at a rebalance
-//! ([`rebalance`]), how records are sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in [`ledger`]), what the settings
-//! want of the member ([`wanted`]), and what a process does when another one takes its name ([`fenced`]).
+//! ([`rebalance`]), how records are sent and offsets committed ([`at_least_once`], [`exactly_once`], and their bookkeeping in
+//! [`ledger`]), what the settings want of the member ([`wanted`]), and what a process does when another one takes its name
+//! ([`fenced`]).
 
 mod options;
 pub use options::ConsumerOptions;
@@ -83,16 +84,18 @@ pub fn consume<H: Handler>(
 
 /// Works as a member of the group; and as a new member each time the settings want this instance again, and each time
 /// another process took its name and has ended.
-fn work<H: Handler>(job: &Job, mut consumer: Consumer, mut handler: H) -> Result<(), Error> {
+fn work<H: Handler>(job: &Job, consumer: Consumer, mut handler: H) -> Result<(), Error> {
+    let mut consumer = Some(consumer);
     loop {
-        wait_until_wanted(job);
+        wait_until_wanted(job, &mut consumer);
         if job.shutdown.is_cancelled() {
             // If another process has the name, nothing is reported under it.
             return Ok(());
         }
         job.progress.joins();
-        job.subscribe(&consumer)?;
-        handler = match Member::new(job, consumer, handler).run() {
+        let joining = consumer.take().map_or_else(|| job.consumer(), Ok)?;
+        job.subscribe(&joining)?;
+        handler = match Member::new(job, joining, handler).run() {
             Ended::ForGood(result) => return result,
             Ended::Stopped(idle) => idle,
             Ended::Fenced(idle) => {
@@ -100,14 +103,15 @@ fn work<H: Handler>(job: &Job, mut consumer: Consumer, mut handler: H) -> Result
                 idle
             }
         };
-        consumer = job.consumer()?;
     }
 }
 
-/// Waits while the settings want this instance stopped, until shutdown.
-fn wait_until_wanted(job: &Job) {
+/// Waits while the settings want this instance stopped, until shutdown. Meanwhile it has no consumer, which would have to be
+/// polled.
+fn wait_until_wanted(job: &Job, consumer: &mut Option<Consumer>) {
     let mut wanted = Wanted::of(&job.consume);
     if wanted.is_stopped() {
+        *consumer = None;
         tracing::info!(group = job.consume.group, "stopped, as the settings ask");
         job.progress.stopped();
     }

@@ -81,7 +81,17 @@ struct Started {
 
 impl Started {
     fn on(kafka: &Kafka) -> Self {
-        let (handler, progress, stop) = (OneByOne::default(), Progress::default(), CancellationToken::new());
+        Self::with(kafka, OneByOne::default())
+    }
+
+    fn stuck(kafka: &Kafka) -> Self {
+        let handler = OneByOne::default();
+        handler.seen.is_stuck.store(true, Ordering::Relaxed);
+        Self::with(kafka, handler)
+    }
+
+    fn with(kafka: &Kafka, handler: OneByOne) -> Self {
+        let (progress, stop) = (Progress::default(), CancellationToken::new());
         let seen = Arc::clone(&handler.seen);
         let work = ConsumerOptions {
             max_buffered: BOUND,
@@ -126,8 +136,7 @@ async fn a_handler_that_waits_for_a_time_is_called_then_and_paused_partitions_ar
 async fn the_lag_of_a_paused_partition_grows() {
     let kafka = Kafka::start().await;
     kafka.flood((0..60).map(order)).await;
-    let work = Started::on(&kafka);
-    work.seen.is_stuck.store(true, Ordering::Relaxed);
+    let work = Started::stuck(&kafka);
     until("every partition to be full", async || work.seen.most.load(Ordering::Relaxed) == 3 * (BOUND + 1))
         .await;
     kafka.flood((60..200).map(order)).await;
@@ -142,8 +151,7 @@ async fn the_lag_of_a_paused_partition_grows() {
 async fn records_that_wait_for_their_time_come_again_after_a_rebalance() {
     let kafka = Kafka::start().await;
     kafka.flood((0..60).map(order)).await;
-    let work = Started::on(&kafka);
-    work.seen.is_stuck.store(true, Ordering::Relaxed);
+    let work = Started::stuck(&kafka);
     until("records to wait", async || work.seen.most.load(Ordering::Relaxed) > BOUND).await;
     let other = run(&kafka.config, "g", Copy::default());
     until("another member to take a share", async || !other.progress.partitions().is_empty()).await;

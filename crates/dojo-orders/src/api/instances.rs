@@ -64,13 +64,12 @@ pub(crate) async fn add(
     Ok((status, location, Json(body)).into_response())
 }
 
-pub(crate) async fn remove(
-    State(app): State<Arc<App>>,
-    _: NoQuery,
-    id: IdPath,
-) -> Result<StatusCode, Problem> {
-    app.instances.remove(&instance_id(id)?).await.problem(LOOK_AT)?;
-    Ok(StatusCode::NO_CONTENT)
+pub(crate) async fn remove(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
+    let id = instance_id(id)?;
+    if app.instances.remove(&id).await.problem(LOOK_AT)? {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok((StatusCode::ACCEPTED, Json(entry(&app, &id))).into_response())
 }
 
 /// Every instance that has reported: its report, whether it is live, and what is asked of it.

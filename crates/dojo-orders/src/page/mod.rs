@@ -10,7 +10,10 @@ pub(crate) mod template;
 use crate::{
     app::App,
     log::stream_topic::StreamTopic,
-    read_models::page_rows::{DeadLetter, Row, Verdict, partial},
+    read_models::{
+        page_rows::{DeadLetter, Row, Verdict, partial},
+        redrives::{Place, Redrive, Redrives},
+    },
     read_only::{Part, ReadOnly},
 };
 use axum::{
@@ -20,14 +23,18 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{
-    AuditEvent, Control, Defaults, DesiredState, InstanceState, InstanceStatus, Order, OrderStatus, Service,
-    Setting, SettingValue, Settings, time,
+    AuditEvent, Control, Defaults, DesiredState, InstanceStatus, Order, OrderStatus, Service, Setting,
+    SettingValue, Settings, time,
 };
 use dojo_http::Problem;
+use dojo_kafka::SettingsFollower;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// Orders in the first picture; in the script the list grows to `MOST_ROWS`.
@@ -137,6 +144,8 @@ struct DeadLetterRow {
     reason: String,
     by: String,
     original: String,
+    /// A JSON list. The stream goes on from there.
+    redrives: String,
 }
 
 /// A setting's value, and the value it falls back to when the topic has none.
@@ -173,7 +182,13 @@ impl PageView {
     fn of(app: &App) -> Self {
         // The cursor comes first. The stream delivers what follows it, and the script recognizes an order that the
         // picture already has.
-        let cursor = app.models.hub.end();
+        let mut cursor = app.models.hub.end();
+        let settings = app.settings.follower().map(SettingsFollower::snapshot).unwrap_or_default();
+        // The settings have a reader of their own, which may be behind the stream's.
+        if cursor.get(StreamTopic::Settings, 0).is_some_and(|next| settings.offset < next) {
+            cursor.set(StreamTopic::Settings, 0, settings.offset, None);
+        }
+        let settings = settings.settings;
         let (orders, older) = {
             let list = app.models.orders();
             (list.page(ORDERS, None).map(|page| page.orders).unwrap_or_default(), list.older())
@@ -181,12 +196,12 @@ impl PageView {
         let rows = app.models.page_rows();
         let orders = orders.iter().map(|order| OrderRow::of(order, rows.verdict(order.id))).collect();
         let seen = |topic, partition, offset| cursor.get(topic, partition).is_some_and(|next| offset < next);
-        let audit_rows = |of: &std::collections::VecDeque<Row<AuditEvent>>| {
+        let audit_rows = |of: &VecDeque<Row<AuditEvent>>| {
             let rows = of.iter().filter(|row| seen(StreamTopic::Audit, row.partition, row.offset));
             rows.map(|row| AuditRow::of(&row.what)).collect()
         };
         let (audit, alerts) = (audit_rows(&rows.audit), audit_rows(&rows.alerts));
-        let dead_letters = rows
+        let mut dead_letters: Vec<_> = rows
             .dead_letters
             .iter()
             .filter(|row| seen(StreamTopic::DeadLetters, row.partition, row.offset))
@@ -194,7 +209,10 @@ impl PageView {
             .collect();
         let notified_twice = rows.notified_twice();
         drop(rows);
-        let settings = app.settings.follower().map(|follower| follower.settings()).unwrap_or_default();
+        {
+            let redrives = app.models.redrives();
+            dead_letters.iter_mut().for_each(|row| row.redrives = redrives_of(&redrives, row.offset));
+        }
         let defaults = &app.config.defaults;
         let now = Utc::now();
         let mut instances = app.models.instances.all();
@@ -293,6 +311,7 @@ impl DeadLetterRow {
             reason: letter.reason.clone(),
             by: letter.instance_id.clone().unwrap_or_default(),
             original: letter.original.clone().unwrap_or_default(),
+            redrives: String::new(),
         }
     }
 }
@@ -309,6 +328,19 @@ impl SettingView {
             fallback_source: wire_name(&fallback_source),
         }
     }
+}
+
+/// A redrive, and the records on `orders` whose audit events tell what becomes of it.
+#[derive(Serialize)]
+struct RedriveView<'a> {
+    #[serde(flatten)]
+    redrive: &'a Redrive,
+    tries: &'a VecDeque<Place>,
+}
+
+fn redrives_of(redrives: &Redrives, letter: i64) -> String {
+    let views = redrives.with_tries(letter).map(|(redrive, tries)| RedriveView { redrive, tries });
+    serde_json::to_string(&views.collect::<Vec<_>>()).unwrap_or_default()
 }
 
 /// What the topic holds, as the stream delivers it: keys and values.
@@ -334,7 +366,7 @@ impl InstanceCard {
         let live = status.is_live(now) && !is_crashed;
         let state = if is_crashed {
             "crashed".to_owned()
-        } else if live || status.state == InstanceState::Stopped {
+        } else if status.is_recent(now) {
             wire_name(&status.state)
         } else {
             "silent".to_owned()

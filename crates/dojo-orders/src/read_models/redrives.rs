@@ -33,7 +33,7 @@ const TRIES: usize = 16;
 const WAITING: usize = 10_000;
 
 /// The partition and offset of a record of `orders`.
-type Place = (i32, i64);
+pub(crate) type Place = (i32, i64);
 
 /// A dead letter's return to `orders`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -195,6 +195,11 @@ impl Redrives {
     /// The redrives of the dead letter at that offset of `orders-dlq`, oldest first.
     pub(crate) fn of(&self, letter: i64) -> impl Iterator<Item = &Redrive> {
         self.letters.get(&letter).into_iter().flatten().map(|kept| &kept.redrive)
+    }
+
+    /// The redrives of a dead letter, each with the places of its record on `orders` and of that record's newest retries.
+    pub(crate) fn with_tries(&self, letter: i64) -> impl Iterator<Item = (&Redrive, &VecDeque<Place>)> {
+        self.letters.get(&letter).into_iter().flatten().map(|kept| (&kept.redrive, &kept.tries))
     }
 
     /// How many of these dead letters are known to be redriven.

@@ -28,7 +28,11 @@ pub(crate) struct InstanceWriter {
 
 /// Whether the settings know an instance that doesn't report: they ask something of it, and not to be gone.
 pub(crate) fn is_known(control: &InstanceControl) -> bool {
-    *control != InstanceControl::default() && control.process != Some(DesiredProcess::None)
+    let InstanceControl { state, process, crash: _ } = control;
+    match process {
+        None => *state != DesiredState::default(),
+        Some(process) => *process != DesiredProcess::None,
+    }
 }
 
 impl InstanceWriter {
@@ -42,9 +46,10 @@ impl InstanceWriter {
             self.member(id, settings)?;
             Ok((records(settings, id, &[], Control::State(state))?, ()))
         };
-        let Change { until, .. } = self.settings.change(choose).await?;
+        let Change { until, offset, .. } = self.settings.change(choose).await?;
         let is_so = |status: &InstanceStatus| match state {
-            DesiredState::Running => status.is_live(Utc::now()),
+            // An earlier report may be of the time before it stopped.
+            DesiredState::Running => status.is_live(Utc::now()) && status.settings_offset >= offset,
             DesiredState::Stopped => status.state == InstanceState::Stopped && status.is_recent(Utc::now()),
         };
         Ok(self.has_reported(id, is_so, until).await)
@@ -61,7 +66,9 @@ impl InstanceWriter {
                 ))
             };
             let crash = Control::Crash(status.ok_or_else(nobody)?.started_at);
-            Ok((records(settings, id, &[], crash)?, ()))
+            let mut records = self.crashes_of_the_gone(settings);
+            records.extend(self::records(settings, id, &[], crash)?);
+            Ok((records, ()))
         };
         self.settings.change(choose).await.map(drop)
     }
@@ -69,9 +76,9 @@ impl InstanceWriter {
     /// Asks the supervisor to run one more instance of `service`. Returns its id, and whether it has reported in time.
     pub(crate) async fn add(&self, service: Service) -> Result<(String, bool), WriteError> {
         let choose = |settings: &Settings| {
+            let in_compose = "In Docker Compose, `docker compose up -d --scale notification-extra=1` adds a notification instance";
             self.needs_supervisor(&format!(
-                "would start the process. In Docker Compose, add a notification instance with `docker compose up -d --scale \
-                 notification-extra=1`; anywhere else, run `dojo {}` yourself",
+                "would start the process. {in_compose}; anywhere else, run `dojo {}` yourself",
                 service.name()
             ))?;
             let id = free_id(service, &self.models.instances.all(), settings, Utc::now())?;
@@ -83,8 +90,9 @@ impl InstanceWriter {
         Ok((id, has_reported))
     }
 
-    /// Asks the supervisor to end the process of an instance, and takes back what else was asked of it.
-    pub(crate) async fn remove(&self, id: &str) -> Result<(), WriteError> {
+    /// Asks the supervisor to end the process of an instance. Returns whether it has gone in time: not if it ends slowly, and
+    /// not if the supervisor doesn't run it.
+    pub(crate) async fn remove(&self, id: &str) -> Result<bool, WriteError> {
         let choose = |settings: &Settings| {
             self.member(id, settings)?;
             self.needs_supervisor(
@@ -92,9 +100,10 @@ impl InstanceWriter {
                  anywhere else, end the process itself",
             )?;
             let process = Control::Process(DesiredProcess::None);
-            Ok((records(settings, id, &LEFT_BEHIND, process)?, ()))
+            Ok((records(settings, id, &[], process)?, ()))
         };
-        self.settings.change(choose).await.map(drop)
+        let Change { until, .. } = self.settings.change(choose).await?;
+        Ok(self.waited(until, || self.models.instances.get(id).is_none()).await)
     }
 
     /// Returns the last report of a member of a group; an error if `id` is unknown, or isn't one.
@@ -114,6 +123,14 @@ impl InstanceWriter {
         Err(WriteError::Conflict(format!("{id} {why}")))
     }
 
+    /// Returns the records that take back the crashes of instances that are long gone. An instance without a configured name
+    /// has another one in its next process, so its crash would stay for ever.
+    fn crashes_of_the_gone(&self, settings: &Settings) -> Vec<SettingsRecord> {
+        let crashed = settings.controls().filter(|(_, control)| control.crash.is_some());
+        let gone = crashed.filter(|(id, _)| self.models.instances.get(id).is_none());
+        gone.map(|(id, _)| (ControlKind::Crash.key(id), None)).collect()
+    }
+
     fn needs_supervisor(&self, for_what: &str) -> Result<(), WriteError> {
         let now = Utc::now();
         let mut instances = self.models.instances.all().into_iter();
@@ -125,10 +142,15 @@ impl InstanceWriter {
 
     /// Waits until the last report of `id` is as wanted; returns whether it is.
     async fn has_reported(&self, id: &str, wanted: impl Fn(&InstanceStatus) -> bool, until: Instant) -> bool {
+        self.waited(until, || self.models.instances.get(id).is_some_and(|status| wanted(&status))).await
+    }
+
+    /// Waits until something holds of the reports; returns whether it does.
+    async fn waited(&self, until: Instant, holds: impl Fn() -> bool) -> bool {
         let mut changes = self.models.instances.changes();
         loop {
             changes.mark_unchanged();
-            if self.models.instances.get(id).is_some_and(|status| wanted(&status)) {
+            if holds() {
                 return true;
             }
             if timeout_at(until, changes.changed()).await.is_err() {
@@ -140,7 +162,7 @@ impl InstanceWriter {
 
 const ORDER: &str =
     "is an order service. Stopped, it couldn't serve this API, and nobody could start it again";
-/// What an instance that comes or goes must not leave to a later one of the same id.
+/// What an earlier instance of the same id must not leave to a new one.
 const LEFT_BEHIND: [ControlKind; 2] = [ControlKind::State, ControlKind::Crash];
 
 /// Returns the records that take back the wishes of these kinds about `id`, as far as there are any, and then make `wish`.

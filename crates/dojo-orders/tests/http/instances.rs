@@ -208,7 +208,9 @@ async fn an_added_instance_is_answered_201_with_its_place_once_it_has_reported()
     assert_eq!(answer.headers()["location"], "/instances/audit-1");
     assert_eq!(answer.json::<Value>().await.unwrap()["desired"], "running");
 
-    assert_eq!(delete(&orders, "audit-1").await.0, 204);
+    // Nobody ends it here, so it is still there when the answer comes.
+    reports_running(&kafka, &orders, "supervisor-1", Service::Supervisor).await;
+    assert_eq!(delete(&orders, "audit-1").await.0, 202);
     let process = |value: &str| ("instances.audit-1.process".to_owned(), json!(value));
     assert_eq!(asked(&kafka).await, [process("audit"), process("none")]);
     orders.stop().await;

@@ -514,6 +514,8 @@ async fn without_an_acknowledgement_the_outcome_is_unknown_and_the_request_can_b
     let orders = Orders::start(&kafka.config).await;
     fill(&kafka.config, LETTERS).await;
     let mut log = Kafka::at(kafka.config.clone(), &[]).await.read(topic::ORDERS);
+    // The letters go in several parts, each of which takes at least so long.
+    proxy.slow(Duration::from_millis(100));
     let stall = async {
         log.first(1).await;
         proxy.stall();

@@ -1,8 +1,9 @@
-//! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine: `cargo bench --package dojo`.
+//! The dojo's figures, the throughputs beside a counterpart run before and after on the same machine:
+//! `cargo bench --package dojo`.
 //!
 //! A name as argument runs one part: `cargo bench --package dojo -- posts`; `apache` runs it on Apache Kafka instead of the
-//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own. `cargo bench --package dojo -- at
-//! http://localhost:3001` measures the latency of a dojo that is there.
+//! embedded broker: `cargo bench --package dojo -- apache latency posts`. Every part has processes of its own.
+//! `cargo bench --package dojo -- at http://localhost:3001` measures the latency of a dojo that is there.
 #![allow(
     clippy::expect_used,
     clippy::panic,

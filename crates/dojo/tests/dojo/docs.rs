@@ -51,8 +51,7 @@ enum Trial {
     /// Not run; what it names is there. `cargo xtask compose` runs Docker, every test here starts a dojo, and the rest
     /// builds and tests for minutes.
     Names,
-    /// Not run: it lacks a process id, which its reader gives it. `faults.rs` kills services as `-9` does; that a service
-    /// which is stopped goes on is the system's doing.
+    /// Not run: it lacks a process id, which its reader gives it. `faults.rs` kills services as `-9` does.
     Completed,
 }
 
@@ -72,7 +71,7 @@ fn trial(command: &str) -> Option<Trial> {
         ["kcat", ..] if has("-C") || has("-G") => Some(Trial::Stays),
         ["dojo", _, "--help"] => Some(Trial::Succeeds),
         ["dojo" | "target/release/dojo", "audit" | "fraud" | "notification"] => Some(Trial::Stays),
-        ["kill", "-9" | "-CONT" | "-STOP"] => Some(Trial::Completed),
+        ["kill", "-9"] => Some(Trial::Completed),
         _ => None,
     }
 }
@@ -337,7 +336,7 @@ fn each_kind_of_command_has_its_trial() {
         (Some(Trial::Prints), &["kcat -C -t orders -e"]),
         (Some(Trial::Stays), &["kcat -C -t orders", "kcat -G group orders", "target/release/dojo fraud"]),
         (Some(Trial::Names), &["PORT=1 cargo run --release", "docker compose up", "cargo xtask test"]),
-        (Some(Trial::Completed), &["kill -STOP"]),
+        (Some(Trial::Completed), &["kill -9"]),
         (None, &["PORT=1 curl localhost", "curl localhost | jq", "cargo xtask", "rm -rf ."]),
     ];
     for (expected, commands) in commands {

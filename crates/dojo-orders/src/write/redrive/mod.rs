@@ -184,7 +184,7 @@ struct Work<'a> {
     pending: Pending,
     /// Where the log begins, as far as reading has shown it.
     earliest: i64,
-    /// Letters that have been taken on.
+    /// Letters that go back.
     taken: usize,
     takes: bool,
     /// Everything was read.
@@ -269,12 +269,21 @@ impl<'a> Work<'a> {
             }
             return None;
         }
-        self.taken += 1;
-        // Only of all there can be more.
-        self.takes &= self.taken < MOST;
-        let redriven = redriven(letter, &self.redriver.instance_id, Utc::now());
-        let refuse = |reason| self.redrove.refused.push(Refused { offset, reason });
-        redriven.map_err(refuse).ok()
+        match redriven(letter, &self.redriver.instance_id, Utc::now()) {
+            Ok(redriven) => {
+                self.taken += 1;
+                // Only of all there can be more.
+                self.takes &= self.taken < MOST;
+                Some(redriven)
+            }
+            Err(reason) => {
+                // Whoever asks for all gets to know the first ones.
+                if self.redrove.refused.len() < MOST {
+                    self.redrove.refused.push(Refused { offset, reason });
+                }
+                None
+            }
+        }
     }
 
     /// Takes in whether an audit record was acknowledged; returns the letter if it is to be sent now.
