@@ -31,7 +31,7 @@ async fn what_is_read_only_is_shown_and_not_changed_and_the_rest_goes_on() {
     assert!(status.is_success(), "{settings}");
 
     let page = orders.request(Method::GET, "/").send().await.unwrap().text().await.unwrap();
-    for hidden in ["id=\"new-order\"", "data-redrive", "data-edit"] {
+    for hidden in ["id=\"new-order\"", "data-redrive ", "data-redrive-all", "data-edit"] {
         assert!(!page.contains(hidden), "{hidden}");
     }
     assert!(page.contains("data-setting=\"failRate\"") && page.contains("<input type=\"range\""), "{page}");
