@@ -60,7 +60,10 @@ async fn an_instance_is_stopped_started_crashed_and_removed_and_its_partitions_m
     for (width, height) in [(1280, 800), (390, 844)] {
         browser.resize(width, height).await;
         browser
-            .js("document.querySelector('#instances').scrollIntoView({block: 'center'})", Vec::new())
+            .js(
+                "document.querySelector('[data-instance=notification-3]').scrollIntoView({block: 'center'})",
+                Vec::new(),
+            )
             .await;
         browser.keep_screenshot(&format!("instances-{width}x{height}.png")).await;
     }
