@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::Utc;
 use dojo_contract::{Control, DesiredState, InstanceState, Service, topic};
-use dojo_kafka::{Instance, Outgoing};
+use dojo_kafka::{Instance, Outgoing, Readiness};
 use dojo_testbed::{Kafka, Read, until};
 use std::collections::BTreeSet;
 
@@ -67,7 +67,10 @@ async fn an_instance_that_starts_while_it_is_to_be_stopped_joins_no_group() {
     let kafka = Kafka::start().await;
     ask(&kafka, "notification-1", DesiredState::Stopped).await;
     let member = start(&kafka.config, &instance("notification-1")).await;
+    let readiness = Readiness::default();
+    readiness.is_of_member("g", &kafka.producer, &member.progress);
     until("it to be stopped", async || member.progress.phase() == InstanceState::Stopped).await;
+    until("it to be ready", async || readiness.causes().is_empty()).await;
     ask(&kafka, "notification-1", DesiredState::Running).await;
     owns(&member, 3).await;
     assert_eq!(member.progress.rebalances(), 1, "it was in the group only after its start");

@@ -193,6 +193,21 @@ async fn two_instances_that_are_added_at_once_get_two_names() {
 }
 
 #[tokio::test]
+async fn a_crash_of_an_instance_that_is_long_gone_is_taken_back_with_the_next_crash() {
+    const GONE: &str = "instances.notification-gone.crash";
+    let kafka = Kafka::start().await;
+    kafka.send(record(topic::SETTINGS, GONE, Some(b"\"2026-01-01T00:00:00.000Z\""))).await;
+    let orders = Orders::start(&kafka.config).await;
+    reports_running(&kafka, &orders, "notification-1", Service::Notification).await;
+    assert_eq!(post(&orders, "/instances/notification-gone/start").await.0, 404);
+    assert_eq!(post(&orders, "/instances/notification-1/crash").await.0, 202);
+    let asked = asked(&kafka).await;
+    assert_eq!(asked[1], (GONE.to_owned(), Value::Null), "{asked:?}");
+    assert_eq!(asked[2].0, "instances.notification-1.crash");
+    orders.stop().await;
+}
+
+#[tokio::test]
 async fn an_added_instance_is_answered_201_with_its_place_once_it_has_reported() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
