@@ -319,6 +319,17 @@ async fn redriven_stands_on_audit_before_everything_that_follows_from_it() {
     orders.stop().await;
 }
 
+/// Waits until the service reports that it has read a topic up to that offset, so that a restart begins near it.
+async fn has_relayed(orders: &Orders, topic: &str, position: i64) {
+    eventually("the service to have read the topic", async || {
+        let instances = orders.get("/instances").await.1;
+        let mut partitions = instances[0]["partitions"].as_array().into_iter().flatten();
+        let has = partitions.any(|p| p["topic"] == topic && p["position"].as_i64() >= Some(position));
+        if has { Ok(()) } else { Err(instances) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_restart_knows_what_was_redriven_and_what_became_of_it_however_long_ago() {
     /// More than the relay reads once more after a restart.
@@ -363,6 +374,7 @@ async fn a_restart_knows_what_was_redriven_and_what_became_of_it_however_long_ag
         .await;
     };
     shows_all(&orders).await;
+    has_relayed(&orders, topic::AUDIT, 6 + SINCE as i64).await;
     orders.stop().await;
     let orders = Orders::start(&kafka.config).await;
     shows_all(&orders).await;
