@@ -15,8 +15,7 @@ use dojo_kafka::Delivered;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const LOOK_AT: &str =
-    "GET /dlq shows which dead letters were redriven. The request can be repeated: no letter goes twice";
+const LOOK_AT: &str = "GET /dlq shows which dead letters were redriven; ask again for the rest";
 
 pub(crate) async fn redrive(
     State(app): State<Arc<App>>,
