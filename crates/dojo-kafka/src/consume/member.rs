@@ -197,9 +197,9 @@ impl<H: Handler> Member<H> {
                 continue;
             }
             self.rebalance()?;
-            self.note_progress_if_due();
-            self.note_ends_of_paused_if_due();
-            let due_in = self.proceed()?;
+            let now = Instant::now();
+            self.note_progress_if_due(now);
+            let due_in = self.proceed(now)?;
             if let Some(wait) = self.delivery.turn(&self.consumer)? {
                 self.poll(wait.min(due_in))?;
             }
@@ -208,8 +208,7 @@ impl<H: Handler> Member<H> {
     }
 
     /// Lets the handler do what is due, and returns how long the loop may wait for the next record.
-    fn proceed(&mut self) -> Result<Duration, Interrupt> {
-        let now = Instant::now();
+    fn proceed(&mut self, now: Instant) -> Result<Duration, Interrupt> {
         let due = self.handler.proceed(now, &mut self.outbox)?;
         if !self.outbox.is_empty() {
             self.settle(now.elapsed())?;
@@ -284,11 +283,12 @@ impl<H: Handler> Member<H> {
         self.job.meters.handled.increment(done as u64);
     }
 
-    fn note_progress_if_due(&mut self) {
-        if self.last_note.elapsed() < self.job.consume.commit_every {
+    fn note_progress_if_due(&mut self, now: Instant) {
+        if now.duration_since(self.last_note) < self.job.consume.commit_every {
             return;
         }
-        self.last_note = Instant::now();
+        self.last_note = now;
+        self.note_ends_of_paused_if_due();
         let positions: Vec<_> = self.delivery.ledger().positions().collect();
         for ((topic, partition), position) in positions {
             self.job.progress.moved(self.topics.name(topic), partition, position);
