@@ -194,13 +194,15 @@ mod tests {
     async fn a_scan_gives_every_record_once_and_ends_with_the_log() {
         let kafka = filled(500).await;
         let (seen, see) = seen();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = || Instant::now() + PATIENCE;
         let scanned =
-            scanner(&kafka.config).scan(topic::AUDIT, StartFrom::Earliest, deadline, see).await.unwrap();
+            scanner(&kafka.config).scan(topic::AUDIT, StartFrom::Earliest, deadline(), see).await.unwrap();
         assert_eq!(scanned, Scanned { next: BTreeMap::from([(0, 500)]), is_complete: true });
         assert_eq!(*seen.lock(), (0..500).collect::<Vec<_>>());
-        let empty =
-            scanner(&kafka.config).scan(topic::ORDERS, StartFrom::Earliest, deadline, |_| {}).await.unwrap();
+        let empty = scanner(&kafka.config)
+            .scan(topic::ORDERS, StartFrom::Earliest, deadline(), |_| {})
+            .await
+            .unwrap();
         assert!(empty.is_complete && empty.next.len() == 3, "{empty:?}");
     }
 
