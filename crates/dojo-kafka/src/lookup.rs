@@ -81,6 +81,14 @@ impl Lookup {
         Err(Error::Read { topic: topic.to_owned(), source: Box::new(late) })
     }
 
+    /// Returns where a partition ends now, for a reader of this isolation.
+    pub(crate) fn end(&self, topic: &str, partition: i32, within: Duration) -> Result<i64, Error> {
+        let fail = |source| Error::Read { topic: topic.to_owned(), source: Box::new(source) };
+        let on_cluster = self.kafka.prefix.on_cluster(topic);
+        let (_, end) = self.consumer()?.fetch_watermarks(&on_cluster, partition, within).map_err(fail)?;
+        Ok(end)
+    }
+
     /// Gives the records of a partition from `offset` on to `on`, until `on` breaks or the partition ends. Returns `false`
     /// if neither happened by `until`.
     fn scan(

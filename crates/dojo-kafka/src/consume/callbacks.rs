@@ -31,7 +31,7 @@ pub(super) struct Callbacks {
     pub(super) prefix: Prefix,
     pub(super) progress: Progress,
     rebalances: Mutex<VecDeque<Rebalance>>,
-    paused: Mutex<BTreeSet<i32>>,
+    unfetched: Mutex<BTreeSet<i32>>,
     closing: AtomicBool,
     commit_failed: AtomicBool,
 }
@@ -43,7 +43,7 @@ impl Callbacks {
             prefix: prefix.clone(),
             progress: progress.clone(),
             rebalances: Mutex::default(),
-            paused: Mutex::default(),
+            unfetched: Mutex::default(),
             closing: AtomicBool::new(false),
             commit_failed: AtomicBool::new(false),
         }
@@ -54,10 +54,9 @@ impl Callbacks {
         self.rebalances.lock()
     }
 
-    /// Returns the partitions that the loop has paused. librdkafka doesn't fetch them, so its statistics don't know their
-    /// ends.
-    pub(super) fn paused(&self) -> MutexGuard<'_, BTreeSet<i32>> {
-        self.paused.lock()
+    /// Returns the partitions that librdkafka hasn't fetched since the loop paused them. The statistics don't know their ends.
+    pub(super) fn unfetched(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.unfetched.lock()
     }
 
     /// Notes that the loop has ended and acts on no further rebalance.
@@ -96,10 +95,10 @@ impl ClientContext for Callbacks {
 
     fn stats_raw(&self, statistics: &[u8]) {
         let Ok(statistics) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
-        let paused = self.paused().clone();
+        let unfetched = self.unfetched().clone();
         for (topic, of) in statistics.topics {
             let ends = of.partitions.into_iter().filter_map(|(p, s)| Some((p, s.end()?)));
-            let known = ends.filter(|(p, _)| *p >= 0 && !paused.contains(p));
+            let known = ends.filter(|(p, _)| *p >= 0 && !unfetched.contains(p));
             self.progress.ends(self.prefix.in_contract(topic), known);
         }
         for PartitionStatus { topic, partition, lag, .. } in self.progress.partitions() {

@@ -114,6 +114,9 @@ pub(super) struct Member<H> {
     pub(super) last_assigned: Instant,
     /// How long to wait for the other partitions.
     pub(super) withhold_for: Duration,
+    pub(super) paused: BTreeSet<i32>,
+    /// When a partition was last paused.
+    pub(super) last_pause: Instant,
     /// When the ends of paused partitions were last asked for.
     pub(super) last_ends: Instant,
     wanted: Wanted,
@@ -142,6 +145,8 @@ impl<H: Handler> Member<H> {
             withheld: None,
             incomplete_since: None,
             last_assigned: Instant::now(),
+            paused: BTreeSet::new(),
+            last_pause: Instant::now(),
             last_ends: Instant::now(),
             outbox: Outbox::new(),
             last_note: Instant::now(),
@@ -260,7 +265,7 @@ impl<H: Handler> Member<H> {
             let begun = Instant::now();
             self.handler.end_of_partition(partition, &mut self.outbox)?;
             self.settle(begun.elapsed())?;
-            self.pause_or_resume(None);
+            self.pause_or_resume(Some(partition));
         }
         Ok(())
     }
@@ -288,7 +293,7 @@ impl<H: Handler> Member<H> {
             return;
         }
         self.last_note = now;
-        self.note_ends_of_paused_if_due();
+        self.note_ends_if_due();
         let positions: Vec<_> = self.delivery.ledger().positions().collect();
         for ((topic, partition), position) in positions {
             self.job.progress.moved(self.topics.name(topic), partition, position);

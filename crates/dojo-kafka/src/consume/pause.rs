@@ -9,53 +9,76 @@ use std::time::{Duration, Instant};
 
 /// How often the ends of paused partitions are asked for: as often as the statistics bring those of the others.
 const ENDS_EVERY: Duration = Duration::from_secs(1);
-/// How long the loop waits for the end of one partition.
-const END_WITHIN: Duration = Duration::from_millis(200);
+/// How long a fetch that was under way at a pause may last: `fetch.wait.max.ms`. Requests wait behind it.
+const FETCH_LASTS: Duration = Duration::from_millis(100);
+/// How long the loop waits for an answer.
+const ASK_WITHIN: Duration = Duration::from_millis(200);
 
 impl<H: Handler> Member<H> {
-    /// Pauses a partition of which the handler holds back too many records, until it holds back half as many.
-    pub(super) fn pause_or_resume(&mut self, received: Option<i32>) {
+    /// Pauses a partition of which the handler holds back too many records, until it holds back half as many. `fetched` has
+    /// just been read.
+    pub(super) fn pause_or_resume(&mut self, fetched: Option<i32>) {
         let [topic] = self.topics.names[..] else { return };
         let list = |partition| one_partition(&self.topics, topic, partition);
-        let mut paused = self.consumer.context().paused();
-        if let Some(partition) = received
-            && !paused.contains(&partition)
-            && self.handler.buffered(partition) > self.job.consume.max_buffered
-            && self.consumer.pause(&list(partition)).is_ok()
+        if let Some(partition) = fetched
+            && !self.paused.contains(&partition)
         {
-            paused.insert(partition);
+            let mut unfetched = self.consumer.context().unfetched();
+            let is_full = self.handler.buffered(partition) > self.job.consume.max_buffered;
+            if is_full && self.consumer.pause(&list(partition)).is_ok() {
+                self.paused.insert(partition);
+                self.last_pause = Instant::now();
+                unfetched.insert(partition);
+            } else {
+                unfetched.remove(&partition);
+            }
         }
+        let is_asleep = self.paused.len() == self.owned.count() && self.last_pause.elapsed() >= FETCH_LASTS;
+        let before = self.paused.len();
         let (handler, half) = (&self.handler, self.job.consume.max_buffered / 2);
-        paused.retain(|p| handler.buffered(*p) > half || self.consumer.resume(&list(*p)).is_err());
+        let consumer = &self.consumer;
+        self.paused.retain(|p| handler.buffered(*p) > half || consumer.resume(&list(*p)).is_err());
+        if self.paused.len() < before && is_asleep {
+            self.wake(topic);
+        }
+    }
+
+    /// Makes librdkafka fetch at once. While every partition is paused and no fetch is under way, its thread sleeps, and it
+    /// would notice only within a second that one was resumed; any request to the broker wakes it.
+    fn wake(&self, topic: &str) {
+        let on_cluster = self.topics.prefix.on_cluster(topic);
+        if let Some(partition) = self.owned.elements().first().map(|element| element.partition())
+            && !self.job.producer.is_away()
+            && let Err(error) = self.consumer.fetch_watermarks(&on_cluster, partition, ASK_WITHIN)
+        {
+            tracing::debug!(topic, partition, %error, "a resumed partition may be read a second late");
+        }
     }
 
     /// Resumes every partition. A pause outlasts an assignment: a partition paused in the last one would never be read in
     /// the next.
     pub(super) fn resume_all(&mut self) {
         let [topic] = self.topics.names[..] else { return };
-        let paused = std::mem::take(&mut *self.consumer.context().paused());
-        for partition in paused {
+        self.consumer.context().unfetched().clear();
+        for partition in std::mem::take(&mut self.paused) {
             if let Err(error) = self.consumer.resume(&one_partition(&self.topics, topic, partition)) {
                 tracing::warn!(group = self.job.consume.group, %error, "a paused partition was not resumed");
             }
         }
     }
 
-    /// Asks for the ends of the paused partitions if that is due, so that their lag grows while they are paused.
-    pub(super) fn note_ends_of_paused_if_due(&mut self) {
+    /// Asks for the ends that the statistics don't know, if that is due, so that the lag of a paused partition grows. Another
+    /// connection asks: on the consumer's, the answer would wait behind that of a fetch.
+    pub(super) fn note_ends_if_due(&mut self) {
         let [topic] = self.topics.names[..] else { return };
-        if self.last_ends.elapsed() < ENDS_EVERY {
-            return;
-        }
-        let paused = self.consumer.context().paused().clone();
-        if paused.is_empty() || self.job.producer.is_away() {
+        let unfetched = self.consumer.context().unfetched().clone();
+        if unfetched.is_empty() || self.last_ends.elapsed() < ENDS_EVERY || self.job.producer.is_away() {
             return;
         }
         self.last_ends = Instant::now();
-        let on_cluster = self.topics.prefix.on_cluster(topic);
-        for partition in paused {
-            match self.consumer.fetch_watermarks(&on_cluster, partition, END_WITHIN) {
-                Ok((_, end)) => self.job.progress.ends(topic, [(partition, end)]),
+        for partition in unfetched {
+            match self.lookup.end(topic, partition, ASK_WITHIN) {
+                Ok(end) => self.job.progress.ends(topic, [(partition, end)]),
                 Err(error) => tracing::debug!(topic, partition, %error, "the partition's end isn't known"),
             }
         }

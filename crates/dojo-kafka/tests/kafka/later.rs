@@ -17,7 +17,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 const BOUND: usize = 5;
-const TAKES: Duration = Duration::from_millis(10);
+const TAKES: Duration = Duration::from_millis(20);
 
 /// Finishes one record after another, each [`TAKES`] after the last one, unless it is stuck.
 #[derive(Default)]
@@ -118,7 +118,7 @@ impl Started {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_waits_for_a_time_is_called_then_and_paused_partitions_are_read_on() {
-    const RECORDS: usize = 120;
+    const RECORDS: usize = 150;
     let kafka = Kafka::start().await;
     kafka.flood((0..RECORDS).map(order)).await;
     let begun = Instant::now();
