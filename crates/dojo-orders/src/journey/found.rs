@@ -142,8 +142,8 @@ impl Subject {
                     action: event.action,
                     retry_count: count(header::RETRY_COUNT)?,
                     redrive_count: count(header::REDRIVE_COUNT)?,
-                    dlq_offset: number(&record.headers, header::DLQ_OFFSET),
-                    redriven_at: number(&record.headers, header::REDRIVEN_AT),
+                    dlq_offset: header::number(&record.headers, header::DLQ_OFFSET),
+                    redriven_at: header::number(&record.headers, header::REDRIVEN_AT),
                 };
                 (event.order.id, kind)
             }
@@ -192,9 +192,10 @@ impl DeadLetter {
     fn of_headers(headers: &Headers) -> Self {
         let text = |name| text(headers, name).map(|text| shortened(text, MAX_CHARS));
         let is_of_orders = text(header::ORIGINAL_TOPIC).is_none_or(|topic| topic == topic::ORDERS);
-        let partition = number(headers, header::ORIGINAL_PARTITION).and_then(|p| i32::try_from(p).ok());
+        let partition =
+            header::number(headers, header::ORIGINAL_PARTITION).and_then(|p| i32::try_from(p).ok());
         Self {
-            about: partition.zip(number(headers, header::ORIGINAL_OFFSET)).filter(|_| is_of_orders),
+            about: partition.zip(header::number(headers, header::ORIGINAL_OFFSET)).filter(|_| is_of_orders),
             instance_id: text(header::INSTANCE),
             reason: text(header::ERROR),
             rule_version: text(header::RULE_VERSION),
@@ -207,10 +208,6 @@ impl DeadLetter {
 fn text<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let (_, value) = headers.iter().rev().find(|(key, _)| key == name)?;
     std::str::from_utf8(value.as_deref()?).ok()
-}
-
-fn number(headers: &Headers, name: &str) -> Option<i64> {
-    text(headers, name)?.parse().ok()
 }
 
 fn shown(headers: &Headers) -> BTreeMap<String, String> {

@@ -18,12 +18,12 @@ pub(crate) mod steps;
 use crate::{
     event_stream::cursor::{Cursor, cluster_name},
     log::{
-        scan::{LogScanner, ScanError, Scanned},
+        scan::{CLOCKS_APART, LogScanner, ScanError, Scanned},
         stream_topic::StreamTopic,
     },
 };
 use arrange::arrange;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use dojo_contract::time;
 use dojo_kafka::{Connectivity, KafkaConfig, Producer, StartFrom};
 use found::Subject;
@@ -44,8 +44,6 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(10);
 pub(crate) const AT_A_TIME: usize = 4;
 /// How long a request may wait until one of those before it is done.
 const PLACE_WITHIN: Duration = Duration::from_secs(1);
-/// How far the clock of another process may be behind.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 /// The topics with records about orders.
 const TOPICS: [StreamTopic; 3] = [StreamTopic::Orders, StreamTopic::Audit, StreamTopic::DeadLetters];
 
@@ -151,7 +149,7 @@ fn start(id: Uuid, topic: StreamTopic, after: Option<&Cursor>) -> StartFrom {
         let offsets = after.iter().filter(|(of, ..)| *of == topic);
         return StartFrom::Offsets(offsets.map(|(_, partition, at)| (partition, at.next)).collect());
     }
-    made_at(id).map_or(StartFrom::Earliest, |made_at| StartFrom::Time(made_at - CLOCKS_DIFFER))
+    made_at(id).map_or(StartFrom::Earliest, |made_at| StartFrom::Time(made_at - CLOCKS_APART))
 }
 
 /// Returns when an id was made, if it tells.
@@ -197,7 +195,7 @@ mod tests {
     fn only_an_id_of_version_7_tells_when_it_was_made() {
         let now = Utc::now();
         let made_at = made_at(Uuid::now_v7()).unwrap();
-        assert!((now - made_at).abs() < TimeDelta::minutes(1), "{made_at}");
+        assert!((now - made_at).abs() < chrono::TimeDelta::minutes(1), "{made_at}");
         for id in [Uuid::nil(), Uuid::max(), Uuid::new_v4(), Uuid::new_v5(&Uuid::NAMESPACE_URL, b"k")] {
             assert_eq!(super::made_at(id), None);
         }

@@ -5,6 +5,7 @@
 //! offsets but aren't records. A deadline bounds it, also while Kafka is away: then the scan returns where it stopped, and
 //! another one can go on there.
 
+use chrono::TimeDelta;
 use dojo_kafka::{Error, Isolation, KafkaConfig, Record, StartFrom, Tailed, tail};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,6 +14,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+
+/// How far the clocks of the services may be apart: a scan from a time begins so much earlier.
+pub(crate) const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// Scans topics. Cheap to clone.
 #[derive(Clone)]

@@ -24,7 +24,7 @@ use crate::{
     event_stream::{cursor::cluster_name, frame::frame, hub::Event},
     log::{
         decode::{decode, why_unreadable},
-        scan::{LogScanner, ScanError},
+        scan::{CLOCKS_APART, LogScanner, ScanError},
         stream_topic::StreamTopic,
     },
     read_models::ReadModels,
@@ -55,8 +55,6 @@ const CLUSTER_AGAIN: Duration = Duration::from_millis(50);
 const CAUGHT_UP_AGAIN: Duration = Duration::from_millis(50);
 /// After this time a scan of `audit` goes on with another one.
 const SCAN_WITHIN: Duration = Duration::from_secs(60);
-/// How far the clocks of the services may be apart.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 

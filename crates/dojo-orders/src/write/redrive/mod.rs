@@ -277,7 +277,7 @@ impl<'a> Work<'a> {
                 Some(redriven)
             }
             Err(reason) => {
-                // Whoever asks for all gets to know the first ones.
+                // A request for all may meet any number of these; its answer lists the first.
                 if self.redrove.refused.len() < MOST {
                     self.redrove.refused.push(Refused { offset, reason });
                 }
