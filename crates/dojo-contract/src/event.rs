@@ -4,13 +4,14 @@ use crate::{FieldError, Order, time};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// As much of a parser's complaint as is kept: it quotes the value, which may be a megabyte.
 const WHY_MAX_CHARS: usize = 200;
 
 /// What happened to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum OrderAction {
@@ -42,7 +43,7 @@ impl From<OrderAction> for AuditAction {
 
 /// A record of the topic `orders`. A retry or a redrive is the same event again; only its
 /// [headers](crate::header) tell them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderEvent {
     /// What happened.
@@ -88,7 +89,7 @@ pub enum Unreadable {
 }
 
 /// The service that sent an [`AuditEvent`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Source {
@@ -98,7 +99,7 @@ pub enum Source {
 }
 
 /// What an [`AuditEvent`] reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AuditAction {
     /// An order was accepted.
@@ -129,7 +130,7 @@ pub enum AuditAction {
 }
 
 /// A record of the topic `audit`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {
     /// The service that sent the event.
@@ -192,7 +193,7 @@ impl AuditEvent {
 }
 
 /// How bad a [`FraudAlert`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Worth a look.
@@ -223,7 +224,7 @@ impl Severity {
 }
 
 /// One suspicion about one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FraudAlert {
     /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. Not empty, and at most
@@ -250,7 +251,7 @@ impl fmt::Display for FraudAlert {
 }
 
 /// What the fraud window held when an order was judged; both count the order at hand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowStats {
     /// Orders of this order's customer.
@@ -265,7 +266,7 @@ pub struct WindowStats {
 
 /// A record of the topic `orders-dlq`. An unreadable record of `orders` is there instead byte for byte as it came,
 /// with the reason in its [headers](crate::header).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DlqEvent {
     /// The action of the event that could not be delivered.

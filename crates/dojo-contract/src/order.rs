@@ -9,13 +9,14 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 const QUANTITY_MAX: i64 = 1_000;
 const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
 
 /// Where an order stands in the kitchen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum OrderStatus {
@@ -44,7 +45,7 @@ impl OrderStatus {
 }
 
 /// An order for food, as the API answers it and as it travels in an [`OrderEvent`](crate::OrderEvent).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Also the key of every record about this order, so that they share a partition and keep their order.
@@ -112,7 +113,7 @@ impl fmt::Display for FieldError {
 }
 
 /// What a customer asks for, before it is an order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of Order")]
 pub struct NewOrder {
@@ -145,7 +146,7 @@ impl NewOrder {
 }
 
 /// What a PUT changes; an absent field stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of Order")]
 pub struct OrderChange {
