@@ -41,8 +41,7 @@ impl From<OrderAction> for AuditAction {
     }
 }
 
-/// A record of the topic `orders`. A retry or a redrive is the same event again; only its
-/// [headers](crate::header) tell them apart.
+/// A record of the topic `orders`. A retry or a redrive is the same event again; only its headers tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderEvent {
@@ -227,11 +226,10 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FraudAlert {
-    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. Not empty, and at most
-    /// [`FraudAlert::MAX_KIND`] characters.
+    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. 1 to 64 characters.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Why the rule raised it, for a person; at most [`FraudAlert::MAX_REASON`] characters.
+    /// Why the rule raised it, for a person; at most 1,000 characters.
     pub reason: String,
     /// How bad it is.
     pub severity: Severity,
@@ -264,8 +262,8 @@ pub struct WindowStats {
     pub partial: bool,
 }
 
-/// A record of the topic `orders-dlq`. An unreadable record of `orders` is there instead byte for byte as it came,
-/// with the reason in its [headers](crate::header).
+/// A record of the topic `orders-dlq`. An unreadable record of `orders` is there byte for byte as it came, with the reason in its
+/// headers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DlqEvent {
