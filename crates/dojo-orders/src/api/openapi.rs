@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use serde::Serialize;
 use utoipa::openapi::OpenApi;
 
 /// What the document says of the API as a whole.
@@ -38,9 +39,15 @@ pub(crate) struct Documents {
 
 impl Documents {
     pub(crate) fn new(openapi: &OpenApi) -> Self {
-        // The document is a tree of texts: this can't fail.
-        Self { openapi: serde_json::to_vec(openapi).unwrap_or_default().into() }
+        Self { openapi: bytes(openapi) }
     }
+}
+
+/// Writes a document. Its descriptions are doc comments, in which a link to another item stands in brackets.
+fn bytes(document: &impl Serialize) -> Bytes {
+    // The document is a tree of texts: this can't fail.
+    let json = serde_json::to_string(document).unwrap_or_default();
+    json.replace("[`", "`").replace("`]", "`").into()
 }
 
 /// Describes the API
