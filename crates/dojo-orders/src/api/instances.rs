@@ -126,7 +126,7 @@ pub(crate) async fn get(
     responses(
         (status = 200, description = "The instance has stopped.", body = Instance),
         (status = 202, description = "The instance was asked to stop, and has not reported yet that it did.", body = Instance),
-        NotFound, Conflict, Invalid, Unavailable
+        NotFound, Conflict, Unavailable
     )
 )]
 pub(crate) async fn stop(
@@ -147,7 +147,7 @@ pub(crate) async fn stop(
     responses(
         (status = 200, description = "The instance is at work.", body = Instance),
         (status = 202, description = "The instance was asked to work, and has not reported yet that it does.", body = Instance),
-        NotFound, Conflict, Invalid, Unavailable
+        NotFound, Conflict, Unavailable
     )
 )]
 pub(crate) async fn start(
@@ -178,7 +178,7 @@ async fn set_state(
     params(("id" = InstanceId, Path, description = "The instance.")),
     responses(
         (status = 202, description = "The process was asked to end.", body = Instance),
-        NotFound, Conflict, Invalid, Unavailable
+        NotFound, Conflict, Unavailable
     )
 )]
 pub(crate) async fn crash(
@@ -231,7 +231,7 @@ pub(crate) async fn add(
     responses(
         (status = 204, description = "The instance is gone."),
         (status = 202, description = "The supervisor was asked to end the process, which has not ended yet.", body = Instance),
-        NotFound, Conflict, Invalid, Unavailable
+        NotFound, Conflict, Unavailable
     )
 )]
 pub(crate) async fn remove(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {

@@ -11,6 +11,7 @@
 //!
 //! The first line of a handler's doc comment is the summary of its operation, the rest the description.
 
+mod asyncapi;
 mod dead_letters;
 mod events;
 mod instances;
@@ -42,9 +43,10 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
     let read_only = Arc::new(app.config.page.read_only.clone());
     let (router, mut document) = described(health).split_for_parts();
     describe_refusals(&mut document);
+    let documents = Documents::new(&document, &asyncapi::document(&app.config.kafka.brokers));
     router
         .route_layer(from_fn_with_state(read_only, read_only::guard))
-        .layer(Extension(Documents::new(&document)))
+        .layer(Extension(documents))
         .with_state(app)
 }
 
@@ -69,6 +71,7 @@ fn described(health: Health) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(redrive::redrive))
         .routes(routes!(status::status))
         .routes(routes!(openapi::openapi))
+        .routes(routes!(asyncapi::asyncapi))
         .merge(health.routes())
 }
 
@@ -106,6 +109,7 @@ mod tests {
         let health = Health::new(Vec::new, Metrics::default());
         let (router, document) = described(health).split_for_parts();
         let document = serde_json::to_value(&document).unwrap();
+        std::fs::write("/tmp/asyncapi.json", asyncapi::document("localhost:9092").to_string()).unwrap();
         std::fs::write("/tmp/openapi.json", serde_json::to_string_pretty(&document).unwrap()).unwrap();
         let mut described = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {

@@ -8,6 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 /// What the document says of the API as a whole.
@@ -34,12 +35,13 @@ pub(crate) struct About;
 /// The documents, as they are sent.
 #[derive(Clone)]
 pub(crate) struct Documents {
-    pub(crate) openapi: Bytes,
+    openapi: Bytes,
+    pub(crate) asyncapi: Bytes,
 }
 
 impl Documents {
-    pub(crate) fn new(openapi: &OpenApi) -> Self {
-        Self { openapi: bytes(openapi) }
+    pub(crate) fn new(openapi: &OpenApi, asyncapi: &Value) -> Self {
+        Self { openapi: bytes(openapi), asyncapi: bytes(asyncapi) }
     }
 }
 

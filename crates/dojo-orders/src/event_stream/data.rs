@@ -79,5 +79,4 @@ pub(crate) struct Gap {
 
 /// The stream is alive.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "a description")]
 pub(crate) struct Heartbeat {}
