@@ -36,7 +36,11 @@ async fn a_group_shows_who_reads_what_and_what_it_has_committed() {
     one.end().await;
     other.end().await;
     until("an empty group", async || {
-        groups.describe("g").await.unwrap().is_some_and(|group| group.members.is_empty() && group.is_settled())
+        groups
+            .describe("g")
+            .await
+            .unwrap()
+            .is_some_and(|group| group.members.is_empty() && group.is_settled())
     })
     .await;
 }

@@ -5,6 +5,7 @@ mod events;
 mod instances;
 mod journey;
 mod orders;
+mod rebalances;
 mod redrive;
 mod rules;
 mod settings;
@@ -46,6 +47,7 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/rules/{name}", get(rules::get))
         .route("/dlq", get(dead_letters::list))
         .route("/dlq/redrive", post(redrive::redrive))
+        .route("/rebalances", get(rebalances::list))
         .route("/status", get(status::status))
         .route_layer(from_fn_with_state(read_only, read_only::guard))
         .merge(health.routes())

@@ -3,11 +3,12 @@
 use crate::{
     api::instances,
     app::App,
+    config::group_of,
     log::stable_offsets::{PartitionOffsets, WATCHED},
 };
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use dojo_contract::{InstanceStatus, Service, time, topic};
+use dojo_contract::{InstanceStatus, time, topic};
 use dojo_http::NoQuery;
 use dojo_kafka::Connectivity;
 use serde_json::{Map, Value, json};
@@ -30,7 +31,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Valu
             "detail": connectivity.to_string(),
         },
         "instances": instances::views(&app, now),
-        "groups": groups(&app.models.instances.all(), &app.config.relay_group(), now),
+        "groups": groups(&app.models.instances.all(), now),
         "topics": topics,
         "orders": {
             "count": app.models.orders().len(),
@@ -51,16 +52,10 @@ fn state(connectivity: &Connectivity) -> &'static str {
 }
 
 /// The consumer groups, out of what their members say of themselves.
-fn groups(instances: &[InstanceStatus], relay_group: &str, now: DateTime<Utc>) -> Value {
-    let mut groups: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+fn groups(instances: &[InstanceStatus], now: DateTime<Utc>) -> Value {
+    let mut groups: BTreeMap<_, Vec<Value>> = BTreeMap::new();
     for status in instances.iter().filter(|status| status.is_live(now)) {
-        let group = match status.service {
-            Service::Order => relay_group,
-            Service::Notification => topic::NOTIFICATION_GROUP,
-            Service::Fraud => topic::FRAUD_GROUP,
-            Service::Audit => topic::AUDIT_GROUP,
-            Service::Supervisor => continue,
-        };
+        let Some(group) = group_of(status) else { continue };
         let member = json!({"instanceId": status.instance_id, "partitions": status.partitions});
         groups.entry(group).or_default().push(member);
     }
