@@ -8,7 +8,7 @@ use super::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::InstanceStatus;
-use dojo_kafka::Group;
+use dojo_kafka::{Group, Member};
 use std::collections::BTreeMap;
 
 /// How long a stable group waits for its instances' reports that they read their partitions. Fraud detection waits for a
@@ -63,6 +63,12 @@ impl ObservedGroup {
         let is_stable = group.as_ref().is_none_or(Group::is_settled);
         let members = group.map(|group| group.members).unwrap_or_default();
         members.keys().for_each(|id| _ = self.seen.entry(id.clone()).or_insert(now));
+        if is_stable {
+            for member in members.values().filter(|member| !evidence.processes.knows(&member.client_id)) {
+                let Member { client_id, partitions, .. } = member;
+                partitions.iter().for_each(|p| self.readers.reads(client_id, p.clone(), now));
+            }
+        }
         let Some(before) = &self.settled else {
             // Members that join during the first look have joined.
             self.settled = Some(if is_stable { members } else { Members::new() });
@@ -147,7 +153,6 @@ fn difference(
 mod tests {
     use super::{super::rebalance::Reason, *};
     use crate::rebalances::tests::{at, status};
-    use dojo_kafka::Member;
 
     struct Observed {
         group: ObservedGroup,
@@ -238,6 +243,7 @@ mod tests {
         observed.report("b", &[1, 2], 9);
         let gone = observed.look("Stable", &[("a/1", &[0]), ("b/1", &[1, 2])], 10).unwrap();
         assert_eq!((gone.id, gone.left[0].reason), (2, Reason::Unknown));
+        assert_eq!(gone.pause_millis, Some(2_000), "since kcat was last seen to have the partition");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Who reads the partitions of a group, according to the instances' reports, and for how long nobody did.
+//! Who reads the partitions of a group, and for how long nobody did. The dojo's instances report it; of a foreign member only its
+//! assignment is known, once a second.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::{InstanceStatus, PartitionStatus};
@@ -16,9 +17,9 @@ pub(super) struct Readers {
 
 #[derive(Debug)]
 struct Reader {
-    /// `None` since the instance that read it reported that it doesn't any more.
-    instance: Option<String>,
-    /// When an instance last reported that it reads the partition, or that it doesn't any more.
+    /// Its client id; `None` since the instance that read the partition reported that it doesn't any more.
+    client_id: Option<String>,
+    /// When it was last known to read the partition, or reported that it doesn't any more.
     at: DateTime<Utc>,
 }
 
@@ -39,20 +40,24 @@ impl Readers {
             status.partitions.iter().any(|p| p.topic == topic && p.partition == partition)
         };
         for ((topic, partition), reader) in &mut self.partitions {
-            if reader.instance.as_ref() == Some(id) && !reads(topic, *partition) {
-                *reader = Reader { instance: None, at };
+            if reader.client_id.as_ref() == Some(id) && !reads(topic, *partition) {
+                *reader = Reader { client_id: None, at };
             }
         }
         for PartitionStatus { topic, partition, .. } in &status.partitions {
-            let key = (topic.clone(), *partition);
-            if self.partitions.len() >= MAX_PARTITIONS && !self.partitions.contains_key(&key) {
-                continue;
-            }
-            let new = Reader { instance: Some(id.clone()), at };
-            let Some(old) = self.partitions.insert(key, new) else { continue };
-            if old.instance.as_ref() != Some(id) {
-                self.resumed(old.at, at);
-            }
+            self.reads(id, (topic.clone(), *partition), at);
+        }
+    }
+
+    /// Notes that `client_id` reads the partition at this time.
+    pub(super) fn reads(&mut self, client_id: &str, partition: (String, i32), at: DateTime<Utc>) {
+        if self.partitions.len() >= MAX_PARTITIONS && !self.partitions.contains_key(&partition) {
+            return;
+        }
+        let new = Reader { client_id: Some(client_id.to_owned()), at };
+        let Some(old) = self.partitions.insert(partition, new) else { return };
+        if old.client_id.as_deref() != Some(client_id) {
+            self.resumed(old.at, at);
         }
     }
 
@@ -62,9 +67,9 @@ impl Readers {
         self.pause = Some(Pause { longest, ended_at });
     }
 
-    /// Returns whether `instance` was the last to report that it reads the partition.
-    pub(super) fn is_read_by(&self, partition: &(String, i32), instance: &str) -> bool {
-        self.partitions.get(partition).is_some_and(|reader| reader.instance.as_deref() == Some(instance))
+    /// Returns whether `client_id` was the last that is known to read the partition.
+    pub(super) fn is_read_by(&self, partition: &(String, i32), client_id: &str) -> bool {
+        self.partitions.get(partition).is_some_and(|reader| reader.client_id.as_deref() == Some(client_id))
     }
 
     /// The pause since the last [`take_pause`](Self::take_pause).

@@ -31,9 +31,9 @@ pub(crate) struct Rebalance {
     pub(crate) before: Vec<MemberShare>,
     /// The members afterwards, at most 100, those with partitions first; null while the rebalance is under way.
     pub(crate) after: Option<Vec<MemberShare>>,
-    /// The longest time in milliseconds for which a partition had no reader, from its last reader's last report to its next
-    /// reader's first one. A crashed instance has reported up to two seconds before its end. Null where no instance of the dojo had read the
-    /// partition before.
+    /// The longest time in milliseconds for which a partition had no reader: from its last reader's last report to its next
+    /// reader's first one. An instance that crashed reported for the last time up to two seconds before, and a foreign member is seen
+    /// once a second. Null if the partitions had no reader before.
     pub(crate) pause_millis: Option<i64>,
     /// What happened, in sentences.
     pub(crate) summary: String,
@@ -138,9 +138,12 @@ pub(super) fn summary(
         None => sentences.push("The group is distributing its partitions.".to_owned()),
         Some(after) => sentences.extend(what(before, after)),
     }
-    if let Some(pause) = pause {
-        let millis = pause.num_milliseconds().max(0);
-        sentences.push(format!("Nothing was read for {}.{} s.", millis / 1_000, millis % 1_000 / 100));
+    match pause.map(|pause| pause.num_milliseconds()) {
+        None => {}
+        Some(..100) => sentences.push("Nothing was read for less than 0.1 s.".to_owned()),
+        Some(millis) => {
+            sentences.push(format!("Nothing was read for {}.{} s.", millis / 1_000, millis % 1_000 / 100));
+        }
     }
     sentences.join(" ")
 }
