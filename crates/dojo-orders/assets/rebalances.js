@@ -45,9 +45,13 @@ function show(rebalance) {
   for (const [id, { row }] of rows) if (!row.isConnected) rows.delete(id);
 }
 
-// Who reads what: "notification-1: orders 0, orders 1; notification-2: nothing".
+// Who reads what: "notification-1: orders 0, 1; notification-2: nothing".
 function shares(members) {
-  const share = ({ member, partitions }) =>
-    `${member}: ${partitions.map((p) => `${p.topic} ${p.partition}`).join(", ") || "nothing"}`;
+  const share = ({ member, partitions }) => `${member}: ${names(partitions) || "nothing"}`;
   return members.map(share).join("; ") || "no members";
+}
+
+function names(partitions) {
+  const byTopic = Map.groupBy(partitions, ({ topic }) => topic);
+  return [...byTopic].map(([topic, of]) => `${topic} ${of.map(({ partition }) => partition).join(", ")}`).join(", ");
 }
