@@ -6,7 +6,9 @@
 use super::name::{instance_key, is_instance_id, split_instance_key};
 use crate::{Service, time};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A wish about an instance. Its record's key is `instances.`, the instance's id, and the name of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum Control {
 }
 
 /// Whether an instance is to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum DesiredState {
     /// It is to be a member of its group.
     #[default]
@@ -61,14 +64,16 @@ pub struct InstanceControl {
     pub process: Option<DesiredProcess>,
 }
 
-const RUNNING: &str = "running";
-const STOPPED: &str = "stopped";
-const NO_PROCESS: &str = "none";
+pub(super) const RUNNING: &str = "running";
+pub(super) const STOPPED: &str = "stopped";
+pub(super) const NO_PROCESS: &str = "none";
 
 impl ControlKind {
-    const ALL: [Self; 3] = [Self::State, Self::Crash, Self::Process];
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::State, Self::Crash, Self::Process];
 
-    fn name(self) -> &'static str {
+    /// The last part of the key.
+    pub fn name(self) -> &'static str {
         match self {
             Self::State => "state",
             Self::Crash => "crash",

@@ -20,19 +20,52 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::{Problem, Query};
+use dojo_http::{Invalid, Problem, Query, Unavailable};
 use futures::stream;
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc};
 use tokio::time::timeout;
+use utoipa::{
+    IntoParams,
+    openapi::{Object, ObjectBuilder, schema::Type},
+};
 
-#[derive(Default, Deserialize)]
+/// The value of `from`.
+const EARLIEST: &str = "earliest";
+
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
+    /// A cursor, the `id:` of an event: the stream begins after it.
     after: Option<String>,
+    /// `earliest`: the stream begins with the first record of each log. By default it begins now.
+    #[param(schema_with = from_schema)]
     from: Option<String>,
 }
 
+fn from_schema() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EARLIEST])).build()
+}
+
+/// Streams everything that happens, as server-sent events
+///
+/// `/asyncapi.json` describes the events. The stream doesn't end. A client that reconnects sends the `id:` of the last event
+/// that it has, and misses none.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "stream",
+    operation_id = "streamEvents",
+    params(
+        EventsQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor, which goes before `after` and `from`.")
+    ),
+    responses(
+        (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),
+        Invalid, Unavailable
+    )
+)]
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -76,8 +109,10 @@ fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
     }
     match query.from.as_deref() {
         None => Ok(Begin::Now),
-        Some("earliest") => Ok(Begin::Earliest),
-        Some(_) => Err(Problem::invalid_field("from", "give `earliest`, or leave it out to start now")),
+        Some(EARLIEST) => Ok(Begin::Earliest),
+        Some(_) => {
+            Err(Problem::invalid_field("from", format!("give `{EARLIEST}`, or leave it out to start now")))
+        }
     }
 }
 

@@ -8,13 +8,13 @@ use crate::{
     event_stream::{
         catch_up::{LogReader, Missed},
         cursor::Cursor,
+        data::Gap,
         hub::{Event, Found, Hub, Knowledge, Place},
     },
     log::stream_topic::StreamTopic,
     rebalances::{log::RebalanceLog, rebalance::Rebalance},
 };
 use bytes::Bytes;
-use serde_json::json;
 use std::{io::Write as _, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
@@ -240,7 +240,9 @@ fn write_gap(
     resumes: i64,
     out: &mut Vec<u8>,
 ) {
-    let data = json!({"topic": topic.name(), "partition": partition, "wanted": wanted, "resumes": resumes});
+    let gap = Gap { topic: topic.name(), partition, wanted, resumes };
+    // A text and numbers: this can't fail.
+    let data = serde_json::to_string(&gap).unwrap_or_default();
     write_id(cursor, out);
     out.extend_from_slice(format!("event: gap\ndata: {data}\n\n").as_bytes());
 }

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::Problem;
+use dojo_http::{NotFound, Problem};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 struct Asset {
@@ -48,6 +48,25 @@ pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
     scripts.map(|asset| (asset.name, asset.content))
 }
 
+/// Returns a script, the style or the icon of the page
+#[utoipa::path(
+    get,
+    path = "/assets/{name}",
+    tag = "page",
+    operation_id = "getAsset",
+    params(
+        ("name" = String, Path, description = "The file, such as `app.js`."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")
+    ),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/javascript; charset=utf-8"), (String = "text/css; charset=utf-8"), (String = "image/svg+xml")
+        ), headers(("ETag" = String, description = "The version of the file."))),
+        (status = 304, description = "The client's copy is current.",
+            headers(("ETag" = String, description = "The version of the file."))),
+        NotFound
+    )
+)]
 pub(crate) async fn asset(
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,

@@ -44,6 +44,14 @@ const ORDERS: usize = 100;
 /// Characters of an id that tell the orders of one workshop apart.
 const SHORT_ID: usize = 8;
 
+/// Returns the page
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "page",
+    operation_id = "getPage",
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html; charset=utf-8"))
+)]
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     // Reading the template's file blocks.
     let filled = tokio::task::spawn_blocking(move || {

@@ -5,12 +5,13 @@ use dojo_contract::time;
 use dojo_kafka::Member;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
 
 /// More members than a lesson needs; a list in an answer has no more.
 pub(crate) const MAX_MEMBERS: usize = 100;
 
 /// A change in the members of a consumer group, or in who reads which partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rebalance {
     /// Number of the rebalance since this service started, from 1.
@@ -22,6 +23,7 @@ pub(crate) struct Rebalance {
     pub(crate) at: DateTime<Utc>,
     /// When the group was stable again and its instances were reading; null while the rebalance is under way.
     #[serde(serialize_with = "time_or_null")]
+    #[schema(required)]
     pub(crate) settled_at: Option<DateTime<Utc>>,
     /// Members that are no longer there, at most 100.
     pub(crate) left: Vec<LeftMember>,
@@ -30,17 +32,19 @@ pub(crate) struct Rebalance {
     /// The members before, at most 100, those with partitions first.
     pub(crate) before: Vec<MemberShare>,
     /// The members afterwards, at most 100, those with partitions first; null while the rebalance is under way.
+    #[schema(required)]
     pub(crate) after: Option<Vec<MemberShare>>,
     /// The longest time in milliseconds for which a partition had no reader: from its last reader's last report to its next
     /// reader's first one. An instance that crashed reported for the last time up to two seconds before, and a foreign member is seen
     /// once a second. Null if the partitions had no reader before.
+    #[schema(required)]
     pub(crate) pause_millis: Option<i64>,
     /// What happened, in sentences.
     pub(crate) summary: String,
 }
 
 /// A member that is no longer in the group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeftMember {
     /// Its client id, which is the instance id of the dojo's instances.
@@ -52,7 +56,7 @@ pub(crate) struct LeftMember {
 }
 
 /// Why a member is no longer in its group, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Reason {
     /// It left: it was stopped, or its process ended in peace.
@@ -66,7 +70,7 @@ pub(crate) enum Reason {
 }
 
 /// A member that is new in the group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JoinedMember {
     /// Its client id, which is the instance id of the dojo's instances.
@@ -76,7 +80,7 @@ pub(crate) struct JoinedMember {
 }
 
 /// A member and its partitions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MemberShare {
     /// Its client id, which is the instance id of the dojo's instances.
@@ -88,7 +92,7 @@ pub(crate) struct MemberShare {
 }
 
 /// A partition of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PartitionId {
     /// The topic.
