@@ -1,7 +1,8 @@
 //! `GET /events`: everything that happens, as server-sent events. See [`crate::event_stream::frame`] for what an event looks like
 //! and [`crate::event_stream::stream`] for what a stream promises.
 //!
-//! Two kinds of events aren't records. `event: gap` says that the log does not go on where the client's cursor is: what
+//! Three kinds of events aren't records. `event: rebalance` is a rebalance as on `GET /rebalances`: sent when it begins and each time more
+//! is known of it, with the same `id`. A client that reconnects reads there what it missed. `event: gap` says that the log does not go on where the client's cursor is: what
 //! came between is gone, or the cursor belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
 //! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
 //! quiet stream from a dead connection; it has no `id:`.
@@ -80,8 +81,8 @@ pub(crate) async fn events(
     let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         Problem::unavailable(format!("all {STREAMS} streams are in use: close one, or try again later"))
     })?;
-    let mut stream =
-        Stream::new(Arc::clone(&app.models.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
+    let (hub, rebalances) = (Arc::clone(&app.models.hub), Arc::clone(&app.models.rebalances));
+    let mut stream = Stream::new(hub, app.log.clone(), rebalances, begin, app.shutdown.clone(), slot);
     // The answer waits for the stream's greeting, so that a client misses nothing that happens once it has the status.
     // While Kafka is away it isn't known where "now" is; then the greeting comes later than the status.
     let first = timeout(GREETED_WITHIN, stream.next()).await.unwrap_or_default();

@@ -19,6 +19,7 @@ mod instances;
 mod journey;
 mod openapi;
 mod orders;
+mod rebalances;
 mod redrive;
 mod rules;
 mod settings;
@@ -69,6 +70,7 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(rules::get))
         .routes(routes!(dead_letters::list))
         .routes(routes!(redrive::redrive))
+        .routes(routes!(rebalances::list))
         .routes(routes!(status::status))
         .routes(routes!(openapi::openapi))
         .routes(routes!(asyncapi::asyncapi))

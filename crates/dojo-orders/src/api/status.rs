@@ -3,11 +3,12 @@
 use crate::{
     api::instances::{self, InstanceView},
     app::App,
+    config::group_of,
     log::stable_offsets::{PartitionOffsets, WATCHED},
 };
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use dojo_contract::{InstanceStatus, PartitionStatus, Service, time, topic};
+use dojo_contract::{InstanceStatus, PartitionStatus, time, topic};
 use dojo_http::NoQuery;
 use dojo_kafka::Connectivity;
 use serde::Serialize;
@@ -131,7 +132,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Stat
             detail: connectivity.to_string(),
         },
         instances: instances::views(&app, now),
-        groups: groups(app.models.instances.all(), &app.config.relay_group(), now),
+        groups: groups(app.models.instances.all(), now),
         topics,
         orders: OrdersView {
             count: app.models.orders().len(),
@@ -152,20 +153,14 @@ fn state(connectivity: &Connectivity) -> KafkaState {
 }
 
 /// The consumer groups, out of what their members say of themselves.
-fn groups(instances: Vec<InstanceStatus>, relay_group: &str, now: DateTime<Utc>) -> Vec<Group> {
-    let mut groups: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
+fn groups(instances: Vec<InstanceStatus>, now: DateTime<Utc>) -> Vec<Group> {
+    let mut groups: BTreeMap<_, Vec<Member>> = BTreeMap::new();
     for status in instances.into_iter().filter(|status| status.is_live(now)) {
-        let group = match status.service {
-            Service::Order => relay_group,
-            Service::Notification => topic::NOTIFICATION_GROUP,
-            Service::Fraud => topic::FRAUD_GROUP,
-            Service::Audit => topic::AUDIT_GROUP,
-            Service::Supervisor => continue,
-        };
+        let Some(group) = group_of(&status) else { continue };
         let member = Member { instance_id: status.instance_id, partitions: status.partitions };
         groups.entry(group).or_default().push(member);
     }
-    groups.into_iter().map(|(group, members)| Group { group: group.to_owned(), members }).collect()
+    groups.into_iter().map(|(group, members)| Group { group: group.into_owned(), members }).collect()
 }
 
 /// A partition of a topic that is written in transactions, too.

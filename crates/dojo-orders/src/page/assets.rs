@@ -19,7 +19,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 13] = [
+const ASSETS: [Asset; 15] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
@@ -27,10 +27,12 @@ const ASSETS: [Asset; 13] = [
     script("edit.js", include_str!("../../assets/edit.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
+    script("rebalances.js", include_str!("../../assets/rebalances.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
     script("rows.js", include_str!("../../assets/rows.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
+    script("terms.js", include_str!("../../assets/terms.js")),
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",

@@ -5,6 +5,7 @@
 //! the script sets them as text.
 
 pub(crate) mod assets;
+mod glossary;
 pub(crate) mod template;
 
 use crate::{
@@ -28,6 +29,7 @@ use dojo_contract::{
 };
 use dojo_http::Problem;
 use dojo_kafka::SettingsFollower;
+use glossary::{Entry, GLOSSARY};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -91,6 +93,7 @@ struct PageView {
     instances: Vec<InstanceCard>,
     /// Whether there is a supervisor, which can add and remove processes.
     supervisor: bool,
+    glossary: &'static [Entry],
 }
 
 /// What the page lets a person change. The template leaves out the controls of everything else.
@@ -257,6 +260,7 @@ impl PageView {
             notified_twice,
             instances: instances.iter().map(|status| InstanceCard::of(status, &settings, now)).collect(),
             supervisor,
+            glossary: GLOSSARY,
         }
     }
 }
@@ -466,6 +470,7 @@ mod tests {
             notified_twice: 0,
             instances: Vec::new(),
             supervisor: true,
+            glossary: GLOSSARY,
         }
     }
 

@@ -15,6 +15,7 @@ mod older_orders;
 mod orders;
 mod page;
 mod read_only;
+mod rebalances;
 mod redrive;
 mod refusals;
 mod rules;

@@ -4,12 +4,14 @@ use super::{Schemas, message};
 use crate::{
     event_stream::data::{EventData, Gap, Heartbeat, SettingData, StatusData},
     log::stream_topic::StreamTopic,
+    rebalances::rebalance::Rebalance,
 };
 use dojo_contract::{AuditEvent, DlqEvent, OrderEvent};
 use serde_json::{Map, Value, json};
 
 /// The name of the channel.
 pub(super) const CHANNEL: &str = "events";
+const REBALANCE: &str = "rebalance";
 const GAP: &str = "gap";
 const HEARTBEAT: &str = "heartbeat";
 
@@ -29,6 +31,12 @@ pub(super) fn channel(schemas: &mut Schemas) -> Value {
             (topic.event().to_owned(), json!({"summary": summary, "payload": data}))
         })
         .collect();
+    let rebalance = "A rebalance, when it begins and each time more is known of it. It has no `id:`; `GET /rebalances` has those \
+        that a client has missed.";
+    messages.insert(
+        REBALANCE.to_owned(),
+        json!({"summary": rebalance, "payload": schemas.reference::<Rebalance>()}),
+    );
     let gap =
         "What came between is gone, or the cursor belongs to another log; the log's first record follows.";
     messages.insert(GAP.to_owned(), json!({"summary": gap, "payload": schemas.reference::<Gap>()}));
@@ -48,7 +56,7 @@ pub(super) fn channel(schemas: &mut Schemas) -> Value {
 
 /// Describes who sends the stream.
 pub(super) fn operation() -> Value {
-    let names = StreamTopic::ALL.map(StreamTopic::event).into_iter().chain([GAP, HEARTBEAT]);
+    let names = StreamTopic::ALL.map(StreamTopic::event).into_iter().chain([REBALANCE, GAP, HEARTBEAT]);
     json!({
         "action": "send",
         "channel": {"$ref": format!("#/channels/{CHANNEL}")},
