@@ -1,6 +1,6 @@
 //! The topics as channels: how they are created, and the records on them with their keys, headers and values.
 
-use super::{KAFKA_BINDING, Schemas};
+use super::parts::{KAFKA_BINDING, Schemas};
 use dojo_contract::{
     AuditEvent, ControlKind, DlqEvent, InstanceId, InstanceStatus, OrderEvent, Setting,
     header::{
