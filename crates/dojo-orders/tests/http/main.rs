@@ -6,6 +6,7 @@ mod fixture;
 
 mod audit;
 mod dead_letters;
+mod descriptions;
 mod idempotency;
 mod instances;
 mod journey;
