@@ -13,11 +13,12 @@ const BESIDES: Duration = Duration::from_secs(120);
 /// Every run asks the same, as far as the answers allow.
 const SEED: &str = "20260301";
 
-/// What is asked of each answer: no status, type, header or body that isn't described, and no 5xx except the 503
-/// (`schemathesis.toml`). Whether the API accepts everything that the schemas allow isn't asked, because a schema can't say
+/// What is asked of each answer: no status, type, header or body that isn't described, no 5xx except the 503
+/// (`schemathesis.toml`), no order that is created and not there, or deleted and still there. Whether the API accepts everything that the schemas allow isn't asked, because a schema can't say
 /// everything: that a name has a visible character, or that a cursor must be one that the service gave.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
-                      response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance";
+                      response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance,\
+                      ensure_resource_availability,use_after_free";
 
 /// What is left out: a stream that doesn't end, and what would end the instances, or start sixty processes.
 const LEFT_OUT: [&str; 5] =
