@@ -41,7 +41,6 @@ struct SettingView {
     source: ValueSource,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn as_json<S: Serializer>(value: &SettingValue, serializer: S) -> Result<S::Ok, S::Error> {
     value.to_json().serialize(serializer)
 }
