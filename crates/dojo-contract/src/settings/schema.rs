@@ -31,12 +31,21 @@ impl PartialSchema for InstanceId {
     }
 }
 
+/// An instance id, as a regular expression.
+const ID: &str = "[A-Za-z0-9._-]+";
+
 fn instance_id() -> ObjectBuilder {
     let id = text().min_length(Some(1)).max_length(Some(INSTANCE_ID_MAX_LEN));
-    id.pattern(Some("^[A-Za-z0-9._-]+$")).description(Some("The id of an instance."))
+    id.pattern(Some(format!("^{ID}$"))).description(Some("The id of an instance."))
 }
 
 impl Setting {
+    /// Describes the keys of this setting's records.
+    pub fn key_schema(self) -> ObjectBuilder {
+        let key = text().pattern(Some(format!(r"^({INSTANCES}\.{ID}\.)?{}$", self.name())));
+        key.description(Some("The setting of all instances, or of one."))
+    }
+
     /// Describes the values that this setting allows.
     pub fn schema(self) -> ObjectBuilder {
         let (schema, description) = match self {
@@ -64,6 +73,12 @@ impl Setting {
 }
 
 impl ControlKind {
+    /// Describes the keys of the records of this kind.
+    pub fn key_schema(self) -> ObjectBuilder {
+        let key = text().pattern(Some(format!(r"^{INSTANCES}\.{ID}\.{}$", self.name())));
+        key.description(Some("The wish about one instance."))
+    }
+
     /// Describes the values of the records of this kind.
     pub fn schema(self) -> ObjectBuilder {
         let (schema, description) = match self {
