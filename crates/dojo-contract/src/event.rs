@@ -87,7 +87,7 @@ pub enum Unreadable {
     Order(Vec<FieldError>),
 }
 
-/// The service that sent an [`AuditEvent`].
+/// The service that sent an audit event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -97,7 +97,7 @@ pub enum Source {
     FraudService,
 }
 
-/// What an [`AuditEvent`] reports.
+/// What an audit event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AuditAction {
@@ -191,7 +191,7 @@ impl AuditEvent {
     }
 }
 
-/// How bad a [`FraudAlert`] is.
+/// How bad a fraud alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {

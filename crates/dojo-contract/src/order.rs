@@ -61,7 +61,7 @@ impl OrderStatus {
     }
 }
 
-/// An order for food, as the API answers it and as it travels in an [`OrderEvent`](crate::OrderEvent).
+/// An order for food, as the API answers it and as it travels in an order event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {

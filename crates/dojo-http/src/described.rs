@@ -22,7 +22,7 @@ pub type NotFound = Refused<404>;
 pub type Conflict = Refused<409>;
 /// 422: fields, parameters or headers have wrong values.
 pub type Invalid = Refused<422>;
-/// 503: not now, but soon.
+/// 503: temporarily unavailable.
 pub type Unavailable = Refused<503>;
 
 /// The statuses with a description of their own. [`describe_refusals`] adds them to the document's components.
@@ -41,7 +41,7 @@ const REFUSALS: [(u16, &str); 9] = [
     (413, "The body is too large."),
     (415, "The body's type isn't JSON."),
     (422, "A field, parameter or header has a wrong value; `errors` names each."),
-    (503, "Not now, but soon; `detail` says why."),
+    (503, "Temporarily unavailable; retry after `Retry-After` seconds. `detail` says why."),
 ];
 /// What the guard, and the readers of queries, answer on every route.
 const EVERYWHERE: [u16; 2] = [400, 403];

@@ -32,7 +32,7 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
 /// what the clients show is compared line by line.
 const PYTHON: [&str; 3] = ["kafka-python==3.0.12", "confluent-kafka==2.16.1", "schemathesis==4.32.5"];
 /// JavaScript packages: a Kafka client, and the parser of AsyncAPI.
-const JAVASCRIPT: [&str; 2] = ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6"];
+const JAVASCRIPT: [&str; 4] = ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6", "ajv@8.20.0", "ajv-formats@3.0.1"];
 
 /// Finds or installs them all; answers the environment that tells the tests where they are.
 pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {

@@ -76,7 +76,7 @@ impl ControlKind {
     /// Describes the keys of the records of this kind.
     pub fn key_schema(self) -> ObjectBuilder {
         let key = text().pattern(Some(format!(r"^{INSTANCES}\.{ID}\.{}$", self.name())));
-        key.description(Some("The wish about one instance."))
+        key.description(Some("Key of a control record for one instance."))
     }
 
     /// Describes the values of the records of this kind.
@@ -86,7 +86,7 @@ impl ControlKind {
             Self::Crash => (time(), "The `startedAt` of the process that is to end at once."),
             Self::Process => (
                 one_of(Service::MEMBERS.map(Service::name).into_iter().chain([NO_PROCESS])),
-                "The service of which the supervisor is to run an instance under this id, or that it is to run none.",
+                "The service whose instance the supervisor runs under this id, or `none`.",
             ),
         };
         schema.description(Some(description))

@@ -1,11 +1,14 @@
 //! `GET /events`: everything that happens, as server-sent events. See [`crate::event_stream::frame`] for what an event looks like
 //! and [`crate::event_stream::stream`] for what a stream promises.
 //!
-//! Three kinds of events aren't records. `event: rebalance` is a rebalance as on `GET /rebalances`: sent when it begins and each time more
-//! is known of it, with the same `id`. A client that reconnects reads there what it missed. `event: gap` says that the log does not go on where the client's cursor is: what
-//! came between is gone, or the cursor belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
-//! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
-//! quiet stream from a dead connection; it has no `id:`.
+//! Three kinds of events aren't records:
+//!
+//! - `event: rebalance` is a rebalance as on `GET /rebalances`, sent when it begins and each time more is known of it, with the
+//!   same `id`. It isn't repeated: a client that reconnects reads there what it missed.
+//! - `event: gap` says that the log does not go on where the client's cursor is: what came between is gone, or the cursor
+//!   belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
+//! - `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
+//!   quiet stream from a dead connection; it has no `id:`.
 
 use crate::{
     app::{App, STREAMS},
@@ -40,15 +43,15 @@ pub(crate) struct EventsQuery {
     /// A cursor, the `id:` of an event: the stream begins after it.
     after: Option<String>,
     /// `earliest`: the stream begins with the first record of each log. By default it begins now.
-    #[param(value_type = Option<From>, inline)]
+    #[param(value_type = Option<StreamStart>, inline)]
     from: Option<String>,
 }
 
 /// The values of `from`.
-struct From;
+struct StreamStart;
 
-impl ToSchema for From {}
-impl PartialSchema for From {
+impl ToSchema for StreamStart {}
+impl PartialSchema for StreamStart {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EARLIEST])).into()
     }
@@ -56,8 +59,8 @@ impl PartialSchema for From {
 
 /// Streams everything that happens, as server-sent events
 ///
-/// `/asyncapi.json` describes the events. The stream doesn't end. A client that reconnects sends the `id:` of the last event
-/// that it has, and misses none.
+/// `/asyncapi.json` describes the events. The stream doesn't end. A client that reconnects with the `id:` of the last event
+/// that it has gets every later record that the log still holds.
 #[utoipa::path(
     get,
     path = "/events",
@@ -65,7 +68,7 @@ impl PartialSchema for From {
     operation_id = "streamEvents",
     params(
         EventsQuery,
-        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "A cursor, which goes before `after` and `from`.")
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "A cursor, which takes precedence over `after` and `from`.")
     ),
     responses(
         (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),

@@ -43,7 +43,7 @@ pub(super) struct InstanceView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UnreportedInstance {
     instance_id: String,
-    /// False.
+    /// Always false.
     live: bool,
     /// What is asked of it; null until the settings were read.
     #[schema(required)]
@@ -56,7 +56,7 @@ pub(crate) struct UnreportedInstance {
 pub(crate) enum Instance {
     /// It has reported.
     Reported(Box<InstanceView>),
-    /// It has not, or not yet.
+    /// No report of it is there.
     Unreported(UnreportedInstance),
 }
 

@@ -44,7 +44,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
     let read_only = Arc::new(app.config.page.read_only.clone());
     let (router, openapi) = described(health);
-    let documents = Documents::new(&openapi, &asyncapi::document(&app.config.kafka.brokers));
+    let documents = Documents::new(&openapi, &asyncapi::document(&app.config));
     router
         .route_layer(from_fn_with_state(read_only, read_only::guard))
         .layer(Extension(documents))
@@ -83,6 +83,7 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use dojo_http::Metrics;
     use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,6 +108,43 @@ mod tests {
             methods.map(|method| (path.to_owned(), method.to_owned())).collect::<Vec<_>>()
         };
         paths.into_iter().flat_map(of_path).collect()
+    }
+
+    #[test]
+    fn no_description_has_a_link_that_only_the_source_can_follow() {
+        let health = Health::new(Vec::new, Metrics::default());
+        let (_, document) = described(health);
+        let asyncapi = asyncapi::document(&config());
+        for document in [serde_json::to_string(&document).unwrap(), asyncapi.to_string()] {
+            for link in ["[`", "`]", "](crate::"] {
+                let place = document.find(link).map(|at| &document[at.saturating_sub(60)..at + 40]);
+                assert_eq!(place, None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_of_topics_and_groups_are_those_on_the_cluster() {
+        let mut config = config();
+        config.kafka.prefix = "class-7.".parse().unwrap();
+        config.instance.instance_id = Some("order-2".to_owned());
+        let document = asyncapi::document(&config);
+        assert_eq!(document["channels"]["orders"]["address"], "class-7.orders");
+        let group = |operation: &str| {
+            document["operations"][operation]["bindings"]["kafka"]["groupId"]["const"].clone()
+        };
+        assert_eq!(group("fraudService.receive.orders"), "class-7.fraud-group");
+        assert_eq!(group("orderService.receive.audit"), "class-7.sse-relay-group-order-2");
+        assert_eq!(document["servers"]["kafka"]["host"], "localhost:1");
+    }
+
+    fn config() -> Config {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            config: Config,
+        }
+        <Cli as clap::Parser>::parse_from(["order", "--kafka-brokers", "localhost:1,localhost:2"]).config
     }
 
     #[test]

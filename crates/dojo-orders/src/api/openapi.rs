@@ -45,11 +45,9 @@ impl Documents {
     }
 }
 
-/// Writes a document. Its descriptions are doc comments, in which a link to another item stands in brackets.
 fn bytes(document: &impl Serialize) -> Bytes {
     // The document is a tree of texts: this can't fail.
-    let json = serde_json::to_string(document).unwrap_or_default();
-    json.replace("[`", "`").replace("`]", "`").into()
+    serde_json::to_vec(document).unwrap_or_default().into()
 }
 
 /// Describes the API

@@ -8,7 +8,7 @@ mod parts;
 mod stream;
 mod topics;
 
-use crate::api::openapi::Documents;
+use crate::{api::openapi::Documents, config::Config};
 use axum::{
     Extension,
     http::header,
@@ -29,10 +29,12 @@ pub(crate) async fn asyncapi(Extension(documents): Extension<Documents>) -> Resp
     ([(header::CONTENT_TYPE, "application/json")], documents.asyncapi).into_response()
 }
 
-/// Returns the document of a dojo whose clients first connect to `brokers`.
-pub(super) fn document(brokers: &str) -> Value {
+/// Returns the document of this dojo: with the names of its topics and groups on its cluster.
+pub(super) fn document(config: &Config) -> Value {
     let mut schemas = Schemas::default();
-    let mut channels = topics::channels(&mut schemas);
+    let brokers = &config.kafka.brokers;
+    let first_broker = brokers.split(',').next().unwrap_or_default().trim();
+    let mut channels = topics::channels(&config.kafka.prefix, &mut schemas);
     channels.insert(stream::CHANNEL.to_owned(), stream::channel(&mut schemas));
     json!({
         "asyncapi": "3.0.0",
@@ -40,12 +42,15 @@ pub(super) fn document(brokers: &str) -> Value {
             "title": "Kafka Dojo",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "What travels on Kafka in the Kafka Dojo, and its event stream. Values are JSON, times are RFC 3339 in \
-                UTC with milliseconds, and readers ignore fields that they don't know. On a cluster that several dojos share, \
-                `KAFKA_PREFIX` comes before the name of every topic and group. The HTTP API is in `/openapi.json`.",
+                UTC with milliseconds, and readers ignore fields that they don't know. The HTTP API is in `/openapi.json`.",
         },
         "defaultContentType": "application/json",
         "servers": {
-            "kafka": {"host": brokers, "protocol": "kafka", "description": "The Kafka that this dojo uses."},
+            "kafka": {
+                "host": first_broker,
+                "protocol": "kafka",
+                "description": format!("The Kafka that this dojo uses. Its bootstrap servers: {brokers}"),
+            },
             "http": {
                 "host": "{host}",
                 "protocol": "http",
@@ -54,7 +59,7 @@ pub(super) fn document(brokers: &str) -> Value {
             },
         },
         "channels": channels,
-        "operations": operations::operations(),
+        "operations": operations::operations(config),
         "components": {"schemas": schemas.all()},
     })
 }

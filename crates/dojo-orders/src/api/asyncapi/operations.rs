@@ -3,8 +3,9 @@
 use super::{
     parts::{KAFKA_BINDING, message},
     stream,
-    topics::{AUDIT_EVENT, DEAD_LETTER, INSTANCE_STATUS, ORDER_EVENT, UNREADABLE},
+    topics::{AUDIT_EVENT, DEAD_LETTER, INSTANCE_STATUS, ORDER_EVENT, REMOVAL, UNREADABLE},
 };
+use crate::config::Config;
 use dojo_contract::{
     ControlKind, Setting,
     topic::{
@@ -13,6 +14,7 @@ use dojo_contract::{
     },
 };
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Whether a service sends or receives.
 #[derive(Clone, Copy)]
@@ -55,7 +57,13 @@ const FLOWS: &[Flow] = &[
         "Streams and lists the dead letters.",
     ),
     ("orderService", Receive, SETTINGS, &[], "Shows the settings."),
-    ("orderService", Receive, STATUS, &[INSTANCE_STATUS], "Knows the instances, and what they have applied."),
+    (
+        "orderService",
+        Receive,
+        STATUS,
+        &[INSTANCE_STATUS, REMOVAL],
+        "Knows the instances, and what they have applied.",
+    ),
     (
         "notificationService",
         ReceiveIn(NOTIFICATION_GROUP),
@@ -87,23 +95,25 @@ const FLOWS: &[Flow] = &[
         "supervisor",
         Send,
         STATUS,
-        &[INSTANCE_STATUS],
+        &[INSTANCE_STATUS, REMOVAL],
         "Reports every two seconds, and removes instances that it ended.",
     ),
 ];
 
 /// Returns the operations by their ids.
-pub(super) fn operations() -> Map<String, Value> {
-    let mut operations: Map<_, _> = FLOWS.iter().map(operation).collect();
+pub(super) fn operations(config: &Config) -> Map<String, Value> {
+    let mut operations: Map<_, _> = FLOWS.iter().map(|flow| operation(flow, config)).collect();
     operations.insert("orderService.send.events".to_owned(), stream::operation());
     operations
 }
 
-fn operation((service, action, topic, messages, summary): &Flow) -> (String, Value) {
+fn operation((service, action, topic, messages, summary): &Flow, config: &Config) -> (String, Value) {
     let (verb, group) = match action {
         Send => ("send", None),
         Receive => ("receive", None),
-        ReceiveIn(group) => ("receive", Some(*group)),
+        // A further replica of the order service has its own group.
+        ReceiveIn(SSE_RELAY_GROUP) => ("receive", Some(config.relay_group())),
+        ReceiveIn(group) => ("receive", Some(Cow::Borrowed(*group))),
     };
     let names = if messages.is_empty() { settings() } else { messages.to_vec() };
     let mut operation = json!({
@@ -114,7 +124,7 @@ fn operation((service, action, topic, messages, summary): &Flow) -> (String, Val
         "messages": names.iter().map(|name| message(topic, name)).collect::<Vec<_>>(),
     });
     if let Some(group) = group {
-        let group = json!({"type": "string", "const": group, "description": "The consumer group."});
+        let group = json!({"type": "string", "const": config.kafka.prefix.on_cluster(&group), "description": "The consumer group."});
         operation["bindings"] = json!({"kafka": {"groupId": group, "bindingVersion": KAFKA_BINDING}});
     }
     (format!("{service}.{verb}.{topic}"), operation)
@@ -122,5 +132,6 @@ fn operation((service, action, topic, messages, summary): &Flow) -> (String, Val
 
 /// The messages of `dojo-settings`.
 fn settings() -> Vec<&'static str> {
-    Setting::ALL.map(Setting::name).into_iter().chain(ControlKind::ALL.map(ControlKind::name)).collect()
+    let values = Setting::ALL.map(Setting::name).into_iter().chain(ControlKind::ALL.map(ControlKind::name));
+    values.chain([REMOVAL]).collect()
 }

@@ -48,7 +48,7 @@ pub(super) fn channel(schemas: &mut Schemas) -> Value {
     json!({
         "address": "/events",
         "description": "Everything that happens, as server-sent events. The name of a message is its `event:`, the payload its \
-            `data:`. A client that reconnects with `Last-Event-ID` misses none.",
+            `data:`. A client that reconnects with `Last-Event-ID` gets every later record that the log still holds.",
         "servers": [{"$ref": "#/servers/http"}],
         "messages": messages,
     })

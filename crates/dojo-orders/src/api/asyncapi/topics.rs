@@ -9,6 +9,7 @@ use dojo_contract::{
     },
     topic::{self, TopicSpec},
 };
+use dojo_kafka::Prefix;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::ObjectBuilder;
 
@@ -18,17 +19,19 @@ pub(super) const AUDIT_EVENT: &str = "auditEvent";
 pub(super) const DEAD_LETTER: &str = "deadLetter";
 pub(super) const UNREADABLE: &str = "unreadableRecord";
 pub(super) const INSTANCE_STATUS: &str = "instanceStatus";
+/// Of a record without a value on a compacted topic.
+pub(super) const REMOVAL: &str = "removal";
 
-/// Returns a channel for each topic.
-pub(super) fn channels(schemas: &mut Schemas) -> Map<String, Value> {
-    topic::TOPICS.iter().map(|spec| (spec.name.to_owned(), channel(spec, schemas))).collect()
+/// Returns a channel for each topic, by its name without the prefix.
+pub(super) fn channels(prefix: &Prefix, schemas: &mut Schemas) -> Map<String, Value> {
+    topic::TOPICS.iter().map(|spec| (spec.name.to_owned(), channel(prefix, spec, schemas))).collect()
 }
 
-fn channel(spec: &TopicSpec, schemas: &mut Schemas) -> Value {
+fn channel(prefix: &Prefix, spec: &TopicSpec, schemas: &mut Schemas) -> Value {
     let configuration: Map<_, _> =
         spec.config.iter().map(|(name, value)| ((*name).to_owned(), configured(name, value))).collect();
     json!({
-        "address": spec.name,
+        "address": prefix.on_cluster(spec.name),
         "description": description(spec.name),
         "servers": [{"$ref": "#/servers/kafka"}],
         "messages": messages(spec.name, schemas),
@@ -52,7 +55,7 @@ fn description(topic: &str) -> &'static str {
     match topic {
         topic::ORDERS => {
             "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the same \
-             event again, which only its headers tell."
+             event again; only its headers distinguish it from the original."
         }
         topic::AUDIT => "What every service did about orders.",
         topic::ORDERS_DLQ => {
@@ -63,7 +66,8 @@ fn description(topic: &str) -> &'static str {
              removes its key."
         }
         topic::STATUS => "The last report of each instance.",
-        _ => "Scenario runs. Nothing is sent to it yet.",
+        topic::RUNS => "Scenario runs. Nothing is sent to it yet.",
+        _ => "",
     }
 }
 
@@ -87,7 +91,8 @@ fn messages(topic: &str, schemas: &mut Schemas) -> Value {
         topic::STATUS => {
             let id = schemas.reference::<InstanceId>();
             let status = schemas.reference::<InstanceStatus>();
-            json!({INSTANCE_STATUS: record("An instance reports.", id, status)})
+            let removal = removal("The instance was removed.", id.clone());
+            json!({INSTANCE_STATUS: record("An instance reports.", id, status), REMOVAL: removal})
         }
         _ => json!({}),
     }
@@ -124,9 +129,14 @@ fn settings() -> Value {
     let wish = |kind: ControlKind| {
         message(kind.name(), "What an instance is asked to do.", kind.key_schema(), kind.schema())
     };
-    let messages: Map<_, _> =
-        Setting::ALL.into_iter().map(setting).chain(ControlKind::ALL.into_iter().map(wish)).collect();
-    messages.into()
+    let removal = removal("The value or the wish is taken back.", json!({"type": "string"}));
+    let messages = Setting::ALL.into_iter().map(setting).chain(ControlKind::ALL.into_iter().map(wish));
+    messages.chain([(REMOVAL.to_owned(), removal)]).collect::<Map<_, _>>().into()
+}
+
+/// A record without a value, which removes its key from a compacted topic.
+fn removal(summary: &str, key: Value) -> Value {
+    record(summary, key, json!({"type": "null"}))
 }
 
 /// Name of a header, whether its value is a number, and its meaning.
