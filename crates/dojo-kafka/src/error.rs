@@ -27,6 +27,9 @@ pub enum Error {
     #[error("a member of group {group} can't {attempt}: {source}")]
     Group { group: String, attempt: &'static str, source: Box<KafkaError> },
 
+    #[error("can't {attempt} group {group}: {source}")]
+    Describe { group: String, attempt: &'static str, source: Box<KafkaError> },
+
     #[error("can't create topic {topic}: {message}")]
     CreateTopic { topic: String, message: String },
 

@@ -12,6 +12,7 @@
 //! | report its state | [`Reporter`] |
 //! | say whether it can do its work | [`Readiness`] |
 //! | create the topics | [`create_topics`] |
+//! | know who reads which partition | [`GroupReader`] |
 //!
 //! Several dojos can share a cluster: each has a [`Prefix`], which only this crate puts before names and takes off.
 //!
@@ -57,6 +58,9 @@ pub use ranges::RangeReader;
 
 mod tail;
 pub use tail::{LogEnds, StartFrom, Tail, Tailed, tail};
+
+mod groups;
+pub use groups::{Group, GroupReader, Member};
 
 mod topics;
 pub use topics::{Created, create_topics};

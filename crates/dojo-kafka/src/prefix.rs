@@ -30,6 +30,11 @@ impl Prefix {
         self.0.as_deref().and_then(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
     }
 
+    /// Returns whether a name on the cluster has this prefix. Every name has the empty one.
+    pub(crate) fn owns(&self, name: &str) -> bool {
+        self.0.as_deref().is_none_or(|prefix| name.starts_with(prefix))
+    }
+
     /// Returns the specs with the names that their topics have on the cluster, for a broker that creates them itself.
     pub fn topics<'a>(&self, specs: &'a [TopicSpec]) -> impl Iterator<Item = (String, &'a TopicSpec)> {
         specs.iter().map(|spec| (self.on_cluster(spec.name).into_owned(), spec))
@@ -78,6 +83,7 @@ mod tests {
         let none: Prefix = "".parse().unwrap();
         assert_eq!((none.on_cluster("orders"), none.in_contract("orders")), ("orders".into(), "orders"));
         assert!(none.is_empty() && !prefix.is_empty());
+        assert!(none.owns("class-8.orders") && prefix.owns("class-7.orders") && !prefix.owns("class-8.orders"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Against a real broker: nothing is lost, nothing is committed too early, and everything ends in time.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
+mod groups;
 mod guarantees;
 mod later;
 mod members;
