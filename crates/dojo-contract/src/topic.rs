@@ -27,6 +27,8 @@ pub const SSE_RELAY_GROUP: &str = "sse-relay-group";
 pub struct TopicSpec {
     /// Its name.
     pub name: &'static str,
+    /// What it is for, in a sentence.
+    pub about: &'static str,
     /// Number of partitions.
     pub partitions: i32,
     /// Topic configuration, by Kafka's own names
@@ -54,6 +56,7 @@ const COMPACTED: &[(&str, &str)] = &[
 pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
+        about: "Events of orders, keyed by order id: what notification and fraud detection work on.",
         partitions: 3,
         // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[
@@ -62,15 +65,36 @@ pub const TOPICS: &[TopicSpec] = &[
             ("message.timestamp.after.max.ms", "60000"),
         ],
     },
-    TopicSpec { name: AUDIT, partitions: 1, config: &[("cleanup.policy", "delete")] },
+    TopicSpec {
+        name: AUDIT,
+        about: "What every service did with an order, keyed by order id, in one order.",
+        partitions: 1,
+        config: &[("cleanup.policy", "delete")],
+    },
     TopicSpec {
         name: ORDERS_DLQ,
+        about: "Dead letters: events whose notification failed for the last time, and records that can't be read.",
         partitions: 1,
         config: &[("cleanup.policy", "delete"), ("max.message.bytes", "2097152")],
     },
-    TopicSpec { name: SETTINGS, partitions: 1, config: COMPACTED },
-    TopicSpec { name: STATUS, partitions: 1, config: COMPACTED },
-    TopicSpec { name: RUNS, partitions: 1, config: COMPACTED },
+    TopicSpec {
+        name: SETTINGS,
+        about: "Settings by name; compacted, so that the last value of each is the state.",
+        partitions: 1,
+        config: COMPACTED,
+    },
+    TopicSpec {
+        name: STATUS,
+        about: "The last report of each instance; compacted by instance id.",
+        partitions: 1,
+        config: COMPACTED,
+    },
+    TopicSpec {
+        name: RUNS,
+        about: "Scenario runs and their results; compacted by run id.",
+        partitions: 1,
+        config: COMPACTED,
+    },
 ];
 
 #[cfg(test)]

@@ -119,8 +119,7 @@ impl TopicCatalog {
         let mut topics: Vec<_> = listed
             .topics()
             .iter()
-            .filter(|topic| self.is_possible(prefix.in_contract(topic.name())))
-            .filter(|topic| topic.name() == prefix.on_cluster(prefix.in_contract(topic.name())))
+            .filter(|topic| prefix.owns(topic.name()) && self.is_possible(prefix.in_contract(topic.name())))
             .map(|topic| ListedTopic {
                 name: prefix.in_contract(topic.name()).to_owned(),
                 partitions: sorted(topic.partitions().iter().map(|partition| partition.id())),
@@ -144,8 +143,7 @@ impl TopicCatalog {
         Ok((!partitions.is_empty()).then_some(partitions))
     }
 
-    /// Returns which offsets these partitions of a topic hold. The last stable offset is asked for last, so a record before
-    /// it was committed or aborted when the ends were asked for, or later.
+    /// Returns which offsets these partitions of a topic hold.
     pub async fn bounds(
         &self,
         topic: &str,
