@@ -4,13 +4,14 @@ use crate::{FieldError, Order, time};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// As much of a parser's complaint as is kept: it quotes the value, which may be a megabyte.
 const WHY_MAX_CHARS: usize = 200;
 
 /// What happened to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum OrderAction {
@@ -40,9 +41,8 @@ impl From<OrderAction> for AuditAction {
     }
 }
 
-/// A record of the topic `orders`. A retry or a redrive is the same event again; only its
-/// [headers](crate::header) tell them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A record of the topic `orders`. A retry or a redrive is the same event again; only its headers tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderEvent {
     /// What happened.
@@ -88,7 +88,7 @@ pub enum Unreadable {
 }
 
 /// The service that sent an [`AuditEvent`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Source {
@@ -98,7 +98,7 @@ pub enum Source {
 }
 
 /// What an [`AuditEvent`] reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AuditAction {
     /// An order was accepted.
@@ -129,7 +129,7 @@ pub enum AuditAction {
 }
 
 /// A record of the topic `audit`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {
     /// The service that sent the event.
@@ -192,7 +192,7 @@ impl AuditEvent {
 }
 
 /// How bad a [`FraudAlert`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Worth a look.
@@ -223,14 +223,13 @@ impl Severity {
 }
 
 /// One suspicion about one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FraudAlert {
-    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. Not empty, and at most
-    /// [`FraudAlert::MAX_KIND`] characters.
+    /// `VELOCITY`, `BURST`, `AMOUNT`, or another type that a rule invents. 1 to 64 characters.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Why the rule raised it, for a person; at most [`FraudAlert::MAX_REASON`] characters.
+    /// Why the rule raised it, for a person; at most 1,000 characters.
     pub reason: String,
     /// How bad it is.
     pub severity: Severity,
@@ -250,7 +249,7 @@ impl fmt::Display for FraudAlert {
 }
 
 /// What the fraud window held when an order was judged; both count the order at hand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowStats {
     /// Orders of this order's customer.
@@ -263,9 +262,9 @@ pub struct WindowStats {
     pub partial: bool,
 }
 
-/// A record of the topic `orders-dlq`. An unreadable record of `orders` is there instead byte for byte as it came,
-/// with the reason in its [headers](crate::header).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A record of the topic `orders-dlq`. An unreadable record of `orders` is there byte for byte as it came, with the reason in its
+/// headers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DlqEvent {
     /// The action of the event that could not be delivered.

@@ -35,3 +35,6 @@ mod status;
 pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};
 
 pub mod time;
+
+mod schema;
+pub use schema::InstanceId;

@@ -4,18 +4,24 @@
 //! reads `orders`, where any producer can write. Money is exact: a decimal in memory, a JSON number on the wire, and
 //! never a binary fraction in between.
 
-use crate::{name, price, time};
+use crate::{
+    name, price,
+    schema::{Name, Price, Quantity},
+    time,
+};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-const QUANTITY_MAX: i64 = 1_000;
-const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
+pub(crate) const QUANTITY_MAX: i64 = 1_000;
+pub(crate) const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
+pub(crate) const PRICE_DECIMALS: u32 = 2;
 
 /// Where an order stands in the kitchen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum OrderStatus {
@@ -44,19 +50,23 @@ impl OrderStatus {
 }
 
 /// An order for food, as the API answers it and as it travels in an [`OrderEvent`](crate::OrderEvent).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Also the key of every record about this order, so that they share a partition and keep their order.
     pub id: Uuid,
     /// Name of the customer; fraud windows count by it.
+    #[schema(value_type = Name)]
     pub customer_name: String,
     /// What was ordered.
+    #[schema(value_type = Name)]
     pub item: String,
     /// How many, 1 to 1,000.
+    #[schema(value_type = Quantity)]
     pub quantity: i64,
     /// Unit price in dollars, at most two decimals.
     #[serde(with = "price")]
+    #[schema(value_type = Price)]
     pub price: Decimal,
     /// Where the order stands in the kitchen.
     pub status: OrderStatus,
@@ -100,7 +110,8 @@ impl FieldError {
 
     /// An error about a price, which was sent as `sent`.
     pub fn price(sent: impl fmt::Display) -> Self {
-        let message = format!("is {sent}: give dollars from 0 to {PRICE_MAX} with at most 2 decimals");
+        let message =
+            format!("is {sent}: give dollars from 0 to {PRICE_MAX} with at most {PRICE_DECIMALS} decimals");
         Self::new("price", message)
     }
 }
@@ -112,14 +123,18 @@ impl fmt::Display for FieldError {
 }
 
 /// What a customer asks for, before it is an order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of Order")]
 pub struct NewOrder {
+    #[schema(value_type = Name)]
     pub customer_name: String,
+    #[schema(value_type = Name)]
     pub item: String,
+    #[schema(value_type = Quantity)]
     pub quantity: i64,
     #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    #[schema(value_type = Price)]
     pub price: Decimal,
 }
 
@@ -145,23 +160,28 @@ impl NewOrder {
 }
 
 /// What a PUT changes; an absent field stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of Order")]
 pub struct OrderChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Name)]
     pub customer_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Name)]
     pub item: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Quantity)]
     pub quantity: Option<i64>,
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "rust_decimal::serde::arbitrary_precision_option"
     )]
+    #[schema(value_type = Price)]
     pub price: Option<Decimal>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OrderStatus)]
     pub status: Option<OrderStatus>,
 }
 
@@ -212,7 +232,7 @@ fn check_quantity(quantity: i64) -> Option<FieldError> {
 
 fn check_price(price: Decimal) -> Option<FieldError> {
     let out_of_range = price.is_sign_negative() && !price.is_zero() || price > PRICE_MAX;
-    (out_of_range || price.normalize().scale() > 2).then(|| FieldError::price(price))
+    (out_of_range || price.normalize().scale() > PRICE_DECIMALS).then(|| FieldError::price(price))
 }
 
 #[cfg(test)]

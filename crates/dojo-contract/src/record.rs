@@ -4,9 +4,10 @@ use crate::time;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
-/// The member `record` of every event on `GET /events`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a record stands on Kafka: the member `record` of every event on `GET /events`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordMeta {
     /// Topic of the record.
     pub topic: String,
@@ -19,5 +20,6 @@ pub struct RecordMeta {
     pub timestamp: DateTime<Utc>,
     /// Headers of the record. Bytes that aren't UTF-8 are replaced; the last of several headers with one name counts.
     #[serde(default)]
+    #[schema(required)]
     pub headers: BTreeMap<String, String>,
 }

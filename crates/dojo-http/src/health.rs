@@ -1,12 +1,18 @@
 //! `GET /healthz`: the process answers. `GET /readyz`: the service can do all of its work, or what keeps it from that.
 //! `GET /metrics`: what it counts.
 
-use crate::{Metrics, Problem, router::finish, server::serve};
-use axum::{Json, Router, response::IntoResponse as _, routing::get};
-use serde_json::{Value, json};
+use crate::{Metrics, Problem, described::Unavailable, metrics::TEXT_FORMAT, router::finish, server::serve};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use serde::Serialize;
 use std::{fmt, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Connections at a time where nothing else is served: a prober, a Prometheus, a person. So few that they leave the process
 /// the file descriptors that it needs for Kafka.
@@ -43,32 +49,70 @@ impl Health {
         Self { notices: Arc::new(notices), ..self }
     }
 
-    /// The three routes.
-    pub fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        let metrics = self.metrics.clone();
-        Router::new()
-            .route("/healthz", get(async || Json(json!({"status": "up"}))))
-            .route("/readyz", get(async move || self.readyz()))
-            .route("/metrics", get(async move || metrics.into_response()))
+    /// The three routes, described.
+    pub fn routes<S: Clone + Send + Sync + 'static>(self) -> OpenApiRouter<S> {
+        OpenApiRouter::default()
+            .routes(routes!(healthz))
+            .routes(routes!(readyz))
+            .routes(routes!(metrics))
+            .with_state(self)
     }
+}
 
-    fn readyz(&self) -> Result<Json<Value>, Problem> {
-        let obstacles = (self.obstacles)();
-        if !obstacles.is_empty() {
-            let detail = obstacles.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; ");
-            let errors = obstacles.into_iter().map(|(about, why)| (about.to_owned(), why));
-            return Err(Problem::unavailable(detail).with_errors(errors));
-        }
-        let mut ready = json!({"status": "ready"});
-        let notices = (self.notices)();
-        if !notices.is_empty() {
-            ready["notices"] = json!(notices);
-        }
-        Ok(Json(ready))
+/// How a process is.
+#[derive(Serialize, ToSchema)]
+struct Liveness {
+    /// `up`: it answers.
+    status: &'static str,
+}
+
+/// How a service is that can do all of its work.
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    /// `ready`.
+    status: &'static str,
+    /// What a person should know all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
+}
+
+/// Says that the process answers
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "The process answers.", body = Liveness)))]
+async fn healthz() -> Json<Liveness> {
+    Json(Liveness { status: "up" })
+}
+
+/// Says whether the service can do all of its work
+///
+/// If it can't, `errors` of the problem document has each obstacle and what it is about.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = 200, description = "The service can do all of its work.", body = Ready), Unavailable)
+)]
+async fn readyz(State(health): State<Health>) -> Result<Json<Ready>, Problem> {
+    let obstacles = (health.obstacles)();
+    if !obstacles.is_empty() {
+        let detail = obstacles.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; ");
+        let errors = obstacles.into_iter().map(|(about, why)| (about.to_owned(), why));
+        return Err(Problem::unavailable(detail).with_errors(errors));
     }
+    Ok(Json(Ready { status: "ready", notices: (health.notices)() }))
+}
+
+/// Returns what the process counts, for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    responses((status = 200, description = "The metrics in Prometheus' text format.", body = String, content_type = TEXT_FORMAT))
+)]
+async fn metrics(State(health): State<Health>) -> Response {
+    (&health.metrics).into_response()
 }
 
 /// Serves these routes alone on `listener` until `shutdown`, within the bounds of [`serve`].
 pub async fn serve_health(listener: TcpListener, health: Health, shutdown: CancellationToken) {
-    serve(listener, finish(health.routes(), None), CONNECTIONS, shutdown).await;
+    serve(listener, finish(health.routes().into(), None), CONNECTIONS, shutdown).await;
 }

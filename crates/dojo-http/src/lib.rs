@@ -6,12 +6,16 @@
 //!   against foreign web pages ([`AllowedHosts`]).
 //! - [`Problem`] is every refusal, as a problem document (RFC 9457).
 //! - [`JsonBody`] and [`Query`] read what a client sends, and name what is wrong with it.
+//! - [`Refused`] and [`describe_refusals`] describe refusals for OpenAPI.
 //! - [`Health`] has the routes `/healthz`, `/readyz` and `/metrics`; [`serve_health`] serves them alone.
 //!
 //! The crate knows nothing of Kafka or of orders.
 
 mod problem;
 pub use problem::Problem;
+
+mod described;
+pub use described::{Conflict, Invalid, NotFound, Refused, Unavailable, describe_refusals};
 
 mod json_body;
 pub use json_body::JsonBody;

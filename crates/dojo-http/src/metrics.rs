@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 /// The content type of the text format
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/#basic-info>).
-const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Writes the metrics of this process; by default, none.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 /// Why a request failed, for the client.
 #[derive(Debug)]
@@ -18,14 +18,37 @@ pub struct Problem {
     header: Option<(HeaderName, &'static str)>,
 }
 
-/// A field of a request, and what is wrong with it.
-#[derive(Debug, Serialize)]
+/// One thing that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
 struct FieldError {
+    /// The field, parameter, header or part that it is about; empty for the whole body.
     field: String,
+    /// What is wrong, and what would be accepted.
     message: String,
 }
 
+/// A problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    kind: &'a str,
+    /// The name of the status.
+    title: &'a str,
+    /// The status of the response.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong, in a sentence for a person.
+    detail: &'a str,
+    /// What is wrong with each part of the request.
+    errors: &'a [FieldError],
+}
+
 impl Problem {
+    pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
     /// Creates a problem with a status and a sentence for the client.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), errors: Vec::new(), header: None }
@@ -85,17 +108,19 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "errors": self.errors,
-        });
-        let mut response = Response::new(Body::from(body.to_string()));
+        let document = Document {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        // Texts and a number: this can't fail, and an empty body would still have its status.
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Self::MEDIA_TYPE));
         headers.extend(self.header.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }

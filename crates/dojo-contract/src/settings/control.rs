@@ -61,14 +61,16 @@ pub struct InstanceControl {
     pub process: Option<DesiredProcess>,
 }
 
-const RUNNING: &str = "running";
-const STOPPED: &str = "stopped";
-const NO_PROCESS: &str = "none";
+pub(super) const RUNNING: &str = "running";
+pub(super) const STOPPED: &str = "stopped";
+pub(super) const NO_PROCESS: &str = "none";
 
 impl ControlKind {
-    const ALL: [Self; 3] = [Self::State, Self::Crash, Self::Process];
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::State, Self::Crash, Self::Process];
 
-    fn name(self) -> &'static str {
+    /// The last part of the key.
+    pub fn name(self) -> &'static str {
         match self {
             Self::State => "state",
             Self::Crash => "crash",

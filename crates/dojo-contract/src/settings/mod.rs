@@ -9,6 +9,7 @@ mod error;
 pub use error::SettingsError;
 
 mod name;
+pub(crate) use name::INSTANCE_ID_MAX_LEN;
 pub use name::{Setting, SettingName, is_instance_id};
 
 mod value;
@@ -22,6 +23,8 @@ pub use control::{Control, ControlKind, DesiredProcess, DesiredState, InstanceCo
 
 mod patch;
 pub use patch::SettingsPatch;
+
+mod schema;
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -155,10 +158,10 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Service;
+    use crate::{FieldError, Service};
     use chrono::DateTime;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     fn patched(settings: &mut Settings, patch: Value) {
         for (name, value) in SettingsPatch::parse(&patch, settings).unwrap().records {
@@ -236,6 +239,20 @@ mod tests {
         assert_eq!(
             fields,
             ["failRate", "maxRetries", "speed", "instances.a b", "instances.n.failRate", "instances.m"]
+        );
+    }
+
+    #[test]
+    fn a_patch_names_at_most_a_hundred_instances() {
+        let patch = |count: usize| {
+            let instances: Map<_, _> = (0..count).map(|n| (format!("n-{n}"), Value::Null)).collect();
+            SettingsPatch::parse(&json!({"instances": instances}), &Settings::default())
+        };
+        assert!(patch(100).is_ok());
+        let refused = patch(101).unwrap_err();
+        assert_eq!(
+            refused,
+            [FieldError::new("instances", "has 101 instances: give at most 100 in one patch")]
         );
     }
 

@@ -1,13 +1,15 @@
 //! The names of settings, which are the keys of their records.
 
 use super::error::SettingsError;
+use serde::Serialize;
 use std::{fmt, str::FromStr};
 
 /// What the keys of everything that is for one instance begin with.
 pub(super) const INSTANCES: &str = "instances";
 
 /// A setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Setting {
     /// Probability of a failed delivery, 0 to 1.
     FailRate,
@@ -97,8 +99,11 @@ pub(super) fn split_instance_key(key: &str) -> Option<(&str, &str)> {
     if first == INSTANCES { rest.rsplit_once('.') } else { None }
 }
 
+/// The longest id of an instance.
+pub(crate) const INSTANCE_ID_MAX_LEN: usize = 100;
+
 /// Whether `id` can be the id of an instance in a key: 1 to 100 of `a-z`, `A-Z`, `0-9`, `-`, `_`, `.`.
 pub fn is_instance_id(id: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (1..=100).contains(&id.len()) && id.chars().all(allowed)
+    (1..=INSTANCE_ID_MAX_LEN).contains(&id.len()) && id.chars().all(allowed)
 }

@@ -7,6 +7,9 @@ use super::{
 use crate::FieldError;
 use serde_json::{Map, Value};
 
+/// Instances that one patch may name.
+pub(super) const MAX_INSTANCES: usize = 100;
+
 /// A change to settings, as `PATCH /settings` takes it: a JSON Merge Patch (RFC 7396), where null removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsPatch {
@@ -26,6 +29,13 @@ impl SettingsPatch {
         let (mut records, mut errors) = (Vec::new(), Vec::new());
         for (name, value) in members {
             match (name.as_str(), value) {
+                (INSTANCES, Value::Object(instances)) if instances.len() > MAX_INSTANCES => {
+                    let message = format!(
+                        "has {} instances: give at most {MAX_INSTANCES} in one patch",
+                        instances.len()
+                    );
+                    errors.push(FieldError::new(INSTANCES, message));
+                }
                 (INSTANCES, Value::Object(instances)) => {
                     for (instance, values) in instances {
                         read_instance(instance, values, current, &mut records, &mut errors);

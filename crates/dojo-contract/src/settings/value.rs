@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The highest number of retries.
 pub(super) const MAX_RETRIES_LIMIT: u32 = 10;
 /// The longest delivery, in milliseconds.
-const DELIVERY_MILLIS_LIMIT: u32 = 5_000;
+pub(super) const DELIVERY_MILLIS_LIMIT: u32 = 5_000;
 
 /// The delivery guarantee of a service that consumes `orders` and produces what follows.
 ///

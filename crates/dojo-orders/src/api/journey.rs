@@ -13,32 +13,51 @@ use crate::{
     journey::{JourneyError, steps::Step},
 };
 use axum::{Json, extract::State};
-use dojo_http::{Problem, Query};
+use dojo_http::{Invalid, NotFound, Problem, Query, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct JourneyQuery {
+    /// The cursor in the `next` of an earlier answer: goes on where that one stopped.
     after: Option<String>,
 }
 
-#[derive(Serialize)]
+/// What happened to an order.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Answer {
+pub(crate) struct Journey {
     order_id: Uuid,
+    /// Whether everything was read in time.
     complete: bool,
+    /// Steps between the first 100 and the newest 900 that are left out.
     omitted: usize,
+    /// The path that goes on where reading stopped; null if everything was read.
+    #[schema(format = "uri-reference")]
     next: Option<String>,
     steps: Vec<Step>,
 }
 
+/// Returns every record about an order, in the order in which it happened
+///
+/// Reads the log for up to ten seconds, and joins no consumer group.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}/journey",
+    tag = "orders",
+    operation_id = "getJourney",
+    params(("id" = Uuid, Path, description = "The order."), JourneyQuery),
+    responses((status = 200, description = "The steps that were found.", body = Journey), NotFound, Invalid, Unavailable)
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     id: OrderPath,
     Query(JourneyQuery { after }): Query<JourneyQuery>,
-) -> Result<Json<Answer>, Problem> {
+) -> Result<Json<Journey>, Problem> {
     let order_id = order_id(id)?;
     let after = after.map(|after| after.parse::<Cursor>().map_err(|_| invalid_cursor())).transpose()?;
     app.refuse_while_away()?;
@@ -50,7 +69,7 @@ pub(crate) async fn get(
     if journey.steps.is_empty() && journey.next.is_none() && after.is_none() {
         return Err(Problem::not_found(format!("no record on the log is about an order {order_id}")));
     }
-    Ok(Json(Answer {
+    Ok(Json(Journey {
         order_id,
         complete: journey.next.is_none(),
         omitted: journey.omitted,

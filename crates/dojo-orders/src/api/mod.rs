@@ -1,9 +1,21 @@
 //! The HTTP API: a file for each resource, and which request goes to which.
+//!
+//! A handler describes itself for `/openapi.json`, in three places:
+//!
+//! - What it answers is a type with `Serialize` and `ToSchema`, whose doc comments become descriptions. What it reads from the
+//!   query is a type with `Deserialize` and `IntoParams`.
+//! - `#[utoipa::path(…)]` above it has method, path, tag, `operation_id`, parameters, and its answers. `NotFound`, `Invalid`,
+//!   `Conflict` and `Unavailable` of [`dojo_http`] stand for the refusals. Refusals that any route can answer before its
+//!   handler runs, such as 403, are added to all ([`dojo_http::describe_refusals`]).
+//! - [`described`] adds it with `routes!`. The handlers of one path belong into one `routes!`.
+//!
+//! The first line of a handler's doc comment is the summary of its operation, the rest the description.
 
 mod dead_letters;
 mod events;
 mod instances;
 mod journey;
+mod openapi;
 mod orders;
 mod redrive;
 mod rules;
@@ -19,22 +31,35 @@ use crate::{
     read_only,
 };
 use axum::{
-    Router,
+    Extension, Router,
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use dojo_http::Health;
+use dojo_http::{Health, describe_refusals};
+use openapi::{About, Documents};
 use std::sync::Arc;
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Routes of the API, the page, and `health`. What is read-only changes nothing.
 pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
     let read_only = Arc::new(app.config.page.read_only.clone());
-    Router::new()
+    let (router, mut document) = described(health).split_for_parts();
+    describe_refusals(&mut document);
+    router
+        .route_layer(from_fn_with_state(read_only, read_only::guard))
+        .layer(Extension(Documents::new(&document)))
+        .with_state(app)
+}
+
+/// Every route, described.
+fn described(health: Health) -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(About::openapi())
         .route("/", get(page::page))
         .route("/assets/{name}", get(assets::asset))
         .route("/orders", get(orders::list).post(orders::create))
         .route("/orders/{id}", get(orders::get).put(orders::change).delete(orders::delete))
-        .route("/orders/{id}/journey", get(journey::get))
+        .routes(routes!(journey::get))
         .route("/events", get(events::events))
         .route("/settings", get(settings::get).patch(settings::patch))
         .route("/instances", get(instances::list).post(instances::add))
@@ -47,7 +72,72 @@ pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
         .route("/dlq", get(dead_letters::list))
         .route("/dlq/redrive", post(redrive::redrive))
         .route("/status", get(status::status))
-        .route_layer(from_fn_with_state(read_only, read_only::guard))
+        .routes(routes!(openapi::openapi))
         .merge(health.routes())
-        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dojo_http::Metrics;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Returns each path that axum serves with its methods, as its debug output has them: axum has no other list.
+    fn served(router: &Router<Arc<App>>) -> BTreeSet<(String, String)> {
+        let debug = format!("{router:?}");
+        let routes = debug.split("fallback_router").next().unwrap().split("RouteId(").skip(1);
+        let (mut paths, mut methods) = (BTreeMap::new(), BTreeMap::new());
+        for route in routes {
+            let (id, rest) = route.split_once("): ").unwrap();
+            match rest.strip_prefix('"') {
+                Some(path) => paths.insert(id, path.split('"').next().unwrap()),
+                None => methods.insert(
+                    id,
+                    rest.split("allow_header: Bytes(b\"").nth(1).unwrap().split('"').next().unwrap(),
+                ),
+            };
+        }
+        assert_eq!(paths.len(), methods.len(), "axum's debug output has changed: {debug}");
+        let of_path = |(id, path): (&str, &str)| {
+            let methods = methods[id].split(',').filter(|method| *method != "HEAD");
+            methods.map(|method| (path.to_owned(), method.to_owned())).collect::<Vec<_>>()
+        };
+        paths.into_iter().flat_map(of_path).collect()
+    }
+
+    #[test]
+    fn every_route_is_described() {
+        let health = Health::new(Vec::new, Metrics::default());
+        let (router, document) = described(health).split_for_parts();
+        let document = serde_json::to_value(&document).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            described
+                .extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
+        }
+        let mut undescribed: Vec<_> = served(&router).difference(&described).cloned().collect();
+        // Those that are described next.
+        undescribed.retain(|(path, _)| {
+            ![
+                "/",
+                "/assets/{name}",
+                "/dlq",
+                "/dlq/redrive",
+                "/events",
+                "/instances",
+                "/instances/{id}",
+                "/instances/{id}/crash",
+                "/instances/{id}/start",
+                "/instances/{id}/stop",
+                "/orders",
+                "/orders/{id}",
+                "/rules",
+                "/rules/{name}",
+                "/settings",
+                "/status",
+            ]
+            .contains(&path.as_str())
+        });
+        assert_eq!(undescribed, []);
+    }
 }

@@ -11,14 +11,16 @@ use crate::{
 use dojo_contract::{AuditAction, FraudAlert, OrderAction, Source, time};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// One record about the order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Step {
     pub(crate) what: What,
     /// When it happened. Retries and redriven records carry the timestamp of their event on Kafka, so their time is that of
     /// the audit event that announces them, or that of the redrive.
+    #[schema(format = DateTime)]
     at: Option<String>,
     /// Null where a time isn't known, and after steps that were left out. Negative where two clocks differ.
     since_previous_millis: Option<i64>,
@@ -43,21 +45,22 @@ pub(crate) struct Step {
 }
 
 /// What a record says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum What {
     /// On `orders`, also when it comes again: `attempt` and `redriveCount` tell.
     Event(OrderAction),
     /// On `audit`.
     Report(AuditAction),
-    /// On `orders-dlq`, or unreadable.
+    /// On `orders-dlq`: `dead-letter`; a record that can't be read: `unreadable`.
     Other(&'static str),
 }
 
 const DEAD_LETTER: What = What::Other("dead-letter");
 const UNREADABLE: What = What::Other("unreadable");
 
-#[derive(Debug, Serialize)]
+/// Where a record stands on its topic.
+#[derive(Debug, Serialize, ToSchema)]
 struct Place {
     partition: i32,
     offset: i64,
