@@ -17,10 +17,12 @@ mod instances;
 mod journey;
 mod openapi;
 mod orders;
+mod records;
 mod redrive;
 mod rules;
 mod settings;
 mod status;
+mod topics;
 
 mod links;
 mod write_problem;
@@ -72,6 +74,8 @@ fn described(health: Health) -> OpenApiRouter<Arc<App>> {
         .route("/dlq", get(dead_letters::list))
         .route("/dlq/redrive", post(redrive::redrive))
         .route("/status", get(status::status))
+        .routes(routes!(topics::list))
+        .routes(routes!(records::list, records::write))
         .routes(routes!(openapi::openapi))
         .merge(health.routes())
 }

@@ -5,6 +5,7 @@
 mod fixture;
 
 mod audit;
+mod by_hand;
 mod dead_letters;
 mod idempotency;
 mod instances;
@@ -15,8 +16,10 @@ mod older_orders;
 mod orders;
 mod page;
 mod read_only;
+mod records;
 mod redrive;
 mod refusals;
 mod rules;
 mod settings;
 mod stream;
+mod topics;

@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use utoipa::ToSchema;
 
 /// How long each question may take.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
@@ -40,11 +41,12 @@ const CONFIGS: [&str; 9] = [
 ];
 
 /// The topics at one moment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TopicList {
     /// When Kafka was asked.
     #[serde(with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) as_of: DateTime<Utc>,
     /// The dojo's own topics first, then others.
     pub(crate) topics: Vec<TopicView>,
@@ -53,7 +55,7 @@ pub(crate) struct TopicList {
 }
 
 /// A topic.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TopicView {
     /// Its name without this dojo's prefix.
@@ -68,7 +70,7 @@ pub(crate) struct TopicView {
 }
 
 /// A configuration in force.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ConfigView {
     /// Kafka's own name of it.
@@ -79,7 +81,7 @@ struct ConfigView {
 }
 
 /// A consumer group that reads the topic.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct GroupView {
     group: String,
@@ -93,7 +95,7 @@ struct GroupView {
 }
 
 /// How far a group is on a partition.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct GroupPosition {
     partition: i32,

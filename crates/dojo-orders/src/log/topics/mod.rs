@@ -3,5 +3,6 @@
 pub(crate) mod list;
 pub(crate) mod look;
 pub(crate) mod page;
+pub(crate) mod reading;
 pub(crate) mod records;
 pub(crate) mod shown;

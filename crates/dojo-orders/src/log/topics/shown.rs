@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dojo_contract::time;
 use dojo_kafka::Record;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How many bytes of a record's key, headers and value are shown together.
 pub(crate) const MOST_BYTES: usize = 8 * 1024;
@@ -17,12 +18,13 @@ const MOST_OF_A_NAME: usize = 200;
 const MOST_OF_A_KEY: usize = 1024;
 
 /// A record on a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ShownRecord {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     /// When the record was made, or appended: its topic's `message.timestamp.type` says which.
+    #[schema(format = DateTime)]
     pub(crate) timestamp: Option<String>,
     /// Null: the record has no key.
     pub(crate) key: Option<ShownBytes>,
@@ -39,7 +41,7 @@ pub(crate) struct ShownRecord {
 }
 
 /// What is known of the transaction that a record may belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum TransactionState {
     /// Readers of committed records get this record: its transaction was committed, or it was sent outside of one.
@@ -55,7 +57,7 @@ pub(crate) enum TransactionState {
 }
 
 /// Bytes of a record: `text` if all of them are UTF-8, otherwise `base64`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ShownBytes {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +71,7 @@ pub(crate) struct ShownBytes {
 }
 
 /// A header of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ShownHeader {
     /// U+FFFD for a name that isn't UTF-8; its value isn't shown.
     pub(crate) name: String,
