@@ -10,6 +10,7 @@ import "./instances.js";
 import "./redrive.js";
 import "./journey.js";
 import "./edit.js";
+import "./topics.js";
 
 const newOrder = byId("new-order");
 // The Idempotency-Key of the order in the form: pressing the button again after a missing answer orders nothing twice.

@@ -92,6 +92,7 @@ struct Can {
     settings: bool,
     instances: bool,
     dlq: bool,
+    records: bool,
 }
 
 impl Can {
@@ -101,6 +102,7 @@ impl Can {
             settings: read_only.allows(Part::Settings),
             instances: read_only.allows(Part::Instances),
             dlq: read_only.allows(Part::Dlq),
+            records: read_only.allows(Part::Records),
         }
     }
 }

@@ -83,7 +83,7 @@ async fn only_topics_with_the_dojos_prefix_are_listed_also_those_that_are_not_it
     orders.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_nobody_is_in_has_its_positions_and_its_lag() {
     let kafka = Kafka::start().await;
     for key in ["a", "b", "c"] {

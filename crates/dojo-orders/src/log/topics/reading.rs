@@ -107,7 +107,8 @@ impl Reading<'_> {
     /// Reads a page next to one end of `wanted`.
     pub(crate) async fn page(&self, direction: Direction, wanted: &Ranges) -> Result<Page<Found>, LookError> {
         let some = self.look.limit.min(MOST_READ / wanted.len().max(1)).max(1);
-        let first_length = i64::try_from(some).unwrap_or(LONGEST_RANGE);
+        // Twice as long as it needs to be, for the markers between the records.
+        let first_length = i64::try_from(2 * some).unwrap_or(LONGEST_RANGE);
         let at = |range: &Range<i64>| match direction {
             Direction::Older => range.end..range.end,
             Direction::Newer => range.start..range.start,

@@ -10,6 +10,7 @@ mod layout;
 mod placing;
 mod redrive;
 mod settings;
+mod topics;
 
 use crate::process::{Dojo, Start};
 use browser::ENTER;
