@@ -264,7 +264,6 @@ async fn a_topic_that_vanishes_while_it_is_read_is_not_found() {
         ClientConfig::new().set("bootstrap.servers", &kafka.config.brokers).create().unwrap();
     let name = format!("{}gone", kafka.config.prefix);
     let delete = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
         admin.delete_topics(&[&name], &AdminOptions::new()).await.unwrap();
     };
     let read = async {
@@ -276,7 +275,8 @@ async fn a_topic_that_vanishes_while_it_is_read_is_not_found() {
         })
         .await
     };
-    let ((), problem) = tokio::join!(delete, read);
+    // The first request is under way when the topic is deleted.
+    let (problem, ()) = tokio::join!(read, delete);
     assert_eq!(problem["detail"], "there is no topic gone");
     orders.stop().await;
 }

@@ -234,11 +234,15 @@ fn on(
     }
     let position = |partition: i32| {
         let position = committed.get(&(topic.name.clone(), partition)).copied();
-        let end = bounds.get(&partition).map(|bounds| bounds.end);
+        let lag = bounds.get(&partition).and_then(|bounds| match position {
+            Some(position) => Some((bounds.end - position).max(0)),
+            // There was never anything to read, or it is gone.
+            None => (bounds.earliest == bounds.end).then_some(0),
+        });
         GroupPosition {
             partition,
             position,
-            lag: position.zip(end).map(|(position, end)| (end - position).max(0)),
+            lag,
             client_id: assigned.get(&partition).map(|client_id| (*client_id).clone()),
         }
     };

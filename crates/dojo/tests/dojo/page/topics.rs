@@ -109,7 +109,7 @@ async fn poison_that_is_written_by_hand_becomes_a_dead_letter() {
     browser.says("#by-hand-outcome", "On the log: partition ").await;
     browser.says("#records .record", "<img src=x> no order").await;
     browser.says("#records .record .headers", "from: hand").await;
-    browser.says("#dead-letters", "poisoner").await;
+    browser.says("#dead-letters", "unreadable record").await;
     browser.fits("topics-by-hand").await;
     page.browse("#/topics/orders-dlq").await;
     browser.says("#records .record pre", "<img src=x> no order").await;
