@@ -65,7 +65,7 @@ addEventListener("hashchange", follow);
 byId("topics-close").addEventListener("click", leave);
 // Before the journey, which Escape closes first.
 document.addEventListener("keydown", (event) => {
-  const isElsewhere = byId("journey").open || event.target.closest?.("form");
+  const isElsewhere = byId("journey").open || event.target.closest?.("#by-hand");
   if (event.key === "Escape" && panel.open && !event.isComposing && !isElsewhere) leave();
 }, { capture: true });
 
