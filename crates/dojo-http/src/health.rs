@@ -77,7 +77,13 @@ struct Ready {
 }
 
 /// Says that the process answers
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "The process answers.", body = Liveness)))]
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    operation_id = "getLiveness",
+    responses((status = 200, description = "The process answers.", body = Liveness))
+)]
 async fn healthz() -> Json<Liveness> {
     Json(Liveness { status: "up" })
 }
@@ -89,6 +95,7 @@ async fn healthz() -> Json<Liveness> {
     get,
     path = "/readyz",
     tag = "health",
+    operation_id = "getReadiness",
     responses((status = 200, description = "The service can do all of its work.", body = Ready), Unavailable)
 )]
 async fn readyz(State(health): State<Health>) -> Result<Json<Ready>, Problem> {
@@ -106,6 +113,7 @@ async fn readyz(State(health): State<Health>) -> Result<Json<Ready>, Problem> {
     get,
     path = "/metrics",
     tag = "health",
+    operation_id = "getMetrics",
     responses((status = 200, description = "The metrics in Prometheus' text format.", body = String, content_type = TEXT_FORMAT))
 )]
 async fn metrics(State(health): State<Health>) -> Response {

@@ -3,7 +3,12 @@
 use crate::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+use utoipa::{
+    Number,
+    openapi::{Object, ObjectBuilder, schema::Type},
+};
 
 const MAX_SHOWN_CHARS: usize = 40;
 const MAX_DETAIL_CHARS: usize = 200;
@@ -62,6 +67,15 @@ where
             Err(Problem::invalid_field(name, message))
         }
     }
+}
+
+/// Describes a parameter that [`number`] reads within the same `range`, and its value where it isn't given.
+pub fn number_schema<T: Copy + Into<Number>>(range: &RangeInclusive<T>, default: Option<T>) -> Object
+where
+    Value: From<T>,
+{
+    let number = ObjectBuilder::new().schema_type(Type::Integer).default(default.map(Value::from));
+    number.minimum(Some(*range.start())).maximum(Some(*range.end())).build()
 }
 
 #[cfg(test)]

@@ -72,7 +72,8 @@ impl Group {
 impl Member {
     fn of(info: &GroupMemberInfo, prefix: &Prefix) -> Self {
         let assigned = info.assignment().and_then(assigned_partitions).unwrap_or_default();
-        let in_contract = |(topic, partition): (String, i32)| (prefix.in_contract(&topic).to_owned(), partition);
+        let in_contract =
+            |(topic, partition): (String, i32)| (prefix.in_contract(&topic).to_owned(), partition);
         Self {
             client_id: info.client_id().to_owned(),
             host: info.client_host().to_owned(),
@@ -143,7 +144,8 @@ impl GroupReader {
         let mut config = self.kafka.lookup_consumer(&self.client_id);
         config.set("group.id", &group.name_on_cluster);
         // This consumer only has the group's id. It subscribes to nothing, so it never becomes a member.
-        let consumer: BaseConsumer<Context> = create("consumer", &config, config.create_with_context(Context))?;
+        let consumer: BaseConsumer<Context> =
+            create("consumer", &config, config.create_with_context(Context))?;
         let prefix = self.kafka.prefix.clone();
         let mut wanted = TopicPartitionList::new();
         for (topic, partitions) in topics {

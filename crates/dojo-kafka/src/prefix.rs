@@ -83,7 +83,9 @@ mod tests {
         let none: Prefix = "".parse().unwrap();
         assert_eq!((none.on_cluster("orders"), none.in_contract("orders")), ("orders".into(), "orders"));
         assert!(none.is_empty() && !prefix.is_empty());
-        assert!(none.owns("class-8.orders") && prefix.owns("class-7.orders") && !prefix.owns("class-8.orders"));
+        assert!(
+            none.owns("class-8.orders") && prefix.owns("class-7.orders") && !prefix.owns("class-8.orders")
+        );
     }
 
     #[test]

@@ -7,9 +7,11 @@ import { connect } from "./stream.js";
 // An event is passed to these in this order, so that its row is there first.
 import "./rows.js";
 import "./instances.js";
+import "./rebalances.js";
 import "./redrive.js";
 import "./journey.js";
 import "./edit.js";
+import "./terms.js";
 import "./topics.js";
 
 const newOrder = byId("new-order");

@@ -3,7 +3,7 @@ import { MOST_ROWS, byId, keepFocusInPlace, lists } from "./dom.js";
 
 // The server sends a heartbeat every three seconds.
 const SILENT_AFTER_MS = 10000;
-const TYPES = ["order", "audit", "dlq", "settings", "status"];
+const TYPES = ["order", "audit", "dlq", "settings", "status", "rebalance"];
 
 const followers = new Map(TYPES.map((type) => [type, []]));
 // Events that wait to be shown, by type; at most MOST_ROWS of each, also in a hidden tab.
@@ -77,7 +77,8 @@ export function connect() {
   for (const type of TYPES) {
     source.addEventListener(type, (event) => {
       heard();
-      cursor = event.lastEventId;
+      // A rebalance has no id of its own.
+      cursor = event.lastEventId || cursor;
       counted += 1;
       const waiting = pending.get(type);
       waiting.push(event.data);

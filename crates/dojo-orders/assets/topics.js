@@ -10,7 +10,7 @@ const ANSWER_WITHIN_MS = 15000;
 const panel = byId("topics");
 const list = byId("topic-list");
 // What the panel covers. The journey of an order opens beside it.
-const covered = document.querySelectorAll("header, #banner, main");
+const covered = document.querySelectorAll("header, #banner, main, footer");
 
 let opener = null;
 // The topic that is shown, to read its records again only if the address says something else.

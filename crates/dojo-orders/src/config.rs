@@ -1,11 +1,11 @@
 //! Configuration of the order service.
 
 use crate::{journey, read_models::order_list, read_only::ReadOnly};
-use dojo_contract::{Defaults, topic};
+use dojo_contract::{Defaults, InstanceStatus, Service, topic};
 use dojo_http::HostPattern;
 use dojo_kafka::{InstanceName, KafkaConfig};
 use dojo_rules::RulesConfig;
-use std::{path::PathBuf, time::Duration};
+use std::{borrow::Cow, path::PathBuf, time::Duration};
 
 /// The instance that follows `audit` and the dead letters in the contract's group; a further replica has its own group.
 const FIRST_INSTANCE: &str = "order-1";
@@ -84,13 +84,28 @@ impl Config {
         self.instance.instance_id.as_deref().unwrap_or(FIRST_INSTANCE)
     }
 
-    /// Returns the group that relays `audit` and the dead letters. Each replica needs every record, so each further one has
-    /// its own group.
-    pub(crate) fn relay_group(&self) -> String {
-        match self.instance_id() {
-            FIRST_INSTANCE => topic::SSE_RELAY_GROUP.to_owned(),
-            other => format!("{}-{other}", topic::SSE_RELAY_GROUP),
-        }
+    /// Returns the group that relays `audit` and the dead letters to this instance's streams.
+    pub(crate) fn relay_group(&self) -> Cow<'static, str> {
+        relay_group_of(self.instance_id())
+    }
+}
+
+/// Each replica needs every record of `audit` and the dead letters, so each further one has its own group.
+fn relay_group_of(instance_id: &str) -> Cow<'static, str> {
+    match instance_id {
+        FIRST_INSTANCE => Cow::Borrowed(topic::SSE_RELAY_GROUP),
+        other => Cow::Owned(format!("{}-{other}", topic::SSE_RELAY_GROUP)),
+    }
+}
+
+/// Returns the consumer group in which an instance reads; `None` for the supervisor, which reads in none.
+pub(crate) fn group_of(status: &InstanceStatus) -> Option<Cow<'static, str>> {
+    match status.service {
+        Service::Order => Some(relay_group_of(&status.instance_id)),
+        Service::Notification => Some(Cow::Borrowed(topic::NOTIFICATION_GROUP)),
+        Service::Fraud => Some(Cow::Borrowed(topic::FRAUD_GROUP)),
+        Service::Audit => Some(Cow::Borrowed(topic::AUDIT_GROUP)),
+        Service::Supervisor => None,
     }
 }
 

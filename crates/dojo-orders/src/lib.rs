@@ -12,12 +12,11 @@
 //!   `read_models/followers.rs` says who reads which topic. Nothing else changes them, and they write nothing to Kafka.
 //! - **`event_stream`** is `GET /events`: the hub with the newest events, the cursor that knows which log it belongs to, a
 //!   client's stream, and how a stream catches up from the log.
-//! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, and since when an
-//!   open transaction has held readers back.
 //! - **`read_only`** refuses to change what `READ_ONLY` names.
 //! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
 //!   there, and since when an open transaction has held readers back.
+//! - **`rebalances`** is what the consumer groups went through: who left or joined, why, and who reads which partition since.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!
 //! `service.rs` starts and stops it all, within bounds.
@@ -35,6 +34,7 @@ mod journey;
 mod log;
 mod page;
 mod read_models;
+mod rebalances;
 mod rule_files;
 mod write;
 

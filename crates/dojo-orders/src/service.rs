@@ -17,6 +17,7 @@ use crate::{
     },
     page::template::Template,
     read_models::{ReadModels, followers},
+    rebalances,
     rule_files::RuleFiles,
     write::{
         instances::InstanceWriter,
@@ -26,7 +27,7 @@ use crate::{
         settings::SettingsWriter,
     },
 };
-use dojo_contract::{InstanceState, Service};
+use dojo_contract::{InstanceState, Service, topic};
 use dojo_http::{AllowedHosts, Health, Metrics};
 use dojo_kafka::{
     ConsumerLoop, GroupReader, Instance, Observed, Producer, Progress, RangeReader, Readiness, Reporter,
@@ -110,6 +111,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     });
 
     let (relay, tails) = start_reading(&app, &reading)?;
+    start_watching_groups(&app, &reading)?;
     let mut relay = std::pin::pin!(relay.join());
     let changed = Arc::new(Notify::new());
     app.relay.on_change(Arc::clone(&changed));
@@ -203,6 +205,20 @@ fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop
     tokio::spawn(followers::follow_cluster(Arc::clone(models), cluster, reading.clone()));
     tokio::spawn(followers::catch_up_on_outcomes(config.clone(), Arc::clone(models), reading.clone()));
     Ok((relay, tails))
+}
+
+/// Starts to look at the dojo's consumer groups.
+fn start_watching_groups(app: &App, reading: &CancellationToken) -> Result<(), Error> {
+    let config = &app.config;
+    let groups = GroupReader::new(&config.kafka, &format!("{}-groups", config.instance_id()))?;
+    let names = [topic::NOTIFICATION_GROUP, topic::FRAUD_GROUP, topic::AUDIT_GROUP].map(str::to_owned);
+    let names = names.into_iter().chain([config.relay_group().into_owned()]).collect();
+    let settings = Arc::clone(&app.settings);
+    let told_to_crash =
+        move |id: &str| settings.follower().and_then(|follower| follower.settings().control(id).crash);
+    let (log, producer) = (Arc::clone(&app.models.rebalances), app.producer.clone());
+    tokio::spawn(rebalances::watch(log, groups, names, producer, told_to_crash, reading.clone()));
+    Ok(())
 }
 
 /// Reads the settings, and starts to report on `dojo-status` what this instance does.

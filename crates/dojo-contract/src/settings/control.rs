@@ -6,7 +6,9 @@
 use super::name::{instance_key, is_instance_id, split_instance_key};
 use crate::{Service, time};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A wish about an instance. Its record's key is `instances.`, the instance's id, and the name of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum Control {
 }
 
 /// Whether an instance is to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum DesiredState {
     /// It is to be a member of its group.
     #[default]

@@ -1,6 +1,6 @@
 //! What Kafka says about groups, and what a reader of another dojo's groups doesn't see.
 
-use super::{Copy, order, producer, run};
+use super::{Copy, order, run};
 use dojo_contract::topic::{self, TOPICS};
 use dojo_kafka::{Error, GroupReader, KafkaConfig, create_topics};
 use dojo_testbed::{Kafka, own_prefix, until};
@@ -9,9 +9,7 @@ use std::collections::BTreeSet;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_shows_who_reads_what_and_what_it_has_committed() {
     let kafka = Kafka::start().await;
-    for n in 0..30 {
-        producer(&kafka.config).send(order(n)).await.unwrap();
-    }
+    kafka.flood((0..30).map(order)).await;
     let groups = GroupReader::new(&kafka.config, "groups").unwrap();
     assert_eq!(groups.describe("g").await.unwrap(), None);
 
@@ -38,7 +36,11 @@ async fn a_group_shows_who_reads_what_and_what_it_has_committed() {
     one.end().await;
     other.end().await;
     until("an empty group", async || {
-        groups.describe("g").await.unwrap().is_some_and(|group| group.members.is_empty() && group.is_settled())
+        groups
+            .describe("g")
+            .await
+            .unwrap()
+            .is_some_and(|group| group.members.is_empty() && group.is_settled())
     })
     .await;
 }

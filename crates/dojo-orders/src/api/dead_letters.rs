@@ -5,45 +5,80 @@
 use crate::{
     api::links::link_next,
     app::App,
-    event_stream::frame,
+    event_stream::{data::EventData, frame},
     log::{
         dead_letters::{Found, PARTITION},
         decode::why_unreadable,
         stream_topic::StreamTopic,
     },
-    read_models::redrives::Redrives,
+    read_models::redrives::{Redrive, Redrives},
 };
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
-use dojo_contract::topic;
-use dojo_http::{Problem, Query, number};
+use dojo_contract::{DlqEvent, topic};
+use dojo_http::{Invalid, Problem, Query, Unavailable, number, number_schema};
 use dojo_kafka::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema, openapi::Object};
 
 const LIMIT: i64 = 50;
-const MAX_LIMIT: i64 = 200;
+const LIMITS: RangeInclusive<i64> = 1..=200;
 /// A dead letter can have 2 MiB; then a page has fewer.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
+    /// How many dead letters the page has at most. It has fewer if they are large.
+    #[param(schema_with = limit_schema)]
     limit: Option<String>,
+    /// An offset on `orders-dlq`: the page has those before it.
+    #[param(value_type = Option<i64>, minimum = 0)]
     before: Option<String>,
 }
 
+fn limit_schema() -> Object {
+    number_schema(&LIMITS, Some(LIMIT))
+}
+
+/// A dead letter, and its redrives. Only a description: the JSON of a letter stays as it stands on the topic.
+#[derive(Serialize, ToSchema)]
+struct DeadLetter {
+    #[serde(flatten)]
+    letter: EventData<DlqEvent>,
+    /// When it was sent back to `orders`, the oldest redrive first.
+    redrives: Vec<Redrive>,
+}
+
+/// Lists the dead letters, the newest first
+///
+/// They are read from the log for each request.
+#[utoipa::path(
+    get,
+    path = "/dlq",
+    tag = "dead letters",
+    operation_id = "listDeadLetters",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of the list.", body = [DeadLetter], headers(
+            ("Link" = String, description = "The path of the next page, as `<…>; rel=\"next\"`; absent on the last page.")
+        )),
+        Invalid, Unavailable
+    )
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(ListQuery { limit, before }): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
+    let limit = number("limit", limit.as_deref(), LIMITS)?.unwrap_or(LIMIT);
     let before = number("before", before.as_deref(), 0..=i64::MAX)?.unwrap_or(i64::MAX);
     app.refuse_while_away()?;
     let read = async {

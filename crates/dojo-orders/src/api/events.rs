@@ -1,7 +1,8 @@
 //! `GET /events`: everything that happens, as server-sent events. See [`crate::event_stream::frame`] for what an event looks like
 //! and [`crate::event_stream::stream`] for what a stream promises.
 //!
-//! Two kinds of events aren't records. `event: gap` says that the log does not go on where the client's cursor is: what
+//! Three kinds of events aren't records. `event: rebalance` is a rebalance as on `GET /rebalances`: sent when it begins and each time more
+//! is known of it, with the same `id`. A client that reconnects reads there what it missed. `event: gap` says that the log does not go on where the client's cursor is: what
 //! came between is gone, or the cursor belongs to another log ([`crate::event_stream::cursor`]); the log's first record follows.
 //! `event: heartbeat` comes every three seconds on a stream on which nothing else happens, so that a client can tell a
 //! quiet stream from a dead connection; it has no `id:`.
@@ -19,19 +20,52 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::{Problem, Query};
+use dojo_http::{Invalid, Problem, Query, Unavailable};
 use futures::stream;
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc};
 use tokio::time::timeout;
+use utoipa::{
+    IntoParams,
+    openapi::{Object, ObjectBuilder, schema::Type},
+};
 
-#[derive(Default, Deserialize)]
+/// The value of `from`.
+const EARLIEST: &str = "earliest";
+
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
+    /// A cursor, the `id:` of an event: the stream begins after it.
     after: Option<String>,
+    /// `earliest`: the stream begins with the first record of each log. By default it begins now.
+    #[param(schema_with = from_schema)]
     from: Option<String>,
 }
 
+fn from_schema() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EARLIEST])).build()
+}
+
+/// Streams everything that happens, as server-sent events
+///
+/// `/asyncapi.json` describes the events. The stream doesn't end. A client that reconnects sends the `id:` of the last event
+/// that it has, and misses none.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "stream",
+    operation_id = "streamEvents",
+    params(
+        EventsQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor, which goes before `after` and `from`.")
+    ),
+    responses(
+        (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),
+        Invalid, Unavailable
+    )
+)]
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -41,8 +75,8 @@ pub(crate) async fn events(
     let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         Problem::unavailable(format!("all {STREAMS} streams are in use: close one, or try again later"))
     })?;
-    let mut stream =
-        Stream::new(Arc::clone(&app.models.hub), app.log.clone(), begin, app.shutdown.clone(), slot);
+    let (hub, rebalances) = (Arc::clone(&app.models.hub), Arc::clone(&app.models.rebalances));
+    let mut stream = Stream::new(hub, app.log.clone(), rebalances, begin, app.shutdown.clone(), slot);
     // The answer waits for the stream's greeting, so that a client misses nothing that happens once it has the status.
     // While Kafka is away it isn't known where "now" is; then the greeting comes later than the status.
     let first = timeout(GREETED_WITHIN, stream.next()).await.unwrap_or_default();
@@ -75,8 +109,10 @@ fn begin(headers: &HeaderMap, query: EventsQuery) -> Result<Begin, Problem> {
     }
     match query.from.as_deref() {
         None => Ok(Begin::Now),
-        Some("earliest") => Ok(Begin::Earliest),
-        Some(_) => Err(Problem::invalid_field("from", "give `earliest`, or leave it out to start now")),
+        Some(EARLIEST) => Ok(Begin::Earliest),
+        Some(_) => {
+            Err(Problem::invalid_field("from", format!("give `{EARLIEST}`, or leave it out to start now")))
+        }
     }
 }
 

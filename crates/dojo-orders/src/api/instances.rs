@@ -9,46 +9,205 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use dojo_contract::{DesiredState, InstanceStatus, Service, Settings, is_instance_id};
-use dojo_http::{JsonBody, NoQuery, Problem};
-use serde_json::{Value, json};
+use dojo_contract::{DesiredState, InstanceId, InstanceStatus, Service, Settings, is_instance_id};
+use dojo_http::{Conflict, Invalid, JsonBody, NoQuery, NotFound, Problem, Unavailable};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr, Schema,
+        schema::{AdditionalProperties, Type},
+    },
+};
 
 const LOOK_AT: &str = "GET /instances shows what is asked of each instance, and what it does";
 const SERVICE: &str = "service";
 
-pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
+/// An instance that has reported.
+#[derive(Serialize, ToSchema)]
+pub(super) struct InstanceView {
+    /// Its newest report.
+    #[serde(flatten)]
+    status: InstanceStatus,
+    /// Whether it is at work: its report isn't older than six seconds, and doesn't say that it has stopped.
+    live: bool,
+    /// What is asked of it; null until the settings were read.
+    #[schema(required)]
+    desired: Option<DesiredState>,
+}
+
+/// An instance of which there is no report.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct UnreportedInstance {
+    instance_id: String,
+    /// False.
+    live: bool,
+    /// What is asked of it; null until the settings were read.
+    #[schema(required)]
+    desired: Option<DesiredState>,
+}
+
+/// An instance.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Instance {
+    /// It has reported.
+    Reported(Box<InstanceView>),
+    /// It has not, or not yet.
+    Unreported(UnreportedInstance),
+}
+
+/// An instance that has not reported yet.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AddedInstance {
+    instance_id: String,
+}
+
+/// What `POST /instances` reads.
+pub(crate) struct NewInstance;
+
+impl ToSchema for NewInstance {}
+impl PartialSchema for NewInstance {
+    fn schema() -> RefOr<Schema> {
+        let service = ObjectBuilder::new().schema_type(Type::String);
+        let service = service.enum_values(Some(Service::MEMBERS.map(Service::name)));
+        let service = service.description(Some("The service of which one more instance is to run."));
+        let object =
+            ObjectBuilder::new().schema_type(Type::Object).property(SERVICE, service).required(SERVICE);
+        object.additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
+    }
+}
+
+/// Lists the instances that have reported, and what is asked of each
+#[utoipa::path(
+    get,
+    path = "/instances",
+    tag = "dojo",
+    operation_id = "listInstances",
+    responses((status = 200, description = "The instances.", body = [InstanceView]))
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Vec<InstanceView>> {
     Json(views(&app, Utc::now()))
 }
 
-pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Json<Value>, Problem> {
+/// Returns an instance, and what is asked of it
+#[utoipa::path(
+    get,
+    path = "/instances/{id}",
+    tag = "dojo",
+    operation_id = "getInstance",
+    params(("id" = InstanceId, Path, description = "The instance.")),
+    responses((status = 200, description = "The instance.", body = Instance), NotFound)
+)]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: IdPath,
+) -> Result<Json<Instance>, Problem> {
     let id = instance_id(id)?;
     let is_there = app.models.instances.get(&id).is_some()
         || app.settings.follower().is_some_and(|settings| is_known(&settings.settings().control(&id)));
     if is_there { Ok(Json(entry(&app, &id))) } else { Err(no_such_instance(&id)) }
 }
 
-pub(crate) async fn stop(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
+/// Asks an instance to leave its group
+///
+/// Its process stays.
+#[utoipa::path(
+    post,
+    path = "/instances/{id}/stop",
+    tag = "dojo",
+    operation_id = "stopInstance",
+    params(("id" = InstanceId, Path, description = "The instance.")),
+    responses(
+        (status = 200, description = "The instance has stopped.", body = Instance),
+        (status = 202, description = "The instance was asked to stop, and has not reported yet that it did.", body = Instance),
+        NotFound, Conflict, Unavailable
+    )
+)]
+pub(crate) async fn stop(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: IdPath,
+) -> Result<(StatusCode, Json<Instance>), Problem> {
     set_state(&app, id, DesiredState::Stopped).await
 }
 
-pub(crate) async fn start(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
+/// Asks an instance that was stopped to work again
+#[utoipa::path(
+    post,
+    path = "/instances/{id}/start",
+    tag = "dojo",
+    operation_id = "startInstance",
+    params(("id" = InstanceId, Path, description = "The instance.")),
+    responses(
+        (status = 200, description = "The instance is at work.", body = Instance),
+        (status = 202, description = "The instance was asked to work, and has not reported yet that it does.", body = Instance),
+        NotFound, Conflict, Unavailable
+    )
+)]
+pub(crate) async fn start(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: IdPath,
+) -> Result<(StatusCode, Json<Instance>), Problem> {
     set_state(&app, id, DesiredState::Running).await
 }
 
-async fn set_state(app: &App, id: IdPath, state: DesiredState) -> Result<Response, Problem> {
+async fn set_state(
+    app: &App,
+    id: IdPath,
+    state: DesiredState,
+) -> Result<(StatusCode, Json<Instance>), Problem> {
     let id = instance_id(id)?;
     let is_done = app.instances.set_state(&id, state).await.problem(LOOK_AT)?;
     let status = if is_done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(entry(app, &id))).into_response())
+    Ok((status, Json(entry(app, &id))))
 }
 
-pub(crate) async fn crash(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
+/// Asks the process of an instance to end at once, as in a crash
+#[utoipa::path(
+    post,
+    path = "/instances/{id}/crash",
+    tag = "dojo",
+    operation_id = "crashInstance",
+    params(("id" = InstanceId, Path, description = "The instance.")),
+    responses(
+        (status = 202, description = "The process was asked to end.", body = Instance),
+        NotFound, Conflict, Unavailable
+    )
+)]
+pub(crate) async fn crash(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: IdPath,
+) -> Result<(StatusCode, Json<Instance>), Problem> {
     let id = instance_id(id)?;
     app.instances.crash(&id).await.problem(LOOK_AT)?;
-    Ok((StatusCode::ACCEPTED, Json(entry(&app, &id))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(entry(&app, &id))))
 }
 
+/// Adds an instance
+///
+/// Works where a supervisor runs the instances' processes; elsewhere the conflict says how to start one.
+#[utoipa::path(
+    post,
+    path = "/instances",
+    tag = "dojo",
+    operation_id = "addInstance",
+    request_body = NewInstance,
+    responses(
+        (status = 201, description = "The instance is there.", body = Instance,
+            headers(("Location" = String, description = "The path of the instance."))),
+        (status = 202, description = "The supervisor was asked to start the instance, which has not reported yet.",
+            body = AddedInstance, headers(("Location" = String, description = "The path of the instance."))),
+        Conflict, Invalid, Unavailable
+    )
+)]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     _: NoQuery,
@@ -56,14 +215,25 @@ pub(crate) async fn add(
 ) -> Result<Response, Problem> {
     let (id, is_there) = app.instances.add(service(&body)?).await.problem(LOOK_AT)?;
     let location = [(header::LOCATION, format!("/instances/{id}"))];
-    let (status, body) = if is_there {
-        (StatusCode::CREATED, entry(&app, &id))
-    } else {
-        (StatusCode::ACCEPTED, json!({"instanceId": id}))
-    };
-    Ok((status, location, Json(body)).into_response())
+    if is_there {
+        return Ok((StatusCode::CREATED, location, Json(entry(&app, &id))).into_response());
+    }
+    Ok((StatusCode::ACCEPTED, location, Json(AddedInstance { instance_id: id })).into_response())
 }
 
+/// Removes an instance: its process is to end
+#[utoipa::path(
+    delete,
+    path = "/instances/{id}",
+    tag = "dojo",
+    operation_id = "removeInstance",
+    params(("id" = InstanceId, Path, description = "The instance.")),
+    responses(
+        (status = 204, description = "The instance is gone."),
+        (status = 202, description = "The supervisor was asked to end the process, which has not ended yet.", body = Instance),
+        NotFound, Conflict, Unavailable
+    )
+)]
 pub(crate) async fn remove(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
     let id = instance_id(id)?;
     if app.instances.remove(&id).await.problem(LOOK_AT)? {
@@ -73,31 +243,32 @@ pub(crate) async fn remove(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) 
 }
 
 /// Every instance that has reported: its report, whether it is live, and what is asked of it.
-pub(super) fn views(app: &App, now: DateTime<Utc>) -> Value {
+pub(super) fn views(app: &App, now: DateTime<Utc>) -> Vec<InstanceView> {
     let settings = app.settings.follower().map(|follower| follower.settings());
-    let instances = app.models.instances.all();
-    instances.iter().map(|status| view(status, settings.as_deref(), now)).collect()
+    let instances = app.models.instances.all().into_iter();
+    instances.map(|status| view(status, settings.as_deref(), now)).collect()
 }
 
-fn view(status: &InstanceStatus, settings: Option<&Settings>, now: DateTime<Utc>) -> Value {
-    let mut view = json!(status);
-    view["live"] = json!(status.is_live(now));
-    view["desired"] = desired(&status.instance_id, settings);
-    view
+fn view(status: InstanceStatus, settings: Option<&Settings>, now: DateTime<Utc>) -> InstanceView {
+    InstanceView { live: status.is_live(now), desired: desired(&status.instance_id, settings), status }
 }
 
-/// Null until the settings were read.
-fn desired(id: &str, settings: Option<&Settings>) -> Value {
-    settings.map_or(Value::Null, |settings| settings.control(id).state.name().into())
+/// `None` until the settings were read.
+fn desired(id: &str, settings: Option<&Settings>) -> Option<DesiredState> {
+    settings.map(|settings| settings.control(id).state)
 }
 
 /// One instance, of which there may be no report.
-fn entry(app: &App, id: &str) -> Value {
+fn entry(app: &App, id: &str) -> Instance {
     let settings = app.settings.follower().map(|follower| follower.settings());
     let settings = settings.as_deref();
     match app.models.instances.get(id) {
-        Some(status) => view(&status, settings, Utc::now()),
-        None => json!({"instanceId": id, "live": false, "desired": desired(id, settings)}),
+        Some(status) => Instance::Reported(Box::new(view(status, settings, Utc::now()))),
+        None => Instance::Unreported(UnreportedInstance {
+            instance_id: id.to_owned(),
+            live: false,
+            desired: desired(id, settings),
+        }),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Journey {
     /// Steps between the first 100 and the newest 900 that are left out.
     omitted: usize,
     /// The path that goes on where reading stopped; null if everything was read.
-    #[schema(format = "uri-reference")]
+    #[schema(format = "uri-reference", required)]
     next: Option<String>,
     steps: Vec<Step>,
 }

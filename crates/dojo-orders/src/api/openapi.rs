@@ -7,6 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 /// What the document says of the API as a whole.
@@ -33,14 +35,21 @@ pub(crate) struct About;
 /// The documents, as they are sent.
 #[derive(Clone)]
 pub(crate) struct Documents {
-    pub(crate) openapi: Bytes,
+    openapi: Bytes,
+    pub(crate) asyncapi: Bytes,
 }
 
 impl Documents {
-    pub(crate) fn new(openapi: &OpenApi) -> Self {
-        // The document is a tree of texts: this can't fail.
-        Self { openapi: serde_json::to_vec(openapi).unwrap_or_default().into() }
+    pub(crate) fn new(openapi: &OpenApi, asyncapi: &Value) -> Self {
+        Self { openapi: bytes(openapi), asyncapi: bytes(asyncapi) }
     }
+}
+
+/// Writes a document. Its descriptions are doc comments, in which a link to another item stands in brackets.
+fn bytes(document: &impl Serialize) -> Bytes {
+    // The document is a tree of texts: this can't fail.
+    let json = serde_json::to_string(document).unwrap_or_default();
+    json.replace("[`", "`").replace("`]", "`").into()
 }
 
 /// Describes the API

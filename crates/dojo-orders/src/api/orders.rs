@@ -10,14 +10,16 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::{JsonBody, NoQuery, Problem, Query, number};
+use dojo_contract::{NewOrder, Order, OrderChange};
+use dojo_http::{Invalid, JsonBody, NoQuery, NotFound, Problem, Query, Unavailable, number, number_schema};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
+use utoipa::{IntoParams, openapi::Object};
 use uuid::Uuid;
 
 /// Orders on one page of the list where `limit` doesn't say.
 const LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
+const LIMITS: RangeInclusive<usize> = 1..=1_000;
 const MAX_KEY_LEN: usize = 255;
 /// Says on the list how many orders are older than those that the service keeps.
 const OLDER_ORDERS: HeaderName = HeaderName::from_static("older-orders");
@@ -25,13 +27,42 @@ const OLDER_ORDERS: HeaderName = HeaderName::from_static("older-orders");
 const LOOK_AT: &str = "GET /orders shows what the log holds. A request with an Idempotency-Key can be repeated without being \
                        done twice";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
+    /// How many orders the page has at most.
+    #[param(schema_with = limit_schema)]
     limit: Option<String>,
+    /// The id of an order: the page has those that are older.
+    #[param(value_type = Option<Uuid>)]
     after: Option<String>,
 }
 
+fn limit_schema() -> Object {
+    number_schema(&LIMITS, Some(LIMIT))
+}
+
+/// Creates an order
+///
+/// The order is on Kafka, and the list shows it, before the answer comes. If the answer says that the outcome is unknown, the
+/// list shows later whether the order was created.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    tag = "orders",
+    operation_id = "createOrder",
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+        description = "The request can be repeated with this key without creating a second order."
+    )),
+    request_body = NewOrder,
+    responses(
+        (status = 201, description = "The order, which was created now or by an earlier request with the same key.",
+            body = Order, headers(("Location" = String, description = "The path of the order."))),
+        Invalid, Unavailable
+    )
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     _: NoQuery,
@@ -43,11 +74,26 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, location, Json(order)).into_response())
 }
 
+/// Lists the orders, the newest first
+#[utoipa::path(
+    get,
+    path = "/orders",
+    tag = "orders",
+    operation_id = "listOrders",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of the list.", body = [Order], headers(
+            ("Link" = String, description = "The path of the next page, as `<…>; rel=\"next\"`; absent on the last page."),
+            ("Older-Orders" = u64, description = "Orders that are older than those that the service keeps.")
+        )),
+        Invalid, Unavailable
+    )
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(ListQuery { limit, after }): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
+    let limit = number("limit", limit.as_deref(), LIMITS)?.unwrap_or(LIMIT);
     let after_id = after.as_deref().map(|after| after.parse::<Uuid>().map_err(|_| no_such_place(after)));
     let after_id = after_id.transpose()?;
     refuse_unless_read(&app)?;
@@ -65,6 +111,15 @@ pub(crate) async fn list(
     Ok(response)
 }
 
+/// Returns an order
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    tag = "orders",
+    operation_id = "getOrder",
+    params(("id" = Uuid, Path, description = "The order.")),
+    responses((status = 200, description = "The order.", body = Order), NotFound, Unavailable)
+)]
 pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery, id: OrderPath) -> Result<Response, Problem> {
     let id = order_id(id)?;
     refuse_unless_read(&app)?;
@@ -72,6 +127,19 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery, id: OrderPath) 
     Ok(Json(&*order).into_response())
 }
 
+/// Changes an order
+///
+/// Fields that aren't given stay as they are. `id` and `createdAt` may be given as they are, but not changed. The change is on
+/// Kafka, and the list shows it, before the answer comes.
+#[utoipa::path(
+    put,
+    path = "/orders/{id}",
+    tag = "orders",
+    operation_id = "changeOrder",
+    params(("id" = Uuid, Path, description = "The order.")),
+    request_body = OrderChange,
+    responses((status = 200, description = "The changed order.", body = Order), NotFound, Invalid, Unavailable)
+)]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     _: NoQuery,
@@ -82,6 +150,17 @@ pub(crate) async fn change(
     Ok(Json(order).into_response())
 }
 
+/// Deletes an order
+///
+/// The event is on Kafka, and the order is off the list, before the answer comes.
+#[utoipa::path(
+    delete,
+    path = "/orders/{id}",
+    tag = "orders",
+    operation_id = "deleteOrder",
+    params(("id" = Uuid, Path, description = "The order.")),
+    responses((status = 204, description = "The order is deleted."), NotFound, Unavailable)
+)]
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     _: NoQuery,

@@ -7,58 +7,117 @@ use axum::{
 };
 use chrono::Utc;
 use dojo_contract::InstanceStatus;
-use dojo_http::{NoQuery, Problem};
+use dojo_http::{NoQuery, NotFound, Problem};
 use dojo_rules::FileError;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Value> {
+/// A rule.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RuleView {
+    name: &'static str,
+    /// The path of its file.
+    file: String,
+    /// The version that is in force according to its file.
+    version: String,
+    /// Whether that is the built-in rule, because there is no file.
+    built_in: bool,
+    /// Why the file as it stands is not in force: file, line, column and message; null if it is.
+    #[schema(required)]
+    error: Option<String>,
+    /// The live instances that use the rule.
+    instances: Vec<RuleInForce>,
+}
+
+/// The rule that an instance uses.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RuleInForce {
+    instance_id: String,
+    #[schema(required)]
+    version: Option<String>,
+    #[schema(required)]
+    error: Option<String>,
+}
+
+/// A rule with its source.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleWithSource {
+    #[serde(flatten)]
+    rule: RuleView,
+    /// The text of its file, even while that is broken; null if the file can't be read.
+    #[schema(required)]
+    source: Option<String>,
+}
+
+/// Lists the rules
+#[utoipa::path(
+    get,
+    path = "/rules",
+    tag = "dojo",
+    operation_id = "listRules",
+    responses((status = 200, description = "The rules.", body = [RuleView]))
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Vec<RuleView>> {
     let instances = app.models.instances.all();
     Json(app.rules.all().iter().map(|rule| view(rule, &instances)).collect())
 }
 
+/// Returns a rule with its source
+#[utoipa::path(
+    get,
+    path = "/rules/{name}",
+    tag = "dojo",
+    operation_id = "getRule",
+    params(("name" = String, Path, description = "The rule.")),
+    responses((status = 200, description = "The rule.", body = RuleWithSource), NotFound)
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     _: NoQuery,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RuleWithSource>, Problem> {
     let known = app.rules.all();
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let Some(rule) = known.iter().find(|rule| rule.name == name) else {
+    let Some(file) = known.iter().find(|rule| rule.name == name) else {
         let names = known.map(|rule| rule.name).join(", ");
         return Err(Problem::not_found(format!("there is no such rule; the rules are {names}")));
     };
-    let mut view = view(rule, &app.models.instances.all());
+    let mut rule = view(file, &app.models.instances.all());
     // The source is the file's, because that is what a person edits, even while it is broken.
-    let file = rule.file.clone();
-    let reading = tokio::task::spawn_blocking(move || file.read()).await;
-    match reading.unwrap_or_else(|error| Err(FileError::Unreadable(error.to_string()))) {
-        Ok(bytes) => view["source"] = json!(String::from_utf8_lossy(&bytes)),
-        Err(FileError::Missing) => view["source"] = json!(rule.built_in_source),
+    let reader = file.file.clone();
+    let reading = tokio::task::spawn_blocking(move || reader.read()).await;
+    let source = match reading.unwrap_or_else(|error| Err(FileError::Unreadable(error.to_string()))) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(FileError::Missing) => Some(file.built_in_source.to_owned()),
         Err(error) => {
-            view["source"] = Value::Null;
-            let reason = format!("{}: {error}", rule.file.path().display());
+            let reason = format!("{}: {error}", file.file.path().display());
             // The watcher, whose message says more, may not have read this file yet.
-            if !rule.error.as_ref().is_some_and(|message| message.starts_with(&reason)) {
-                view["error"] = json!(reason);
+            if !file.error.as_ref().is_some_and(|message| message.starts_with(&reason)) {
+                rule.error = Some(reason);
             }
+            None
         }
-    }
-    Ok(Json(view))
+    };
+    Ok(Json(RuleWithSource { rule, source }))
 }
 
-fn view(rule: &RuleFile, instances: &[InstanceStatus]) -> Value {
+fn view(rule: &RuleFile, instances: &[InstanceStatus]) -> RuleView {
     let now = Utc::now();
     let by = instances.iter().filter(|status| status.service == rule.service && status.is_live(now));
-    let by = by.map(|status| {
-        json!({"instanceId": status.instance_id, "version": status.rule_version, "error": status.rule_error})
+    let by = by.map(|status| RuleInForce {
+        instance_id: status.instance_id.clone(),
+        version: status.rule_version.clone(),
+        error: status.rule_error.clone(),
     });
-    json!({
-        "name": rule.name,
-        "file": rule.file.path().display().to_string(),
-        "version": rule.version,
-        "builtIn": rule.built_in,
-        "error": rule.error,
-        "instances": by.collect::<Vec<_>>(),
-    })
+    RuleView {
+        name: rule.name,
+        file: rule.file.path().display().to_string(),
+        version: rule.version.clone(),
+        built_in: rule.built_in,
+        error: rule.error.clone(),
+        instances: by.collect(),
+    }
 }

@@ -2,6 +2,7 @@
 //! the hub no longer has them.
 
 pub(crate) mod cursor;
+pub(crate) mod data;
 pub(crate) mod frame;
 pub(crate) mod hub;
 

@@ -8,12 +8,13 @@ use crate::{
     event_stream::{
         catch_up::{LogReader, Missed},
         cursor::Cursor,
+        data::Gap,
         hub::{Event, Found, Hub, Knowledge, Place},
     },
     log::stream_topic::StreamTopic,
+    rebalances::{log::RebalanceLog, rebalance::Rebalance},
 };
 use bytes::Bytes;
-use serde_json::json;
 use std::{io::Write as _, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
@@ -48,6 +49,10 @@ pub(crate) enum Begin {
 pub(crate) struct Stream {
     hub: Arc<Hub>,
     log: LogReader,
+    rebalances: Arc<RebalanceLog>,
+    /// How many changes of the rebalances were there before what the stream sends next.
+    told: u64,
+    rebalanced: watch::Receiver<u64>,
     cursor: Cursor,
     phase: Phase,
     greeted: bool,
@@ -75,6 +80,7 @@ impl Stream {
     pub(crate) fn new(
         hub: Arc<Hub>,
         log: LogReader,
+        rebalances: Arc<RebalanceLog>,
         begin: Begin,
         shutdown: CancellationToken,
         slot: OwnedSemaphorePermit,
@@ -95,8 +101,23 @@ impl Stream {
             }
             Begin::After(cursor) => (cursor, Phase::Now),
         };
-        let changes = hub.changes();
-        Self { hub, log, cursor, phase, greeted: false, changes, heartbeat, shutdown, _slot: slot }
+        let (changes, rebalanced) = (hub.changes(), rebalances.changes());
+        let told = *rebalanced.borrow();
+        let greeted = false;
+        Self {
+            hub,
+            log,
+            rebalances,
+            told,
+            rebalanced,
+            cursor,
+            phase,
+            greeted,
+            changes,
+            heartbeat,
+            shutdown,
+            _slot: slot,
+        }
     }
 
     /// The next piece of the response; `None` when the stream ends.
@@ -137,11 +158,18 @@ impl Stream {
                     // Other tasks go first, so that a burst of events becomes one write, not many.
                     tokio::task::yield_now().await;
                     self.changes.mark_unchanged();
+                    if *self.rebalanced.borrow_and_update() > self.told {
+                        let (new, told) = self.rebalances.since(self.told);
+                        self.told = told;
+                        new.iter().for_each(|rebalance| write_rebalance(rebalance, &mut out));
+                    }
                     match self.hub.read(place, CHUNK_BYTES) {
                         Found::Lost => {
                             let generation = Some(place.generation);
                             self.phase = Phase::Join(Knowledge { generation, is_checked: false });
-                            continue;
+                            if out.is_empty() {
+                                continue;
+                            }
                         }
                         Found::Events(events) if !events.is_empty() => {
                             events.iter().for_each(|event| write_event(&mut self.cursor, event, &mut out));
@@ -149,10 +177,12 @@ impl Stream {
                                 continue;
                             }
                         }
+                        Found::Events(_) if !out.is_empty() => {}
                         Found::Events(_) => tokio::select! {
                             biased;
                             () = self.shutdown.cancelled() => return None,
                             changed = self.changes.changed() => changed.ok()?,
+                            changed = self.rebalanced.changed() => changed.ok()?,
                             _ = self.heartbeat.tick() => out.extend_from_slice(ALIVE),
                         },
                     }
@@ -210,9 +240,19 @@ fn write_gap(
     resumes: i64,
     out: &mut Vec<u8>,
 ) {
-    let data = json!({"topic": topic.name(), "partition": partition, "wanted": wanted, "resumes": resumes});
+    let gap = Gap { topic: topic.name(), partition, wanted, resumes };
+    // A text and numbers: this can't fail.
+    let data = serde_json::to_string(&gap).unwrap_or_default();
     write_id(cursor, out);
     out.extend_from_slice(format!("event: gap\ndata: {data}\n\n").as_bytes());
+}
+
+/// Writes a rebalance. It isn't a record, so it has no `id:` and moves no cursor.
+fn write_rebalance(rebalance: &Rebalance, out: &mut Vec<u8>) {
+    // A struct of texts and numbers becomes JSON.
+    if let Ok(data) = serde_json::to_string(rebalance) {
+        out.extend_from_slice(format!("event: rebalance\ndata: {data}\n\n").as_bytes());
+    }
 }
 
 fn write_id(cursor: &Cursor, out: &mut Vec<u8>) {

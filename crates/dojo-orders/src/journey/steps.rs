@@ -8,7 +8,7 @@ use crate::{
     },
     log::stream_topic::StreamTopic,
 };
-use dojo_contract::{AuditAction, FraudAlert, OrderAction, Source, time};
+use dojo_contract::{AuditAction, FraudAlert, Source, time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -20,22 +20,28 @@ pub(crate) struct Step {
     pub(crate) what: What,
     /// When it happened. Retries and redriven records carry the timestamp of their event on Kafka, so their time is that of
     /// the audit event that announces them, or that of the redrive.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required)]
     at: Option<String>,
     /// Null where a time isn't known, and after steps that were left out. Negative where two clocks differ.
+    #[schema(required)]
     since_previous_millis: Option<i64>,
     topic: &'static str,
     partition: i32,
     offset: i64,
     /// The record of `orders` that it is about.
+    #[schema(required)]
     about: Option<Place>,
     /// The instance that did it, or its service.
+    #[schema(required)]
     by: Option<String>,
     /// Which delivery of the event it is about: 1 is the first.
+    #[schema(required)]
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "is_zero")]
     redrive_count: u32,
+    #[schema(required)]
     rule_version: Option<String>,
+    #[schema(required)]
     reason: Option<String>,
     alerts: Vec<FraudAlert>,
     headers: BTreeMap<String, String>,
@@ -48,16 +54,25 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum What {
-    /// On `orders`, also when it comes again: `attempt` and `redriveCount` tell.
-    Event(OrderAction),
-    /// On `audit`.
-    Report(AuditAction),
-    /// On `orders-dlq`: `dead-letter`; a record that can't be read: `unreadable`.
-    Other(&'static str),
+    /// Something happened to the order: on `orders`, also when the event comes again (`attempt` and `redriveCount` tell), or
+    /// on `audit`.
+    Action(AuditAction),
+    /// Something else.
+    Other(Other),
 }
 
-const DEAD_LETTER: What = What::Other("dead-letter");
-const UNREADABLE: What = What::Other("unreadable");
+/// What a record is that has no action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Other {
+    /// It is on `orders-dlq`.
+    DeadLetter,
+    /// It can't be read.
+    Unreadable,
+}
+
+const DEAD_LETTER: What = What::Other(Other::DeadLetter);
+const UNREADABLE: What = What::Other(Other::Unreadable);
 
 /// Where a record stands on its topic.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,7 +137,7 @@ impl<'a> Origin<'a> {
         let own_place = Some(Place { partition: record.partition, offset: record.offset });
         match &record.kind {
             Kind::Event { action, retry_count, redrive_count, .. } => Step {
-                what: What::Event(*action),
+                what: What::Action((*action).into()),
                 about: own_place,
                 by: self.announcement().map(by),
                 attempt: Some(retry_count.saturating_add(1)),
@@ -162,7 +177,7 @@ impl<'a> Origin<'a> {
         });
         let (attempt, redrive_count) = counts.unwrap_or((claimed_attempt(report), 0));
         Step {
-            what: What::Report(report.action),
+            what: What::Action(report.action),
             about: about.map(place),
             by: Some(by(report)),
             attempt: Some(attempt),

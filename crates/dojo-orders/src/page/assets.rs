@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dojo_http::Problem;
+use dojo_http::{NotFound, Problem};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 struct Asset {
@@ -15,7 +15,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 16] = [
+const ASSETS: [Asset; 18] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
@@ -24,11 +24,13 @@ const ASSETS: [Asset; 16] = [
     script("edit.js", include_str!("../../assets/edit.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
+    script("rebalances.js", include_str!("../../assets/rebalances.js")),
     script("records.js", include_str!("../../assets/records.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
     script("rows.js", include_str!("../../assets/rows.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
+    script("terms.js", include_str!("../../assets/terms.js")),
     script("topics.js", include_str!("../../assets/topics.js")),
     Asset {
         name: "style.css",
@@ -49,6 +51,25 @@ pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
     scripts.map(|asset| (asset.name, asset.content))
 }
 
+/// Returns a script, the style or the icon of the page
+#[utoipa::path(
+    get,
+    path = "/assets/{name}",
+    tag = "page",
+    operation_id = "getAsset",
+    params(
+        ("name" = String, Path, description = "The file, such as `app.js`."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")
+    ),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/javascript; charset=utf-8"), (String = "text/css; charset=utf-8"), (String = "image/svg+xml")
+        ), headers(("ETag" = String, description = "The version of the file."))),
+        (status = 304, description = "The client's copy is current.",
+            headers(("ETag" = String, description = "The version of the file."))),
+        NotFound
+    )
+)]
 pub(crate) async fn asset(
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,

@@ -5,6 +5,7 @@
 //! the script sets them as text.
 
 pub(crate) mod assets;
+mod glossary;
 pub(crate) mod template;
 
 use crate::{
@@ -28,6 +29,7 @@ use dojo_contract::{
 };
 use dojo_http::Problem;
 use dojo_kafka::SettingsFollower;
+use glossary::{Entry, GLOSSARY};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -42,6 +44,14 @@ const ORDERS: usize = 100;
 /// Characters of an id that tell the orders of one workshop apart.
 const SHORT_ID: usize = 8;
 
+/// Returns the page
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "page",
+    operation_id = "getPage",
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html; charset=utf-8"))
+)]
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     // Reading the template's file blocks.
     let filled = tokio::task::spawn_blocking(move || {
@@ -83,6 +93,7 @@ struct PageView {
     instances: Vec<InstanceCard>,
     /// Whether there is a supervisor, which can add and remove processes.
     supervisor: bool,
+    glossary: &'static [Entry],
 }
 
 /// What the page lets a person change. The template leaves out the controls of everything else.
@@ -251,6 +262,7 @@ impl PageView {
             notified_twice,
             instances: instances.iter().map(|status| InstanceCard::of(status, &settings, now)).collect(),
             supervisor,
+            glossary: GLOSSARY,
         }
     }
 }
@@ -460,6 +472,7 @@ mod tests {
             notified_twice: 0,
             instances: Vec::new(),
             supervisor: true,
+            glossary: GLOSSARY,
         }
     }
 

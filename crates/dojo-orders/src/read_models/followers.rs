@@ -7,7 +7,7 @@
 //! | `audit`, `orders-dlq` | consumer group | outcomes of redrives, verdicts and rows of the page, then the hub |
 //! | `audit` | scan, once, from the first open redrive to the end | outcomes of redrives from before the start |
 //! | `dojo-settings` | tail, from now on | the hub |
-//! | `dojo-status` | tail, from a moment ago | instances, then the hub |
+//! | `dojo-status` | tail, from a moment ago | instances, rebalances, then the hub |
 //!
 //! `orders` is read twice. The only records that stand there in transactions are retries, which never change the list; so
 //! the list reads uncommitted, and no order waits behind an open transaction. The streams show what was committed.
@@ -20,7 +20,7 @@
 //! no longer holds what comes next, because retention has overtaken a reader, the streams report the gap.
 
 use crate::{
-    config::Config,
+    config::{Config, group_of},
     event_stream::{cursor::cluster_name, frame::frame, hub::Event},
     log::{
         decode::{decode, why_unreadable},
@@ -236,7 +236,11 @@ fn follow_status(models: &ReadModels, record: &Record<'_>) {
         (None, Some(Ok(instance_id))) => models.instances.remove(instance_id),
         (value, _) => {
             if let Ok(status) = decode::<InstanceStatus>(value) {
-                models.instances.apply(status, Utc::now());
+                let now = Utc::now();
+                if status.is_recent(now) {
+                    models.rebalances.report(&status, group_of(&status).as_deref());
+                }
+                models.instances.apply(status, now);
             }
         }
     }

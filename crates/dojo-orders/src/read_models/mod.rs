@@ -10,7 +10,10 @@ pub(crate) mod redrives;
 
 pub(crate) mod followers;
 
-use crate::event_stream::hub::{Capacity, Hub};
+use crate::{
+    event_stream::hub::{Capacity, Hub},
+    rebalances::log::RebalanceLog,
+};
 use applied_offsets::AppliedOffsets;
 use dojo_contract::AuditEvent;
 use instances::Instances;
@@ -34,6 +37,8 @@ pub(crate) struct ReadModels {
     /// How far the orders list has come on `orders`.
     pub(crate) applied_orders: AppliedOffsets,
     pub(crate) instances: Instances,
+    /// The newest rebalances of the consumer groups.
+    pub(crate) rebalances: Arc<RebalanceLog>,
     orders: RwLock<OrderList>,
     page_rows: Mutex<PageRows>,
     redrives: Mutex<Redrives>,
@@ -54,6 +59,7 @@ impl ReadModels {
             hub: Arc::new(Hub::new(Capacity::default())),
             applied_orders: AppliedOffsets::default(),
             instances: Instances::default(),
+            rebalances: Arc::default(),
             orders: RwLock::new(OrderList::new(orders_kept)),
             page_rows: Mutex::default(),
             redrives: Mutex::default(),

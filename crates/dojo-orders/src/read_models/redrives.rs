@@ -22,6 +22,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,
 };
+use utoipa::ToSchema;
 
 /// Dead letters whose redrives are kept: some 30 MiB.
 const LETTERS: usize = 100_000;
@@ -36,9 +37,10 @@ const WAITING: usize = 10_000;
 pub(crate) type Place = (i32, i64);
 
 /// A dead letter's return to `orders`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Redrive {
+    /// When it happened.
     #[serde(with = "time")]
     pub(crate) at: DateTime<Utc>,
     /// The partition and the offset of the redriven record on `orders`.
@@ -46,6 +48,7 @@ pub(crate) struct Redrive {
     pub(crate) offset: i64,
     pub(crate) redrive_count: u32,
     /// `NOTIFIED`, `DLQ`, `DROPPED`, or `RETRY` while it is being retried; `None` until there is an outcome.
+    #[schema(required)]
     pub(crate) outcome: Option<AuditAction>,
 }
 

@@ -16,6 +16,7 @@ mod older_orders;
 mod orders;
 mod page;
 mod read_only;
+mod rebalances;
 mod records;
 mod redrive;
 mod refusals;

@@ -60,8 +60,13 @@ impl Events {
 
     /// The audit events so far.
     pub fn audit(&self) -> Vec<Value> {
+        self.of_type("audit")
+    }
+
+    /// The events of a type so far.
+    pub fn of_type(&self, wanted: &str) -> Vec<Value> {
         let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|(event, _)| event == "audit").map(|(_, data)| data.clone()).collect()
+        seen.iter().filter(|(event, _)| event == wanted).map(|(_, data)| data.clone()).collect()
     }
 
     /// The orders so far of which `action` was said, and how often of each.

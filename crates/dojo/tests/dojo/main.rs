@@ -30,6 +30,7 @@ mod kafka;
 mod kills;
 mod other_logs;
 mod page;
+mod rebalances;
 mod redrive;
 mod restarts;
 mod returns;

@@ -8,8 +8,10 @@ mod instances;
 mod journey;
 mod layout;
 mod placing;
+mod rebalances;
 mod redrive;
 mod settings;
+mod terms;
 mod topics;
 
 use crate::process::{Dojo, Start};

@@ -1,0 +1,171 @@
+//! The topics as channels: how they are created, and the records on them with their keys, headers and values.
+
+use super::{KAFKA_BINDING, Schemas};
+use dojo_contract::{
+    AuditEvent, ControlKind, DlqEvent, InstanceId, InstanceStatus, OrderEvent, Setting,
+    header::{
+        DLQ_OFFSET, ERROR, INSTANCE, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TIMESTAMP, ORIGINAL_TOPIC,
+        REDRIVE_COUNT, REDRIVEN_AT, RETRY_COUNT, RULE_VERSION,
+    },
+    topic::{self, TopicSpec},
+};
+use serde_json::{Map, Value, json};
+
+/// The names of messages.
+pub(super) const ORDER_EVENT: &str = "orderEvent";
+pub(super) const AUDIT_EVENT: &str = "auditEvent";
+pub(super) const DEAD_LETTER: &str = "deadLetter";
+pub(super) const UNREADABLE: &str = "unreadableRecord";
+pub(super) const INSTANCE_STATUS: &str = "instanceStatus";
+
+/// Returns a channel for each topic.
+pub(super) fn channels(schemas: &mut Schemas) -> Map<String, Value> {
+    topic::TOPICS.iter().map(|spec| (spec.name.to_owned(), channel(spec, schemas))).collect()
+}
+
+fn channel(spec: &TopicSpec, schemas: &mut Schemas) -> Value {
+    let configuration: Map<_, _> =
+        spec.config.iter().map(|(name, value)| ((*name).to_owned(), configured(name, value))).collect();
+    json!({
+        "address": spec.name,
+        "description": description(spec.name),
+        "servers": [{"$ref": "#/servers/kafka"}],
+        "messages": messages(spec.name, schemas),
+        "bindings": {"kafka": {
+            "partitions": spec.partitions,
+            "topicConfiguration": configuration,
+            "bindingVersion": KAFKA_BINDING,
+        }},
+    })
+}
+
+/// The binding has policies as a list, and numbers as numbers.
+fn configured(name: &str, value: &str) -> Value {
+    if name == "cleanup.policy" {
+        return value.split(',').collect();
+    }
+    value.parse().map_or_else(|_| value.into(), Value::Number)
+}
+
+fn description(topic: &str) -> &'static str {
+    match topic {
+        topic::ORDERS => {
+            "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the same \
+             event again, which only its headers tell."
+        }
+        topic::AUDIT => "What every service did about orders.",
+        topic::ORDERS_DLQ => {
+            "Events whose notification failed for the last time, and records of `orders` that can't be read."
+        }
+        topic::SETTINGS => {
+            "Settings, and what single instances are asked to do. The last record of each key counts; one without a value \
+             removes its key."
+        }
+        topic::STATUS => "The last report of each instance.",
+        _ => "Scenario runs. Nothing is sent to it yet.",
+    }
+}
+
+fn messages(topic: &str, schemas: &mut Schemas) -> Value {
+    match topic {
+        topic::ORDERS => {
+            let event =
+                record("Something happened to an order.", order_id(), schemas.reference::<OrderEvent>());
+            json!({ORDER_EVENT: with_headers(event, ORDER_HEADERS)})
+        }
+        topic::AUDIT => {
+            let event = schemas.reference::<AuditEvent>();
+            json!({AUDIT_EVENT: record("A service did something about an order.", order_id(), event)})
+        }
+        topic::ORDERS_DLQ => {
+            let letter = schemas.reference::<DlqEvent>();
+            let letter = record("An event whose notification failed for the last time.", order_id(), letter);
+            json!({DEAD_LETTER: with_headers(letter, DEAD_LETTER_HEADERS), UNREADABLE: unreadable()})
+        }
+        topic::SETTINGS => settings(),
+        topic::STATUS => {
+            let id = schemas.reference::<InstanceId>();
+            let status = schemas.reference::<InstanceStatus>();
+            json!({INSTANCE_STATUS: record("An instance reports.", id, status)})
+        }
+        _ => json!({}),
+    }
+}
+
+fn order_id() -> Value {
+    json!({"type": "string", "format": "uuid", "description": "The order's id."})
+}
+
+fn record(summary: &str, key: Value, payload: Value) -> Value {
+    json!({
+        "summary": summary,
+        "payload": payload,
+        "bindings": {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}},
+    })
+}
+
+fn unreadable() -> Value {
+    let key = json!({"description": "The record's own key: any bytes, or none."});
+    let value = json!({"description": "The record's own value: any bytes, or none."});
+    let mut record = record("A record of `orders` that can't be read, as it came.", key, value);
+    record["contentType"] = "application/octet-stream".into();
+    with_headers(record, DEAD_LETTER_HEADERS)
+}
+
+/// A message for each setting, and for each kind of wish about an instance.
+fn settings() -> Value {
+    let mut messages = Map::new();
+    for setting in Setting::ALL {
+        let name = setting.name();
+        let key = json!({
+            "type": "string",
+            "description": "The name of the setting, or of the setting of one instance.",
+            "pattern": format!(r"^(instances\.[A-Za-z0-9._-]+\.)?{name}$"),
+        });
+        messages
+            .insert(name.to_owned(), record("The value of a setting.", key, json!(setting.schema().build())));
+    }
+    for kind in ControlKind::ALL {
+        let name = kind.name();
+        let key = json!({"type": "string", "pattern": format!(r"^instances\.[A-Za-z0-9._-]+\.{name}$")});
+        messages.insert(
+            name.to_owned(),
+            record("What an instance is asked to do.", key, json!(kind.schema().build())),
+        );
+    }
+    messages.into()
+}
+
+/// Name of a header, whether its value is a number, and its meaning.
+type Header = (&'static str, bool, &'static str);
+
+const ORDER_HEADERS: &[Header] = &[
+    (RETRY_COUNT, true, "How often the event was sent again after a failed delivery; absent on originals."),
+    (REDRIVE_COUNT, true, "How often the event came back from `orders-dlq`; absent on originals."),
+    (DLQ_OFFSET, true, "The offset of the dead letter on `orders-dlq` that was redriven."),
+    (REDRIVEN_AT, true, "When the event was redriven, in milliseconds since 1970."),
+];
+
+const DEAD_LETTER_HEADERS: &[Header] = &[
+    (ORIGINAL_TOPIC, false, "The topic of the record that failed."),
+    (ORIGINAL_PARTITION, true, "The partition of the record that failed."),
+    (ORIGINAL_OFFSET, true, "The offset of the record that failed."),
+    (ORIGINAL_TIMESTAMP, true, "The timestamp of the record that failed, in milliseconds since 1970."),
+    (ERROR, false, "Why it failed, for a person."),
+    (INSTANCE, false, "The instance that gave up."),
+    (RULE_VERSION, false, "The version of the rule that decided; absent where the record can't be read."),
+];
+
+/// Adds headers, all of them texts. A record may have others.
+fn with_headers(mut message: Value, headers: &[Header]) -> Value {
+    let schema = |(name, is_number, description): &Header| {
+        let mut schema = json!({"type": "string", "description": description});
+        if *is_number {
+            schema["pattern"] = "^-?[0-9]+$".into();
+        }
+        ((*name).to_owned(), schema)
+    };
+    let properties: Map<_, _> = headers.iter().map(schema).collect();
+    message["headers"] = json!({"type": "object", "properties": properties});
+    message
+}
