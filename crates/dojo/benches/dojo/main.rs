@@ -22,6 +22,7 @@ mod journey;
 mod latency;
 mod load;
 mod posts;
+mod rebalances;
 mod redrive;
 mod restart;
 mod slow;
@@ -79,6 +80,9 @@ async fn main() {
     }
     if wanted("takeover") {
         takeover::measure(on).await;
+    }
+    if wanted("rebalances") {
+        rebalances::measure(on).await;
     }
     if wanted("slow") {
         slow::measure(on).await;
