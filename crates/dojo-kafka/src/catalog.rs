@@ -217,12 +217,11 @@ impl TopicCatalog {
         }
         let ask = move || reader.offsets_for_times(list, until.saturating_duration_since(Instant::now()));
         let found = blocking("asking for offsets", ask).await?.map_err(|e| read_error(topic, e))?;
-        let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
-            .offset()
-        {
-            Offset::Offset(offset) if element.error().is_ok() => Some((element.partition(), offset)),
-            _ => None,
-        };
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(offset) if element.error().is_ok() => Some((element.partition(), offset)),
+                _ => None,
+            };
         Ok(found.elements().iter().filter_map(offset).collect())
     }
 

@@ -63,10 +63,7 @@ impl Error {
     pub fn is_unknown_topic(&self) -> bool {
         use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
         let (Self::Read { source, .. } | Self::Send { source, .. }) = self else { return false };
-        matches!(
-            source.rdkafka_error_code(),
-            Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
-        )
+        matches!(source.rdkafka_error_code(), Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition))
     }
 
     /// Returns whether another try may succeed, because Kafka may only have been away.

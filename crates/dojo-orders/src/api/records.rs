@@ -118,13 +118,22 @@ fn look(topic: String, query: RecordsQuery) -> Result<Look, Problem> {
     let places = [&offset, &timestamp, &before, &from].map(Option::is_some);
     let mut given = PLACES.into_iter().zip(places).filter(|(_, is_given)| *is_given).map(|(name, _)| name);
     if let (Some(first), Some(second)) = (given.next(), given.next()) {
-        return Err(Problem::invalid_field(second, format!("is a place to begin at, as {first} is: give one of them")));
+        return Err(Problem::invalid_field(
+            second,
+            format!("is a place to begin at, as {first} is: give one of them"),
+        ));
     }
     if partition.is_some() && (before.is_some() || from.is_some()) {
-        return Err(Problem::invalid_field("partition", "is part of the place in `before` or `from`: leave it out"));
+        return Err(Problem::invalid_field(
+            "partition",
+            "is part of the place in `before` or `from`: leave it out",
+        ));
     }
     if before.is_some() && key.is_some() {
-        return Err(Problem::invalid_field("before", "can't be searched for a key: records are searched from old to new"));
+        return Err(Problem::invalid_field(
+            "before",
+            "can't be searched for a key: records are searched from old to new",
+        ));
     }
     let partition = number("partition", partition.as_deref(), 0..=i32::MAX)?;
     let offset = number("offset", offset.as_deref(), 0..=i64::MAX)?;
@@ -159,7 +168,8 @@ fn time(text: &str) -> Result<DateTime<Utc>, Problem> {
 
 fn positions(name: &str, text: &str) -> Result<Positions, Problem> {
     text.parse().map_err(|_| {
-        let message = format!("is {:?}: give the place of an earlier answer's `next` as it was received", cut(text));
+        let message =
+            format!("is {:?}: give the place of an earlier answer's `next` as it was received", cut(text));
         Problem::invalid_field(name, message)
     })
 }
@@ -250,7 +260,8 @@ pub(crate) async fn write(
     };
     let JsonBody(body) = JsonBody::<MAX_BODY_BYTES>::from_request(request, &()).await?;
     let written = app.by_hand.write(&topic, &body).await.problem(LOOK_AT)?;
-    let location = format!("/topics/{topic}/records?partition={}&offset={}&limit=1", written.partition, written.offset);
+    let location =
+        format!("/topics/{topic}/records?partition={}&offset={}&limit=1", written.partition, written.offset);
     let written = Written { topic, partition: written.partition, offset: written.offset };
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(written)).into_response())
 }
@@ -269,7 +280,10 @@ mod tests {
     #[test]
     fn a_look_has_one_place_to_begin_at() {
         let newest = look_of(&[]).unwrap();
-        assert_eq!((newest.place, newest.limit, newest.isolation), (Place::Newest, LIMIT, Isolation::ReadCommitted));
+        assert_eq!(
+            (newest.place, newest.limit, newest.isolation),
+            (Place::Newest, LIMIT, Isolation::ReadCommitted)
+        );
         let offset = look_of(&[("partition", "1"), ("offset", "7")]).unwrap();
         assert_eq!((offset.partition, offset.place), (Some(1), Place::Offset(7)));
         for (query, said) in [

@@ -42,14 +42,16 @@ impl RecordBody {
             read.map_err(|message| errors.push(FieldError::new(name, message))).ok().flatten()
         };
         let (key, value) = (bytes("key"), bytes("value"));
-        let partition = members.get("partition").filter(|partition| !partition.is_null()).and_then(|partition| {
-            let number = partition.as_i64().and_then(|number| i32::try_from(number).ok());
-            let number = number.filter(|number| *number >= 0);
-            if number.is_none() {
-                errors.push(FieldError::new("partition", "isn't a partition: give a whole number from 0"));
-            }
-            number
-        });
+        let partition =
+            members.get("partition").filter(|partition| !partition.is_null()).and_then(|partition| {
+                let number = partition.as_i64().and_then(|number| i32::try_from(number).ok());
+                let number = number.filter(|number| *number >= 0);
+                if number.is_none() {
+                    errors
+                        .push(FieldError::new("partition", "isn't a partition: give a whole number from 0"));
+                }
+                number
+            });
         let headers = headers(members.get("headers").unwrap_or(&Value::Null), &mut errors);
         if errors.is_empty() { Ok(Self { partition, key, headers, value }) } else { Err(errors) }
     }
@@ -125,7 +127,11 @@ mod tests {
     use serde_json::json;
 
     fn errors(body: Value) -> Vec<String> {
-        RecordBody::read(&body).unwrap_err().into_iter().map(|e| format!("{} {}", e.field, e.message)).collect()
+        RecordBody::read(&body)
+            .unwrap_err()
+            .into_iter()
+            .map(|e| format!("{} {}", e.field, e.message))
+            .collect()
     }
 
     #[test]
@@ -150,7 +156,8 @@ mod tests {
         let wrong = json!({"kye": "k", "partition": -1, "key": 5, "value": {"a": 1}, "headers": [
             7, {"value": "x"}, {"name": "n\0", "value": {"base64": "%"}},
         ]});
-        let fields: Vec<_> = errors(wrong).into_iter().map(|e| e.split(' ').next().unwrap().to_owned()).collect();
+        let fields: Vec<_> =
+            errors(wrong).into_iter().map(|e| e.split(' ').next().unwrap().to_owned()).collect();
         let expected = [
             "kye",
             "key",

@@ -60,7 +60,11 @@ impl RecordWriter {
         })
     }
 
-    async fn refuse_unless_there(&self, topic: &'static str, partition: Option<i32>) -> Result<(), WriteError> {
+    async fn refuse_unless_there(
+        &self,
+        topic: &'static str,
+        partition: Option<i32>,
+    ) -> Result<(), WriteError> {
         let partitions = self.catalog.partitions(topic, ASK_WITHIN).await;
         let partitions = partitions.map_err(|error| WriteError::NotReady(error.to_string()))?;
         let partitions = partitions.ok_or(WriteError::NoSuchTopic(topic))?;
@@ -79,6 +83,8 @@ fn limits(topic: &str) -> Result<(&'static str, usize), WriteError> {
     let found = TOPICS.into_iter().find(|(name, _)| *name == topic);
     found.ok_or_else(|| {
         let names = TOPICS.map(|(name, _)| name).join(", ");
-        WriteError::Refused(format!("records by hand go to {names} alone: other topics aren't part of the lesson"))
+        WriteError::Refused(format!(
+            "records by hand go to {names} alone: other topics aren't part of the lesson"
+        ))
     })
 }

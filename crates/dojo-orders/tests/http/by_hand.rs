@@ -14,7 +14,8 @@ async fn a_record_by_hand_is_on_the_log_as_it_was_written() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
     let headers = json!([{"name": "a", "value": "1"}, {"name": "a", "value": {"base64": "//4="}}, {"name": "b", "value": null}]);
-    let body = json!({"partition": 2, "key": {"base64": "AP8="}, "headers": headers, "value": "not an order"});
+    let body =
+        json!({"partition": 2, "key": {"base64": "AP8="}, "headers": headers, "value": "not an order"});
     let response = orders.request(Method::POST, TO_ORDERS).json(&body).send().await.unwrap();
     let location = response.headers()["location"].to_str().unwrap().to_owned();
     let (status, written) = answer(response).await;
@@ -22,13 +23,17 @@ async fn a_record_by_hand_is_on_the_log_as_it_was_written() {
     assert_eq!(written, json!({"topic": "orders", "partition": 2, "offset": 0}));
     let [sent] = &kafka.records(topic::ORDERS).await[..] else { panic!("one record") };
     assert_eq!((sent.partition, sent.offset), (2, 0));
-    assert_eq!((sent.key.as_deref(), sent.value.as_deref()), (Some(&[0, 0xff][..]), Some(&b"not an order"[..])));
+    assert_eq!(
+        (sent.key.as_deref(), sent.value.as_deref()),
+        (Some(&[0, 0xff][..]), Some(&b"not an order"[..]))
+    );
     let expected = [("a", Some(b"1".to_vec())), ("a", Some(vec![0xff, 0xfe])), ("b", None)];
     assert_eq!(sent.headers, expected.map(|(name, value)| (name.to_owned(), value)));
     let (_, page) = orders.get(&location).await;
     assert_eq!(page["records"][0]["value"]["text"], "not an order");
 
-    let (status, tombstone) = orders.send(Method::POST, "/topics/audit/records", json!({"value": null})).await;
+    let (status, tombstone) =
+        orders.send(Method::POST, "/topics/audit/records", json!({"value": null})).await;
     assert_eq!(status, 201, "{tombstone}");
     let [sent] = &kafka.records(topic::AUDIT).await[..] else { panic!("one record") };
     assert_eq!((&sent.key, &sent.value, &sent.headers), (&None, &None, &Vec::new()));
@@ -41,7 +46,8 @@ async fn what_cannot_be_written_by_hand_is_refused_with_its_reason() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
     for topic in [topic::SETTINGS, "foreign", "__consumer_offsets"] {
-        let (status, problem) = orders.send(Method::POST, &format!("/topics/{topic}/records"), json!({})).await;
+        let (status, problem) =
+            orders.send(Method::POST, &format!("/topics/{topic}/records"), json!({})).await;
         assert_eq!(status, 403);
         assert!(problem["detail"].as_str().unwrap().contains("orders, audit, orders-dlq alone"), "{problem}");
     }
@@ -112,7 +118,16 @@ async fn the_service_survives_poison_on_every_topic_of_the_lesson() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
     let mut events = orders.events("").await;
-    let poison = ["", "{", "[]", "null", "\u{0}", "<script>alert(1)</script>", r#"{"action":"created"}"#, r#"{"orderId":5}"#];
+    let poison = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\u{0}",
+        "<script>alert(1)</script>",
+        r#"{"action":"created"}"#,
+        r#"{"orderId":5}"#,
+    ];
     for topic in [topic::ORDERS, topic::AUDIT, topic::ORDERS_DLQ] {
         let bodies = poison.iter().map(|value| json!({"key": value, "value": value}));
         let bytes = [json!({"value": null}), json!({"key": null, "value": {"base64": "//79AA=="}})];

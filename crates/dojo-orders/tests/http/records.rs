@@ -163,9 +163,11 @@ async fn open_and_aborted_records_are_shown_as_such_and_markers_are_named() {
         (0, "committed", "committed"),
     ];
     assert_eq!(told(&all), told_as(&expected));
-    let marker = |offset: i64| json!({"partition": 0, "firstOffset": offset, "lastOffset": offset, "what": "marker"});
+    let marker =
+        |offset: i64| json!({"partition": 0, "firstOffset": offset, "lastOffset": offset, "what": "marker"});
     assert_eq!(all["missing"], json!([marker(1), marker(4)]));
-    let forward = pages(&orders, &format!("{audit}?isolation=read_uncommitted&partition=0&offset=0&limit=2")).await;
+    let forward =
+        pages(&orders, &format!("{audit}?isolation=read_uncommitted&partition=0&offset=0&limit=2")).await;
     let offsets: Vec<_> = forward.iter().flat_map(told).map(|(offset, ..)| offset).collect();
     assert_eq!(offsets, [0, 2, 3, 5, 6, 7]);
     let markers: Vec<_> = forward.iter().flat_map(|page| page["missing"].as_array().unwrap()).collect();
@@ -178,6 +180,23 @@ async fn open_and_aborted_records_are_shown_as_such_and_markers_are_named() {
     let expected = [(7, "outside", "committed"), (6, "open too", "committed"), (5, "open", "committed")];
     assert_eq!(told(&later), told_as(&expected));
     assert_eq!(later["missing"][0], marker(8));
+    orders.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_compacted_topic_an_offset_without_a_record_may_have_had_one() {
+    let kafka = Kafka::start().await;
+    tokio::task::block_in_place(|| {
+        let producer = transactional(&kafka, "first");
+        producer.begin_transaction().unwrap();
+        send(&kafka, &producer, topic::RUNS, &["run"]);
+        producer.commit_transaction(PATIENCE).unwrap();
+    });
+    let orders = Orders::start(&kafka.config).await;
+    let (_, page) = orders.get("/topics/dojo-runs/records?isolation=read_uncommitted").await;
+    assert_eq!(told(&page), told_as(&[(0, "run", "committed")]));
+    let missing = json!([{"partition": 0, "firstOffset": 1, "lastOffset": 1, "what": "markerOrCompacted"}]);
+    assert_eq!(page["missing"], missing);
     orders.stop().await;
 }
 
@@ -227,8 +246,11 @@ async fn an_offset_out_of_range_is_refused_with_the_range() {
 async fn large_values_binary_keys_and_headers_of_any_bytes_are_shown() {
     let kafka = Kafka::start().await;
     let large = vec![b'x'; 1_000_000];
-    let headers =
-        vec![("a".to_owned(), Some(b"1".to_vec())), ("a".to_owned(), Some(vec![0xff, 0xfe])), ("b".to_owned(), None)];
+    let headers = vec![
+        ("a".to_owned(), Some(b"1".to_vec())),
+        ("a".to_owned(), Some(vec![0xff, 0xfe])),
+        ("b".to_owned(), None),
+    ];
     let hostile = Outgoing { key: Some(vec![0, 0xff]), ..record(topic::AUDIT, "", Some(&large)) };
     for _ in 0..20 {
         kafka.send(hostile.clone().with_headers(headers.clone())).await;
@@ -269,7 +291,8 @@ async fn a_topic_that_vanishes_while_it_is_read_is_not_found() {
     let read = async {
         eventually("the topic to be gone", async || {
             let asked = Instant::now();
-            let (status, answer) = orders.get("/topics/gone/records?key=nobody&isolation=read_uncommitted").await;
+            let (status, answer) =
+                orders.get("/topics/gone/records?key=nobody&isolation=read_uncommitted").await;
             assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
             if status == 404 { Ok(answer) } else { Err((status, answer)) }
         })

@@ -9,7 +9,10 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 /// The topic of that name in an answer.
 pub fn topic_in<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
@@ -103,9 +106,42 @@ async fn a_group_that_nobody_is_in_has_its_positions_and_its_lag() {
     let (_, list) = orders.get("/topics").await;
     let audit = topic_in(&list, topic::AUDIT).unwrap();
     let groups = audit["groups"].as_array().unwrap();
-    let group = groups.iter().find(|group| group["group"] == "night-shift").unwrap_or_else(|| panic!("{audit}"));
+    let group =
+        groups.iter().find(|group| group["group"] == "night-shift").unwrap_or_else(|| panic!("{audit}"));
     let row = json!({"partition": 0, "position": 1, "lag": 2, "clientId": null});
     assert_eq!((&group["partitions"], &group["members"]), (&json!([row]), &json!(0)));
+    orders.stop().await;
+}
+
+const MEMBERS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_with_more_members_than_partitions_has_one_row_for_each_partition() {
+    let kafka = Kafka::start().await;
+    let name = |name: &str| format!("{}{name}", kafka.config.prefix);
+    let join = |n: usize| {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &kafka.config.brokers).set("group.id", name("crowd"));
+        config.set("client.id", format!("member-{n}")).set("auto.offset.reset", "earliest");
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.subscribe(&[&name(topic::ORDERS)]).unwrap();
+        consumer
+    };
+    let members: Vec<_> = (0..MEMBERS).map(join).collect();
+    let orders = Orders::start(&kafka.config).await;
+    let group = eventually("the group to be settled", async || {
+        tokio::task::block_in_place(|| members.iter().for_each(|member| drop(member.poll(Duration::ZERO))));
+        let (_, list) = orders.get("/topics").await;
+        let of_orders = topic_in(&list, topic::ORDERS).unwrap()["groups"].as_array().unwrap();
+        let group = of_orders.iter().find(|group| group["group"] == "crowd").cloned().ok_or(list.clone())?;
+        let is_settled = group["state"] == "Stable" && group["members"] == MEMBERS;
+        if is_settled { Ok(group) } else { Err(group) }
+    })
+    .await;
+    let rows = group["partitions"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{group}");
+    let clients: BTreeSet<_> = rows.iter().map(|row| row["clientId"].as_str().unwrap()).collect();
+    assert!(clients.len() == 3 && clients.iter().all(|client| client.starts_with("member-")), "{group}");
     orders.stop().await;
 }
 

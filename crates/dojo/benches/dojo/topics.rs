@@ -43,7 +43,9 @@ pub async fn measure(on: On) {
         ("middle of audit", format!("/topics/audit/records?limit={LIMIT}&partition=0&offset={middle}")),
         (
             "middle of audit, read_uncommitted",
-            format!("/topics/audit/records?limit={LIMIT}&partition=0&offset={middle}&isolation=read_uncommitted"),
+            format!(
+                "/topics/audit/records?limit={LIMIT}&partition=0&offset={middle}&isolation=read_uncommitted"
+            ),
         ),
         ("newest of orders, 3 partitions merged", format!("/topics/orders/records?limit={LIMIT}")),
         ("list of topics", "/topics".to_owned()),
@@ -64,7 +66,10 @@ pub async fn measure(on: On) {
         bare.record(micros(took)).unwrap();
     }
     let p50 = |histogram: &Histogram<u64>| histogram.value_at_quantile(0.5) as f64;
-    println!("topics: a new bare consumer reads {LIMIT} records in the middle of audit in {}", percentiles(&bare));
+    println!(
+        "topics: a new bare consumer reads {LIMIT} records in the middle of audit in {}",
+        percentiles(&bare)
+    );
     println!("topics: GET /orders/{{id}} {}", percentiles(&looks));
     for ((name, _), measured) in pages.iter().zip(&measured) {
         println!(

@@ -132,10 +132,8 @@ impl TopicLister {
         let as_of = Utc::now();
         let (listed, omitted) = most(self.catalog.topics(ASK_WITHIN).await?);
         let names: Vec<_> = listed.iter().map(|topic| topic.name.as_str()).collect();
-        let (configs, groups) = tokio::join!(
-            self.catalog.configs(&names, &CONFIGS, ASK_WITHIN),
-            self.groups(&listed)
-        );
+        let (configs, groups) =
+            tokio::join!(self.catalog.configs(&names, &CONFIGS, ASK_WITHIN), self.groups(&listed));
         let (mut configs, groups) = (configs?, groups?);
         let mut topics = Vec::with_capacity(listed.len());
         for topic in &listed {
@@ -154,7 +152,8 @@ impl TopicLister {
 
     /// Returns the groups with the offsets that they have committed of these topics.
     async fn groups(&self, topics: &[ListedTopic]) -> Result<Vec<(Group, Committed)>, Error> {
-        let partitions = |topic: &ListedTopic| topic.partitions.last().map(|last| (topic.name.clone(), last + 1));
+        let partitions =
+            |topic: &ListedTopic| topic.partitions.last().map(|last| (topic.name.clone(), last + 1));
         let topics: Vec<_> = topics.iter().filter_map(partitions).collect();
         let groups = self.groups.all().await?;
         let ask = |group: Group| {

@@ -103,10 +103,8 @@ pub(crate) fn page<R: Placed>(
         let taken = slices.get_mut(&partition).and_then(|slice| slice.take(direction));
         records.extend(taken.map(|record| (partition, record)));
     }
-    let is_complete =
-        slices.values().all(|slice| slice.records.is_empty() && slice.is_known(direction));
-    let covered =
-        slices.iter().map(|(partition, slice)| (*partition, slice.covered(direction))).collect();
+    let is_complete = slices.values().all(|slice| slice.records.is_empty() && slice.is_known(direction));
+    let covered = slices.iter().map(|(partition, slice)| (*partition, slice.covered(direction))).collect();
     Page { records, covered, is_complete }
 }
 
@@ -144,7 +142,11 @@ mod tests {
     }
 
     fn slice(known: Range<i64>, wanted: Range<i64>, records: &[(i64, i64)]) -> Slice<At> {
-        Slice { known, wanted, records: records.iter().map(|(offset, millis)| At(*offset, *millis)).collect() }
+        Slice {
+            known,
+            wanted,
+            records: records.iter().map(|(offset, millis)| At(*offset, *millis)).collect(),
+        }
     }
 
     fn places(page: &Page<At>) -> Vec<(i32, i64)> {
@@ -171,10 +173,8 @@ mod tests {
 
     #[test]
     fn a_page_ends_where_the_next_record_of_a_partition_is_not_known() {
-        let slices = BTreeMap::from([
-            (0, slice(8..9, 0..9, &[(8, 50)])),
-            (1, slice(0..2, 0..2, &[(0, 10), (1, 20)])),
-        ]);
+        let slices =
+            BTreeMap::from([(0, slice(8..9, 0..9, &[(8, 50)])), (1, slice(0..2, 0..2, &[(0, 10), (1, 20)]))]);
         let page = page(slices, Direction::Older, 9);
         assert_eq!(places(&page), [(0, 8)], "a record of partition 0 may be newer than those of partition 1");
         assert_eq!((page.covered[&0].clone(), page.covered[&1].clone()), (8..9, 2..2));

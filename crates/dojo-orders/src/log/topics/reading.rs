@@ -113,11 +113,8 @@ impl Reading<'_> {
             Direction::Older => range.end..range.end,
             Direction::Newer => range.start..range.start,
         };
-        let slice = |range: &Range<i64>| Slice {
-            known: at(range),
-            wanted: range.clone(),
-            records: VecDeque::new(),
-        };
+        let slice =
+            |range: &Range<i64>| Slice { known: at(range), wanted: range.clone(), records: VecDeque::new() };
         let mut slices: BTreeMap<_, _> =
             wanted.iter().map(|(partition, range)| (*partition, slice(range))).collect();
         let mut length = first_length;

@@ -138,7 +138,9 @@ impl RecordsReader {
         Ok(RecordsPage {
             topic: look.topic.clone(),
             isolation: if is_everything { "read_uncommitted" } else { "read_committed" },
-            partitions: bounds.map(|(partition, bounds)| PartitionBounds::of(partition, Some(bounds))).collect(),
+            partitions: bounds
+                .map(|(partition, bounds)| PartitionBounds::of(partition, Some(bounds)))
+                .collect(),
             records: page.records.into_iter().map(|(_, found)| found.shown).collect(),
             missing,
             next,
@@ -271,7 +273,8 @@ fn next(look: &Look, direction: Direction, wanted: &Ranges, covered: &Ranges) ->
         }
     }
     let place = if direction == Direction::Older { "before" } else { "from" };
-    let mut path = format!("/topics/{}/records?limit={}&{place}={}", look.topic, look.limit, Positions(positions));
+    let mut path =
+        format!("/topics/{}/records?limit={}&{place}={}", look.topic, look.limit, Positions(positions));
     if look.isolation == Isolation::ReadUncommitted {
         path.push_str("&isolation=read_uncommitted");
     }

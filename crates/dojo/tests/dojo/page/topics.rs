@@ -64,7 +64,9 @@ async fn a_topic_is_opened_searched_and_left_and_its_address_survives_a_reload()
     assert!(values.iter().all(|value| value.contains("\n  \"orderId\": ")), "{values:?}");
     browser.fits("topics-audit").await;
 
-    browser.js("document.querySelector('#look [name=key]').value = arguments[0]", vec![json!(page.order)]).await;
+    browser
+        .js("document.querySelector('#look [name=key]').value = arguments[0]", vec![json!(page.order)])
+        .await;
     browser.tab_to("#look [type=submit]").await;
     browser.press(ENTER).await;
     let address = format!("#/topics/audit?key={}", page.order);
@@ -124,7 +126,9 @@ async fn everything_on_the_log_is_shown_with_what_became_of_its_transaction() {
     let held = tokio::task::block_in_place(|| {
         let prefix = &page.dojo.kafka.prefix;
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &page.dojo.kafka.brokers).set("transactional.id", format!("{prefix}page"));
+        config
+            .set("bootstrap.servers", &page.dojo.kafka.brokers)
+            .set("transactional.id", format!("{prefix}page"));
         let producer: BaseProducer = config.create().unwrap();
         let topic = format!("{prefix}{}", topic::ORDERS_DLQ);
         let send = |value: &str| {
