@@ -21,7 +21,7 @@ mod json_body;
 pub use json_body::JsonBody;
 mod duplicate_members;
 mod query;
-pub use query::{NoQuery, Query, number, number_schema};
+pub use query::{NoQuery, Query, WholeNumber, number};
 
 mod allowed_hosts;
 pub use allowed_hosts::{AllowedHosts, HostPattern, InvalidHostPattern};

@@ -3,11 +3,10 @@
 use crate::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 use utoipa::{
-    Number,
-    openapi::{Object, ObjectBuilder, schema::Type},
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 const MAX_SHOWN_CHARS: usize = 40;
@@ -69,14 +68,18 @@ where
     }
 }
 
-/// Describes a parameter that [`number`] reads within the same `range`, and its value where it isn't given.
-pub fn number_schema<T: Copy + Into<Number>>(range: &RangeInclusive<T>, default: Option<T>) -> Object
-where
-    Value: From<T>,
-{
-    let number = ObjectBuilder::new().schema_type(Type::Integer).default(default.map(Value::from));
-    number.minimum(Some(*range.start())).maximum(Some(*range.end())).build()
+/// Describes a parameter that [`number`] reads: its bounds, and its value where it isn't given.
+#[derive(Debug)]
+pub struct WholeNumber<const MIN: i64, const MAX: i64, const DEFAULT: i64>;
+
+impl<const MIN: i64, const MAX: i64, const DEFAULT: i64> PartialSchema for WholeNumber<MIN, MAX, DEFAULT> {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).default(Some(DEFAULT.into()));
+        number.minimum(Some(MIN)).maximum(Some(MAX)).into()
+    }
 }
+
+impl<const MIN: i64, const MAX: i64, const DEFAULT: i64> ToSchema for WholeNumber<MIN, MAX, DEFAULT> {}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
-//! The programs that tests drive and that Rust does not bring: a browser, kcat, Kafka clients for Python and JavaScript, and
-//! what Apache Kafka needs.
+//! The programs that tests drive and that Rust does not bring: a browser, kcat, packages for Python and JavaScript, and what
+//! Apache Kafka needs.
 //!
 //! What is there is used. What is missing is installed where that is allowed: Debian's packages as root, Python's and
 //! JavaScript's in folders of their own below `target`. What then is still missing is said; its tests skip themselves, except
@@ -28,10 +28,11 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("mvn", "-version", "maven"),
 ];
 
-/// Python packages: other people's Kafka clients. Of one version, since what they show is compared line by line.
-const CLIENTS: [&str; 2] = ["kafka-python==3.0.12", "confluent-kafka==2.16.1"];
-/// JavaScript's, likewise.
-const KAFKAJS: &str = "kafkajs@2.2.4";
+/// Python packages: other people's Kafka clients, and what asks the API whether it answers as described. Of one version, since
+/// what the clients show is compared line by line.
+const PYTHON: [&str; 3] = ["kafka-python==3.0.12", "confluent-kafka==2.16.1", "schemathesis==4.32.5"];
+/// JavaScript packages: a Kafka client, and the parser of AsyncAPI.
+const JAVASCRIPT: [&str; 2] = ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6"];
 
 /// Finds or installs them all; answers the environment that tells the tests where they are.
 pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
@@ -55,45 +56,58 @@ pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {
     let mut environment = Vec::new();
     match python() {
         Ok(python) => environment.push(("DOJO_PYTHON", python)),
-        Err(error) => println!("no Kafka clients for Python: {error:#}"),
+        Err(error) => println!("no packages for Python: {error:#}"),
     }
-    if let Err(error) = kafkajs() {
-        println!("no Kafka client for JavaScript: {error:#}");
+    if let Err(error) = javascript() {
+        println!("no packages for JavaScript: {error:#}");
     }
     Ok(environment)
 }
 
-/// A Python that has the clients.
+/// A Python that has the packages.
 fn python() -> Result<String> {
     let folder = root().join("target/python");
     let python = folder.join("bin/python");
-    let has_them = CLIENTS.map(|client| {
-        let (name, version) = client.split_once("==").unwrap_or((client, ""));
+    let has_them = PYTHON.map(|package| {
+        let (name, version) = package.split_once("==").unwrap_or((package, ""));
         format!("assert importlib.metadata.version('{name}') == '{version}'")
     });
-    let has_them = format!("import importlib.metadata, kafka, confluent_kafka; {}", has_them.join("; "));
+    let has_them =
+        format!("import importlib.metadata, kafka, confluent_kafka, schemathesis; {}", has_them.join("; "));
     if !succeeds(&python, &["-c", &has_them]) {
         let mut make = Command::new("python3");
         make.args(["-m", "venv"]).arg(&folder);
         run(make)?;
         let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(CLIENTS);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON);
         run(install)?;
     }
     Ok(Path::new(&python).display().to_string())
 }
 
-/// Has kafkajs where its test looks for it.
-fn kafkajs() -> Result<()> {
+/// Has the packages for JavaScript where their tests look for them.
+fn javascript() -> Result<()> {
     let folder = root().join("target/node");
-    let version = KAFKAJS.split_once('@').map_or("", |(_, version)| version);
-    let has_it = format!("process.exit(require('kafkajs/package.json').version === '{version}' ? 0 : 1)");
+    let has_them = JAVASCRIPT.map(|package| {
+        // The name of a package may begin with the @ of its scope.
+        let (name, version) = package.rsplit_once('@').unwrap_or((package, ""));
+        format!("version('{name}') === '{version}'")
+    });
+    // A package need not let others read its package.json as a module.
+    let has_them = format!(
+        "const version = (name) => JSON.parse(require('fs').readFileSync(`${{process.argv[1]}}/${{name}}/package.json`)).version; \
+         process.exit({} ? 0 : 1)",
+        has_them.join(" && ")
+    );
     let mut look = Command::new("node");
-    look.args(["-e", &has_it]).env("NODE_PATH", folder.join("node_modules"));
+    look.args(["-e", &has_them]).arg(folder.join("node_modules"));
     if look.stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
     let mut install = Command::new("npm");
-    install.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(KAFKAJS);
+    install
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&folder)
+        .args(JAVASCRIPT);
     run(install)
 }

@@ -243,6 +243,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_with_more_digits_than_a_decimal_holds_is_rounded() {
+        let parse = |rate: &str| {
+            let patch = format!(r#"{{"failRate": {rate}}}"#);
+            SettingsPatch::parse(&serde_json::from_str(&patch).unwrap(), &Settings::default())
+        };
+        for (rate, rounded) in [
+            ("1.5e-28", "0.0000000000000000000000000002"),
+            ("1e-126", "0"),
+            ("1.580227183843843e-20", "0.0000000000000000000158022718"),
+        ] {
+            assert_eq!(parse(rate).unwrap().records[0].1.as_deref(), Some(rounded), "{rate}");
+        }
+        for rate in ["-1e-126", "1e126", "1e999999"] {
+            assert!(parse(rate).is_err(), "{rate}");
+        }
+    }
+
+    #[test]
     fn a_patch_names_at_most_a_hundred_instances() {
         let patch = |count: usize| {
             let instances: Map<_, _> = (0..count).map(|n| (format!("n-{n}"), Value::Null)).collect();

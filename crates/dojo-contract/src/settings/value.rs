@@ -1,7 +1,7 @@
 //! The values of settings, and which of them each setting allows.
 
 use super::Setting;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::FromPrimitive as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ impl Setting {
     pub(super) fn check(self, value: &Value) -> Result<SettingValue, String> {
         let (checked, allowed) = match self {
             Self::FailRate => {
-                let rate = number(value).filter(is_rate);
+                let rate = number(value).or_else(|| rounded(value)).filter(is_rate);
                 (rate.map(SettingValue::Number), "a number from 0 to 1".to_owned())
             }
             Self::MaxRetries => whole_number(value, MAX_RETRIES_LIMIT),
@@ -122,6 +122,13 @@ impl Setting {
 fn number(value: &Value) -> Option<Decimal> {
     let text = value.as_number()?.to_string();
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
+
+/// Reads a number that has more digits than a decimal holds, such as 1e-30.
+fn rounded(value: &Value) -> Option<Decimal> {
+    let number: f64 = value.as_number()?.as_str().parse().ok()?;
+    // A decimal has no negative zero, and a negative number must not become a zero that is allowed.
+    Decimal::from_f64(number).filter(|_| number >= 0.0)
 }
 
 /// Returns `value` as a whole number from 0 to `limit`, and what is allowed.

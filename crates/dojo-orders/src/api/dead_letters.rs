@@ -19,16 +19,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dojo_contract::{DlqEvent, topic};
-use dojo_http::{Invalid, Problem, Query, Unavailable, number, number_schema};
+use dojo_http::{Invalid, Problem, Query, Unavailable, WholeNumber, number};
 use dojo_kafka::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::timeout;
-use utoipa::{IntoParams, ToSchema, openapi::Object};
+use utoipa::{IntoParams, ToSchema};
 
 const LIMIT: i64 = 50;
-const LIMITS: RangeInclusive<i64> = 1..=200;
+const MAX_LIMIT: i64 = 200;
+type Limit = WholeNumber<1, MAX_LIMIT, LIMIT>;
 /// A dead letter can have 2 MiB; then a page has fewer.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
@@ -38,18 +39,15 @@ const WITHIN: Duration = Duration::from_secs(5);
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// How many dead letters the page has at most. It has fewer if they are large.
-    #[param(schema_with = limit_schema)]
+    #[param(value_type = Option<Limit>, inline)]
     limit: Option<String>,
     /// An offset on `orders-dlq`: the page has those before it.
     #[param(value_type = Option<i64>, minimum = 0)]
     before: Option<String>,
 }
 
-fn limit_schema() -> Object {
-    number_schema(&LIMITS, Some(LIMIT))
-}
-
-/// A dead letter, and its redrives. Only a description: the JSON of a letter stays as it stands on the topic.
+// Only a description: the JSON of a letter stays as it stands on the topic.
+/// A dead letter, and its redrives.
 #[derive(Serialize, ToSchema)]
 struct DeadLetter {
     #[serde(flatten)]
@@ -78,7 +76,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(ListQuery { limit, before }): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = number("limit", limit.as_deref(), LIMITS)?.unwrap_or(LIMIT);
+    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
     let before = number("before", before.as_deref(), 0..=i64::MAX)?.unwrap_or(i64::MAX);
     app.refuse_while_away()?;
     let read = async {

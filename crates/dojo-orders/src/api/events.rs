@@ -26,8 +26,8 @@ use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc};
 use tokio::time::timeout;
 use utoipa::{
-    IntoParams,
-    openapi::{Object, ObjectBuilder, schema::Type},
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 /// The value of `from`.
@@ -40,12 +40,18 @@ pub(crate) struct EventsQuery {
     /// A cursor, the `id:` of an event: the stream begins after it.
     after: Option<String>,
     /// `earliest`: the stream begins with the first record of each log. By default it begins now.
-    #[param(schema_with = from_schema)]
+    #[param(value_type = Option<From>, inline)]
     from: Option<String>,
 }
 
-fn from_schema() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EARLIEST])).build()
+/// The values of `from`.
+struct From;
+
+impl ToSchema for From {}
+impl PartialSchema for From {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EARLIEST])).into()
+    }
 }
 
 /// Streams everything that happens, as server-sent events
@@ -59,7 +65,7 @@ fn from_schema() -> Object {
     operation_id = "streamEvents",
     params(
         EventsQuery,
-        ("Last-Event-ID" = Option<String>, Header, description = "A cursor, which goes before `after` and `from`.")
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "A cursor, which goes before `after` and `from`.")
     ),
     responses(
         (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),

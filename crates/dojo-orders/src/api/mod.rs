@@ -2,8 +2,9 @@
 //!
 //! A handler describes itself for `/openapi.json`, in three places:
 //!
-//! - What it answers is a type with `Serialize` and `ToSchema`, whose doc comments become descriptions. What it reads from the
-//!   query is a type with `Deserialize` and `IntoParams`.
+//! - What it answers is a type with `Serialize` and `ToSchema`, whose doc comments become descriptions. A field that may be null, but
+//!   is always there, has `#[schema(required)]`. What it reads from the query is a type with `Deserialize` and `IntoParams`.
+//!   Two types of one name would be one schema.
 //! - `#[utoipa::path(…)]` above it has method, path, tag, `operation_id`, parameters, and its answers. `NotFound`, `Invalid`,
 //!   `Conflict` and `Unavailable` of [`dojo_http`] stand for the refusals. Refusals that any route can answer before its
 //!   handler runs, such as 403, are added to all ([`dojo_http::describe_refusals`]).
@@ -38,24 +39,23 @@ use axum::{Extension, Router, middleware::from_fn_with_state};
 use dojo_http::{Health, describe_refusals};
 use openapi::{About, Documents};
 use std::sync::Arc;
-use utoipa::OpenApi as _;
+use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Routes of the API, the page, and `health`. What is read-only changes nothing.
 pub(crate) fn routes(app: Arc<App>, health: Health) -> Router {
     let read_only = Arc::new(app.config.page.read_only.clone());
-    let (router, mut document) = described(health).split_for_parts();
-    describe_refusals(&mut document);
-    let documents = Documents::new(&document, &asyncapi::document(&app.config.kafka.brokers));
+    let (router, openapi) = described(health);
+    let documents = Documents::new(&openapi, &asyncapi::document(&app.config.kafka.brokers));
     router
         .route_layer(from_fn_with_state(read_only, read_only::guard))
         .layer(Extension(documents))
         .with_state(app)
 }
 
-/// Every route, described.
-fn described(health: Health) -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(About::openapi())
+/// Returns every route, and its description.
+fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(About::openapi())
         .routes(routes!(page::page))
         .routes(routes!(assets::asset))
         .routes(routes!(orders::list, orders::create))
@@ -79,6 +79,9 @@ fn described(health: Health) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openapi::openapi))
         .routes(routes!(asyncapi::asyncapi))
         .merge(health.routes())
+        .split_for_parts();
+    describe_refusals(&mut document);
+    (router, document)
 }
 
 #[cfg(test)]
@@ -111,18 +114,17 @@ mod tests {
     }
 
     #[test]
-    fn every_route_is_described() {
-        let health = Health::new(Vec::new, Metrics::default());
-        let (router, document) = described(health).split_for_parts();
+    fn every_route_is_described_under_an_id_of_its_own() {
+        let (router, document) = described(Health::new(Vec::new, Metrics::default()));
         let document = serde_json::to_value(&document).unwrap();
-        std::fs::write("/tmp/asyncapi.json", asyncapi::document("localhost:9092").to_string()).unwrap();
-        std::fs::write("/tmp/openapi.json", serde_json::to_string_pretty(&document).unwrap()).unwrap();
-        let mut described = BTreeSet::new();
+        let (mut described, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for (path, item) in document["paths"].as_object().unwrap() {
-            described
-                .extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
+            for (method, operation) in item.as_object().unwrap() {
+                described.insert((path.clone(), method.to_uppercase()));
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(ids.insert(id), "{method} {path} has the id of another operation");
+            }
         }
-        let undescribed: Vec<_> = served(&router).difference(&described).cloned().collect();
-        assert_eq!(undescribed, []);
+        assert_eq!(described, served(&router));
     }
 }

@@ -11,15 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dojo_contract::{NewOrder, Order, OrderChange};
-use dojo_http::{Invalid, JsonBody, NoQuery, NotFound, Problem, Query, Unavailable, number, number_schema};
+use dojo_http::{Invalid, JsonBody, NoQuery, NotFound, Problem, Query, Unavailable, WholeNumber, number};
 use serde::Deserialize;
-use std::{ops::RangeInclusive, sync::Arc};
-use utoipa::{IntoParams, openapi::Object};
+use std::sync::Arc;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// Orders on one page of the list where `limit` doesn't say.
 const LIMIT: usize = 100;
-const LIMITS: RangeInclusive<usize> = 1..=1_000;
+const MAX_LIMIT: usize = 1_000;
+type Limit = WholeNumber<1, { MAX_LIMIT as i64 }, { LIMIT as i64 }>;
 const MAX_KEY_LEN: usize = 255;
 /// Says on the list how many orders are older than those that the service keeps.
 const OLDER_ORDERS: HeaderName = HeaderName::from_static("older-orders");
@@ -32,15 +33,11 @@ const LOOK_AT: &str = "GET /orders shows what the log holds. A request with an I
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// How many orders the page has at most.
-    #[param(schema_with = limit_schema)]
+    #[param(value_type = Option<Limit>, inline)]
     limit: Option<String>,
     /// The id of an order: the page has those that are older.
     #[param(value_type = Option<Uuid>)]
     after: Option<String>,
-}
-
-fn limit_schema() -> Object {
-    number_schema(&LIMITS, Some(LIMIT))
 }
 
 /// Creates an order
@@ -53,7 +50,7 @@ fn limit_schema() -> Object {
     tag = "orders",
     operation_id = "createOrder",
     params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+        "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
         description = "The request can be repeated with this key without creating a second order."
     )),
     request_body = NewOrder,
@@ -93,7 +90,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(ListQuery { limit, after }): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = number("limit", limit.as_deref(), LIMITS)?.unwrap_or(LIMIT);
+    let limit = number("limit", limit.as_deref(), 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
     let after_id = after.as_deref().map(|after| after.parse::<Uuid>().map_err(|_| no_such_place(after)));
     let after_id = after_id.transpose()?;
     refuse_unless_read(&app)?;

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, sync::Arc};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+    openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::Type},
 };
 
 const LOOK_AT: &str = "GET /settings shows the settings in force";
@@ -41,7 +41,6 @@ struct SettingView {
     source: ValueSource,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn as_json<S: Serializer>(value: &SettingValue, serializer: S) -> Result<S::Ok, S::Error> {
     value.to_json().serialize(serializer)
 }
@@ -49,7 +48,9 @@ fn as_json<S: Serializer>(value: &SettingValue, serializer: S) -> Result<S::Ok, 
 impl SettingView {
     fn schema_of(setting: Setting) -> ObjectBuilder {
         let object = ObjectBuilder::new().schema_type(Type::Object);
-        let object = object.property("value", setting.schema()).property("source", ValueSource::schema());
+        let object = object
+            .property("value", setting.schema())
+            .property("source", Ref::from_schema_name(ValueSource::name()));
         object.required("value").required("source")
     }
 }
@@ -57,7 +58,11 @@ impl SettingView {
 /// Every setting.
 struct SettingsOfAll;
 
-impl ToSchema for SettingsOfAll {}
+impl ToSchema for SettingsOfAll {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(value_source());
+    }
+}
 impl PartialSchema for SettingsOfAll {
     fn schema() -> RefOr<Schema> {
         let required = |object: ObjectBuilder, setting: Setting| object.required(setting.name());
@@ -68,11 +73,19 @@ impl PartialSchema for SettingsOfAll {
 /// Any of the settings.
 struct SettingsOfInstance;
 
-impl ToSchema for SettingsOfInstance {}
+impl ToSchema for SettingsOfInstance {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(value_source());
+    }
+}
 impl PartialSchema for SettingsOfInstance {
     fn schema() -> RefOr<Schema> {
         settings().into()
     }
+}
+
+fn value_source() -> (String, RefOr<Schema>) {
+    (ValueSource::name().into_owned(), ValueSource::schema())
 }
 
 fn settings() -> ObjectBuilder {

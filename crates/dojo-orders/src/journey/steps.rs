@@ -58,21 +58,21 @@ pub(crate) enum What {
     /// on `audit`.
     Action(AuditAction),
     /// Something else.
-    Other(Other),
+    Other(OtherRecord),
 }
 
 /// What a record is that has no action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Other {
+pub(crate) enum OtherRecord {
     /// It is on `orders-dlq`.
     DeadLetter,
     /// It can't be read.
     Unreadable,
 }
 
-const DEAD_LETTER: What = What::Other(Other::DeadLetter);
-const UNREADABLE: What = What::Other(Other::Unreadable);
+const DEAD_LETTER: What = What::Other(OtherRecord::DeadLetter);
+const UNREADABLE: What = What::Other(OtherRecord::Unreadable);
 
 /// Where a record stands on its topic.
 #[derive(Debug, Serialize, ToSchema)]

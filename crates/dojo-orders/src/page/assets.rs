@@ -8,6 +8,10 @@ use axum::{
 };
 use dojo_http::{NotFound, Problem};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 struct Asset {
     name: &'static str,
@@ -44,6 +48,17 @@ const fn script(name: &'static str, content: &'static str) -> Asset {
     Asset { name, media_type: "text/javascript; charset=utf-8", content }
 }
 
+/// The names of the assets.
+struct AssetName;
+
+impl ToSchema for AssetName {}
+impl PartialSchema for AssetName {
+    fn schema() -> RefOr<Schema> {
+        let names = ASSETS.iter().map(|asset| asset.name);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
 /// Every script of the page.
 #[cfg(test)]
 pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -58,8 +73,8 @@ pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
     tag = "page",
     operation_id = "getAsset",
     params(
-        ("name" = String, Path, description = "The file, such as `app.js`."),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")
+        ("name" = inline(AssetName), Path, description = "The file."),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "The `ETag` of a copy that the client has.")
     ),
     responses(
         (status = 200, description = "The file.", content(

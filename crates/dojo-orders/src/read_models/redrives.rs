@@ -43,11 +43,12 @@ pub(crate) struct Redrive {
     /// When it happened.
     #[serde(with = "time")]
     pub(crate) at: DateTime<Utc>,
-    /// The partition and the offset of the redriven record on `orders`.
+    /// The partition of the redriven record on `orders`.
     pub(crate) partition: i32,
+    /// The offset of the redriven record on `orders`.
     pub(crate) offset: i64,
     pub(crate) redrive_count: u32,
-    /// `NOTIFIED`, `DLQ`, `DROPPED`, or `RETRY` while it is being retried; `None` until there is an outcome.
+    /// `NOTIFIED`, `DLQ`, `DROPPED`, or `RETRY` while it is being retried; null until there is an outcome.
     #[schema(required)]
     pub(crate) outcome: Option<AuditAction>,
 }

@@ -19,6 +19,7 @@ mod process;
 mod admin;
 mod away;
 mod command_line;
+mod descriptions;
 mod disk_full;
 mod docs;
 mod embedded_broker;

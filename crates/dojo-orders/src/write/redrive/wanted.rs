@@ -3,7 +3,8 @@
 //! Pure: a body, the ends of the log and the redrives that are known give a plan.
 
 use crate::{log::stable_offsets::PartitionOffsets, read_models::redrives::Redrives};
-use dojo_contract::{FieldError, time};
+use dojo_contract::{FieldError, price, time};
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde_json::Value;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -81,7 +82,11 @@ impl Wanted {
 }
 
 fn read_offsets(offsets: &[Value]) -> Result<Wanted, Vec<FieldError>> {
-    let offset = |value: &Value| value.as_i64().filter(|offset| *offset >= 0);
+    // To JSON, 7.0 and 7 are the same number.
+    let offset = |value: &Value| {
+        let number = price::exact(value.as_number()?).filter(Decimal::is_integer);
+        number.and_then(|number| number.to_i64()).filter(|offset| *offset >= 0)
+    };
     let wrong = offsets.iter().enumerate().filter(|(_, value)| offset(value).is_none()).map(|(n, value)| {
         let shown: String = value.to_string().chars().take(SHOWN_CHARS).collect();
         FieldError::new(format!("offsets[{n}]"), format!("is {shown}: give a whole number, 0 or more"))
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn a_body_asks_for_all_or_for_offsets() {
         assert_eq!(Wanted::read(&json!({"all": true})), Ok(Wanted::All));
-        assert_eq!(Wanted::read(&json!({"offsets": [3, 1, 3]})), Ok(offsets([1, 3])));
+        assert_eq!(Wanted::read(&json!({"offsets": [3, 1, 3.0]})), Ok(offsets([1, 3])));
     }
 
     #[test]
