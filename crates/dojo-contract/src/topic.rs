@@ -27,7 +27,7 @@ pub const SSE_RELAY_GROUP: &str = "sse-relay-group";
 pub struct TopicSpec {
     /// Its name.
     pub name: &'static str,
-    /// What it is for, in a sentence.
+    /// What is on it, for a person.
     pub about: &'static str,
     /// Number of partitions.
     pub partitions: i32,
@@ -56,7 +56,7 @@ const COMPACTED: &[(&str, &str)] = &[
 pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
-        about: "Events of orders, keyed by order id: what notification and fraud detection work on.",
+        about: "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the same event again, which only its headers tell.",
         partitions: 3,
         // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[
@@ -67,31 +67,26 @@ pub const TOPICS: &[TopicSpec] = &[
     },
     TopicSpec {
         name: AUDIT,
-        about: "What every service did with an order, keyed by order id, in one order.",
+        about: "What every service did about orders.",
         partitions: 1,
         config: &[("cleanup.policy", "delete")],
     },
     TopicSpec {
         name: ORDERS_DLQ,
-        about: "Dead letters: events whose notification failed for the last time, and records that can't be read.",
+        about: "Events whose notification failed for the last time, and records of `orders` that can't be read.",
         partitions: 1,
         config: &[("cleanup.policy", "delete"), ("max.message.bytes", "2097152")],
     },
     TopicSpec {
         name: SETTINGS,
-        about: "Settings by name; compacted, so that the last value of each is the state.",
+        about: "Settings, and what single instances are asked to do. The last record of each key counts; one without a value removes its key.",
         partitions: 1,
         config: COMPACTED,
     },
-    TopicSpec {
-        name: STATUS,
-        about: "The last report of each instance; compacted by instance id.",
-        partitions: 1,
-        config: COMPACTED,
-    },
+    TopicSpec { name: STATUS, about: "The last report of each instance.", partitions: 1, config: COMPACTED },
     TopicSpec {
         name: RUNS,
-        about: "Scenario runs and their results; compacted by run id.",
+        about: "Scenario runs. Nothing is sent to it yet.",
         partitions: 1,
         config: COMPACTED,
     },

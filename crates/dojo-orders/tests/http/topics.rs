@@ -44,7 +44,7 @@ async fn the_dojos_topics_are_listed_with_their_offsets_configurations_and_group
     let dlq = topic_in(&list, topic::ORDERS_DLQ).unwrap();
     let bounds = json!({"partition": 0, "earliestOffset": 0, "endOffset": 5, "lastStableOffset": 5});
     assert_eq!((&dlq["partitions"], &dlq["own"]), (&json!([bounds]), &json!(true)));
-    assert!(dlq["about"].as_str().unwrap().starts_with("Dead letters"));
+    assert!(dlq["about"].as_str().unwrap().starts_with("Events whose notification failed"));
     let limit = json!({"name": "max.message.bytes", "value": "2097152", "setForTopic": true});
     assert_eq!(config(dlq, "max.message.bytes"), &limit);
     assert_eq!(config(dlq, "message.timestamp.type")["setForTopic"], false);
