@@ -56,7 +56,8 @@ const COMPACTED: &[(&str, &str)] = &[
 pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
-        about: "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the same event again, which only its headers tell.",
+        about: "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the \
+                same event again, which only its headers tell.",
         partitions: 3,
         // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[
@@ -79,7 +80,8 @@ pub const TOPICS: &[TopicSpec] = &[
     },
     TopicSpec {
         name: SETTINGS,
-        about: "Settings, and what single instances are asked to do. The last record of each key counts; one without a value removes its key.",
+        about: "Settings, and what single instances are asked to do. The last record of each key counts; one \
+                without a value removes its key.",
         partitions: 1,
         config: COMPACTED,
     },

@@ -62,7 +62,7 @@ pub(crate) struct RecordsQuery {
     limit: Option<String>,
     /// `read_committed` shows what the dojo's consumers get; `read_uncommitted` shows also the records of open and aborted
     /// transactions, says of each record what it is, and names the offsets without a record.
-    #[param(value_type = Option<IsolationName>)]
+    #[param(value_type = Option<IsolationName>, inline)]
     isolation: Option<String>,
 }
 
