@@ -18,7 +18,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     header: Option<(HeaderName, &'static str)>,
-    member: Option<(&'static str, Value)>,
+    member: Option<Box<(&'static str, Value)>>,
 }
 
 /// One thing that is wrong.
@@ -107,7 +107,7 @@ impl Problem {
     /// Adds a member of the problem's own to the document, which RFC 9457 calls an extension.
     #[must_use]
     pub fn with_member(self, name: &'static str, value: &impl Serialize) -> Self {
-        Self { member: serde_json::to_value(value).ok().map(|value| (name, value)), ..self }
+        Self { member: serde_json::to_value(value).ok().map(|value| Box::new((name, value))), ..self }
     }
 
     /// Lists several causes, each with the field or part that it is about.
@@ -126,7 +126,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             errors: &self.errors,
-            member: self.member.as_ref().map(|(name, value)| BTreeMap::from([(*name, value)])),
+            member: self.member.as_deref().map(|(name, value)| BTreeMap::from([(*name, value)])),
         };
         // Texts and a number: this can't fail, and an empty body would still have its status.
         let body = serde_json::to_vec(&document).unwrap_or_default();

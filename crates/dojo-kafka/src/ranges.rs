@@ -3,7 +3,7 @@
 use crate::{
     Error, Isolation, KafkaConfig, Record,
     catalog::{blocking, read_error},
-    reader::lookup_reader,
+    reader::range_reader,
 };
 use rdkafka::{
     Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
@@ -71,7 +71,7 @@ impl RangeReader {
         if progress.unread == 0 {
             return Ok(progress.read_to);
         }
-        let consumer = lookup_reader(&self.kafka, &self.client_id, isolation)?;
+        let consumer = range_reader(&self.kafka, &self.client_id, isolation)?;
         let on_cluster = self.kafka.prefix.on_cluster(topic);
         let mut list = TopicPartitionList::with_capacity(ranges.len());
         for (partition, range) in ranges.iter().filter(|(_, range)| !range.is_empty()) {

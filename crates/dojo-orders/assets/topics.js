@@ -40,8 +40,12 @@ async function follow() {
     setCovered(true);
     byId("topics-close").focus();
     await readTopics();
+    // The address may have changed meanwhile.
+    const now = address();
+    if (now && panel.open) showTopic(now);
+  } else {
+    showTopic(wanted);
   }
-  showTopic(wanted);
 }
 
 function close() {
@@ -87,6 +91,8 @@ async function readTopics() {
   if (!last) return;
   topics = last.topics;
   list.replaceChildren(...topics.map(topicRow));
+  // Its facts are filled in anew.
+  shown = null;
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -145,7 +151,6 @@ function showFacts(topic) {
 
 byId("topics-again").addEventListener("click", async () => {
   await readTopics();
-  shown = null;
   const wanted = address();
   if (wanted) showTopic(wanted);
 });

@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const STREAMS: usize = 256;
 /// Requests at a time that read the log for their answer.
 pub(crate) const LOG_READERS: usize = 4;
+/// Looks at topics and their records at a time.
+pub(crate) const TOPIC_READERS: usize = 4;
 /// Records by hand that are read and written at a time. Each can have megabytes.
 pub(crate) const RECORDS_BY_HAND: usize = 8;
 
@@ -52,6 +54,7 @@ pub(crate) struct App {
     pub(crate) relay: Progress,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) log_readers: Semaphore,
+    pub(crate) topic_readers: Semaphore,
     pub(crate) records_by_hand: Semaphore,
     pub(crate) shutdown: CancellationToken,
 }

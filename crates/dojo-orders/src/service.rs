@@ -6,7 +6,7 @@
 
 use crate::{
     api,
-    app::{App, LOG_READERS, RECORDS_BY_HAND, STREAMS},
+    app::{App, LOG_READERS, RECORDS_BY_HAND, STREAMS, TOPIC_READERS},
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
@@ -171,6 +171,7 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         topics: TopicLister::new(catalog.clone(), groups),
         records: RecordsReader::new(catalog.clone(), ranges),
         by_hand: RecordWriter::new(producer.clone(), catalog),
+        topic_readers: Semaphore::new(TOPIC_READERS),
         records_by_hand: Semaphore::new(RECORDS_BY_HAND),
         log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,

@@ -101,7 +101,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let look = look(topic_name(topic)?, query)?;
     app.refuse_while_away()?;
-    let turn = timeout(TURN_WITHIN, app.log_readers.acquire()).await;
+    let turn = timeout(TURN_WITHIN, app.topic_readers.acquire()).await;
     let Ok(Ok(_reader)) = turn else {
         return Err(Problem::unavailable("other requests are reading the log: try again"));
     };

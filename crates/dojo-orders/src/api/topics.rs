@@ -40,7 +40,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Result<Resp
     let read = async {
         app.refuse_while_away()?;
         let read = async {
-            let _reader = app.log_readers.acquire().await;
+            let _reader = app.topic_readers.acquire().await;
             app.topics.list().await
         };
         let in_time = timeout(WITHIN, read).await;

@@ -11,7 +11,7 @@ const FIELDS: [&str; 4] = ["partition", "key", "headers", "value"];
 const HEADER_FIELDS: [&str; 2] = ["name", "value"];
 /// The headers that a record may have.
 const MOST_HEADERS: usize = 100;
-const GIVE_BYTES: &str = "give a text, {\"base64\": \"…\"}, or null";
+const GIVE_BYTES: &str = "give a text, which may be JSON, {\"base64\": \"…\"}, or null";
 /// How much of a name an error repeats.
 const SHOWN_CHARS: usize = 40;
 
@@ -78,7 +78,7 @@ fn bytes(value: &Value) -> Result<Option<Vec<u8>>, String> {
             }
             _ => Err(format!("is an object of another kind: {GIVE_BYTES}")),
         },
-        _ => Err(format!("isn't a text: {GIVE_BYTES}. JSON goes in as a text, too")),
+        _ => Err(format!("isn't a text: {GIVE_BYTES}")),
     }
 }
 

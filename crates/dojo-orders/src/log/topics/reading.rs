@@ -27,11 +27,11 @@ const LONGEST_RANGE: i64 = 100_000;
 pub(crate) enum LookError {
     #[error("there is no topic {0}")]
     NoSuchTopic(String),
-    #[error("{topic} has no partition {partition}; its partitions are {first} to {last}")]
+    #[error("is {partition}: {topic} has the partitions {first} to {last}")]
     NoSuchPartition { topic: String, partition: i32, first: i32, last: i32 },
     #[error("is {offset}: partition {partition} of {topic} has the offsets {earliest} to {end}, its end")]
     OutOfRange { topic: String, partition: i32, offset: i64, earliest: i64, end: i64 },
-    #[error("{topic} has {partitions} partitions: give one of them")]
+    #[error("is missing: {topic} has {partitions} partitions; give one of them")]
     TooManyPartitions { topic: String, partitions: usize },
     #[error("the records of {0} could not be read from Kafka in time: ask for fewer, or for one partition")]
     NotInTime(String),

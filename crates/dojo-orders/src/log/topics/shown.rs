@@ -117,7 +117,9 @@ impl ShownRecord {
 fn show(bytes: &[u8], room: &mut usize) -> ShownBytes {
     let (text, base64, shown) = match std::str::from_utf8(bytes) {
         Ok(text) => {
-            let shown = &text[..text.floor_char_boundary(*room)];
+            // A character takes up to four bytes.
+            let end = (0..=text.len().min(*room)).rev().find(|end| text.is_char_boundary(*end));
+            let shown = &text[..end.unwrap_or_default()];
             (Some(shown.to_owned()), None, shown.len())
         }
         Err(_) => {
