@@ -59,13 +59,6 @@ impl Error {
         matches!(source.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidMessageSize))
     }
 
-    /// Returns whether Kafka says that the topic or the partition doesn't exist.
-    pub fn is_unknown_topic(&self) -> bool {
-        use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
-        let (Self::Read { source, .. } | Self::Send { source, .. }) = self else { return false };
-        matches!(source.rdkafka_error_code(), Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition))
-    }
-
     /// Returns whether another try may succeed, because Kafka may only have been away.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Group { .. })

@@ -57,7 +57,7 @@ pub(crate) struct RecordsQuery {
     from: Option<String>,
     /// Only records with this key, such as an order id: from the start of the log on, oldest first.
     key: Option<String>,
-    /// The most records of the answer. With 1, its record is shown in whole.
+    /// The most records of the answer. With 1, and a `partition`, the record is shown in whole.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<String>,
     /// `read_committed` shows what the dojo's consumers get; `read_uncommitted` shows also the records of open and aborted

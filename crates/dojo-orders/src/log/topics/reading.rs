@@ -222,7 +222,8 @@ impl Reading<'_> {
         until: Instant,
     ) -> Result<Read, LookError> {
         let limit = self.look.limit;
-        let most_bytes = if limit == 1 { MOST_BYTES_OF_ONE } else { MOST_BYTES };
+        let is_one_record = limit == 1 && self.bounds.len() == 1;
+        let most_bytes = if is_one_record { MOST_BYTES_OF_ONE } else { MOST_BYTES };
         let (wanted_key, direction, most) = match keep {
             Keep::Some(direction, most) => (None, direction, most),
             Keep::WithKey(key) => (Some(key.as_bytes().to_vec()), Direction::Newer, limit),

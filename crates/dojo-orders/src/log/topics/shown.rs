@@ -66,7 +66,7 @@ pub(crate) struct ShownBytes {
     pub(crate) base64: Option<String>,
     /// How many bytes there are on the log.
     pub(crate) size: usize,
-    /// Whether only the first ones are shown. With `limit=1` everything is.
+    /// Whether only the first ones are shown. With `limit=1` and a `partition` everything is.
     pub(crate) cut: bool,
 }
 
