@@ -1,7 +1,8 @@
 //! Consumer groups as Kafka knows them: their members, who reads which partition, and how far a group has committed.
 //!
-//! [`GroupReader`] asks with `ListGroups` and `DescribeGroups`, and joins no group. Kafka's answer has no generation, and no
-//! instance id of static members: librdkafka's call leaves them out.
+//! [`GroupReader`] asks with `ListGroups` and `DescribeGroups`, and joins no group. librdkafka's call (`rd_kafka_list_groups`) leaves
+//! out generations, the instance ids of static members, and the errors of single groups. It asks every broker, and fails while
+//! one of them is down.
 
 use crate::{
     Error, KafkaConfig, Prefix,
@@ -28,7 +29,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 pub struct Group {
     /// Its name in the contract, without the dojo's prefix. A name that doesn't begin with the prefix is unchanged.
     pub name: String,
-    /// Kafka's word for its state: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` or `Dead`.
+    /// Kafka's word for its state, such as `Stable`; empty if its coordinator didn't answer.
     pub state: String,
     /// Its members, by member id. During a rebalance they have no partitions.
     pub members: BTreeMap<String, Member>,
@@ -53,9 +54,13 @@ impl Group {
         Self { name: name.to_owned(), state: state.to_owned(), members, name_on_cluster: name.to_owned() }
     }
 
-    /// Returns whether no rebalance is under way.
-    pub fn is_settled(&self) -> bool {
-        !matches!(self.state.as_str(), "PreparingRebalance" | "CompletingRebalance")
+    /// Returns whether no rebalance is under way; `None` if the state doesn't say so.
+    pub fn is_settled(&self) -> Option<bool> {
+        match self.state.as_str() {
+            "Stable" | "Empty" | "Dead" => Some(true),
+            "PreparingRebalance" | "CompletingRebalance" => Some(false),
+            _ => None,
+        }
     }
 
     fn of(info: &GroupInfo, prefix: &Prefix) -> Self {

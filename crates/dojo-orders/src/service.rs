@@ -217,8 +217,9 @@ fn start_watching_groups(app: &App, reading: &CancellationToken) -> Result<(), E
     let settings = Arc::clone(&app.settings);
     let told_to_crash =
         move |id: &str| settings.follower().and_then(|follower| follower.settings().control(id).crash);
-    let (log, producer) = (Arc::clone(&app.models.rebalances), app.producer.clone());
-    tokio::spawn(rebalances::watch(log, groups, names, producer, told_to_crash, reading.clone()));
+    let (log, producer, own) =
+        (Arc::clone(&app.models.rebalances), app.producer.clone(), app.instance.clone());
+    tokio::spawn(rebalances::watch(log, groups, names, own, producer, told_to_crash, reading.clone()));
     Ok(())
 }
 

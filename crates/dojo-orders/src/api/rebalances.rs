@@ -1,9 +1,12 @@
 //! `GET /rebalances`: the newest 200 rebalances of the dojo's consumer groups since this service started, newest first
 //! ([`crate::rebalances`]). `event: rebalance` on `GET /events` shows each of them as it happens.
 
-use crate::{app::App, rebalances::rebalance::Rebalance};
+use crate::{
+    app::App,
+    rebalances::rebalance::{Rebalance, time_or_null},
+};
 use axum::{Json, extract::State};
-use dojo_contract::time;
+use chrono::{DateTime, Utc};
 use dojo_http::NoQuery;
 use serde::Serialize;
 use std::sync::Arc;
@@ -14,11 +17,13 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RebalanceList {
     /// When this service looked at the groups first: what happened before isn't known. Null until Kafka has answered.
-    #[schema(format = "date-time", required)]
-    since: Option<String>,
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(required)]
+    since: Option<DateTime<Utc>>,
     /// When Kafka last answered. While Kafka is away, the list is of that time.
-    #[schema(format = "date-time", required)]
-    looked_at: Option<String>,
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(required)]
+    looked_at: Option<DateTime<Utc>>,
     /// The rebalances, newest first, at most 200.
     rebalances: Vec<Rebalance>,
 }
@@ -37,8 +42,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Json<Rebala
     let log = &app.models.rebalances;
     let looks = log.looks();
     Json(RebalanceList {
-        since: looks.map(|looks| time::format(looks.first)),
-        looked_at: looks.map(|looks| time::format(looks.last)),
+        since: looks.map(|looks| looks.first),
+        looked_at: looks.map(|looks| looks.last),
         rebalances: log.newest_first(),
     })
 }

@@ -50,7 +50,7 @@ pub(crate) struct Stream {
     hub: Arc<Hub>,
     log: LogReader,
     rebalances: Arc<RebalanceLog>,
-    /// How many changes of the rebalances were there before what the stream sends next.
+    /// Number of the last change of the rebalances that this stream has sent.
     told: u64,
     rebalanced: watch::Receiver<u64>,
     cursor: Cursor,

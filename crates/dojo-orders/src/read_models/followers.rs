@@ -237,9 +237,7 @@ fn follow_status(models: &ReadModels, record: &Record<'_>) {
         (value, _) => {
             if let Ok(status) = decode::<InstanceStatus>(value) {
                 let now = Utc::now();
-                if status.is_recent(now) {
-                    models.rebalances.report(&status, group_of(&status).as_deref());
-                }
+                models.rebalances.report(&status, group_of(&status).as_deref(), now);
                 models.instances.apply(status, now);
             }
         }

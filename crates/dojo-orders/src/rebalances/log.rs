@@ -1,4 +1,4 @@
-//! The newest rebalances, in memory since the service started.
+//! The newest rebalances, in memory since this service started.
 
 use super::{
     group::{Evidence, ObservedGroup},
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 /// How many rebalances are kept.
 pub(crate) const KEPT: usize = 200;
 
-/// The newest rebalances of the dojo's groups, and what they are recognized by.
+/// The newest rebalances of the dojo's groups, and what is needed to detect them.
 #[derive(Debug)]
 pub(crate) struct RebalanceLog {
     state: Mutex<State>,
@@ -28,7 +28,7 @@ struct State {
     groups: BTreeMap<String, ObservedGroup>,
     processes: Processes,
     looks: Option<Looks>,
-    /// Oldest first, each with the number of the change that it was last told in.
+    /// Oldest first, each with the number of its last change.
     kept: VecDeque<(u64, Rebalance)>,
     last_id: u64,
     changes: u64,
@@ -50,12 +50,20 @@ impl Default for RebalanceLog {
 }
 
 impl RebalanceLog {
-    /// Takes the report of an instance, which is a member of `group` if it reads in one.
-    pub(crate) fn report(&self, status: &InstanceStatus, group: Option<&str>) {
+    /// Begins to observe the groups `names`. `own` is the id and the start of this service's own process, which joins its group before its
+    /// first report.
+    pub(super) fn observe(&self, names: &[String], own: (&str, DateTime<Utc>)) {
         let mut state = self.state.lock();
-        state.processes.report(status);
-        if let Some(group) = group.and_then(|name| state.groups.get_mut(name)) {
-            group.report(status);
+        state.processes.expect(own.0, own.1);
+        state.groups = names.iter().map(|name| (name.clone(), ObservedGroup::default())).collect();
+    }
+
+    /// Takes the report of an instance, which was read at `now`, and the group that it reads in.
+    pub(crate) fn report(&self, status: &InstanceStatus, group: Option<&str>, now: DateTime<Utc>) {
+        let mut state = self.state.lock();
+        let counts = state.processes.report(status, now);
+        if let Some(group) = group.and_then(|name| state.groups.get_mut(name)).filter(|_| counts) {
+            group.report(status, now);
         }
     }
 
@@ -76,7 +84,7 @@ impl RebalanceLog {
             *last_id += 1;
             *last_id
         };
-        let observed = state.groups.entry(name.to_owned()).or_default();
+        let Some(observed) = state.groups.get_mut(name) else { return };
         let Some(rebalance) = observed.look(name, group, now, &evidence, next_id) else { return };
         if !state.keep(rebalance) {
             return;
@@ -144,19 +152,28 @@ mod tests {
     #[test]
     fn the_newest_are_kept_and_a_stream_sees_each_change_once() {
         let log = RebalanceLog::default();
-        let look = |members: &[String], second| log.look("g", group(members), at(second), &|_| None);
-        look(&[], 0);
-        assert_eq!(log.looks(), Some(Looks { first: at(0), last: at(0) }));
-        (1..=KEPT as i64 + 5).for_each(|n| look(&[format!("m{n}")], n));
+        log.observe(&["g".to_owned()], ("order-1", at(0)));
+        // The second look at the same members ends a rebalance.
+        let look = |member: &str, second| {
+            for second in [second, second + 1] {
+                log.look("g", group(&[member.to_owned()]), at(second), &|_| None);
+            }
+        };
+        look("m0", 0);
+        assert_eq!(log.looks(), Some(Looks { first: at(0), last: at(1) }));
+        (1..=KEPT as i64 + 5).for_each(|n| look(&format!("m{n}"), 2 * n));
         let kept = log.newest_first();
         assert_eq!((kept.len(), kept[0].id, kept[KEPT - 1].id), (KEPT, 205, 6));
         let (_, changes) = log.since(0);
         assert_eq!(log.since(changes), (Vec::new(), changes));
-        look(&["new".to_owned()], 300);
+        log.look("g", group(&["new".to_owned()]), at(1_000), &|_| None);
         let (new, now) = log.since(changes);
-        assert_eq!((new.len(), new[0].id, *log.changes().borrow()), (1, 206, now));
-        look(&["new".to_owned()], 301);
-        assert_eq!(log.since(now).0, []);
-        assert_eq!(log.looks(), Some(Looks { first: at(0), last: at(301) }));
+        assert_eq!((new.len(), new[0].id, new[0].settled_at), (1, 206, None));
+        assert_eq!(*log.changes().borrow(), now);
+        look("new", 1_001);
+        let (settled, last) = log.since(now);
+        assert_eq!((settled.len(), settled[0].id, settled[0].settled_at), (1, 206, Some(at(1_001))));
+        assert_eq!(log.since(last).0, []);
+        assert_eq!(log.looks(), Some(Looks { first: at(0), last: at(1_002) }));
     }
 }

@@ -1,14 +1,14 @@
-//! A rebalance as `GET /rebalances` and `event: rebalance` show it, and the sentences that tell it to a person.
+//! A rebalance as `GET /rebalances` and `event: rebalance` show it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use dojo_contract::time;
 use dojo_kafka::Member;
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// More members than a lesson needs; a list in an answer has no more.
-pub(crate) const MAX_MEMBERS: usize = 100;
+/// The most members in a list, and the most partitions of one member.
+pub(crate) const MAX_SHOWN: usize = 100;
 
 /// A change in the members of a consumer group, or in who reads which partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -18,7 +18,7 @@ pub(crate) struct Rebalance {
     pub(crate) id: u64,
     /// The consumer group.
     pub(crate) group: String,
-    /// When this service saw it first. It looks once a second.
+    /// When this service first saw it. It looks once a second.
     #[serde(with = "time")]
     pub(crate) at: DateTime<Utc>,
     /// When the group was stable again and its instances were reading; null while the rebalance is under way.
@@ -36,7 +36,7 @@ pub(crate) struct Rebalance {
     pub(crate) after: Option<Vec<MemberShare>>,
     /// The longest time in milliseconds for which a partition had no reader: from its last reader's last report to its next
     /// reader's first one. An instance that crashed reported for the last time up to two seconds before, and a foreign member is seen
-    /// once a second. Null if the partitions had no reader before.
+    /// once a second. Null while the rebalance is under way, and if no partition changed its reader.
     #[schema(required)]
     pub(crate) pause_millis: Option<i64>,
     /// What happened, in sentences.
@@ -59,13 +59,13 @@ pub(crate) struct LeftMember {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Reason {
-    /// It left: it was stopped, or its process ended in peace.
+    /// It left: it was stopped, or its process shut down normally.
     Left,
     /// Its process ended without leaving the group.
     Crashed,
     /// It was silent until Kafka ended its session.
     SessionExpired,
-    /// It isn't one of the dojo's instances, so nothing is known but its absence.
+    /// It isn't one of the dojo's instances, or it was a member before this service started.
     Unknown,
 }
 
@@ -87,8 +87,12 @@ pub(crate) struct MemberShare {
     pub(crate) member: String,
     /// The id that Kafka gave it when it joined.
     pub(crate) member_id: String,
-    /// The partitions that it is assigned.
+    /// The partitions that it is assigned, at most 100.
     pub(crate) partitions: Vec<PartitionId>,
+    /// How many more it is assigned.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub(crate) more_partitions: usize,
 }
 
 /// A partition of a topic.
@@ -107,157 +111,53 @@ pub(super) type Members = BTreeMap<String, Member>;
 /// Returns the members as an answer shows them.
 pub(super) fn shares(members: &Members) -> Vec<MemberShare> {
     let mut sorted: Vec<_> = members.iter().collect();
-    sorted
-        .sort_by_key(|(id, member)| (member.partitions.is_empty(), member.client_id.clone(), (*id).clone()));
-    let share = |(id, member): (&String, &Member)| MemberShare {
-        member: member.client_id.clone(),
-        member_id: id.clone(),
-        partitions: member
-            .partitions
-            .iter()
-            .map(|(t, p)| PartitionId { topic: t.clone(), partition: *p })
-            .collect(),
+    sorted.sort_by_key(|(id, member)| (member.partitions.is_empty(), &member.client_id, *id));
+    let share = |(id, member): (&String, &Member)| {
+        let shown = member.partitions.iter().take(MAX_SHOWN);
+        MemberShare {
+            member: member.client_id.clone(),
+            member_id: id.clone(),
+            partitions: shown.map(|(topic, p)| PartitionId { topic: topic.clone(), partition: *p }).collect(),
+            more_partitions: member.partitions.len().saturating_sub(MAX_SHOWN),
+        }
     };
-    sorted.into_iter().take(MAX_MEMBERS).map(share).collect()
+    sorted.into_iter().take(MAX_SHOWN).map(share).collect()
 }
 
-fn time_or_null<S: serde::Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a time, or null.
+pub(crate) fn time_or_null<S: Serializer>(
+    at: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => time::serialize(at, serializer),
         None => serializer.serialize_none(),
     }
 }
 
-/// Tells a rebalance: who left and joined, who reads what now, and for how long nothing was read. `after` is `None` while the
-/// rebalance is under way.
-pub(super) fn summary(
-    left: &[LeftMember],
-    joined: &[JoinedMember],
-    before: &Members,
-    after: Option<&Members>,
-    pause: Option<TimeDelta>,
-) -> String {
-    let mut sentences = who(left, joined);
-    match after {
-        None => sentences.push("The group is distributing its partitions.".to_owned()),
-        Some(after) => sentences.extend(what(before, after)),
-    }
-    match pause.map(|pause| pause.num_milliseconds()) {
-        None => {}
-        Some(..100) => sentences.push("Nothing was read for less than 0.1 s.".to_owned()),
-        Some(millis) => {
-            sentences.push(format!("Nothing was read for {}.{} s.", millis / 1_000, millis % 1_000 / 100));
-        }
-    }
-    sentences.join(" ")
-}
-
-fn who(left: &[LeftMember], joined: &[JoinedMember]) -> Vec<String> {
-    let returned = |name: &str| joined.iter().any(|new| new.member == name);
-    let gone = left.iter().map(|old| {
-        let LeftMember { member, .. } = old;
-        let did = match old.reason {
-            Reason::Left => "left",
-            Reason::Crashed => "crashed",
-            Reason::SessionExpired => "was silent until its session expired",
-            Reason::Unknown => "is gone",
-        };
-        let back = if returned(member) { " and joined again" } else { "" };
-        format!("{member} {did}{back}.")
-    });
-    let new = joined.iter().filter(|new| left.iter().all(|old| old.member != new.member));
-    let new = new.map(|JoinedMember { member, foreign }| {
-        format!("{member} joined{}.", if *foreign { ", which isn't an instance of this dojo" } else { "" })
-    });
-    gone.chain(new).collect()
-}
-
-/// Which partitions have another reader than before, by reader.
-fn what(before: &Members, after: &Members) -> Vec<String> {
-    let (old, new) = (readers(before), readers(after));
-    let mut moved: BTreeMap<Option<&str>, BTreeSet<&(String, i32)>> = BTreeMap::new();
-    for partition in old.keys().chain(new.keys()) {
-        let reader = new.get(partition).copied();
-        if reader != old.get(partition).copied() {
-            moved.entry(reader).or_default().insert(partition);
-        }
-    }
-    if moved.is_empty() {
-        return vec!["No partition has another reader.".to_owned()];
-    }
-    let sentence = |(reader, partitions): (Option<&str>, BTreeSet<&(String, i32)>)| {
-        let names = names(&partitions);
-        match reader {
-            Some(reader) => format!("{reader} now reads {names}."),
-            None => format!("Nobody reads {names}."),
-        }
-    };
-    moved.into_iter().map(sentence).collect()
-}
-
-fn readers(members: &Members) -> BTreeMap<&(String, i32), &str> {
-    members.values().flat_map(|m| m.partitions.iter().map(|p| (p, m.client_id.as_str()))).collect()
-}
-
-/// The partitions, by topic: `audit 0, orders 1, 2`.
-fn names(partitions: &BTreeSet<&(String, i32)>) -> String {
-    let mut names = Vec::new();
-    let mut last = None;
-    for (topic, partition) in partitions {
-        names.push(if last == Some(topic) { partition.to_string() } else { format!("{topic} {partition}") });
-        last = Some(topic);
-    }
-    names.join(", ")
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn members(of: &[(&str, &[i32])]) -> Members {
-        let member = |(name, partitions): &(&str, &[i32])| {
-            let partitions = partitions.iter().map(|p| ("orders".to_owned(), *p)).collect();
-            let (client_id, host) = ((*name).to_owned(), String::new());
-            (format!("{name}-id"), Member { client_id, host, partitions })
-        };
-        of.iter().map(member).collect()
-    }
-
-    fn left(member: &str, reason: Reason) -> LeftMember {
-        LeftMember { member: member.to_owned(), foreign: reason == Reason::Unknown, reason }
-    }
-
-    fn joined(member: &str, foreign: bool) -> JoinedMember {
-        JoinedMember { member: member.to_owned(), foreign }
-    }
-
-    #[test]
-    fn a_rebalance_is_told_in_sentences() {
-        let two = members(&[("n-1", &[0]), ("n-2", &[1, 2])]);
-        let one = members(&[("n-1", &[0, 1, 2])]);
-        let crashed = [left("n-2", Reason::Crashed)];
-        let pause = Some(TimeDelta::milliseconds(6_190));
-        assert_eq!(
-            summary(&crashed, &[], &two, Some(&one), pause),
-            "n-2 crashed. n-1 now reads orders 1, 2. Nothing was read for 6.1 s."
-        );
-        assert_eq!(
-            summary(&crashed, &[joined("n-2", false)], &two, Some(&two), None),
-            "n-2 crashed and joined again. No partition has another reader."
-        );
-        let foreign = summary(&[], &[joined("kcat", true)], &two, None, None);
-        let expected =
-            "kcat joined, which isn't an instance of this dojo. The group is distributing its partitions.";
-        assert_eq!(foreign, expected);
-        let nobody = summary(&[left("n-1", Reason::Left)], &[], &one, Some(&Members::new()), None);
-        assert_eq!(nobody, "n-1 left. Nobody reads orders 0, 1, 2.");
+    fn member(id: &str, partitions: std::ops::Range<i32>) -> (String, Member) {
+        let partitions = partitions.map(|partition| ("big".to_owned(), partition)).collect();
+        (id.to_owned(), Member { client_id: id.to_owned(), host: String::new(), partitions })
     }
 
     #[test]
     fn a_large_group_shows_the_members_that_have_partitions() {
-        let mut group: Members = (0..500).flat_map(|n| members(&[(&format!("a{n:03}"), &[])])).collect();
-        group.extend(members(&[("z", &[0])]));
-        let shares = shares(&group);
-        assert_eq!((shares.len(), shares[0].member.as_str()), (MAX_MEMBERS, "z"));
+        let idle = (0..500).map(|n| member(&format!("a{n:03}"), 0..0));
+        let shares = shares(&idle.chain([member("z", 0..1)]).collect());
+        assert_eq!((shares.len(), shares[0].member.as_str()), (MAX_SHOWN, "z"));
+    }
+
+    #[test]
+    fn a_member_with_a_thousand_partitions_shows_some_and_counts_the_others() {
+        let shares = shares(&Members::from([member("a", 0..1_000)]));
+        assert_eq!((shares[0].partitions.len(), shares[0].more_partitions), (MAX_SHOWN, 900));
     }
 }

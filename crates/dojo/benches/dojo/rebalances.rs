@@ -1,7 +1,7 @@
 //! What a look at the four consumer groups costs, beside a look at the ends of the three topics that the order service takes as often; and
-//! how soon after SIGKILL of a notification instance the stream tells the rebalance.
+//! how soon after SIGKILL of a notification instance the stream shows the rebalance.
 
-use crate::{broker::On, restart::Dojo};
+use crate::{broker::On, processes::PATIENCE, restart::Dojo};
 use dojo_contract::topic;
 use dojo_kafka::{GroupReader, Isolation, KafkaConfig, LogEnds};
 use eventsource_stream::Eventsource as _;
@@ -12,6 +12,7 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 const LOOKS: u32 = 1_000;
 const KILLS: usize = 10;
@@ -52,14 +53,14 @@ pub async fn measure(on: On) {
     );
     let (mut begun, mut settled) = (Vec::new(), Vec::new());
     for _ in 0..KILLS {
-        let told = told_after_kill(&dojo).await;
-        begun.push(told.0);
-        settled.push(told.1);
+        let shown = timeout(PATIENCE, shown_after_kill(&dojo)).await.expect("the rebalance is shown in time");
+        begun.push(shown.0);
+        settled.push(shown.1);
     }
     for (what, mut took) in [("begins", begun), ("has settled", settled)] {
         took.sort();
         println!(
-            "rebalances: the stream tells that a rebalance {what} {:.2} s after SIGKILL, median of {KILLS}; {:.2} to {:.2} s",
+            "rebalances: the stream shows that a rebalance {what} {:.2} s after SIGKILL, median of {KILLS}; {:.2} to {:.2} s",
             took[KILLS / 2].as_secs_f32(),
             took[0].as_secs_f32(),
             took[KILLS - 1].as_secs_f32()
@@ -96,8 +97,8 @@ fn cpu_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Kills the instance; how long after that the stream told that a rebalance of its group began, and that it has settled.
-async fn told_after_kill(dojo: &Dojo) -> (Duration, Duration) {
+/// Kills the instance; how long after that the stream showed that a rebalance of its group began, and that it has settled.
+async fn shown_after_kill(dojo: &Dojo) -> (Duration, Duration) {
     let (pid, _) = dojo.at_work(KILLED).await;
     let answer = reqwest::get(format!("{}/events", dojo.url)).await.unwrap();
     let mut stream = answer.bytes_stream().eventsource();
@@ -107,10 +108,10 @@ async fn told_after_kill(dojo: &Dojo) -> (Duration, Duration) {
         if event.event != "rebalance" {
             continue;
         }
-        let told: Value = serde_json::from_str(&event.data).unwrap();
-        if told["group"] == topic::NOTIFICATION_GROUP {
+        let shown: Value = serde_json::from_str(&event.data).unwrap();
+        if shown["group"] == topic::NOTIFICATION_GROUP {
             begun = begun.or(Some(killed.elapsed()));
-            if !told["settledAt"].is_null() {
+            if !shown["settledAt"].is_null() {
                 return (begun.unwrap(), killed.elapsed());
             }
         }

@@ -1,4 +1,4 @@
-//! Rebalances as `GET /rebalances` and the stream tell them: who left or joined, why, who reads what, and the pause.
+//! Rebalances as `GET /rebalances` and the stream show them: who left or joined, why, who reads what, and the pause.
 
 use crate::{
     events::Events,
@@ -31,10 +31,10 @@ async fn at_rest() -> (Dojo, Events) {
     .await;
     let since = Utc::now();
     eventually("a look that found the group at rest", async || {
-        let told = dojo.ask("/rebalances").await?;
-        let looked_at = told["lookedAt"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
-        let is_at_rest = newest(&told, GROUP, |entry| entry["settledAt"].is_null()).is_none();
-        if is_at_rest && looked_at.is_some_and(|at| at > since) { Ok(()) } else { Err(told.to_string()) }
+        let shown = dojo.ask("/rebalances").await?;
+        let looked_at = shown["lookedAt"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
+        let is_at_rest = newest(&shown, GROUP, |entry| entry["settledAt"].is_null()).is_none();
+        if is_at_rest && looked_at.is_some_and(|at| at > since) { Ok(()) } else { Err(shown.to_string()) }
     })
     .await;
     let events = dojo.events().await;
@@ -42,17 +42,17 @@ async fn at_rest() -> (Dojo, Events) {
 }
 
 /// The newest rebalance of the group, if it is as wanted.
-fn newest<'a>(told: &'a Value, group: &str, wanted: impl Fn(&Value) -> bool) -> Option<&'a Value> {
-    let mut all = told["rebalances"].as_array()?.iter();
+fn newest<'a>(list: &'a Value, group: &str, wanted: impl Fn(&Value) -> bool) -> Option<&'a Value> {
+    let mut all = list["rebalances"].as_array()?.iter();
     all.find(|entry| entry["group"] == group).filter(|entry| wanted(entry))
 }
 
 /// Waits for the newest rebalance of the group to have settled as wanted, and returns it.
 async fn settled(dojo: &Dojo, group: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     eventually(what, async || {
-        let told = dojo.ask("/rebalances").await?;
-        let settled = newest(&told, group, |entry| !entry["settledAt"].is_null() && wanted(entry));
-        settled.cloned().ok_or_else(|| told.to_string())
+        let shown = dojo.ask("/rebalances").await?;
+        let settled = newest(&shown, group, |entry| !entry["settledAt"].is_null() && wanted(entry));
+        settled.cloned().ok_or_else(|| shown.to_string())
     })
     .await
 }
@@ -64,26 +64,26 @@ fn left(entry: &Value) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_is_told_as_a_crash_when_it_begins_and_when_it_has_settled() {
+async fn a_kill_is_shown_as_a_crash_when_it_begins_and_when_it_has_settled() {
     let (dojo, events) = at_rest().await;
     dojo.kill("notification-2").await;
-    let told =
+    let shown =
         settled(&dojo, GROUP, "the crash", |entry| left(entry) == [("notification-2", "crashed")]).await;
-    assert_eq!(told["joined"], json!([{"member": "notification-2", "foreign": false}]), "{told}");
-    assert!(told["pauseMillis"].as_i64().unwrap() > 0, "{told}");
-    assert_eq!(told["after"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(shown["joined"], json!([{"member": "notification-2", "foreign": false}]), "{shown}");
+    assert!(shown["pauseMillis"].as_i64().unwrap() > 0, "{shown}");
+    assert_eq!(shown["after"].as_array().unwrap().len(), 2, "{shown}");
     assert!(
-        told["summary"].as_str().unwrap().starts_with("notification-2 crashed and joined again."),
-        "{told}"
+        shown["summary"].as_str().unwrap().starts_with("notification-2 crashed and joined again."),
+        "{shown}"
     );
-    eventually("the stream to tell it, too", async || {
+    eventually("the stream to show it, too", async || {
         let streamed = events.of_type("rebalance");
-        if streamed.last() == Some(&told) { Ok(()) } else { Err(streamed) }
+        if streamed.last() == Some(&shown) { Ok(()) } else { Err(streamed) }
     })
     .await;
     let streamed = events.of_type("rebalance");
     assert!(
-        streamed.iter().any(|entry| entry["id"] == told["id"] && entry["after"].is_null()),
+        streamed.iter().any(|entry| entry["id"] == shown["id"] && entry["after"].is_null()),
         "{streamed:?}"
     );
 }
@@ -94,9 +94,9 @@ async fn a_frozen_instance_loses_its_session_and_comes_back() {
     let pid = dojo.services()["notification-1"];
     send_signal("-STOP", pid);
     let expired = |entry: &Value| left(entry) == [("notification-1", "sessionExpired")];
-    let told = settled(&dojo, GROUP, "the end of the session", expired).await;
+    let shown = settled(&dojo, GROUP, "the end of the session", expired).await;
     send_signal("-CONT", pid);
-    assert!(told["pauseMillis"].as_i64().unwrap() >= 4_000, "{told}");
+    assert!(shown["pauseMillis"].as_i64().unwrap() >= 4_000, "{shown}");
     let back = |entry: &Value| entry["joined"][0]["member"] == "notification-1" && left(entry).is_empty();
     settled(&dojo, GROUP, "its return", back).await;
 }
@@ -107,8 +107,8 @@ async fn an_instance_that_is_stopped_has_left() {
     let stop = dojo.http.request(Method::POST, format!("{}/instances/notification-2/stop", dojo.url));
     assert!(stop.send().await.unwrap().status().is_success());
     let has_left = |entry: &Value| left(entry) == [("notification-2", "left")];
-    let told = settled(&dojo, GROUP, "the stop", has_left).await;
-    let [only] = &told["after"].as_array().unwrap()[..] else { panic!("one is left: {told}") };
+    let shown = settled(&dojo, GROUP, "the stop", has_left).await;
+    let [only] = &shown["after"].as_array().unwrap()[..] else { panic!("one is left: {shown}") };
     assert_eq!(
         (&only["member"], only["partitions"].as_array().unwrap().len()),
         (&json!("notification-1"), 3)
@@ -120,9 +120,10 @@ async fn a_static_member_that_is_killed_comes_back_to_its_partitions() {
     let (dojo, _) = at_rest().await;
     dojo.kill("fraud-1").await;
     let group = topic::FRAUD_GROUP;
-    let told = settled(&dojo, group, "the crash", |entry| left(entry) == [("fraud-1", "crashed")]).await;
-    let partitions = |of: &str| told[of][0]["partitions"].clone();
-    assert_eq!(partitions("before"), partitions("after"), "{told}");
+    let shown = settled(&dojo, group, "the crash", |entry| left(entry) == [("fraud-1", "crashed")]).await;
+    let partitions = |of: &str| shown[of][0]["partitions"].clone();
+    assert_eq!(partitions("before"), partitions("after"), "{shown}");
+    assert!(shown["pauseMillis"].as_i64().is_some(), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,8 +131,8 @@ async fn a_participants_own_consumer_is_a_foreign_member() {
     let (dojo, _) = at_rest().await;
     let guest = Guest::join(&dojo);
     let joined = |entry: &Value| entry["joined"] == json!([{"member": "guest", "foreign": true}]);
-    let told = settled(&dojo, GROUP, "the guest", joined).await;
-    assert_eq!(told["after"].as_array().unwrap().len(), 3, "{told}");
+    let shown = settled(&dojo, GROUP, "the guest", joined).await;
+    assert_eq!(shown["after"].as_array().unwrap().len(), 3, "{shown}");
     guest.leave().await;
     settled(&dojo, GROUP, "its end", |entry| left(entry) == [("guest", "unknown")]).await;
 }

@@ -13,15 +13,15 @@ const NEWEST: &str = "const rows = [...document.querySelectorAll('#rebalances .r
 impl Page {
     async fn newest_rebalance_begins_with(&self, wanted: &str) {
         eventually(&format!("a rebalance: {wanted}"), async || {
-            let told = self.browser.js(NEWEST, Vec::new()).await;
-            if told.as_str().unwrap().starts_with(wanted) { Ok(()) } else { Err(told) }
+            let shown = self.browser.js(NEWEST, Vec::new()).await;
+            if shown.as_str().unwrap().starts_with(wanted) { Ok(()) } else { Err(shown) }
         })
         .await;
     }
 }
 
 #[tokio::test]
-async fn a_crash_and_what_happened_while_the_stream_was_interrupted_are_told() {
+async fn a_crash_is_shown_and_what_happened_while_the_stream_was_interrupted() {
     let Some(page) = Page::open().await else { return };
     let Page { browser, dojo, .. } = &page;
     dojo.kill("notification-2").await;
@@ -30,11 +30,11 @@ async fn a_crash_and_what_happened_while_the_stream_was_interrupted_are_told() {
     page.hold_events().await;
     let stop = dojo.http.request(Method::POST, format!("{}/instances/notification-1/stop", dojo.url));
     assert!(stop.send().await.unwrap().status().is_success());
-    eventually("the server to have told it", async || {
-        let told = dojo.ask("/rebalances").await?;
-        let newest = &told["rebalances"][0];
-        let is_told = newest["left"][0]["member"] == "notification-1" && !newest["settledAt"].is_null();
-        if is_told { Ok(()) } else { Err(newest.to_string()) }
+    eventually("the server to have seen it", async || {
+        let shown = dojo.ask("/rebalances").await?;
+        let newest = &shown["rebalances"][0];
+        let is_shown = newest["left"][0]["member"] == "notification-1" && !newest["settledAt"].is_null();
+        if is_shown { Ok(()) } else { Err(newest.to_string()) }
     })
     .await;
     page.resume_events().await;
