@@ -3,7 +3,7 @@
 use crate::{
     Error, Isolation, KafkaConfig, Record,
     catalog::{blocking, read_error},
-    reader::range_reader,
+    reader::{Reader, range_reader},
 };
 use rdkafka::{
     Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
@@ -49,29 +49,35 @@ impl RangeReader {
         until: Instant,
         on: impl FnMut(&Record<'_>) -> ControlFlow<()> + Send + 'static,
     ) -> Result<BTreeMap<i32, i64>, Error> {
+        if ranges.values().all(Range::is_empty) {
+            return Ok(ranges.into_iter().map(|(partition, range)| (partition, range.start)).collect());
+        }
         let (this, topic) = (self.clone(), topic.to_owned());
         // If the caller goes away, nobody wants the records any more.
         let stop = self.shutdown.child_token();
         let _stops = stop.clone().drop_guard();
-        let read = move || this.read_blocking(&topic, &ranges, isolation, until, &stop, on);
-        blocking("reading ranges of offsets", read).await?
+        let read = move || {
+            let consumer = range_reader(&this.kafka, &this.client_id, isolation)?;
+            let read_to = this.read_blocking(&consumer, &topic, &ranges, until, &stop, on)?;
+            Ok::<_, Error>((read_to, consumer))
+        };
+        let (read_to, consumer) = blocking("reading ranges of offsets", read).await??;
+        // Closing a consumer takes up to a tenth of a second, which the caller doesn't wait for.
+        drop(tokio::task::spawn_blocking(move || drop(consumer)));
+        Ok(read_to)
     }
 
     fn read_blocking(
         &self,
+        consumer: &Reader,
         topic: &str,
         ranges: &BTreeMap<i32, Range<i64>>,
-        isolation: Isolation,
         until: Instant,
         stop: &CancellationToken,
         mut on: impl FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<BTreeMap<i32, i64>, Error> {
         let fail = |source| read_error(topic, source);
         let mut progress = Progress::new(ranges);
-        if progress.unread == 0 {
-            return Ok(progress.read_to);
-        }
-        let consumer = range_reader(&self.kafka, &self.client_id, isolation)?;
         let on_cluster = self.kafka.prefix.on_cluster(topic);
         let mut list = TopicPartitionList::with_capacity(ranges.len());
         for (partition, range) in ranges.iter().filter(|(_, range)| !range.is_empty()) {
