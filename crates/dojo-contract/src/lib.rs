@@ -7,6 +7,8 @@
 //! Read in this order: what an order is, the events about it, the topics and headers that carry them, and how the dojo
 //! steers itself.
 
+mod schema;
+
 mod name;
 mod order;
 pub mod price;
@@ -27,14 +29,12 @@ pub mod topic;
 
 mod settings;
 pub use settings::{
-    Control, ControlKind, Defaults, DesiredProcess, DesiredState, Guarantee, InstanceControl, OnExhausted,
-    Setting, SettingName, SettingValue, Settings, SettingsError, SettingsPatch, ValueSource, is_instance_id,
+    Control, ControlKind, Defaults, DesiredProcess, DesiredState, Guarantee, InstanceControl, InstanceId,
+    OnExhausted, Setting, SettingName, SettingValue, Settings, SettingsError, SettingsPatch, ValueSource,
+    is_instance_id,
 };
 
 mod status;
 pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};
 
 pub mod time;
-
-mod schema;
-pub use schema::InstanceId;

@@ -3,10 +3,26 @@
 //! Unicode can write `é` as one character or as two. Both look the same, so both have to be the same customer: names are
 //! normalized to [NFC](https://www.unicode.org/reports/tr15/).
 
+use crate::schema::text;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// The longest name of a customer or an item, in characters after normalization.
 pub const NAME_MAX_CHARS: usize = 100;
+
+/// Describes the name of a customer or an item.
+pub(crate) struct Name;
+
+impl ToSchema for Name {}
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        let description = "The name of a customer or an item: trimmed and in NFC. It has a visible character, and no control character.";
+        text().min_length(Some(1)).max_length(Some(NAME_MAX_CHARS)).description(Some(description)).into()
+    }
+}
 
 /// Returns the one spelling of `name`: trimmed and in NFC.
 pub fn normalize_name(name: &str) -> String {

@@ -5,20 +5,32 @@
 //! never a binary fraction in between.
 
 use crate::{
-    name, price,
-    schema::{Name, Price, Quantity},
+    name::{self, Name},
+    price::{self, PRICE_DECIMALS, PRICE_MAX, Price},
+    schema::whole_number,
     time,
 };
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 use uuid::Uuid;
 
-pub(crate) const QUANTITY_MAX: i64 = 1_000;
-pub(crate) const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
-pub(crate) const PRICE_DECIMALS: u32 = 2;
+const QUANTITY_MAX: i64 = 1_000;
+
+/// Describes how many of an item are ordered.
+struct Quantity;
+
+impl ToSchema for Quantity {}
+impl PartialSchema for Quantity {
+    fn schema() -> RefOr<Schema> {
+        whole_number(1, QUANTITY_MAX).description(Some("How many of the item.")).into()
+    }
+}
 
 /// Where an order stands in the kitchen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -2,9 +2,30 @@
 //!
 //! A JSON number may have more digits than a decimal holds. Rounding it would change what was asked for, so it is refused.
 
-use rust_decimal::Decimal;
+use crate::schema::number;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use serde_json::Number;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+/// The highest price, in dollars.
+pub(crate) const PRICE_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
+pub(crate) const PRICE_DECIMALS: u32 = 2;
+
+/// Describes a price.
+pub(crate) struct Price;
+
+impl ToSchema for Price {}
+impl PartialSchema for Price {
+    fn schema() -> RefOr<Schema> {
+        let price = number().minimum(Some(0)).maximum(PRICE_MAX.to_f64());
+        let step = Decimal::new(1, PRICE_DECIMALS).to_f64();
+        price.multiple_of(step).description(Some("A price in dollars: an exact decimal.")).into()
+    }
+}
 
 /// Returns the decimal that `number` says, if a decimal can hold every digit of it.
 pub fn exact(number: &Number) -> Option<Decimal> {

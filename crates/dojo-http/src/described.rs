@@ -1,10 +1,10 @@
-//! How OpenAPI describes refusals: a type for each status, to be named in the `responses(…)` of a route, and what every
-//! route can answer because of what surrounds it.
+//! How OpenAPI describes refusals: a type for each status that a route names in its `responses(…)`, and the statuses that any
+//! route can answer before its handler runs.
 
 use crate::problem::{Document, Problem};
 use std::collections::BTreeMap;
 use utoipa::{
-    IntoResponses, ToSchema as _,
+    IntoResponses, PartialSchema as _, ToSchema as _,
     openapi::{
         Components, Content, Header, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
         path::Operation,
@@ -12,13 +12,13 @@ use utoipa::{
     },
 };
 
-/// A refusal with this status, in the `responses(…)` of a route.
+/// A refusal with this status, for the `responses(…)` of a route.
 #[derive(Debug)]
 pub struct Refused<const STATUS: u16>;
 
-/// 404: there is no such thing.
+/// 404: there is no such resource.
 pub type NotFound = Refused<404>;
-/// 409: it can't be done to this thing, or not now.
+/// 409: the resource doesn't allow it, or not now.
 pub type Conflict = Refused<409>;
 /// 422: fields, parameters or headers have wrong values.
 pub type Invalid = Refused<422>;
@@ -33,18 +33,15 @@ const REFUSALS: [(u16, &str); 9] = [
     ),
     (
         403,
-        "The request comes from a page of another web origin, names a host that isn't this server's, or changes what is read-only here.",
+        "The request comes from a page of another web origin, names a host that isn't this server's, or changes what can't be changed here.",
     ),
-    (404, "There is no such thing."),
+    (404, "There is no such resource."),
     (408, "The body didn't arrive in time."),
-    (409, "It can't be done to this thing, or not now; `detail` says why."),
+    (409, "The resource doesn't allow it, or not now; `detail` says why."),
     (413, "The body is too large."),
     (415, "The body's type isn't JSON."),
     (422, "A field, parameter or header has a wrong value; `errors` names each."),
-    (
-        503,
-        "Not now: Kafka is away, the service is still reading from Kafka, or too much is under way. `detail` says which.",
-    ),
+    (503, "Not now, but soon; `detail` says why."),
 ];
 /// What the guard, and the readers of queries, answer on every route.
 const EVERYWHERE: [u16; 2] = [400, 403];
@@ -70,7 +67,7 @@ pub fn describe_refusals(document: &mut OpenApi) {
     let mut schemas = Vec::new();
     Document::schemas(&mut schemas);
     components.schemas.extend(schemas);
-    components.schemas.insert(Document::name().into_owned(), <Document as utoipa::PartialSchema>::schema());
+    components.schemas.insert(Document::name().into_owned(), Document::schema());
     for (status, description) in REFUSALS {
         components.responses.insert(name(status), response(status, description).into());
     }
@@ -85,19 +82,14 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn response(status: u16, description: &str) -> Response {
     let document = Content::new(Some(Ref::from_schema_name(Document::name())));
     let response = ResponseBuilder::new().description(description).content(Problem::MEDIA_TYPE, document);
-    let header = |name, kind, description: &str| {
-        let mut header = Header::new(Object::with_type(kind));
-        header.description = Some(description.to_owned());
-        (name, header)
+    let (name, kind, of_header) = match status {
+        415 => ("Accept", Type::String, "The type that is accepted."),
+        503 => ("Retry-After", Type::Integer, "Seconds after which the request may be repeated."),
+        _ => return response.build(),
     };
-    match status {
-        415 => Some(header("Accept", Type::String, "The type that is accepted.")),
-        503 => Some(header("Retry-After", Type::Integer, "Seconds after which the request may be repeated.")),
-        _ => None,
-    }
-    .into_iter()
-    .fold(response, |response, (name, header)| response.header(name, header))
-    .build()
+    let mut header = Header::new(Object::with_type(kind));
+    header.description = Some(of_header.to_owned());
+    response.header(name, header).build()
 }
 
 fn reference(status: u16) -> RefOr<Response> {

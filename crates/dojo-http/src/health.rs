@@ -59,19 +59,19 @@ impl Health {
     }
 }
 
-/// How a process is.
+/// A process that answers.
 #[derive(Serialize, ToSchema)]
 struct Liveness {
-    /// `up`: it answers.
+    /// `up`.
     status: &'static str,
 }
 
-/// How a service is that can do all of its work.
+/// A service that can do all of its work.
 #[derive(Serialize, ToSchema)]
 struct Ready {
     /// `ready`.
     status: &'static str,
-    /// What a person should know all the same.
+    /// What a person should know of it all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
 }

@@ -251,3 +251,39 @@ fn only_the_kafka_crate_puts_the_prefix_before_a_name() {
         }
     }
 }
+
+/// Returns the names of the types in a file that describe themselves for machines.
+fn described_types(file: &Path) -> Vec<String> {
+    let code = code(file).join("\n");
+    let derived = code.split("#[derive(").skip(1).filter(|rest| {
+        rest.split(")]").next().is_some_and(|traits| traits.split(", ").any(|one| one == "ToSchema"))
+    });
+    let named = derived.filter_map(|rest| {
+        rest.split_once("struct ")
+            .into_iter()
+            .chain(rest.split_once("enum "))
+            .min_by_key(|(before, _)| before.len())
+    });
+    let written = code.split("ToSchema for ").skip(1);
+    let names = named.map(|(_, rest)| rest).chain(written);
+    names.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric()).collect()).collect()
+}
+
+#[test]
+fn types_that_describe_themselves_have_names_of_their_own() {
+    let mut seen = std::collections::BTreeMap::new();
+    for name in ["dojo-contract", "dojo-http", "dojo-orders"] {
+        for file in sources(&crates().join(name).join("src")) {
+            for described in described_types(&file) {
+                let before = seen.insert(described.clone(), file.clone());
+                assert!(
+                    before.is_none(),
+                    "{described} in {} and {}: the schema of one would replace that of the other",
+                    before.unwrap().display(),
+                    file.display()
+                );
+            }
+        }
+    }
+    assert!(seen.contains_key("Order") && seen.contains_key("SettingsPatch"), "{seen:?}");
+}

@@ -9,7 +9,6 @@ mod error;
 pub use error::SettingsError;
 
 mod name;
-pub(crate) use name::INSTANCE_ID_MAX_LEN;
 pub use name::{Setting, SettingName, is_instance_id};
 
 mod value;
@@ -25,6 +24,7 @@ mod patch;
 pub use patch::SettingsPatch;
 
 mod schema;
+pub use schema::InstanceId;
 
 use rust_decimal::Decimal;
 use serde_json::Value;

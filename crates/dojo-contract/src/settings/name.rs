@@ -100,7 +100,7 @@ pub(super) fn split_instance_key(key: &str) -> Option<(&str, &str)> {
 }
 
 /// The longest id of an instance.
-pub(crate) const INSTANCE_ID_MAX_LEN: usize = 100;
+pub(super) const INSTANCE_ID_MAX_LEN: usize = 100;
 
 /// Whether `id` can be the id of an instance in a key: 1 to 100 of `a-z`, `A-Z`, `0-9`, `-`, `_`, `.`.
 pub fn is_instance_id(id: &str) -> bool {

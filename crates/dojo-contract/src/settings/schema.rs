@@ -4,13 +4,13 @@
 use super::{
     ControlKind, Guarantee, OnExhausted, Setting, SettingsPatch,
     control::{NO_PROCESS, RUNNING, STOPPED},
-    name::INSTANCES,
+    name::{INSTANCE_ID_MAX_LEN, INSTANCES},
     patch::MAX_INSTANCES,
     value::{DELIVERY_MILLIS_LIMIT, MAX_RETRIES_LIMIT},
 };
 use crate::{
     Service,
-    schema::{instance_id, one_of, time, whole_number},
+    schema::{number, one_of, text, time, whole_number},
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -20,13 +20,37 @@ use utoipa::{
     },
 };
 
+/// Describes the id of an instance.
+#[derive(Debug)]
+pub struct InstanceId;
+
+impl ToSchema for InstanceId {}
+impl PartialSchema for InstanceId {
+    fn schema() -> RefOr<Schema> {
+        instance_id().into()
+    }
+}
+
+/// An instance id, as a regular expression.
+const ID: &str = "[A-Za-z0-9._-]+";
+
+fn instance_id() -> ObjectBuilder {
+    let id = text().min_length(Some(1)).max_length(Some(INSTANCE_ID_MAX_LEN));
+    id.pattern(Some(format!("^{ID}$"))).description(Some("The id of an instance."))
+}
+
 impl Setting {
+    /// Describes the keys of this setting's records.
+    pub fn key_schema(self) -> ObjectBuilder {
+        let key = text().pattern(Some(format!(r"^({INSTANCES}\.{ID}\.)?{}$", self.name())));
+        key.description(Some("The setting of all instances, or of one."))
+    }
+
     /// Describes the values that this setting allows.
     pub fn schema(self) -> ObjectBuilder {
         let (schema, description) = match self {
             Self::FailRate => {
-                let number = ObjectBuilder::new().schema_type(Type::Number);
-                (number.minimum(Some(0)).maximum(Some(1)), "Probability of a failed delivery.")
+                (number().minimum(Some(0)).maximum(Some(1)), "Probability of a failed delivery.")
             }
             Self::MaxRetries => {
                 (whole_number(0, MAX_RETRIES_LIMIT.into()), "How often a failed delivery is retried.")
@@ -49,6 +73,12 @@ impl Setting {
 }
 
 impl ControlKind {
+    /// Describes the keys of the records of this kind.
+    pub fn key_schema(self) -> ObjectBuilder {
+        let key = text().pattern(Some(format!(r"^{INSTANCES}\.{ID}\.{}$", self.name())));
+        key.description(Some("The wish about one instance."))
+    }
+
     /// Describes the values of the records of this kind.
     pub fn schema(self) -> ObjectBuilder {
         let (schema, description) = match self {

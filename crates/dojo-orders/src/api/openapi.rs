@@ -27,7 +27,7 @@ use utoipa::openapi::OpenApi;
         (name = "stream", description = "Everything that happens, as server-sent events."),
         (name = "page", description = "The page."),
         (name = "descriptions", description = "The API and what travels on Kafka, described for machines."),
-        (name = "health", description = "How this process is.")
+        (name = "health", description = "Whether this process is alive and ready, and what it counts.")
     )
 )]
 pub(crate) struct About;

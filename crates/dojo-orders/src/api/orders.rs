@@ -55,7 +55,7 @@ pub(crate) struct ListQuery {
     )),
     request_body = NewOrder,
     responses(
-        (status = 201, description = "The order, which was created now or by an earlier request with the same key.",
+        (status = 201, description = "The order as it was created, now or by an earlier request with the same key. The latter may be deleted by now.",
             body = Order, headers(("Location" = String, description = "The path of the order."))),
         Invalid, Unavailable
     )

@@ -192,7 +192,8 @@ impl Events {
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
-            if block.starts_with(':') || block == HEARTBEAT {
+            // Comments, heartbeats and rebalances move no cursor.
+            if !block.starts_with("id: ") {
                 continue;
             }
             let lines: Vec<_> = block.split(['\n', '\r']).collect();

@@ -7,6 +7,7 @@ mod fixture;
 mod audit;
 mod by_hand;
 mod dead_letters;
+mod descriptions;
 mod idempotency;
 mod instances;
 mod journey;

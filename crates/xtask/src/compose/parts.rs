@@ -164,6 +164,7 @@ fn documented(stack: &Stack<'_>) -> Result<()> {
     const HERE: [&str; 4] = ["curl ", "kcat ", "docker compose ", "docker save "];
     const NOT_HERE: [&str; 4] =
         ["docker compose up", "docker compose pull", "docker compose down", "docker compose down -v"];
+    const NO_SUPERVISOR: &str = "no supervisor reports to this dojo";
     let mut commands = Vec::new();
     for document in ["WORKSHOP.md", "README.md"] {
         let text = fs::read_to_string(root().join(document)).with_context(|| format!("no {document}"))?;
@@ -185,7 +186,9 @@ fn documented(stack: &Stack<'_>) -> Result<()> {
         shell = Command::new("sh");
         shell.args(["-c", &command]).current_dir(stack.folder()).envs(environment);
         let text = said(&mut shell)?;
-        ensure!(!text.contains("about:blank"), "the dojo refused it: {text}");
+        // Adding a process with the API needs a supervisor; here the Docker command beside it does it.
+        let is_refused = text.contains("about:blank") && !text.contains(NO_SUPERVISOR);
+        ensure!(!is_refused, "the dojo refused it: {text}");
     }
     stack.ready(READY_WITHIN).map(drop)
 }

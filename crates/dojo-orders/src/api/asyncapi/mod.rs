@@ -4,6 +4,7 @@
 //! write them. Written down here are only the sentences, and which service sends and receives what.
 
 mod operations;
+mod parts;
 mod stream;
 mod topics;
 
@@ -13,14 +14,8 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
-use utoipa::{
-    ToSchema,
-    openapi::{RefOr, Schema},
-};
-
-/// Version of the Kafka bindings (<https://github.com/asyncapi/bindings/tree/master/kafka>).
-const KAFKA_BINDING: &str = "0.5.0";
+use parts::Schemas;
+use serde_json::{Value, json};
 
 /// Describes what travels on Kafka and on the event stream
 #[utoipa::path(
@@ -60,33 +55,6 @@ pub(super) fn document(brokers: &str) -> Value {
         },
         "channels": channels,
         "operations": operations::operations(),
-        "components": {"schemas": schemas.0},
+        "components": {"schemas": schemas.all()},
     })
-}
-
-/// The schemas that the document refers to, by name.
-#[derive(Default)]
-struct Schemas(Map<String, Value>);
-
-impl Schemas {
-    /// Adds `T` and what it refers to, and returns a reference to it.
-    fn reference<T: ToSchema>(&mut self) -> Value {
-        let name = T::name();
-        let schema = self.inline::<T>();
-        self.0.insert(name.to_string(), schema);
-        json!({"$ref": format!("#/components/schemas/{name}")})
-    }
-
-    /// Adds what `T` refers to, and returns the schema of `T`.
-    fn inline<T: ToSchema>(&mut self) -> Value {
-        let mut referred: Vec<(String, RefOr<Schema>)> = Vec::new();
-        T::schemas(&mut referred);
-        self.0.extend(referred.into_iter().map(|(name, schema)| (name, json!(schema))));
-        json!(T::schema())
-    }
-}
-
-/// A reference to a message of a channel.
-fn message(channel: &str, name: &str) -> Value {
-    json!({"$ref": format!("#/channels/{channel}/messages/{name}")})
 }

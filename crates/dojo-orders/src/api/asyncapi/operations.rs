@@ -1,7 +1,8 @@
 //! Which service sends and receives what.
 
 use super::{
-    KAFKA_BINDING, message, stream,
+    parts::{KAFKA_BINDING, message},
+    stream,
     topics::{AUDIT_EVENT, DEAD_LETTER, INSTANCE_STATUS, ORDER_EVENT, UNREADABLE},
 };
 use dojo_contract::{

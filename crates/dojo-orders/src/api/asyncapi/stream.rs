@@ -1,6 +1,6 @@
 //! The event stream, `GET /events`, as a channel.
 
-use super::{Schemas, message};
+use super::parts::{Schemas, message};
 use crate::{
     event_stream::data::{EventData, Gap, Heartbeat, SettingData, StatusData},
     log::stream_topic::StreamTopic,

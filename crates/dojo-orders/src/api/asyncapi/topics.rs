@@ -1,6 +1,6 @@
 //! The topics as channels: how they are created, and the records on them with their keys, headers and values.
 
-use super::{KAFKA_BINDING, Schemas};
+use super::parts::{KAFKA_BINDING, Schemas};
 use dojo_contract::{
     AuditEvent, ControlKind, DlqEvent, InstanceId, InstanceStatus, OrderEvent, Setting,
     header::{
@@ -10,6 +10,7 @@ use dojo_contract::{
     topic::{self, TopicSpec},
 };
 use serde_json::{Map, Value, json};
+use utoipa::openapi::ObjectBuilder;
 
 /// The names of messages.
 pub(super) const ORDER_EVENT: &str = "orderEvent";
@@ -95,25 +96,17 @@ fn unreadable() -> Value {
 
 /// A message for each setting, and for each kind of wish about an instance.
 fn settings() -> Value {
-    let mut messages = Map::new();
-    for setting in Setting::ALL {
-        let name = setting.name();
-        let key = json!({
-            "type": "string",
-            "description": "The name of the setting, or of the setting of one instance.",
-            "pattern": format!(r"^(instances\.[A-Za-z0-9._-]+\.)?{name}$"),
-        });
-        messages
-            .insert(name.to_owned(), record("The value of a setting.", key, json!(setting.schema().build())));
-    }
-    for kind in ControlKind::ALL {
-        let name = kind.name();
-        let key = json!({"type": "string", "pattern": format!(r"^instances\.[A-Za-z0-9._-]+\.{name}$")});
-        messages.insert(
-            name.to_owned(),
-            record("What an instance is asked to do.", key, json!(kind.schema().build())),
-        );
-    }
+    let message = |name: &str, summary, key: ObjectBuilder, value: ObjectBuilder| {
+        (name.to_owned(), record(summary, json!(key.build()), json!(value.build())))
+    };
+    let setting = |setting: Setting| {
+        message(setting.name(), "The value of a setting.", setting.key_schema(), setting.schema())
+    };
+    let wish = |kind: ControlKind| {
+        message(kind.name(), "What an instance is asked to do.", kind.key_schema(), kind.schema())
+    };
+    let messages: Map<_, _> =
+        Setting::ALL.into_iter().map(setting).chain(ControlKind::ALL.into_iter().map(wish)).collect();
     messages.into()
 }
 

@@ -25,13 +25,14 @@ async fn what_travels_is_as_it_is_described() {
     let dojo = Start::new().ready().await;
     let topics = [topic::ORDERS, topic::AUDIT, topic::ORDERS_DLQ, topic::SETTINGS, topic::STATUS];
     let readers = topics.map(|topic| (topic, Reader::start(&dojo.kafka, topic)));
-    let events = everything_happens(&dojo).await;
+    everything_happens(&dojo).await;
     let records: Vec<_> = readers
         .iter()
         .flat_map(|(topic, reader)| {
             reader.after(0).into_iter().filter_map(|record| described(topic, &record))
         })
         .collect();
+    let events = told_from_the_start(&dojo, records.len()).await;
 
     for event in ["order", "audit", "dlq", "settings", "status"] {
         assert!(events.iter().any(|told| told["event"] == event), "no {event} was told");
@@ -47,8 +48,8 @@ async fn what_travels_is_as_it_is_described() {
     println!("{said}");
 }
 
-/// Brings about every kind of record, and returns the events about it.
-async fn everything_happens(dojo: &Dojo) -> Vec<Value> {
+/// Brings about every kind of record.
+async fn everything_happens(dojo: &Dojo) {
     dojo.patch_settings(&json!({"failRate": 1, "instances": {"notification-2": {"deliveryMillis": 1}}}))
         .await;
     // More than five within a minute, and one of more than a hundred dollars, are alerts.
@@ -87,23 +88,22 @@ async fn everything_happens(dojo: &Dojo) -> Vec<Value> {
         assert!(http.post(format!("{}{path}", dojo.url)).send().await.unwrap().status().is_success());
     }
     seen.all_have(&orders, &["NOTIFIED"]).await;
-    told_from_the_start(dojo).await
 }
 
-/// Returns what the stream tells from the start of the logs for three seconds.
-async fn told_from_the_start(dojo: &Dojo) -> Vec<Value> {
+/// Returns what the stream tells from the start of the logs until it has told `records` records.
+async fn told_from_the_start(dojo: &Dojo, records: usize) -> Vec<Value> {
     let stream = dojo.http.get(format!("{}/events?from=earliest", dojo.url)).send().await.unwrap();
     let mut stream = stream.bytes_stream().eventsource();
-    let mut events = Vec::new();
+    let (mut events, mut told) = (Vec::new(), 0);
     let reading = async {
-        while let Some(event) = stream.next().await {
-            let event = event.unwrap();
+        while told < records {
+            let event = stream.next().await.expect("the stream goes on").unwrap();
             let data: Value = serde_json::from_str(&event.data).unwrap();
+            told += usize::from(data["record"].is_object());
             events.push(json!({"event": event.event, "data": data}));
         }
     };
-    // The reports of the instances never end.
-    let _ = timeout(Duration::from_secs(3), reading).await;
+    timeout(PATIENCE, reading).await.expect("the stream tells what the topics hold");
     events
 }
 
