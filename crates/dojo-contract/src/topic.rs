@@ -27,6 +27,8 @@ pub const SSE_RELAY_GROUP: &str = "sse-relay-group";
 pub struct TopicSpec {
     /// Its name.
     pub name: &'static str,
+    /// What is on it, for a person.
+    pub about: &'static str,
     /// Number of partitions.
     pub partitions: i32,
     /// Topic configuration, by Kafka's own names
@@ -54,6 +56,8 @@ const COMPACTED: &[(&str, &str)] = &[
 pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
+        about: "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the \
+                same event again, which only its headers tell.",
         partitions: 3,
         // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[
@@ -62,15 +66,32 @@ pub const TOPICS: &[TopicSpec] = &[
             ("message.timestamp.after.max.ms", "60000"),
         ],
     },
-    TopicSpec { name: AUDIT, partitions: 1, config: &[("cleanup.policy", "delete")] },
+    TopicSpec {
+        name: AUDIT,
+        about: "What every service did about orders.",
+        partitions: 1,
+        config: &[("cleanup.policy", "delete")],
+    },
     TopicSpec {
         name: ORDERS_DLQ,
+        about: "Events whose notification failed for the last time, and records of `orders` that can't be read.",
         partitions: 1,
         config: &[("cleanup.policy", "delete"), ("max.message.bytes", "2097152")],
     },
-    TopicSpec { name: SETTINGS, partitions: 1, config: COMPACTED },
-    TopicSpec { name: STATUS, partitions: 1, config: COMPACTED },
-    TopicSpec { name: RUNS, partitions: 1, config: COMPACTED },
+    TopicSpec {
+        name: SETTINGS,
+        about: "Settings, and what single instances are asked to do. The last record of each key counts; one \
+                without a value removes its key.",
+        partitions: 1,
+        config: COMPACTED,
+    },
+    TopicSpec { name: STATUS, about: "The last report of each instance.", partitions: 1, config: COMPACTED },
+    TopicSpec {
+        name: RUNS,
+        about: "Scenario runs. Nothing is sent to it yet.",
+        partitions: 1,
+        config: COMPACTED,
+    },
 ];
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How much of a member's name a refusal repeats.
 const MAX_SHOWN_CHARS: usize = 100;
 
-/// The JSON of a request's body.
+/// The JSON of a request's body, of up to `MOST` bytes.
 #[derive(Debug)]
-pub struct JsonBody(pub Value);
+pub struct JsonBody<const MOST: usize = MAX_BYTES>(pub Value);
 
-impl<S: Sync> FromRequest<S> for JsonBody {
+impl<S: Sync, const MOST: usize> FromRequest<S> for JsonBody<MOST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -30,7 +30,7 @@ impl<S: Sync> FromRequest<S> for JsonBody {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
                 .with_header(header::ACCEPT, "application/json"));
         }
-        let bytes = read(request).await?;
+        let bytes = read(request, MOST).await?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
         if let Some(member) = duplicate_member(&bytes) {
@@ -43,15 +43,15 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
+async fn read(request: Request, most: usize) -> Result<Bytes, Problem> {
     // A client that announces more, and waits for `100 Continue`, need not send it.
-    if content_length(request.headers()).is_some_and(|length| length > MAX_BYTES as u64) {
-        return Err(too_large());
+    if content_length(request.headers()).is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
     }
-    match timeout(WITHIN, to_bytes(request.into_body(), MAX_BYTES)).await {
+    match timeout(WITHIN, to_bytes(request.into_body(), most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => match error.into_inner() {
-            error if error.is::<LengthLimitError>() => Err(too_large()),
+            error if error.is::<LengthLimitError>() => Err(too_large(most)),
             error => Err(Problem::bad_request(format!("the body is incomplete: {error}"))),
         },
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
@@ -62,8 +62,8 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {MAX_BYTES} bytes"))
+fn too_large(most: usize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes"))
 }
 
 /// `application/json`, and every type built on it, such as `application/merge-patch+json`.

@@ -7,6 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Why a request failed, for the client.
@@ -16,6 +18,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     header: Option<(HeaderName, &'static str)>,
+    member: Option<Box<(&'static str, Value)>>,
 }
 
 /// One thing that is wrong.
@@ -44,6 +47,9 @@ pub(crate) struct Document<'a> {
     detail: &'a str,
     /// What is wrong with each part of the request.
     errors: &'a [FieldError],
+    #[serde(flatten)]
+    #[schema(ignore)]
+    member: Option<BTreeMap<&'static str, &'a Value>>,
 }
 
 impl Problem {
@@ -51,7 +57,7 @@ impl Problem {
 
     /// Creates a problem with a status and a sentence for the client.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new(), header: None }
+        Self { status, detail: detail.into(), errors: Vec::new(), header: None, member: None }
     }
 
     /// 400: the server can't make sense of the request.
@@ -98,6 +104,12 @@ impl Problem {
         Self { header: Some((name, value)), ..self }
     }
 
+    /// Adds a member of the problem's own to the document, which RFC 9457 calls an extension.
+    #[must_use]
+    pub fn with_member(self, name: &'static str, value: &impl Serialize) -> Self {
+        Self { member: serde_json::to_value(value).ok().map(|value| Box::new((name, value))), ..self }
+    }
+
     /// Lists several causes, each with the field or part that it is about.
     #[must_use]
     pub fn with_errors(self, errors: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -114,6 +126,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             errors: &self.errors,
+            member: self.member.as_deref().map(|(name, value)| BTreeMap::from([(*name, value)])),
         };
         // Texts and a number: this can't fail, and an empty body would still have its status.
         let body = serde_json::to_vec(&document).unwrap_or_default();

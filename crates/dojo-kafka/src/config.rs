@@ -201,6 +201,13 @@ impl KafkaConfig {
         self.with_properties(config)
     }
 
+    /// Returns the config of a look-up that must notice when an offset has gone.
+    pub(crate) fn range_consumer(&self, client_id: &str) -> ClientConfig {
+        let mut config = self.lookup_consumer(client_id);
+        config.set("auto.offset.reset", "error");
+        config
+    }
+
     fn groupless(&self, client_id: &str) -> ClientConfig {
         // librdkafka requires a group id of every consumer. This one subscribes to nothing and commits nothing, so the
         // group never exists.

@@ -52,6 +52,13 @@ impl Error {
         matches!(self, Self::Send { source, .. } if source.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull))
     }
 
+    /// Returns whether the record is larger than its topic or the producer takes.
+    pub fn is_too_large(&self) -> bool {
+        use RDKafkaErrorCode::{InvalidMessageSize, MessageSizeTooLarge};
+        let Self::Send { source, .. } = self else { return false };
+        matches!(source.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidMessageSize))
+    }
+
     /// Returns whether another try may succeed, because Kafka may only have been away.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Group { .. })
@@ -71,6 +78,7 @@ impl Error {
                         | RDKafkaErrorCode::QueueFull
                         | RDKafkaErrorCode::UnknownTopic
                         | RDKafkaErrorCode::UnknownTopicOrPartition
+                        | RDKafkaErrorCode::UnknownPartition
                         | RDKafkaErrorCode::TopicAuthorizationFailed
                 )
             ),

@@ -6,6 +6,8 @@
 //! | handle every record of a topic, sharing the work with its group | [`consume()`], [`Handler`] |
 //! | do that from start to end, with settings, reports and readiness | [`GroupService`] |
 //! | read a whole topic by itself | [`tail()`] |
+//! | list topics with their offsets and configurations | [`TopicCatalog`] |
+//! | look at a part of a topic | [`RangeReader`] |
 //! | follow settings that change while it runs | [`SettingsFollower`] |
 //! | report its state | [`Reporter`] |
 //! | say whether it can do its work | [`Readiness`] |
@@ -48,6 +50,11 @@ pub use reader::Isolation;
 mod consume;
 mod lookup;
 pub use consume::{ConsumerLoop, ConsumerOptions, consume};
+
+mod catalog;
+mod ranges;
+pub use catalog::{ConfigValue, ListedTopic, OffsetBounds, TopicCatalog, TopicConfigs};
+pub use ranges::RangeReader;
 
 mod tail;
 pub use tail::{LogEnds, StartFrom, Tail, Tailed, tail};

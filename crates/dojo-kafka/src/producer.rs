@@ -199,11 +199,17 @@ impl Producer {
 
     /// Sends `record` and waits for its acknowledgement, up to the message timeout.
     pub async fn send(&self, record: Outgoing) -> Result<Delivered, Error> {
+        self.send_to(None, record).await
+    }
+
+    /// Sends `record` like [`Producer::send`], to that partition; `None`: to the one that its key decides.
+    pub async fn send_to(&self, partition: Option<i32>, record: Outgoing) -> Result<Delivered, Error> {
         let topic = record.topic;
         let mut tries = 0;
         let acknowledgement = loop {
             let (acknowledged, acknowledgement) = oneshot::channel();
-            let enqueued = self.enqueue(
+            let enqueued = self.enqueue_to(
+                partition,
                 &record,
                 Box::new(move |result| {
                     // The receiver is gone if the caller was cancelled.
@@ -229,10 +235,21 @@ impl Producer {
 
     /// Puts `record` on the send queue without waiting. On success, `on_delivery` is called once, on a thread of librdkafka.
     pub(crate) fn enqueue(&self, record: &Outgoing, on_delivery: OnDelivery) -> Result<(), Error> {
+        self.enqueue_to(None, record, on_delivery)
+    }
+
+    fn enqueue_to(
+        &self,
+        partition: Option<i32>,
+        record: &Outgoing,
+        on_delivery: OnDelivery,
+    ) -> Result<(), Error> {
         let topic = record.topic;
         let opaque = Box::new(Opaque { topic, on_delivery });
         let on_cluster = self.shared.prefix.on_cluster(topic);
-        let sent = self.shared.inner().send(base_record(record, &on_cluster, opaque));
+        let mut base = base_record(record, &on_cluster, opaque);
+        base.partition = partition;
+        let sent = self.shared.inner().send(base);
         sent.map_err(|(source, _)| Error::Send { topic: topic.to_owned(), source: Box::new(source) })
     }
 

@@ -54,6 +54,15 @@ pub(crate) fn tail_reader(
     reader(kafka.tail_consumer(client_id), isolation)
 }
 
+/// Creates a reader for ranges of offsets.
+pub(crate) fn range_reader(
+    kafka: &KafkaConfig,
+    client_id: &str,
+    isolation: Isolation,
+) -> Result<Reader, Error> {
+    reader(kafka.range_consumer(client_id), isolation)
+}
+
 /// Creates a reader for look-ups.
 pub(crate) fn lookup_reader(
     kafka: &KafkaConfig,

@@ -12,6 +12,7 @@ import "./redrive.js";
 import "./journey.js";
 import "./edit.js";
 import "./terms.js";
+import "./topics.js";
 
 const newOrder = byId("new-order");
 // The Idempotency-Key of the order in the form: pressing the button again after a missing answer orders nothing twice.

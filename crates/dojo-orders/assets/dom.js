@@ -18,6 +18,7 @@ export const lists = {
 const TONES = {
   NOTIFIED: "good", FRAUD_CHECK_PASSED: "good", passed: "good",
   RETRY: "warn", BURST: "warn", MEDIUM: "warn", REDRIVEN: "warn", LOW: "note",
+  committed: "good", open: "warn", aborted: "bad",
   "dead-letter": "bad", unreadable: "bad", DLQ: "bad", DROPPED: "bad", FRAUD_ALERT: "bad", RULE_ERROR: "bad", VELOCITY: "bad", HIGH: "bad",
 };
 

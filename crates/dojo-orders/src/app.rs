@@ -4,11 +4,18 @@ use crate::{
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
-    log::{dead_letters::DeadLetterLog, stable_offsets::StableOffsets},
+    log::{
+        dead_letters::DeadLetterLog,
+        stable_offsets::StableOffsets,
+        topics::{list::TopicLister, records::RecordsReader},
+    },
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
-    write::{instances::InstanceWriter, orders::OrderWriter, redrive::Redriver, settings::SettingsWriter},
+    write::{
+        instances::InstanceWriter, orders::OrderWriter, records::RecordWriter, redrive::Redriver,
+        settings::SettingsWriter,
+    },
 };
 use dojo_http::Problem;
 use dojo_kafka::{Connectivity, Instance, Producer, Progress};
@@ -20,6 +27,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const STREAMS: usize = 256;
 /// Requests at a time that read the log for their answer.
 pub(crate) const LOG_READERS: usize = 4;
+/// Looks at topics and their records at a time.
+pub(crate) const TOPIC_READERS: usize = 4;
+/// Records by hand that are read and written at a time. Each can have megabytes.
+pub(crate) const RECORDS_BY_HAND: usize = 8;
 
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -30,6 +41,9 @@ pub(crate) struct App {
     pub(crate) log: LogReader,
     pub(crate) journeys: JourneyReader,
     pub(crate) dead_letters: DeadLetterLog,
+    pub(crate) topics: TopicLister,
+    pub(crate) records: RecordsReader,
+    pub(crate) by_hand: RecordWriter,
     pub(crate) orders: OrderWriter,
     pub(crate) redrives: Redriver,
     pub(crate) settings: Arc<SettingsWriter>,
@@ -40,6 +54,8 @@ pub(crate) struct App {
     pub(crate) relay: Progress,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) log_readers: Semaphore,
+    pub(crate) topic_readers: Semaphore,
+    pub(crate) records_by_hand: Semaphore,
     pub(crate) shutdown: CancellationToken,
 }
 

@@ -6,7 +6,7 @@
 //! - **`api`** is the HTTP API, a file for each resource. `api/mod.rs` says which request goes where. What a client may rely
 //!   on is in each resource's file. A refusal is always a problem document.
 //! - **`write`** is the write path. A request's audit record goes to `audit`, then the change to `orders`
-//!   (`write/orders.rs`); settings go to `dojo-settings`. It reads the read models, to check a change and to wait until
+//!   (`write/orders.rs`); settings go to `dojo-settings`, and a record by hand goes where it says. It reads the read models, to check a change and to wait until
 //!   it is visible, and changes them only through Kafka.
 //! - **`read_models`** is what the service knows: the orders list, the instances, the newest rows of the page.
 //!   `read_models/followers.rs` says who reads which topic. Nothing else changes them, and they write nothing to Kafka.
@@ -15,7 +15,7 @@
 //! - **`read_only`** refuses to change what `READ_ONLY` names.
 //! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
-//!   there, and since when an open transaction has held readers back.
+//!   there, and since when an open transaction has held readers back. `log/topics` is the topic browser.
 //! - **`rebalances`** is what the consumer groups went through: who left or joined, why, and who reads which partition since.
 //! - **`page`** is the page: what it shows when it is first sent, its template, script and style.
 //!

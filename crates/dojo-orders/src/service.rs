@@ -6,13 +6,14 @@
 
 use crate::{
     api,
-    app::{App, LOG_READERS, STREAMS},
+    app::{App, LOG_READERS, RECORDS_BY_HAND, STREAMS, TOPIC_READERS},
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
     log::{
         dead_letters::DeadLetterLog,
         stable_offsets::{self, StableOffsets},
+        topics::{list::TopicLister, records::RecordsReader},
     },
     page::template::Template,
     read_models::{ReadModels, followers},
@@ -21,6 +22,7 @@ use crate::{
     write::{
         instances::InstanceWriter,
         orders::{MESSAGE_TIMEOUT, OrderWriter},
+        records::RecordWriter,
         redrive::Redriver,
         settings::SettingsWriter,
     },
@@ -28,8 +30,8 @@ use crate::{
 use dojo_contract::{InstanceState, Service, topic};
 use dojo_http::{AllowedHosts, Health, Metrics};
 use dojo_kafka::{
-    ConsumerLoop, GroupReader, Instance, Observed, Producer, Progress, Readiness, Reporter, SettingsFollower,
-    Tail, consume, notify_on_change,
+    ConsumerLoop, GroupReader, Instance, Observed, Producer, Progress, RangeReader, Readiness, Reporter,
+    SettingsFollower, Tail, TopicCatalog, consume, notify_on_change,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -161,8 +163,16 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
     };
     let within = config.page.journey_within;
     let journeys = JourneyReader::new(kafka.clone(), producer.clone(), id, within, serving.clone());
+    let catalog = TopicCatalog::new(&kafka, id)?;
+    let groups = GroupReader::new(&kafka, &format!("{id}-groups"))?;
+    let ranges = RangeReader::new(kafka.clone(), format!("{id}-records"), serving.clone());
     Ok(App {
         journeys,
+        topics: TopicLister::new(catalog.clone(), groups),
+        records: RecordsReader::new(catalog.clone(), ranges),
+        by_hand: RecordWriter::new(producer.clone(), catalog),
+        topic_readers: Semaphore::new(TOPIC_READERS),
+        records_by_hand: Semaphore::new(RECORDS_BY_HAND),
         log: LogReader::new(kafka, producer.clone(), id, serving.clone()),
         template: Template::new(config.page.templates_dir.as_deref())?,
         instances: InstanceWriter::new(Arc::clone(&settings), Arc::clone(&models), id.to_owned()),

@@ -20,10 +20,12 @@ mod journey;
 mod openapi;
 mod orders;
 mod rebalances;
+mod records;
 mod redrive;
 mod rules;
 mod settings;
 mod status;
+mod topics;
 
 mod links;
 mod write_problem;
@@ -72,6 +74,8 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(redrive::redrive))
         .routes(routes!(rebalances::list))
         .routes(routes!(status::status))
+        .routes(routes!(topics::list))
+        .routes(routes!(records::list, records::write))
         .routes(routes!(openapi::openapi))
         .routes(routes!(asyncapi::asyncapi))
         .merge(health.routes())

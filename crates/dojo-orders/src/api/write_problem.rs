@@ -17,9 +17,11 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             WriteError::Invalid(errors) => {
                 Problem::invalid(errors.into_iter().map(|FieldError { field, message }| (field, message)))
             }
-            WriteError::NoSuchOrder(_) | WriteError::NoSuchInstance(_) => {
+            WriteError::NoSuchOrder(_) | WriteError::NoSuchInstance(_) | WriteError::NoSuchTopic(_) => {
                 Problem::not_found(error.to_string())
             }
+            WriteError::Refused(why) => Problem::new(StatusCode::FORBIDDEN, why),
+            WriteError::TooLarge(why) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why),
             WriteError::Conflict(why) => Problem::new(StatusCode::CONFLICT, why),
             WriteError::KeyReused => Problem::invalid_field("Idempotency-Key", error.to_string()),
             WriteError::OutcomeUnknown(_) => Problem::unavailable(format!("{error}: {look_at}")),

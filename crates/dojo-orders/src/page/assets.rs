@@ -19,20 +19,23 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 15] = [
+const ASSETS: [Asset; 18] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
+    script("by_hand.js", include_str!("../../assets/by_hand.js")),
     script("dom.js", include_str!("../../assets/dom.js")),
     script("edit.js", include_str!("../../assets/edit.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),
+    script("records.js", include_str!("../../assets/records.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
     script("rows.js", include_str!("../../assets/rows.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
     script("terms.js", include_str!("../../assets/terms.js")),
+    script("topics.js", include_str!("../../assets/topics.js")),
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",

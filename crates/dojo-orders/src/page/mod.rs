@@ -103,6 +103,7 @@ struct Can {
     settings: bool,
     instances: bool,
     dlq: bool,
+    records: bool,
 }
 
 impl Can {
@@ -112,6 +113,7 @@ impl Can {
             settings: read_only.allows(Part::Settings),
             instances: read_only.allows(Part::Instances),
             dlq: read_only.allows(Part::Dlq),
+            records: read_only.allows(Part::Records),
         }
     }
 }

@@ -19,6 +19,15 @@ pub(crate) enum WriteError {
     /// No instance has this id, and nothing is asked of one.
     #[error("there is no instance {0}")]
     NoSuchInstance(String),
+    /// The topic doesn't exist.
+    #[error("there is no topic {0}")]
+    NoSuchTopic(&'static str),
+    /// Records by hand don't go to this topic; the text says why.
+    #[error("{0}")]
+    Refused(String),
+    /// The record is larger than its topic takes; the text has the limit.
+    #[error("{0}")]
+    TooLarge(String),
     /// The change can't be made to this instance, or not now; the text says why.
     #[error("{0}")]
     Conflict(String),

@@ -8,6 +8,8 @@ pub(crate) mod instances;
 pub(crate) mod order_body;
 pub(crate) mod order_locks;
 pub(crate) mod orders;
+pub(crate) mod record_body;
+pub(crate) mod records;
 pub(crate) mod redrive;
 pub(crate) mod settings;
 

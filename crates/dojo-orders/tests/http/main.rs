@@ -5,6 +5,7 @@
 mod fixture;
 
 mod audit;
+mod by_hand;
 mod dead_letters;
 mod descriptions;
 mod idempotency;
@@ -17,8 +18,10 @@ mod orders;
 mod page;
 mod read_only;
 mod rebalances;
+mod records;
 mod redrive;
 mod refusals;
 mod rules;
 mod settings;
 mod stream;
+mod topics;

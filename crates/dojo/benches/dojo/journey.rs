@@ -13,14 +13,14 @@ use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-const RECORDS: usize = 1_000_000;
+pub const RECORDS: usize = 1_000_000;
 /// Of each order: one record of `orders` and three of `audit`.
 const OF_EACH: usize = 4;
 const ASKED: usize = 100;
 /// More than `audit` has; the embedded broker's default is about as much.
-const KEPT_BYTES: usize = 2 << 30;
+pub const KEPT_BYTES: usize = 2 << 30;
 const IN_FLIGHT: usize = 2_000;
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 pub async fn measure(on: On) {
     let (_broker, brokers) = on.broker_keeping(KEPT_BYTES).await;
@@ -64,7 +64,7 @@ fn record(histogram: &mut Histogram<u64>, took: Duration) {
 }
 
 /// Writes the records of as many orders as fit, all of the last hour; returns their ids.
-async fn fill(brokers: &str) -> Vec<Uuid> {
+pub async fn fill(brokers: &str) -> Vec<Uuid> {
     let producer = Producer::batching(&KafkaConfig::new(brokers), "filler", PATIENCE).unwrap();
     let orders = RECORDS / OF_EACH;
     let begun = Utc::now() - TimeDelta::hours(1);

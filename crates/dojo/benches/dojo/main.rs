@@ -28,6 +28,7 @@ mod restart;
 mod slow;
 mod start;
 mod takeover;
+mod topics;
 
 use broker::On;
 
@@ -67,6 +68,9 @@ async fn main() {
     }
     if wanted("journey") {
         journey::measure(on).await;
+    }
+    if wanted("topics") {
+        topics::measure(on).await;
     }
     if wanted("cold-start") {
         cold_start::measure(on).await;

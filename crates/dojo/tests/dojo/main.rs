@@ -11,6 +11,7 @@
 mod accounts;
 mod alone;
 mod arrivals;
+mod by_hand;
 mod events;
 mod load;
 mod process;

@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 /// The dojo's topics, but `orders` takes records of any date.
 fn topics_of_any_date() -> Vec<TopicSpec> {
     let lifted = &[("message.timestamp.after.max.ms", "9223372036854775807")];
-    let orders = TopicSpec { name: topic::ORDERS, partitions: 3, config: lifted };
+    let orders = TopicSpec { name: topic::ORDERS, about: "", partitions: 3, config: lifted };
     TOPICS.iter().map(|spec| if spec.name == topic::ORDERS { orders } else { *spec }).collect()
 }
 

@@ -32,7 +32,7 @@ fn channel(prefix: &Prefix, spec: &TopicSpec, schemas: &mut Schemas) -> Value {
         spec.config.iter().map(|(name, value)| ((*name).to_owned(), configured(name, value))).collect();
     json!({
         "address": prefix.on_cluster(spec.name),
-        "description": description(spec.name),
+        "description": spec.about,
         "servers": [{"$ref": "#/servers/kafka"}],
         "messages": messages(spec.name, schemas),
         "bindings": {"kafka": {
@@ -49,26 +49,6 @@ fn configured(name: &str, value: &str) -> Value {
         return value.split(',').collect();
     }
     value.parse().map_or_else(|_| value.into(), Value::Number)
-}
-
-fn description(topic: &str) -> &'static str {
-    match topic {
-        topic::ORDERS => {
-            "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the same \
-             event again; only its headers distinguish it from the original."
-        }
-        topic::AUDIT => "What every service did about orders.",
-        topic::ORDERS_DLQ => {
-            "Events whose notification failed for the last time, and records of `orders` that can't be read."
-        }
-        topic::SETTINGS => {
-            "Settings, and what single instances are asked to do. The last record of each key counts; one without a value \
-             removes its key."
-        }
-        topic::STATUS => "The last report of each instance.",
-        topic::RUNS => "Scenario runs. Nothing is sent to it yet.",
-        _ => "",
-    }
 }
 
 fn messages(topic: &str, schemas: &mut Schemas) -> Value {

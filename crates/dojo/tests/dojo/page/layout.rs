@@ -25,7 +25,7 @@ async fn every_panel_shows_rows_at_every_size_and_nothing_scrolls_sideways() {
                 || list.childElementCount > 1 && list.clientHeight < 2 * list.lastElementChild.offsetHeight); \
             const wide = all('html, .rows, section, .editor').filter((box) => box.scrollWidth > box.clientWidth); \
             const beside = all('button, input, select').filter((box) => box.checkVisibility() \
-                && box.getBoundingClientRect().right > box.closest('section').getBoundingClientRect().right); \
+                && box.getBoundingClientRect().right > box.closest('section, header').getBoundingClientRect().right); \
             const cut = all('.order > .line:first-child > .grow').filter((box) => box.scrollWidth > box.clientWidth); \
             const named = (boxes) => boxes.map((box) => `${box.tagName} ${box.id} ${box.className} ${box.clientHeight}`); \
             return [innerWidth, named(wrong), named(wide), named(beside), named(cut)]";

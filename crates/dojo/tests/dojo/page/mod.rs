@@ -12,6 +12,7 @@ mod rebalances;
 mod redrive;
 mod settings;
 mod terms;
+mod topics;
 
 use crate::process::{Dojo, Start};
 use browser::ENTER;
