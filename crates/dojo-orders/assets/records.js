@@ -6,13 +6,15 @@ import { byId, clone, fill } from "./dom.js";
 const ANSWER_WITHIN_MS = 15000;
 // A longer value isn't set out: that would take the browser too long.
 const SET_OUT_CHARS = 100000;
+// Nor is a deeper one: each level indents every line below it further.
+const SET_OUT_LEVELS = 32;
 const ORDER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const form = byId("look");
 const list = byId("records");
 const goOn = byId("records-next");
 
-// What is shown: `next` is the query of the page behind it.
+// What is shown, or read: `query` asks for it, the form makes `filled` of that, and `next` is the query of the page behind it.
 let shown = null;
 let asked = 0;
 
@@ -21,30 +23,31 @@ export const addressOf = (name, query = "") => `#/topics/${encodeURIComponent(na
 
 export async function showRecords(name, query, partitions) {
   const turn = ++asked;
-  if (partitions) setForm(query, partitions);
+  setForm(query, partitions);
+  shown = { name, query, filled: String(queryOf(query)), next: null };
+  goOn.hidden = true;
   byId("isolation-note").hidden = query.get("isolation") !== "read_uncommitted";
   say("Reading …");
   const path = `/topics/${encodeURIComponent(name)}/records?${query}`;
   const answer = await send("GET", path, undefined, { within: ANSWER_WITHIN_MS });
   if (turn !== asked) return;
-  shown = { name, next: answer.body?.next?.split("?")[1] };
+  shown.next = answer.body?.next?.split("?")[1];
   goOn.hidden = !shown.next;
   if (!answer.ok) {
     list.replaceChildren();
     return say(sentence(answer.detail));
   }
   const { records, missing } = answer.body;
-  list.replaceChildren(...rows(name, records, missing));
+  list.replaceChildren(...rows(name, records, missing, isOldestFirst(query)));
   const more = shown.next ? " There may be more: read on." : "";
   say(records.length === 0 ? `No record here.${more}` : "");
 }
 
+const isOldestFirst = (query) => ["offset", "timestamp", "from", "key"].some((name) => query.has(name));
+
 // Puts each run of offsets without a record beside the record of its partition that it stands behind, or before.
-function rows(name, records, missing) {
+function rows(name, records, missing, isAscending) {
   const rows = records.map((record) => ({ at: record, row: recordRow(name, record) }));
-  const [first, second] = records;
-  const same = records.filter((record) => record.partition === first?.partition);
-  const isAscending = same.length > 1 ? same[0].offset < same[1].offset : first?.timestamp < second?.timestamp;
   for (const run of isAscending ? missing : missing.toReversed()) {
     const isBehind = ({ at }) => at.partition === run.partition
       && (isAscending ? at.offset > run.lastOffset : at.offset < run.firstOffset);
@@ -117,30 +120,37 @@ function setOut(text) {
   } catch {
     return null;
   }
-  let indent = "\n";
-  let out = "";
+  const pieces = [];
+  let level = 0;
+  let last = "";
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
-    if (token === "{" || token === "[") {
-      indent += "  ";
-      out += token + indent;
-    } else if (token === "}" || token === "]") {
-      indent = indent.slice(0, -2);
-      out = /[{[]$/.test(out.trimEnd()) ? out.trimEnd() + token : out + indent + token;
-    } else {
-      out += token === "," ? token + indent : token === ":" ? ": " : token;
-    }
+    if (isClosing(token)) level -= 1;
+    // An empty object or list stays on its line.
+    if (last === "," || isOpening(last) !== isClosing(token)) pieces.push(`\n${"  ".repeat(level)}`);
+    if (isOpening(token)) level += 1;
+    if (level > SET_OUT_LEVELS) return null;
+    pieces.push(token === ":" ? ": " : token);
+    last = token;
   }
-  return out;
+  return pieces.join("");
 }
+
+const isOpening = (token) => token === "{" || token === "[";
+const isClosing = (token) => token === "}" || token === "]";
 
 // ---- the form -----------------------------------------------------------------------------------------------------
 
 function setForm(query, partitions) {
+  const positions = (query.get("before") ?? query.get("from") ?? "").split(",");
+  const asked = query.get("partition") ?? (positions.length === 1 ? positions[0].split(":")[0] : "");
+  // The one that is asked for may not be on the list.
+  const known = new Set([...partitions.map(({ partition }) => String(partition)), asked].filter(Boolean));
   const choose = input(form, "partition");
-  const options = partitions.map(({ partition }) => new Option(partition, partition));
-  choose.replaceChildren(new Option("all", ""), ...options);
-  choose.value = query.get("partition") ?? "";
-  const place = query.has("offset") ? "offset" : query.has("timestamp") ? "time" : "newest";
+  choose.replaceChildren(new Option("all", ""), ...[...known].map((partition) => new Option(partition)));
+  choose.value = asked;
+  const isFurther = query.has("before") || query.has("from");
+  const place = query.has("offset") ? "offset" : query.has("timestamp") ? "time" : isFurther ? "further" : "newest";
+  placeOption("further").hidden = !isFurther;
   input(form, "place").value = place;
   input(form, "offset").value = query.get("offset") ?? "";
   input(form, "time").value = localInput(query.get("timestamp"));
@@ -148,6 +158,8 @@ function setForm(query, partitions) {
   input(form, "everything").checked = query.get("isolation") === "read_uncommitted";
   showPlace();
 }
+
+const placeOption = (place) => input(form, "place").querySelector(`[value="${place}"]`);
 
 // The value that a field of local time has at that time.
 function localInput(timestamp) {
@@ -160,24 +172,43 @@ function showPlace() {
   const place = input(form, "place").value;
   input(form, "offset").hidden = place !== "offset";
   input(form, "time").hidden = place !== "time";
+  placeOption("newest").textContent = input(form, "key").value.trim() === "" ? "newest first" : "from the oldest";
+}
+
+// The place where an earlier page ended is one of its partitions and its key.
+function leavePlace() {
+  if (input(form, "place").value === "further") input(form, "place").value = "newest";
+  showPlace();
 }
 
 input(form, "place").addEventListener("change", showPlace);
+input(form, "partition").addEventListener("change", leavePlace);
+input(form, "key").addEventListener("input", leavePlace);
 
-form.addEventListener("submit", () => {
-  if (!shown) return;
+// The query that the form asks for. `asked` has the place where an earlier page ended.
+function queryOf(asked) {
   const values = Object.fromEntries(new FormData(form));
   const query = new URLSearchParams();
-  if (values.partition !== "") query.set("partition", values.partition);
+  if (values.partition !== "" && values.place !== "further") query.set("partition", values.partition);
   if (values.place === "offset") query.set("offset", values.offset.trim());
   if (values.place === "time") {
     const at = new Date(values.time);
-    if (Number.isNaN(at.getTime())) return say("Give a date and a time to read from.");
-    query.set("timestamp", at.toISOString());
+    query.set("timestamp", Number.isNaN(at.getTime()) ? "" : at.toISOString());
+  }
+  for (const name of values.place === "further" ? ["before", "from"] : []) {
+    if (asked.has(name)) query.set(name, asked.get(name));
   }
   if (values.key.trim() !== "") query.set("key", values.key.trim());
   if (values.everything) query.set("isolation", "read_uncommitted");
-  go(query);
+  return query;
+}
+
+form.addEventListener("submit", () => {
+  if (!shown) return;
+  const query = queryOf(shown.query);
+  if (query.get("timestamp") === "") return say("Give a date and a time to read from.");
+  // A form that nobody has changed reads the same page again, with what it has no field for.
+  go(String(query) === shown.filled ? shown.query : query);
 });
 
 goOn.addEventListener("click", () => {

@@ -123,12 +123,23 @@ function showTopic({ name, query }) {
   const topic = topics.find((other) => other.name === name);
   if (shown !== name) {
     byId("topic-name").textContent = name;
-    byId("topic-about").textContent = topic?.about ?? (topic ? "Not one of the dojo's own topics." : "");
+    showAbout(topic?.about ?? (topic ? "Not one of the dojo's own topics." : ""));
     showFacts(topic);
     offerForm(name, topic?.partitions ?? [], () => showTopic(address() ?? { name, query }));
   }
   shown = name;
   showRecords(name, query, topic?.partitions ?? []);
+}
+
+// Names stand in backticks.
+function showAbout(text) {
+  const parts = text.split("`").map((part, index) => {
+    if (index % 2 === 0) return part;
+    const name = document.createElement("code");
+    name.textContent = part;
+    return name;
+  });
+  byId("topic-about").replaceChildren(...parts);
 }
 
 function showFacts(topic) {

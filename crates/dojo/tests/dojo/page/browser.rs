@@ -166,9 +166,20 @@ impl Browser {
 
     /// Gives the page this many CSS pixels; a window can't be as narrow as a phone.
     pub async fn resize(&self, width: u32, height: u32) {
-        let session = self.client.session_id().await.unwrap().unwrap();
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics});
+        self.emulate("setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// Asks the page for this colour scheme, `light` or `dark`.
+    pub async fn prefer(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.emulate("setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    /// Sends a command of the `Emulation` domain, which WebDriver doesn't have.
+    async fn emulate(&self, command: &str, parameters: Value) {
+        let session = self.client.session_id().await.unwrap().unwrap();
+        let command = json!({"cmd": format!("Emulation.{command}"), "params": parameters});
         let url = format!("http://localhost:{}/session/{session}/goog/cdp/execute", self.port);
         let answer = reqwest::Client::new().post(url).json(&command).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());

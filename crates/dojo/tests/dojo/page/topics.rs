@@ -11,7 +11,10 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
+/// How soon a page answers that isn't busy with a long record, which would take a minute.
+const AT_ONCE: Duration = Duration::from_secs(20);
 const WINDOWS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
 
 impl Page {
@@ -19,6 +22,13 @@ impl Page {
     async fn browse(&self, address: &str) {
         self.browser.js("location.hash = arguments[0]", vec![json!(address)]).await;
         self.browser.wait_for("#topics[open]").await;
+    }
+
+    /// Writes a record to `audit`, which has one partition.
+    async fn write_audit(&self, value: &str) {
+        let url = format!("{}/topics/audit/records", self.dojo.url);
+        let answer = self.dojo.http.post(url).json(&json!({"value": value})).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
     }
 }
 
@@ -40,6 +50,25 @@ impl Browser {
             self.keep_screenshot(&format!("{name}-{width}x{height}.png")).await;
         }
         self.resize(WINDOWS[0].0, WINDOWS[0].1).await;
+        self.prefer("dark").await;
+        self.keep_screenshot(&format!("{name}-dark.png")).await;
+        self.prefer("light").await;
+    }
+
+    /// The places of the rows that are shown, such as `0@2`.
+    async fn places(&self) -> Vec<String> {
+        self.texts("#records [data-f=place]").await
+    }
+
+    /// What the form of a look has in a field.
+    async fn look(&self, field: &str) -> Value {
+        self.js("return document.querySelector(`#look [name=${arguments[0]}]`).value", vec![json!(field)])
+            .await
+    }
+
+    async fn read(&self) {
+        self.tab_to("#look [type=submit]").await;
+        self.press(ENTER).await;
     }
 }
 
@@ -74,8 +103,8 @@ async fn a_topic_is_opened_searched_and_left_and_its_address_survives_a_reload()
     assert_eq!(browser.js("return location.hash", Vec::new()).await, json!(address));
     browser.client.refresh().await.unwrap();
     browser.wait_for("#records .record:nth-child(3)").await;
-    let key = "return document.querySelector('#look [name=key]').value";
-    assert_eq!(browser.js(key, Vec::new()).await, json!(page.order));
+    assert_eq!(browser.look("key").await, json!(page.order));
+    browser.says("#look [name=place] :checked", "from the oldest").await;
     let keys = browser.texts("#records [data-f=key]").await;
     assert!(keys.len() == 3 && keys.iter().all(|key| *key == page.order), "{keys:?}");
 
@@ -160,5 +189,70 @@ async fn everything_on_the_log_is_shown_with_what_became_of_its_transaction() {
     browser.says("#records .missing", "a transaction's marker").await;
     browser.says("#isolation-note:not([hidden])", "as a Kafka UI shows it").await;
     browser.fits("topics-transactions").await;
+    page.browse("#/topics/orders-dlq?partition=0&offset=0&limit=1&isolation=read_uncommitted").await;
+    browser.wait_for("#records > :nth-child(2):last-child").await;
+    assert_eq!(browser.places().await, ["0@0", "0@1"]);
     tokio::task::block_in_place(|| held.commit_transaction(PATIENCE).unwrap());
+}
+
+#[tokio::test]
+async fn a_page_further_on_is_read_again_as_it_is_shown() {
+    let Some(page) = Page::open().await else { return };
+    let browser = &page.browser;
+    browser.says("#audit", "NOTIFIED").await;
+    browser.says("#audit", "FRAUD_CHECK_PASSED").await;
+    for (first, second) in [("limit=2", "0@0"), ("partition=0&offset=0&limit=2", "0@2")] {
+        page.browse(&format!("#/topics/audit?{first}")).await;
+        browser.wait_for("#records .record:nth-child(2):last-child").await;
+        browser.wait_for("#records-next:not([hidden])").await;
+        browser.tab_to("#records-next").await;
+        browser.press(ENTER).await;
+        browser.wait_for("#records .record:only-child").await;
+        assert_eq!(browser.places().await, [second]);
+        browser.says("#look [name=place] :checked", "after the last page").await;
+        assert_eq!(browser.look("partition").await, json!("0"));
+        browser.js("document.querySelector('#records').replaceChildren()", Vec::new()).await;
+        browser.read().await;
+        browser.wait_for("#records .record:only-child").await;
+        assert_eq!(browser.places().await, [second]);
+    }
+    browser.tab_to("#look [name=key]").await;
+    browser.press(&page.order).await;
+    browser.says("#look [name=place] :checked", "from the oldest").await;
+    browser.read().await;
+    browser.wait_for("#records .record:nth-child(3)").await;
+    assert_eq!(browser.places().await, ["0@0", "0@1", "0@2"]);
+}
+
+#[tokio::test]
+async fn json_is_set_out_and_shown_as_it_is_where_it_is_too_deep() {
+    let Some(page) = Page::open().await else { return };
+    let browser = &page.browser;
+    let deep = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
+    page.write_audit(&deep).await;
+    page.write_audit(r#"{"none": [], "left": {}, "some":[1.0, {"a, [b]": "\"{"} ]}"#).await;
+    let shown = async {
+        page.browse("#/topics/audit").await;
+        browser.says("#records", &deep).await;
+        browser.tab_to("#topic-list a[href='#/topics/orders']").await;
+        browser.press(ENTER).await;
+        browser.says("#topic-name", "orders").await;
+        page.browse("#/topics/audit").await;
+        browser.says("#records", &deep).await;
+    };
+    tokio::time::timeout(AT_ONCE, shown).await.expect("the page hangs");
+    let lines = [
+        "{",
+        "  \"none\": [],",
+        "  \"left\": {},",
+        "  \"some\": [",
+        "    1.0,",
+        "    {",
+        "      \"a, [b]\": \"\\\"{\"",
+        "    }",
+        "  ]",
+        "}",
+    ];
+    let values = browser.texts("#records pre").await;
+    assert!(values.contains(&lines.join("\n")), "{values:?}");
 }
