@@ -92,6 +92,9 @@ async fn a_topic_is_opened_searched_and_left_and_its_address_survives_a_reload()
     let values = browser.texts("#records pre").await;
     assert!(values.iter().all(|value| value.contains("\n  \"orderId\": ")), "{values:?}");
     browser.fits("topics-audit").await;
+    browser.tab_to("#topic details:has(#topic-configs) summary").await;
+    browser.press(ENTER).await;
+    browser.fits("topics-facts").await;
 
     browser
         .js("document.querySelector('#look [name=key]').value = arguments[0]", vec![json!(page.order)])
