@@ -229,7 +229,10 @@ async fn an_offset_out_of_range_is_refused_with_the_range() {
     let orders = Orders::start(&kafka.config).await;
     let (status, problem) = orders.get("/topics/audit/records?partition=0&offset=4").await;
     assert_eq!(status, 422);
-    assert_eq!(problem["detail"], "offset is 4: partition 0 of audit begins at offset 0 and ends at 3; give 0 to 3");
+    assert_eq!(
+        problem["detail"],
+        "offset is 4: partition 0 of audit begins at offset 0 and ends at 3; give 0 to 3"
+    );
     let (status, end) = orders.get("/topics/audit/records?partition=0&offset=3").await;
     assert_eq!((status.as_u16(), records(&end).len()), (200, 0));
     let (status, problem) = orders.get("/topics/audit/records?partition=1").await;
