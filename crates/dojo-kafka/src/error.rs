@@ -59,6 +59,12 @@ impl Error {
         matches!(source.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidMessageSize))
     }
 
+    /// Returns whether the log doesn't have an offset that was to be read.
+    pub fn is_out_of_range(&self) -> bool {
+        use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
+        matches!(self, Self::Read { source, .. } if matches!(source.rdkafka_error_code(), Some(AutoOffsetReset | OffsetOutOfRange)))
+    }
+
     /// Returns whether another try may succeed, because Kafka may only have been away.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Group { .. })

@@ -44,7 +44,7 @@ pub struct Member {
     pub client_id: String,
     /// The address that it connects from, as Kafka shows it: `/127.0.0.1`.
     pub host: String,
-    /// The partitions that it is assigned: topic and number.
+    /// The partitions of this dojo's topics that it is assigned: topic and number.
     pub partitions: BTreeSet<(String, i32)>,
 }
 
@@ -77,12 +77,14 @@ impl Group {
 impl Member {
     fn of(info: &GroupMemberInfo, prefix: &Prefix) -> Self {
         let assigned = info.assignment().and_then(assigned_partitions).unwrap_or_default();
+        // A topic without the prefix belongs to somebody else, whatever its name.
+        let own = assigned.into_iter().filter(|(topic, _)| prefix.owns(topic));
         let in_contract =
             |(topic, partition): (String, i32)| (prefix.in_contract(&topic).to_owned(), partition);
         Self {
             client_id: info.client_id().to_owned(),
             host: info.client_host().to_owned(),
-            partitions: assigned.into_iter().map(in_contract).collect(),
+            partitions: own.map(in_contract).collect(),
         }
     }
 }
@@ -124,7 +126,7 @@ impl GroupReader {
 
     async fn ask(&self, name: Option<String>) -> Result<Vec<Group>, Error> {
         let (consumer, prefix) = (Arc::clone(&self.consumer), self.kafka.prefix.clone());
-        let what = name.clone().unwrap_or_else(|| "*".to_owned());
+        let what = name.clone().unwrap_or_else(|| "of any name".to_owned());
         let describe = move || {
             let list = consumer.fetch_group_list(name.as_deref(), WITHIN)?;
             let is_ours = |info: &&GroupInfo| {
@@ -164,9 +166,13 @@ impl GroupReader {
                 }
                 _ => None,
             });
-            Ok(committed.collect())
+            Ok((committed.collect(), consumer))
         };
-        blocking(ask, group.name.clone(), "read the committed offsets of").await
+        let (committed, consumer) =
+            blocking(ask, group.name.clone(), "read the committed offsets of").await?;
+        // Closing a consumer takes up to a tenth of a second, which the caller doesn't wait for.
+        drop(tokio::task::spawn_blocking(move || drop(consumer)));
+        Ok(committed)
     }
 }
 

@@ -16,8 +16,8 @@ const MAX_BYTES: usize = 200;
 pub struct Prefix(Option<Arc<str>>);
 
 impl Prefix {
-    /// Returns what the cluster calls `name`. Other crates only show it.
-    pub fn on_cluster<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    /// Returns what the cluster calls `name`.
+    pub(crate) fn on_cluster<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
             None => Cow::Borrowed(name),
             Some(prefix) => Cow::Owned(format!("{prefix}{name}")),

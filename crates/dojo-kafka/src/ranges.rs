@@ -109,7 +109,7 @@ impl RangeReader {
     }
 }
 
-/// Whether reading on is in vain: the topic has gone, or an offset has.
+/// Returns whether the error is permanent: the topic or an offset no longer exists.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange, UnknownPartition, UnknownTopic};
     use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopicOrPartition};

@@ -47,7 +47,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 25] = [
+const PURE: [&str; 27] = [
     "dojo-contract/src",
     "dojo-fraud/src/window.rs",
     "dojo-fraud/src/merge.rs",
@@ -69,6 +69,8 @@ const PURE: [&str; 25] = [
     "dojo-orders/src/read_models/redrives.rs",
     "dojo-orders/src/write/redrive/wanted.rs",
     "dojo-orders/src/log/topics/page.rs",
+    "dojo-orders/src/rebalances/processes.rs",
+    "dojo-orders/src/rebalances/readers.rs",
     "dojo-orders/src/write/record_body.rs",
     "dojo-orders/src/journey/arrange.rs",
     "dojo-orders/src/journey/kept.rs",

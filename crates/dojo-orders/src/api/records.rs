@@ -78,8 +78,8 @@ enum IsolationName {
 /// Looks at a topic's records
 ///
 /// Joins no consumer group and commits nothing. Without a place: the newest records, newest first. From `offset`, `timestamp`,
-/// `from` or with `key`: oldest first. Partitions are merged by timestamp; the order of a partition never changes. A page may
-/// have fewer records than `limit`, or none, where the log has few: `next`, and `Link` with `rel="next"`, go on. It is bounded
+/// `from` or with `key`: oldest first. Partitions are merged by timestamp; the order of a partition never changes. A later page
+/// of a search can have older records of another partition. A page may have fewer records than `limit`, or none, where the log has few: `next`, and `Link` with `rel="next"`, go on. It is bounded
 /// by 500 records, 8 KiB of each, and 5 s.
 #[utoipa::path(
     get,
@@ -120,7 +120,7 @@ fn look(topic: String, query: RecordsQuery) -> Result<Look, Problem> {
     if let (Some(first), Some(second)) = (given.next(), given.next()) {
         return Err(Problem::invalid_field(
             second,
-            format!("is a place to begin at, as {first} is: give one of them"),
+            format!("can't be combined with {first}: give only one of offset, timestamp, before and from"),
         ));
     }
     if partition.is_some() && (before.is_some() || from.is_some()) {
@@ -138,7 +138,7 @@ fn look(topic: String, query: RecordsQuery) -> Result<Look, Problem> {
     let partition = number("partition", partition.as_deref(), 0..=i32::MAX)?;
     let offset = number("offset", offset.as_deref(), 0..=i64::MAX)?;
     if offset.is_some() && partition.is_none() {
-        return Err(Problem::invalid_field("offset", "is of one partition: give `partition`, too"));
+        return Err(Problem::invalid_field("offset", "needs a partition: give `partition`, too"));
     }
     let isolation = match isolation.as_deref() {
         None | Some("read_committed") => Isolation::ReadCommitted,
@@ -289,7 +289,7 @@ mod tests {
         for (query, said) in [
             (&[("offset", "7")][..], "give `partition`, too"),
             (&[("timestamp", "now")], "2026-01-31T09:30:00Z"),
-            (&[("timestamp", "2026-01-31T09:30:00Z"), ("from", "0:1")], "give one of them"),
+            (&[("timestamp", "2026-01-31T09:30:00Z"), ("from", "0:1")], "give only one of"),
             (&[("before", "x")], "as it was received"),
             (&[("before", "0:1"), ("key", "k")], "from old to new"),
             (&[("before", "0:1"), ("partition", "0")], "leave it out"),

@@ -44,7 +44,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Result<Resp
             app.topics.list().await
         };
         let in_time = timeout(WITHIN, read).await;
-        let in_time = in_time.map_err(|_| Problem::unavailable("Kafka did not tell its topics in time"))?;
+        let in_time = in_time.map_err(|_| Problem::unavailable("Kafka didn't list its topics in time"))?;
         in_time.map_err(|error| Problem::unavailable(error.to_string()))
     };
     match read.await {

@@ -38,7 +38,7 @@ pub(super) const GLOSSARY: &[Entry] = &[
     ),
     entry(
         "lag",
-        "How many records of a partition its group hasn't handled yet: the distance from its position to the end of the log.",
+        "The distance from a group's position to the end of a partition: how many records the group hasn't handled yet.",
     ),
     entry(
         "rebalance",

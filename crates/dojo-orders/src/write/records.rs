@@ -83,8 +83,6 @@ fn limits(topic: &str) -> Result<(&'static str, usize), WriteError> {
     let found = TOPICS.into_iter().find(|(name, _)| *name == topic);
     found.ok_or_else(|| {
         let names = TOPICS.map(|(name, _)| name).join(", ");
-        WriteError::Refused(format!(
-            "records by hand go to {names} alone: other topics aren't part of the lesson"
-        ))
+        WriteError::Refused(format!("records by hand can only be written to {names}"))
     })
 }

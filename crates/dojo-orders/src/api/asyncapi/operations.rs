@@ -124,7 +124,7 @@ fn operation((service, action, topic, messages, summary): &Flow, config: &Config
         "messages": names.iter().map(|name| message(topic, name)).collect::<Vec<_>>(),
     });
     if let Some(group) = group {
-        let group = json!({"type": "string", "const": config.kafka.prefix.on_cluster(&group), "description": "The consumer group."});
+        let group = json!({"type": "string", "const": format!("{}{group}", config.kafka.prefix), "description": "The consumer group."});
         operation["bindings"] = json!({"kafka": {"groupId": group, "bindingVersion": KAFKA_BINDING}});
     }
     (format!("{service}.{verb}.{topic}"), operation)

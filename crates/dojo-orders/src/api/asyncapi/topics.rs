@@ -31,7 +31,7 @@ fn channel(prefix: &Prefix, spec: &TopicSpec, schemas: &mut Schemas) -> Value {
     let configuration: Map<_, _> =
         spec.config.iter().map(|(name, value)| ((*name).to_owned(), configured(name, value))).collect();
     json!({
-        "address": prefix.on_cluster(spec.name),
+        "address": format!("{prefix}{}", spec.name),
         "description": spec.about,
         "servers": [{"$ref": "#/servers/kafka"}],
         "messages": messages(spec.name, schemas),

@@ -6,7 +6,7 @@ use crate::log::topics::records::PartitionBounds;
 use chrono::{DateTime, Utc};
 use dojo_contract::{
     time,
-    topic::{TOPICS, TopicSpec},
+    topic::{AUDIT_GROUP, FRAUD_GROUP, NOTIFICATION_GROUP, SSE_RELAY_GROUP, TOPICS, TopicSpec},
 };
 use dojo_kafka::{Error, Group, GroupReader, ListedTopic, OffsetBounds, TopicCatalog, TopicConfigs};
 use futures::StreamExt as _;
@@ -23,10 +23,14 @@ use utoipa::ToSchema;
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// Partitions of all topics together that are listed. Topics beyond them are counted.
 const MOST_PARTITIONS: usize = 5_000;
-/// Groups that are asked for their offsets.
+/// Topics that are asked for their offsets at a time.
+const TOPICS_AT_A_TIME: usize = 8;
+/// Groups that are listed, the dojo's own first.
 const MOST_GROUPS: usize = 100;
 /// Groups that are asked at a time.
 const GROUPS_AT_A_TIME: usize = 4;
+/// A further replica of the order service has a group whose name begins like that of the first one.
+const OWN_GROUPS: [&str; 4] = [NOTIFICATION_GROUP, FRAUD_GROUP, AUDIT_GROUP, SSE_RELAY_GROUP];
 /// The configurations that decide what the log keeps and takes.
 const CONFIGS: [&str; 9] = [
     "cleanup.policy",
@@ -52,6 +56,8 @@ pub(crate) struct TopicList {
     pub(crate) topics: Vec<TopicView>,
     /// Topics that are not listed because there are too many partitions.
     pub(crate) omitted: usize,
+    /// Consumer groups that are not listed because there are too many.
+    pub(crate) groups_omitted: usize,
 }
 
 /// A topic.
@@ -135,27 +141,37 @@ impl TopicLister {
         let (configs, groups) =
             tokio::join!(self.catalog.configs(&names, &CONFIGS, ASK_WITHIN), self.groups(&listed));
         let (mut configs, groups) = (configs?, groups?);
-        let mut topics = Vec::with_capacity(listed.len());
-        for topic in &listed {
-            let bounds = self.catalog.bounds(&topic.name, &topic.partitions, ASK_WITHIN).await;
-            // A topic may have gone meanwhile, or a partition may have no leader.
-            let bounds = bounds.unwrap_or_else(|error| {
-                tracing::debug!(%error, "a topic's offsets are not known");
-                BTreeMap::new()
-            });
-            topics.push(view(topic, &bounds, configs.remove(&topic.name).unwrap_or_default(), &groups));
-        }
-        let list = Arc::new(TopicList { as_of, topics, omitted });
+        let bounds = |topic: &ListedTopic| {
+            let (catalog, topic) = (self.catalog.clone(), topic.clone());
+            async move {
+                let bounds = catalog.bounds(&topic.name, &topic.partitions, ASK_WITHIN).await;
+                // A topic may have gone meanwhile, or a partition may have no leader.
+                bounds.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a topic's offsets are not known");
+                    BTreeMap::new()
+                })
+            }
+        };
+        let bounds = futures::stream::iter(listed.iter().map(bounds).collect::<Vec<_>>());
+        let bounds: Vec<_> = bounds.buffered(TOPICS_AT_A_TIME).collect().await;
+        let (groups, groups_omitted) = groups;
+        let topic = |(topic, bounds): (&ListedTopic, BTreeMap<_, _>)| {
+            view(topic, &bounds, configs.remove(&topic.name).unwrap_or_default(), &groups)
+        };
+        let topics = listed.iter().zip(bounds).map(topic).collect();
+        let list = Arc::new(TopicList { as_of, topics, omitted, groups_omitted });
         *self.last.lock() = Some(Arc::clone(&list));
         Ok(list)
     }
 
-    /// Returns the groups with the offsets that they have committed of these topics.
-    async fn groups(&self, topics: &[ListedTopic]) -> Result<Vec<(Group, Committed)>, Error> {
+    /// Returns the groups with the offsets that they have committed of these topics, and how many groups are left out.
+    async fn groups(&self, topics: &[ListedTopic]) -> Result<(Vec<(Group, Committed)>, usize), Error> {
         let partitions =
             |topic: &ListedTopic| topic.partitions.last().map(|last| (topic.name.clone(), last + 1));
         let topics: Vec<_> = topics.iter().filter_map(partitions).collect();
-        let groups = self.groups.all().await?;
+        let mut groups = self.groups.all().await?;
+        groups.sort_by_key(|group| !OWN_GROUPS.iter().any(|own| group.name.starts_with(own)));
+        let omitted = groups.len().saturating_sub(MOST_GROUPS);
         let ask = |group: Group| {
             let topics = &topics;
             async move {
@@ -168,7 +184,7 @@ impl TopicLister {
             }
         };
         let asked = futures::stream::iter(groups.into_iter().take(MOST_GROUPS).map(ask));
-        Ok(asked.buffered(GROUPS_AT_A_TIME).collect().await)
+        Ok((asked.buffered(GROUPS_AT_A_TIME).collect().await, omitted))
     }
 }
 

@@ -1,7 +1,7 @@
-//! Reads the ranges of offsets that a page of records needs, and says of each record what its transaction came to.
+//! Reads the ranges of offsets that a page of records needs, and says of each record whether its transaction was committed.
 //!
 //! The committed records are read first and everything second. A record that compaction removes between the two is missing from
-//! the second reading; so no record is called aborted because it went.
+//! the second reading, so a compacted record is never reported as aborted.
 
 use crate::log::topics::{
     look::Look,
@@ -19,8 +19,11 @@ use std::{
 
 /// Records that are in memory for one page.
 const MOST_READ: usize = 2_000;
-/// Offsets of a partition that are read at a time where there are few records.
+/// Offsets of a partition that are read at a time where there are few records, and where records are large.
 const LONGEST_RANGE: i64 = 100_000;
+const SHORTEST_RANGE: i64 = 4;
+/// A round that takes longer than this part of the time that is left reads shorter ranges.
+const ROUND: u32 = 3;
 
 /// Why a look fails.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +32,9 @@ pub(crate) enum LookError {
     NoSuchTopic(String),
     #[error("is {partition}: {topic} has the partitions {first} to {last}")]
     NoSuchPartition { topic: String, partition: i32, first: i32, last: i32 },
-    #[error("is {offset}: partition {partition} of {topic} has the offsets {earliest} to {end}, its end")]
+    #[error(
+        "is {offset}: partition {partition} of {topic} begins at offset {earliest} and ends at {end}; give {earliest} to {end}"
+    )]
     OutOfRange { topic: String, partition: i32, offset: i64, earliest: i64, end: i64 },
     #[error("is missing: {topic} has {partitions} partitions; give one of them")]
     TooManyPartitions { topic: String, partitions: usize },
@@ -119,6 +124,7 @@ impl Reading<'_> {
             wanted.iter().map(|(partition, range)| (*partition, slice(range))).collect();
         let mut length = first_length;
         loop {
+            let left = self.until.saturating_duration_since(Instant::now());
             let ranges: Ranges = slices
                 .iter()
                 .filter(|(_, slice)| slice.records.is_empty() && !slice.is_known(direction))
@@ -130,18 +136,21 @@ impl Reading<'_> {
                     (*partition, range)
                 })
                 .collect();
-            if ranges.is_empty() || (length > first_length && Instant::now() >= self.until) {
+            if ranges.is_empty() || left.is_zero() {
                 break;
             }
-            let mut read = self.read(&ranges, Keep::Some(direction, some)).await?;
+            let round = Instant::now() + left / ROUND;
+            let mut read = self.read(&ranges, Keep::Some(direction, some), round).await?;
+            let mut is_late = false;
             for (partition, range) in ranges {
                 let Some(slice) = slices.get_mut(&partition) else { continue };
                 let read_to = read.read_to.get(&partition).copied().unwrap_or(range.start);
                 let Kept { records, is_cut } = read.records.remove(&partition).unwrap_or_default();
                 match direction {
-                    // The newest ones of the range would be missing.
+                    // The newest records of the range are missing, so none of them may be shown.
                     Direction::Older if read_to < range.end => {
-                        return Err(LookError::NotInTime(self.look.topic.clone()));
+                        is_late = true;
+                        continue;
                     }
                     Direction::Older => {
                         let first = records.front().filter(|_| is_cut).map(Placed::offset);
@@ -154,21 +163,45 @@ impl Reading<'_> {
                 }
                 slice.records = records;
             }
-            // Markers, aborted records and what compaction has removed leave holes of any length.
-            length = length.saturating_mul(4).min(LONGEST_RANGE);
+            // Markers, aborted records and what compaction has removed leave holes of any length. Large records want short ranges.
+            length = match is_late {
+                true => (length / 16).max(SHORTEST_RANGE),
+                false => length.saturating_mul(4).min(LONGEST_RANGE),
+            };
         }
+        self.refuse_nothing(wanted, |partition| slices.get(partition).map(|slice| slice.known.clone()))?;
         Ok(page(slices, direction, self.look.limit))
     }
 
-    /// Reads the first records with that key.
+    /// Refuses a page of which no offset could be read, as while Kafka is away: its `next` would lead back to it.
+    fn refuse_nothing(
+        &self,
+        wanted: &Ranges,
+        known: impl Fn(&i32) -> Option<Range<i64>>,
+    ) -> Result<(), LookError> {
+        let mut unread = wanted.iter().filter(|(_, range)| !range.is_empty()).peekable();
+        let is_nothing = unread.peek().is_some()
+            && unread.all(|(partition, _)| known(partition).is_none_or(|known| known.is_empty()));
+        if is_nothing { Err(LookError::NotInTime(self.look.topic.clone())) } else { Ok(()) }
+    }
+
+    /// Reads the first records with that key. They are merged by timestamp, each partition in its order.
     pub(crate) async fn search(&self, key: &str, wanted: &Ranges) -> Result<Page<Found>, LookError> {
-        let read = self.read(wanted, Keep::WithKey(key)).await?;
-        let mut found: Vec<Found> = read.records.into_values().flat_map(|kept| kept.records).collect();
-        found.sort_by_key(|found| (found.millis, found.shown.partition, found.shown.offset));
+        let mut read = self.read(wanted, Keep::WithKey(key), self.until).await?;
+        let mut found = Vec::new();
+        while let Some(kept) = read
+            .records
+            .values_mut()
+            .filter(|kept| !kept.records.is_empty())
+            .min_by_key(|kept| kept.records.front().map(|first| (first.millis, first.shown.partition)))
+        {
+            found.extend(kept.records.pop_front());
+        }
         let covered = |(partition, range): (&i32, &Range<i64>)| {
             (*partition, range.start..read.read_to.get(partition).copied().unwrap_or(range.start))
         };
         let covered: Ranges = wanted.iter().map(covered).collect();
+        self.refuse_nothing(wanted, |partition| covered.get(partition).cloned())?;
         Ok(Page {
             records: found.into_iter().map(|found| (found.shown.partition, found)).collect(),
             is_complete: wanted.iter().all(|(partition, range)| covered[partition].end >= range.end),
@@ -177,11 +210,11 @@ impl Reading<'_> {
     }
 
     /// Reads ranges, and keeps some of their records.
-    async fn read(&self, ranges: &Ranges, keep: Keep<'_>) -> Result<Read, LookError> {
+    async fn read(&self, ranges: &Ranges, keep: Keep<'_>, until: Instant) -> Result<Read, LookError> {
         if self.look.isolation == Isolation::ReadCommitted {
-            return self.records(ranges.clone(), Isolation::ReadCommitted, keep, self.until).await;
+            return self.records(ranges.clone(), Isolation::ReadCommitted, keep, until).await;
         }
-        // What is decided is read twice, and each reading has its part of the time.
+        // Offsets below the last stable offset are read twice, and each reading has its part of the time.
         let decided: Ranges = ranges
             .iter()
             .filter_map(|(partition, range)| {
@@ -189,7 +222,7 @@ impl Reading<'_> {
                 (range.start < stable).then(|| (*partition, range.start..range.end.min(stable)))
             })
             .collect();
-        let half = Instant::now() + self.until.saturating_duration_since(Instant::now()) / 2;
+        let half = Instant::now() + until.saturating_duration_since(Instant::now()) / 2;
         let (committed, read_to) = self.places(decided.clone(), keep, half).await?;
         let mut ranges = ranges.clone();
         for (partition, range) in &mut ranges {
@@ -199,7 +232,7 @@ impl Reading<'_> {
                 range.end = *read_to;
             }
         }
-        let mut read = self.records(ranges, Isolation::ReadUncommitted, keep, self.until).await?;
+        let mut read = self.records(ranges, Isolation::ReadUncommitted, keep, until).await?;
         for found in read.records.values_mut().flat_map(|kept| &mut kept.records) {
             let ShownRecord { partition, offset, .. } = found.shown;
             let stable = self.bounds.get(&partition).map_or(i64::MAX, |bounds| bounds.stable);
@@ -230,17 +263,23 @@ impl Reading<'_> {
         };
         let kept = Arc::new(Mutex::new(BTreeMap::<i32, Kept>::new()));
         let (keeping, mut matches) = (Arc::clone(&kept), 0);
+        let mut not_full = ranges.len();
         let take = move |record: &Record<'_>| {
             if wanted_key.is_some() && record.key != wanted_key.as_deref() {
                 return ControlFlow::Continue(());
             }
             matches += 1;
             let found = || Found { millis: record.timestamp, shown: ShownRecord::of(record, most_bytes) };
-            keeping.lock().entry(record.partition).or_default().push(direction, most, found);
-            match wanted_key.is_some() && matches >= most {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            let mut keeping = keeping.lock();
+            let kept = keeping.entry(record.partition).or_default();
+            let had = kept.records.len();
+            kept.push(direction, most, found);
+            not_full -= usize::from(had + 1 == most && kept.records.len() == most);
+            let is_enough = match wanted_key {
+                Some(_) => matches >= most,
+                None => direction == Direction::Newer && not_full == 0,
+            };
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let read_to = self.reader.read(&self.look.topic, ranges, isolation, until, take).await?;
         let records = std::mem::take(&mut *kept.lock());

@@ -108,6 +108,8 @@ impl RecordsReader {
     /// Reads the page that `look` asks for.
     pub(crate) async fn read(&self, look: &Look) -> Result<RecordsPage, LookError> {
         match self.try_read(look).await {
+            // Retention may have removed an offset since the bounds were asked for. Then they are asked for again.
+            Err(LookError::Kafka(error)) if error.is_out_of_range() => self.try_read(look).await,
             // The topic may have gone while it was read.
             Err(LookError::Kafka(_) | LookError::NotInTime(_))
                 if matches!(self.catalog.partitions(&look.topic, ASK_WITHIN).await, Ok(None)) =>
@@ -122,6 +124,9 @@ impl RecordsReader {
         let until = Instant::now() + WITHIN;
         let partitions = self.partitions(look).await?;
         let bounds = self.catalog.bounds(&look.topic, &partitions, ASK_WITHIN).await?;
+        if partitions.iter().any(|partition| !bounds.contains_key(partition)) {
+            return Err(LookError::NotInTime(look.topic.clone()));
+        }
         let (direction, wanted) = self.wanted(look, &bounds).await?;
         let reading = Reading { reader: &self.reader, look, bounds, until };
         let (page, is_search) = match &look.key {

@@ -95,11 +95,11 @@ impl ShownRecord {
         });
         let header = |(name, value): &(String, Option<Vec<u8>>)| {
             let shown: String = name.chars().take(MOST_OF_A_NAME).collect();
-            room = room.saturating_sub(shown.len());
+            room = room.checked_sub(shown.len())?;
             let name = if shown.len() < name.len() { format!("{shown}…") } else { shown };
-            ShownHeader { name, value: value.as_deref().map(|value| show(value, &mut room)) }
+            Some(ShownHeader { name, value: value.as_deref().map(|value| show(value, &mut room)) })
         };
-        let headers: Vec<_> = record.headers.iter().take(MOST_HEADERS).map(header).collect();
+        let headers: Vec<_> = record.headers.iter().take(MOST_HEADERS).map_while(header).collect();
         Self {
             partition: record.partition,
             offset: record.offset,
@@ -170,8 +170,8 @@ mod tests {
         let long = [0xff; 3 * MOST_BYTES];
         let headers = (0..1_000).map(|_| ("n".repeat(10_000), Some(long.to_vec()))).collect();
         let shown = ShownRecord::of(&Record { headers, ..record(&long, &long) }, MOST_BYTES);
-        assert_eq!(shown.headers_omitted, 1_000 - MOST_HEADERS);
-        assert!(serde_json::to_vec(&shown).unwrap().len() < 100_000);
+        assert!(shown.headers_omitted >= 1_000 - MOST_HEADERS, "{}", shown.headers_omitted);
+        assert!(serde_json::to_vec(&shown).unwrap().len() < 2 * MOST_BYTES);
         let without = ShownRecord::of(&record(&long, &long), MOST_BYTES);
         let shown = |bytes: Option<ShownBytes>| bytes.unwrap().base64.unwrap().len() * 3 / 4;
         assert!((MOST_OF_A_KEY..=MOST_OF_A_KEY + 2).contains(&shown(without.key)));
