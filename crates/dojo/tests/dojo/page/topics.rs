@@ -191,9 +191,9 @@ async fn everything_on_the_log_is_shown_with_what_became_of_its_transaction() {
     browser.says("#records .missing", "a transaction's marker").await;
     browser.says("#isolation-note:not([hidden])", "as a Kafka UI shows it").await;
     browser.fits("topics-transactions").await;
-    page.browse("#/topics/orders-dlq?partition=0&offset=0&limit=1&isolation=read_uncommitted").await;
+    page.browse("#/topics/orders-dlq?partition=0&offset=1&limit=1&isolation=read_uncommitted").await;
     browser.wait_for("#records > :nth-child(2):last-child").await;
-    assert_eq!(browser.places().await, ["0@0", "0@1"]);
+    assert_eq!(browser.places().await, ["0@1", "0@2"]);
     tokio::task::block_in_place(|| held.commit_transaction(PATIENCE).unwrap());
 }
 
