@@ -57,7 +57,7 @@ pub const TOPICS: &[TopicSpec] = &[
     TopicSpec {
         name: ORDERS,
         about: "Events of orders. The events of one order are in one partition, in their order. A retry or a redrive is the \
-                same event again, which only its headers tell.",
+                same event again; only its headers distinguish it from the original.",
         partitions: 3,
         // Otherwise an order dated far ahead would end every fraud window at once.
         config: &[

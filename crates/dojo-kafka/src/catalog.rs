@@ -6,14 +6,12 @@
 use crate::{
     Error, Isolation, KafkaConfig,
     config::create,
-    producer::log,
-    reader::{Reader, lookup_reader},
+    reader::{Context, Reader, lookup_reader},
 };
 use chrono::{DateTime, Utc};
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier},
-    config::RDKafkaLogLevel,
     consumer::Consumer as _,
     error::KafkaError,
 };
@@ -65,20 +63,7 @@ pub struct TopicCatalog {
     kafka: KafkaConfig,
     committed: Arc<Reader>,
     everything: Arc<Reader>,
-    admin: Arc<AdminClient<Quiet>>,
-}
-
-/// Writes librdkafka's messages to the log.
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "Kafka admin client");
-    }
+    admin: Arc<AdminClient<Context>>,
 }
 
 impl std::fmt::Debug for TopicCatalog {
@@ -93,7 +78,7 @@ impl TopicCatalog {
         let client_id = format!("{client_id}-topics");
         let reader = |isolation| lookup_reader(kafka, &client_id, isolation).map(Arc::new);
         let config = kafka.admin();
-        let admin = create("admin client", &config, config.create_with_context(Quiet))?;
+        let admin = create("admin client", &config, config.create_with_context(Context))?;
         Ok(Self {
             committed: reader(Isolation::ReadCommitted)?,
             everything: reader(Isolation::ReadUncommitted)?,

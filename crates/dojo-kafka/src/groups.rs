@@ -6,6 +6,7 @@
 
 use crate::{
     Error, KafkaConfig, Prefix,
+    catalog::blocking,
     config::create,
     reader::{Context, Reader, group_reader},
 };
@@ -138,7 +139,7 @@ impl GroupReader {
             };
             Ok(list.groups().iter().filter(is_ours).map(|info| Group::of(info, &prefix)).collect())
         };
-        blocking(describe, what, "describe").await
+        about_group(what, "describe", describe).await
     }
 
     /// Returns the offsets that `group` has committed of `topics`, a topic's name with the number of its partitions. A
@@ -169,22 +170,20 @@ impl GroupReader {
             Ok((committed.collect(), consumer))
         };
         let (committed, consumer) =
-            blocking(ask, group.name.clone(), "read the committed offsets of").await?;
+            about_group(group.name.clone(), "read the committed offsets of", ask).await?;
         // Closing a consumer takes up to a tenth of a second, which the caller doesn't wait for.
         drop(tokio::task::spawn_blocking(move || drop(consumer)));
         Ok(committed)
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+async fn about_group<T: Send + 'static>(
     group: String,
     attempt: &'static str,
+    ask: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(ask).await {
-        Ok(answer) => answer.map_err(|source| Error::Describe { group, attempt, source: Box::new(source) }),
-        Err(e) => Err(Error::Thread { what: "asking for a group".to_owned(), message: e.to_string() }),
-    }
+    let answer = blocking("asking for a group", ask).await?;
+    answer.map_err(|source| Error::Describe { group, attempt, source: Box::new(source) })
 }
 
 /// Reads the topics and partitions of a member's assignment; `None` if the bytes are of another protocol than that of

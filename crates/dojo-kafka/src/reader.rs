@@ -36,7 +36,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "Kafka reader");
+        tracing::debug!(%error, reason, "Kafka client");
     }
 }
 

@@ -87,6 +87,7 @@ async function readTopics() {
   if (!answer.ok) said.push(sentence(answer.detail));
   if (!answer.ok && last) said.push(`This is what Kafka said ${Math.round(last.ageMillis / 1000)} s ago.`);
   if (last?.omitted) said.push(`${last.omitted} more topics have too many partitions to be listed.`);
+  if (last?.groupsOmitted) said.push(`${last.groupsOmitted} more groups are not listed.`);
   say(said.join(" "));
   if (!last) return;
   topics = last.topics;

@@ -4,7 +4,7 @@ use crate::{
     events::Events,
     process::{Dojo, Start, send_signal},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::{Service, topic};
 use dojo_kafka::{
     ConsumerLoop, ConsumerOptions, Error, Handler, Instance, Outbox, Position, Producer, Progress, Record,
@@ -20,6 +20,13 @@ const GROUP: &str = topic::NOTIFICATION_GROUP;
 /// A dojo whose first rebalances are over.
 async fn at_rest() -> (Dojo, Events) {
     let dojo = Start::new().ready().await;
+    until_at_rest(&dojo).await;
+    let events = dojo.events().await;
+    (dojo, events)
+}
+
+/// Waits until both notification instances read, and the order service has seen their group at rest.
+pub async fn until_at_rest(dojo: &Dojo) {
     eventually("both notification instances to read", async || {
         let instances = dojo.ask("/instances").await?;
         let reads = |i: &&Value| {
@@ -29,7 +36,8 @@ async fn at_rest() -> (Dojo, Events) {
         if readers == 2 { Ok(()) } else { Err(instances.to_string()) }
     })
     .await;
-    let since = Utc::now();
+    // The groups are looked at one after another, once a second.
+    let since = Utc::now() + TimeDelta::seconds(1);
     eventually("a look that found the group at rest", async || {
         let shown = dojo.ask("/rebalances").await?;
         let looked_at = shown["lookedAt"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
@@ -37,8 +45,6 @@ async fn at_rest() -> (Dojo, Events) {
         if is_at_rest && looked_at.is_some_and(|at| at > since) { Ok(()) } else { Err(shown.to_string()) }
     })
     .await;
-    let events = dojo.events().await;
-    (dojo, events)
 }
 
 /// The newest rebalance of the group, if it is as wanted.

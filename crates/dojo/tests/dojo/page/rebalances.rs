@@ -1,6 +1,7 @@
 //! The panel of rebalances.
 
 use super::Page;
+use crate::rebalances::until_at_rest;
 use dojo_testbed::eventually;
 use reqwest::Method;
 use serde_json::json;
@@ -24,6 +25,7 @@ impl Page {
 async fn a_crash_is_shown_and_what_happened_while_the_stream_was_interrupted() {
     let Some(page) = Page::open().await else { return };
     let Page { browser, dojo, .. } = &page;
+    until_at_rest(dojo).await;
     dojo.kill("notification-2").await;
     page.newest_rebalance_begins_with("notification-2 crashed and joined again.").await;
 
