@@ -5,10 +5,10 @@
 //! one of them is down.
 
 use crate::{
-    Error, KafkaConfig, Prefix,
+    Error, Isolation, KafkaConfig, Prefix,
     catalog::blocking,
     config::create,
-    reader::{Context, Reader, group_reader},
+    reader::{Context, Reader, lookup_reader},
 };
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -107,7 +107,7 @@ impl std::fmt::Debug for GroupReader {
 impl GroupReader {
     /// Creates a client for `kafka`.
     pub fn new(kafka: &KafkaConfig, client_id: &str) -> Result<Self, Error> {
-        let consumer = Arc::new(group_reader(kafka, client_id)?);
+        let consumer = Arc::new(lookup_reader(kafka, client_id, Isolation::ReadCommitted)?);
         Ok(Self { consumer, kafka: kafka.clone(), client_id: client_id.to_owned() })
     }
 

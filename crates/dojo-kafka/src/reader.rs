@@ -72,12 +72,6 @@ pub(crate) fn lookup_reader(
     reader(kafka.lookup_consumer(client_id), isolation)
 }
 
-/// Creates a reader that asks about groups.
-pub(crate) fn group_reader(kafka: &KafkaConfig, client_id: &str) -> Result<Reader, Error> {
-    let config = kafka.lookup_consumer(client_id);
-    create("consumer", &config, config.create_with_context(Context))
-}
-
 fn reader(mut config: ClientConfig, isolation: Isolation) -> Result<Reader, Error> {
     config.set("isolation.level", isolation.level());
     create("consumer", &config, config.create_with_context(Context))

@@ -207,7 +207,7 @@ form.addEventListener("submit", () => {
   if (!shown) return;
   const query = queryOf(shown.query);
   if (query.get("timestamp") === "") return say("Give a date and a time to read from.");
-  // A form that nobody has changed reads the same page again, with what it has no field for.
+  // An unchanged form reads the same page again, also with the parameters for which the form has no field.
   go(String(query) === shown.filled ? shown.query : query);
 });
 

@@ -1,5 +1,4 @@
-//! A record by hand, read from a JSON body: bytes as a text or as base64, and null where there are none. Every wrong field is
-//! named at once.
+//! Reads a record by hand from a JSON body. Bytes are a text, base64, or null. An error names every wrong field at once.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dojo_contract::{FieldError, header::Headers};
