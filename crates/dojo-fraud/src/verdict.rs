@@ -39,12 +39,29 @@ pub fn event(
 mod tests {
     use super::*;
     use dojo_contract::{OrderStatus, Severity};
-    use dojo_rules::{FraudRule, Rule};
+    use dojo_rules::{EarlierOrder, FraudFacts, FraudRule, OrderHistory, OrdersOf, Rule};
     use rust_decimal::Decimal;
+    use std::sync::Arc;
     use uuid::Uuid;
 
     const WINDOW: WindowStats =
         WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9, partial: false };
+
+    struct NoHistory;
+
+    impl OrderHistory for NoHistory {
+        fn orders(&self, _: OrdersOf, _: u32) -> u64 {
+            1
+        }
+
+        fn total(&self, _: OrdersOf, _: u32) -> Decimal {
+            Decimal::ZERO
+        }
+
+        fn recent(&self, _: u32) -> Vec<EarlierOrder> {
+            Vec::new()
+        }
+    }
 
     fn order() -> Order {
         Order {
@@ -64,7 +81,8 @@ mod tests {
 
     fn judged_by(source: &str) -> AuditEvent {
         let rule = FraudRule::compile("rules/fraud.rhai", source).unwrap();
-        event_of(rule.judge(&(&order()).into(), &WINDOW))
+        let facts = FraudFacts { order: (&order()).into(), window: WINDOW, history: Arc::new(NoHistory) };
+        event_of(rule.judge(facts))
     }
 
     #[test]

@@ -6,6 +6,7 @@ use dojo_contract::{
     OrderEvent,
     header::{self, Headers},
 };
+use sha2::{Digest as _, Sha256};
 
 /// An event, and how often its delivery has failed before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct Attempt {
     pub event: OrderEvent,
     /// The number of failed attempts so far.
     pub retry_count: u32,
+    /// The seed of the rule's random numbers. It follows from the event and from how often it was sent before, so an attempt
+    /// that a crash repeats has the same outcome, and a retry or redrive may have another one.
+    pub seed: u64,
 }
 
 /// Reads a record from its value and headers, or returns why it can't be read.
@@ -25,7 +29,21 @@ pub fn read(value: Option<&[u8]>, headers: &Headers) -> Result<Attempt, String> 
     let event = OrderEvent::read(value).map_err(|why| why.to_string())?;
     let retry_count = header::count(headers, header::RETRY_COUNT)
         .ok_or_else(|| format!("the header {} isn't a number", header::RETRY_COUNT))?;
-    Ok(Attempt { event, retry_count })
+    let redrive_count = header::count(headers, header::REDRIVE_COUNT).unwrap_or_default();
+    let seed = seed(&event, retry_count, redrive_count);
+    Ok(Attempt { event, retry_count, seed })
+}
+
+fn seed(event: &OrderEvent, retry_count: u32, redrive_count: u32) -> u64 {
+    // SHA-256, because the seed of an attempt must not change with the version of a hasher.
+    let mut hash = Sha256::new();
+    hash.update(event.order.id.as_bytes());
+    hash.update(event.action.name());
+    hash.update(event.timestamp.timestamp_millis().to_be_bytes());
+    hash.update(retry_count.to_be_bytes());
+    hash.update(redrive_count.to_be_bytes());
+    let bytes = hash.finalize();
+    bytes.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::{
 use chrono::Utc;
 use dojo_contract::Defaults;
 use dojo_kafka::{Error, Handler, Outbox, OwnedRecord, Position, Record, SettingsFollower};
-use dojo_rules::{DeliveryFacts, LiveRule, NotificationRule};
+use dojo_rules::{AttemptFacts, LiveRule, NotificationFacts, NotificationRule, SettingsFacts};
 use std::time::Instant;
 
 /// Delivers by a rule and settings that may change at any time.
@@ -81,19 +81,28 @@ impl Notification {
     ) -> Result<Finished, Error> {
         let settings = self.settings.values();
         let rule = self.rule.current();
-        let delivery = DeliveryFacts {
-            action: attempt.event.action.name().to_owned(),
-            retry_count: attempt.retry_count,
-            fail_rate: settings.fail_rate,
-            instance_id: self.instance_id.clone(),
+        let now = Utc::now();
+        let facts = NotificationFacts {
+            order: (&attempt.event.order).into(),
+            attempt: AttemptFacts {
+                action: attempt.event.action.name().to_owned(),
+                retry_count: attempt.retry_count,
+                instance_id: self.instance_id.clone(),
+                at: now.into(),
+            },
+            settings: SettingsFacts {
+                fail_rate: settings.fail_rate,
+                max_retries: settings.max_retries,
+                on_exhausted: settings.on_exhausted,
+                delivery_millis: u64::try_from(settings.delivery_time.as_millis()).unwrap_or(u64::MAX),
+            },
         };
-        // The only place with chance: to the rule, it is one more fact.
-        let answer = rule.rule.deliver(&(&attempt.event.order).into(), &delivery, rand::random());
+        let answer = rule.rule.deliver(facts, attempt.seed);
 
         let outcome = Outcome {
             instance_id: &self.instance_id,
             rule_version: &rule.version,
-            now: Utc::now(),
+            now,
             partition: record.partition,
             offset: record.offset,
         };

@@ -4,10 +4,13 @@
 //! fraud detection, which judges 50,000 orders a second on one thread: well under 20,000 ns.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
 
-use dojo_contract::{FraudAlert, Severity, WindowStats};
-use dojo_rules::{Delivery, DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule};
+use dojo_contract::{FraudAlert, OnExhausted, Severity, WindowStats};
+use dojo_rules::{
+    AttemptFacts, Delivery, EarlierOrder, FraudFacts, FraudRule, NotificationFacts, NotificationRule,
+    OrderFacts, OrderHistory, OrdersOf, Rule, SettingsFacts, TimeOfDay,
+};
 use rust_decimal::Decimal;
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 const ROUNDS: usize = 20;
 const CALLS: u32 = 5_000;
@@ -21,24 +24,41 @@ fn main() {
         order(20),
         WindowStats { customer_orders_in_window: 6, global_orders_in_window: 21, partial: false },
     );
-    let delivery = DeliveryFacts {
-        action: "created".to_owned(),
-        retry_count: 0,
-        fail_rate: Decimal::new(3, 1),
-        instance_id: "notification-1".to_owned(),
+    let attempt = NotificationFacts {
+        order: order(1),
+        attempt: AttemptFacts {
+            action: "created".to_owned(),
+            retry_count: 0,
+            instance_id: "notification-1".to_owned(),
+            at: TimeOfDay::default(),
+        },
+        settings: SettingsFacts {
+            fail_rate: Decimal::new(3, 1),
+            max_retries: 2,
+            on_exhausted: OnExhausted::DeadLetter,
+            delivery_millis: 0,
+        },
     };
 
+    let history: Arc<dyn OrderHistory> = Arc::new(NoHistory);
     for (name, (order, window)) in [("fraud, no alert", &quiet), ("fraud, three alerts", &wild)] {
-        let script = nanoseconds(|_| fraud.judge(black_box(order), black_box(window)).unwrap().len());
-        let rust = nanoseconds(|_| in_rust(black_box(order), black_box(window)).len());
+        let script = nanoseconds(|_| {
+            let facts = FraudFacts {
+                order: black_box(order).clone(),
+                window: *black_box(window),
+                history: Arc::clone(&history),
+            };
+            fraud.judge(facts).unwrap().len()
+        });
+        let rust = nanoseconds(|_| in_rust(&black_box(order).clone(), black_box(window)).len());
         report(name, script, rust);
     }
     let script = nanoseconds(|seed| {
-        let delivery = notification.deliver(black_box(&quiet.0), black_box(&delivery), seed).unwrap();
-        usize::from(delivery == Delivery::Delivered)
+        usize::from(notification.deliver(black_box(&attempt).clone(), seed).unwrap() == Delivery::Delivered)
     });
     let rust = nanoseconds(|seed| {
-        usize::from(Decimal::new((black_box(seed) % 1_000) as i64, 3) >= black_box(&delivery).fail_rate)
+        let facts = black_box(&attempt).clone();
+        usize::from(Decimal::new((black_box(seed) % 1_000) as i64, 3) >= facts.settings.fail_rate)
     });
     report("notification", script, rust);
 
@@ -75,6 +95,24 @@ fn order(quantity: i64) -> OrderFacts {
         price,
         total: Decimal::from(quantity) * price,
         status: "created".to_owned(),
+        placed: TimeOfDay::default(),
+    }
+}
+
+/// The shipped rule asks for no history.
+struct NoHistory;
+
+impl OrderHistory for NoHistory {
+    fn orders(&self, _: OrdersOf, _: u32) -> u64 {
+        1
+    }
+
+    fn total(&self, _: OrdersOf, _: u32) -> Decimal {
+        Decimal::ZERO
+    }
+
+    fn recent(&self, _: u32) -> Vec<EarlierOrder> {
+        Vec::new()
     }
 }
 

@@ -4,13 +4,19 @@
 //! order passed. Nothing is random, so a replay of the log gives the same verdicts.
 
 use crate::{
-    OrderFacts, Rule, RuleError, RuleErrorKind, sandbox,
+    EarlierOrder, FraudFacts, OrderFacts, OrderHistory, OrdersOf, Rule, RuleError, RuleErrorKind, TimeOfDay,
+    history::{self, CUSTOMER, EVERYONE},
+    sandbox,
     script::Script,
     vocabulary::{self, ORDER, WINDOW},
 };
 use dojo_contract::{FraudAlert, Severity, WindowStats};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
 use rust_decimal::Decimal;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// Most alerts of one order. More would not fit into one event on Kafka.
 const MAX_ALERTS: usize = 32;
@@ -19,6 +25,7 @@ const MAX_ALERTS: usize = 32;
 #[derive(Debug)]
 pub struct FraudRule {
     script: Script,
+    longest_span: u32,
 }
 
 impl Rule for FraudRule {
@@ -26,15 +33,20 @@ impl Rule for FraudRule {
     const BUILT_IN: &'static str = include_str!("../../../rules/fraud.rhai");
 
     fn compile(file: &str, source: &str) -> Result<Self, RuleError> {
-        let script = Script::compile(file, source, &[ORDER.name, WINDOW.name], |engine| {
+        let facts = [ORDER.name, WINDOW.name, CUSTOMER, EVERYONE];
+        let script = Script::compile(file, source, &facts, |engine| {
             vocabulary::register(engine, &ORDER);
             vocabulary::register(engine, &WINDOW);
+            history::register(engine);
             register_alert(engine);
         })?;
-        let rule = Self { script };
+        let mut rule = Self { script, longest_span: 0 };
+        let history = Arc::new(SampleHistory::default());
         for (order, window) in samples() {
-            rule.evaluate(&order, &window, true).map_err(RuleError::on_a_sample)?;
+            let facts = FraudFacts { order, window, history: Arc::clone(&history) as _ };
+            rule.evaluate(facts, true).map_err(RuleError::on_a_sample)?;
         }
+        rule.longest_span = history.longest_span.load(Ordering::Relaxed);
         Ok(rule)
     }
 }
@@ -44,19 +56,23 @@ impl FraudRule {
     ///
     /// # Errors
     /// The rule failed on this order, or returned something other than an array of alerts.
-    pub fn judge(&self, order: &OrderFacts, window: &WindowStats) -> Result<Vec<FraudAlert>, RuleError> {
-        self.evaluate(order, window, false)
+    pub fn judge(&self, facts: FraudFacts) -> Result<Vec<FraudAlert>, RuleError> {
+        self.evaluate(facts, false)
     }
 
-    fn evaluate(
-        &self,
-        order: &OrderFacts,
-        window: &WindowStats,
-        trial: bool,
-    ) -> Result<Vec<FraudAlert>, RuleError> {
+    /// Returns the longest span that the rule is known to ask about, in seconds; 0 if it is known to ask about none. A rule may
+    /// ask about a longer one on some orders.
+    pub fn longest_span(&self) -> u32 {
+        self.longest_span
+    }
+
+    fn evaluate(&self, facts: FraudFacts, trial: bool) -> Result<Vec<FraudAlert>, RuleError> {
+        let FraudFacts { order, window, history } = facts;
         let mut scope = Scope::new();
         scope.push_constant_dynamic(ORDER.name, ORDER.value(order));
         scope.push_constant_dynamic(WINDOW.name, WINDOW.value(window));
+        scope.push_constant_dynamic(CUSTOMER, history::value(OrdersOf::Customer, Arc::clone(&history)));
+        scope.push_constant_dynamic(EVERYONE, history::value(OrdersOf::Everyone, history));
         let value = self.script.run(scope, 0, trial)?;
         self.alerts(value)
     }
@@ -129,6 +145,7 @@ fn samples() -> [(OrderFacts, WindowStats); 2] {
         price,
         total: Decimal::from(quantity) * price,
         status: "created".to_owned(),
+        placed: TimeOfDay { hour: 12, minute: 30, second: 0 },
     };
     [
         (
@@ -144,4 +161,35 @@ fn samples() -> [(OrderFacts, WindowStats); 2] {
             },
         ),
     ]
+}
+
+/// A customer with a few earlier orders. Notes the longest span that it is asked about.
+#[derive(Default)]
+struct SampleHistory {
+    longest_span: AtomicU32,
+}
+
+impl OrderHistory for SampleHistory {
+    fn orders(&self, of: OrdersOf, span: u32) -> u64 {
+        self.longest_span.fetch_max(span, Ordering::Relaxed);
+        match of {
+            OrdersOf::Customer => 3,
+            OrdersOf::Everyone => 9,
+        }
+    }
+
+    fn total(&self, of: OrdersOf, span: u32) -> Decimal {
+        Decimal::from(self.orders(of, span)) * Decimal::new(950, 2)
+    }
+
+    fn recent(&self, span: u32) -> Vec<EarlierOrder> {
+        let earlier = |seconds_ago| EarlierOrder {
+            item: "Pizza Margherita".into(),
+            quantity: 1,
+            total: Decimal::new(950, 2),
+            seconds_ago,
+        };
+        self.longest_span.fetch_max(span, Ordering::Relaxed);
+        [span / 3, span / 2].map(earlier).into()
+    }
 }

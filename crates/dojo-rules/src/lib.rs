@@ -11,12 +11,10 @@
 //! bounded time and memory; and every mistake in a rule is a [`RuleError`] with its file, line and column.
 //!
 //! ```
-//! use dojo_contract::WindowStats;
-//! use dojo_rules::{FraudRule, OrderFacts, Rule};
+//! use dojo_rules::{FraudRule, Rule};
 //!
 //! let rule = FraudRule::compile("fraud.rhai", r#"if order.total > 100 { [alert("AMOUNT", "LOW", "a lot")] } else { [] }"#)?;
-//! let order = OrderFacts { total: 250.into(), ..OrderFacts::default() };
-//! assert_eq!(rule.judge(&order, &WindowStats::default())?[0].kind, "AMOUNT");
+//! assert_eq!(rule.longest_span(), 0);
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
@@ -28,6 +26,7 @@ mod fraud;
 mod notification;
 
 mod error;
+mod history;
 mod names;
 mod sandbox;
 mod script;
@@ -40,9 +39,12 @@ mod watch;
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
-pub use facts::{Delivery, DeliveryFacts, OrderFacts};
+pub use facts::{
+    AttemptFacts, Delivery, EarlierOrder, FraudFacts, MAX_EARLIER_ORDERS, MAX_SPAN, NotificationFacts,
+    OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
+};
 pub use fraud::FraudRule;
-pub use live::{InForce, LiveRule, Version};
+pub use live::{InForce, LiveRule, Version, version};
 pub use notification::NotificationRule;
-pub use rule::Rule;
+pub use rule::{Rule, RuleKind};
 pub use watch::{UnknownWatchMode, WatchMode};

@@ -35,7 +35,8 @@ impl<R> Version<R> {
     }
 }
 
-fn version(source: &str) -> String {
+/// Returns the version of a source: the first 8 hexadecimal digits of its SHA-256.
+pub fn version(source: &str) -> String {
     Sha256::digest(source).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -5,11 +5,12 @@
 //! has the same outcome.
 
 use crate::{
-    Delivery, DeliveryFacts, OrderFacts, Rule, RuleError,
+    AttemptFacts, Delivery, NotificationFacts, OrderFacts, Rule, RuleError, SettingsFacts, TimeOfDay,
     sandbox::{self, Stop},
     script::Script,
-    vocabulary::{self, DELIVERY, ORDER},
+    vocabulary::{self, ATTEMPT, ORDER, SETTINGS},
 };
+use dojo_contract::OnExhausted;
 use rhai::{Dynamic, EvalAltResult, Scope};
 use rust_decimal::Decimal;
 
@@ -24,14 +25,15 @@ impl Rule for NotificationRule {
     const BUILT_IN: &'static str = include_str!("../../../rules/notification.rhai");
 
     fn compile(file: &str, source: &str) -> Result<Self, RuleError> {
-        let script = Script::compile(file, source, &[ORDER.name, DELIVERY.name], |engine| {
+        let script = Script::compile(file, source, &[ORDER.name, ATTEMPT.name, SETTINGS.name], |engine| {
             vocabulary::register(engine, &ORDER);
-            vocabulary::register(engine, &DELIVERY);
+            vocabulary::register(engine, &ATTEMPT);
+            vocabulary::register(engine, &SETTINGS);
             engine.register_fn("random", sandbox::random);
         })?;
         let rule = Self { script };
-        for (order, delivery) in samples() {
-            rule.evaluate(&order, &delivery, 0, true).map_err(RuleError::on_a_sample)?;
+        for facts in samples() {
+            rule.evaluate(facts, 0, true).map_err(RuleError::on_a_sample)?;
         }
         Ok(rule)
     }
@@ -42,25 +44,16 @@ impl NotificationRule {
     ///
     /// # Errors
     /// The rule failed for another reason than `throw`.
-    pub fn deliver(
-        &self,
-        order: &OrderFacts,
-        delivery: &DeliveryFacts,
-        seed: u64,
-    ) -> Result<Delivery, RuleError> {
-        self.evaluate(order, delivery, seed, false)
+    pub fn deliver(&self, facts: NotificationFacts, seed: u64) -> Result<Delivery, RuleError> {
+        self.evaluate(facts, seed, false)
     }
 
-    fn evaluate(
-        &self,
-        order: &OrderFacts,
-        delivery: &DeliveryFacts,
-        seed: u64,
-        trial: bool,
-    ) -> Result<Delivery, RuleError> {
+    fn evaluate(&self, facts: NotificationFacts, seed: u64, trial: bool) -> Result<Delivery, RuleError> {
+        let NotificationFacts { order, attempt, settings } = facts;
         let mut scope = Scope::new();
         scope.push_constant_dynamic(ORDER.name, ORDER.value(order));
-        scope.push_constant_dynamic(DELIVERY.name, DELIVERY.value(delivery));
+        scope.push_constant_dynamic(ATTEMPT.name, ATTEMPT.value(attempt));
+        scope.push_constant_dynamic(SETTINGS.name, SETTINGS.value(settings));
         match self.script.evaluate(scope, seed, trial) {
             Ok(_) => Ok(Delivery::Delivered),
             Err(Stop::Error(error)) => match thrown(*error) {
@@ -91,7 +84,7 @@ fn reason(thrown: &Dynamic) -> String {
 }
 
 /// Attempts with a fail rate of 0, 0.3 and 1.
-fn samples() -> [(OrderFacts, DeliveryFacts); 3] {
+fn samples() -> [NotificationFacts; 3] {
     let order = OrderFacts {
         id: "00000000-0000-4000-8000-000000000000".to_owned(),
         customer_name: "Ada".to_owned(),
@@ -100,16 +93,26 @@ fn samples() -> [(OrderFacts, DeliveryFacts); 3] {
         price: Decimal::new(950, 2),
         total: Decimal::new(1_900, 2),
         status: "created".to_owned(),
+        placed: TimeOfDay { hour: 12, minute: 30, second: 0 },
     };
-    let delivery = |action: &str, retry_count, fail_rate| DeliveryFacts {
-        action: action.to_owned(),
-        retry_count,
-        fail_rate,
-        instance_id: "notification-1".to_owned(),
+    let facts = |action: &str, retry_count, fail_rate| NotificationFacts {
+        order: order.clone(),
+        attempt: AttemptFacts {
+            action: action.to_owned(),
+            retry_count,
+            instance_id: "notification-1".to_owned(),
+            at: TimeOfDay { hour: 12, minute: 30, second: 1 },
+        },
+        settings: SettingsFacts {
+            fail_rate,
+            max_retries: 2,
+            on_exhausted: OnExhausted::DeadLetter,
+            delivery_millis: 0,
+        },
     };
     [
-        (order.clone(), delivery("created", 0, Decimal::ZERO)),
-        (order.clone(), delivery("updated", 1, Decimal::new(3, 1))),
-        (order, delivery("deleted", 2, Decimal::ONE)),
+        facts("created", 0, Decimal::ZERO),
+        facts("updated", 1, Decimal::new(3, 1)),
+        facts("deleted", 2, Decimal::ONE),
     ]
 }

@@ -3,7 +3,7 @@
 //!
 //! The names are those of the JSON events, so that a participant who has read an event knows them.
 
-use crate::{DeliveryFacts, OrderFacts};
+use crate::{AttemptFacts, EarlierOrder, OrderFacts, SettingsFacts};
 use dojo_contract::{FraudAlert, WindowStats};
 use rhai::{Dynamic, Engine, INT};
 use std::{fmt, sync::Arc};
@@ -27,10 +27,10 @@ impl<F> Clone for Fact<F> {
     }
 }
 
-impl<F: Clone + Send + Sync> Noun<F> {
-    /// Returns the value for a script's scope.
-    pub fn value(&self, facts: &F) -> Dynamic {
-        Dynamic::from(Fact(Arc::new(facts.clone())))
+impl<F: Send + Sync> Noun<F> {
+    /// Returns the value for a script.
+    pub fn value(&self, facts: F) -> Dynamic {
+        Dynamic::from(Fact(Arc::new(facts)))
     }
 }
 
@@ -44,6 +44,9 @@ pub(crate) static ORDER: Noun<OrderFacts> = Noun {
         ("price", |order| order.price.into()),
         ("total", |order| order.total.into()),
         ("status", |order| order.status.as_str().into()),
+        ("hour", |order| count(order.placed.hour.into())),
+        ("minute", |order| count(order.placed.minute.into())),
+        ("second", |order| count(order.placed.second.into())),
     ],
 };
 
@@ -55,13 +58,35 @@ pub(crate) static WINDOW: Noun<WindowStats> = Noun {
     ],
 };
 
-pub(crate) static DELIVERY: Noun<DeliveryFacts> = Noun {
-    name: "delivery",
+pub(crate) static EARLIER_ORDER: Noun<EarlierOrder> = Noun {
+    name: "earlier order",
     properties: &[
-        ("action", |delivery| delivery.action.as_str().into()),
-        ("retryCount", |delivery| count(u64::from(delivery.retry_count))),
-        ("failRate", |delivery| delivery.fail_rate.into()),
-        ("instanceId", |delivery| delivery.instance_id.as_str().into()),
+        ("item", |order| order.item.as_ref().into()),
+        ("quantity", |order| order.quantity.into()),
+        ("total", |order| order.total.into()),
+        ("secondsAgo", |order| count(order.seconds_ago.into())),
+    ],
+};
+
+pub(crate) static ATTEMPT: Noun<AttemptFacts> = Noun {
+    name: "attempt",
+    properties: &[
+        ("action", |attempt| attempt.action.as_str().into()),
+        ("retryCount", |attempt| count(attempt.retry_count.into())),
+        ("instanceId", |attempt| attempt.instance_id.as_str().into()),
+        ("hour", |attempt| count(attempt.at.hour.into())),
+        ("minute", |attempt| count(attempt.at.minute.into())),
+        ("second", |attempt| count(attempt.at.second.into())),
+    ],
+};
+
+pub(crate) static SETTINGS: Noun<SettingsFacts> = Noun {
+    name: "settings",
+    properties: &[
+        ("failRate", |settings| settings.fail_rate.into()),
+        ("maxRetries", |settings| count(settings.max_retries.into())),
+        ("onExhausted", |settings| settings.on_exhausted.name().into()),
+        ("deliveryMillis", |settings| count(settings.delivery_millis)),
     ],
 };
 
@@ -88,7 +113,8 @@ pub(crate) fn properties(noun: &str) -> Option<Vec<&'static str>> {
     match noun {
         _ if noun == ORDER.name => Some(names(&ORDER)),
         _ if noun == WINDOW.name => Some(names(&WINDOW)),
-        _ if noun == DELIVERY.name => Some(names(&DELIVERY)),
+        _ if noun == ATTEMPT.name => Some(names(&ATTEMPT)),
+        _ if noun == SETTINGS.name => Some(names(&SETTINGS)),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The notification rule: the shipped one, and what an edited one can say.
 
-use crate::facts::{deliver, delivery, order};
+use crate::facts::{attempt, deliver, order};
 use dojo_rules::{Delivery, NotificationRule, Rule};
 
 fn failed(reason: &str) -> Delivery {
@@ -18,8 +18,8 @@ fn the_shipped_file_is_the_built_in_rule() {
 fn the_shipped_rule_fails_as_often_as_the_fail_rate_says() {
     let rule = NotificationRule::built_in();
     let failures = |rate: &str| {
-        let (order, delivery) = (order(1, "1"), delivery(rate));
-        let outcomes = (0..10_000).map(|seed| rule.deliver(&order, &delivery, seed).unwrap());
+        let facts = attempt(order(1, "1"), rate);
+        let outcomes = (0..10_000).map(|seed| rule.deliver(facts.clone(), seed).unwrap());
         outcomes.filter(|outcome| *outcome != Delivery::Delivered).count()
     };
     assert_eq!(failures("0"), 0);
@@ -32,7 +32,7 @@ fn the_shipped_rule_fails_as_often_as_the_fail_rate_says() {
 fn the_same_seed_gives_the_same_outcome() {
     let source = "throw `${random()} ${random()}`;";
     let rule = NotificationRule::compile("notification.rhai", source).unwrap();
-    let reason = |seed| rule.deliver(&order(1, "1"), &delivery("0.3"), seed).unwrap();
+    let reason = |seed| rule.deliver(attempt(order(1, "1"), "0.3"), seed).unwrap();
     assert_eq!(reason(42), reason(42));
     assert_ne!(reason(42), reason(43));
     let Delivery::Failed { reason } = reason(42) else { panic!("it throws") };
@@ -78,8 +78,10 @@ fn any_value_at_the_end_is_delivered() {
 #[test]
 fn every_name_of_the_vocabulary_works() {
     let source = r#"
-        if delivery.action == "created" && delivery.retryCount == 1 && delivery.failRate == 0.3
-            && delivery.instanceId == "notification-2" && order.item.contains("Pizza") { throw "all" }
+        if attempt.action == "created" && attempt.retryCount == 1 && settings.failRate == 0.3
+            && settings.maxRetries == 2 && settings.onExhausted == "dlq" && settings.deliveryMillis == 0
+            && attempt.hour == 0 && attempt.minute == 6 && attempt.second == 7
+            && attempt.instanceId == "notification-2" && order.item.contains("Pizza") { throw "all" }
     "#;
     assert_eq!(deliver(source).unwrap(), failed("all"));
 }
@@ -87,6 +89,6 @@ fn every_name_of_the_vocabulary_works() {
 #[test]
 fn any_other_error_is_the_rules_mistake() {
     let error =
-        deliver("let none = [];\nif delivery.retryCount == 1 && none[7] == 1 { throw 1; }").unwrap_err();
+        deliver("let none = [];\nif attempt.retryCount == 1 && none[7] == 1 { throw 1; }").unwrap_err();
     assert_eq!((error.line, error.column.is_some()), (Some(2), true), "{error}");
 }

@@ -1,6 +1,6 @@
 //! The fraud rule: the shipped one against the contract, and what an edited one can say.
 
-use crate::facts::{holds, judge, order, window};
+use crate::facts::{fraud_facts, holds, judge, order, window};
 use dojo_contract::{FraudAlert, Severity, WindowStats};
 use dojo_rules::{FraudRule, OrderFacts, Rule};
 
@@ -9,7 +9,12 @@ fn shipped() -> FraudRule {
 }
 
 fn kinds(order: &OrderFacts, window: &WindowStats) -> Vec<(String, Severity)> {
-    shipped().judge(order, window).unwrap().into_iter().map(|alert| (alert.kind, alert.severity)).collect()
+    shipped()
+        .judge(fraud_facts(order.clone(), *window))
+        .unwrap()
+        .into_iter()
+        .map(|alert| (alert.kind, alert.severity))
+        .collect()
 }
 
 fn found(kind: &str, severity: Severity) -> Vec<(String, Severity)> {
@@ -44,7 +49,7 @@ fn a_cent_above_a_hundred_dollars_is_an_amount_and_a_hundred_is_not() {
 
 #[test]
 fn an_order_can_be_all_three() {
-    let found: Vec<_> = shipped().judge(&order(3, "40"), &window(6, 21)).unwrap();
+    let found: Vec<_> = shipped().judge(fraud_facts(order(3, "40"), window(6, 21))).unwrap();
     let kinds: Vec<_> = found.iter().map(|alert| alert.kind.as_str()).collect();
     assert_eq!(kinds, ["VELOCITY", "BURST", "AMOUNT"]);
     assert_eq!(found[0].reason, "Grace placed 6 orders within a minute, more than 5");
@@ -57,8 +62,8 @@ fn a_threshold_may_be_written_with_or_without_a_point() {
         let source = FraudRule::BUILT_IN.replace("AMOUNT_LIMIT = 100.0", &format!("AMOUNT_LIMIT = {amount}"));
         assert_ne!(source, FraudRule::BUILT_IN);
         let rule = FraudRule::compile("fraud.rhai", &source).unwrap();
-        assert_eq!(rule.judge(&order(1, "150"), &window(1, 1)).unwrap(), []);
-        assert_eq!(rule.judge(&order(1, "150.01"), &window(1, 1)).unwrap()[0].kind, "AMOUNT");
+        assert_eq!(rule.judge(fraud_facts(order(1, "150"), window(1, 1))).unwrap(), []);
+        assert_eq!(rule.judge(fraud_facts(order(1, "150.01"), window(1, 1))).unwrap()[0].kind, "AMOUNT");
     }
 }
 
@@ -68,7 +73,7 @@ fn the_suggestion_in_the_shipped_rule_works() {
     let (_, suggestion) = suggestion.split_once('\n').unwrap();
     let source = format!("{rule}{}", suggestion.replace("// ", ""));
     let rule = FraudRule::compile("fraud.rhai", &source).unwrap();
-    assert_eq!(rule.judge(&order(1, "9"), &window(1, 1)).unwrap()[0].kind, "LONELY_PIZZA");
+    assert_eq!(rule.judge(fraud_facts(order(1, "9"), window(1, 1))).unwrap()[0].kind, "LONELY_PIZZA");
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn facts_are_those_of_the_call_and_not_of_an_earlier_one() {
     let rule = FraudRule::compile("fraud.rhai", r#"[alert("ID", "LOW", order.customerName)]"#).unwrap();
     for name in ["Ada", "Grace", "Barbara"] {
         let order = OrderFacts { customer_name: name.to_owned(), ..order(1, "1") };
-        assert_eq!(rule.judge(&order, &window(1, 1)).unwrap()[0].reason, name);
+        assert_eq!(rule.judge(fraud_facts(order, window(1, 1))).unwrap()[0].reason, name);
     }
 }
 
@@ -110,7 +115,7 @@ fn facts_are_those_of_the_call_and_not_of_an_earlier_one() {
 fn hostile_text_in_an_order_is_only_text() {
     let name = "${order.total} \"]; throw 1; // \u{202e}\u{0}\n🍕";
     let order = OrderFacts { customer_name: name.to_owned(), ..order(1, "1") };
-    let alerts = shipped().judge(&order, &window(6, 6)).unwrap();
+    let alerts = shipped().judge(fraud_facts(order, window(6, 6))).unwrap();
     assert!(alerts[0].reason.starts_with(name), "{alerts:?}");
 }
 
@@ -122,7 +127,7 @@ fn one_rule_judges_on_many_threads_at_once() {
             let rule = &rule;
             threads.spawn(move || {
                 for _ in 0..200 {
-                    let alerts = rule.judge(&order(1, "1"), &window(customer, 1)).unwrap();
+                    let alerts = rule.judge(fraud_facts(order(1, "1"), window(customer, 1))).unwrap();
                     assert_eq!(alerts.is_empty(), customer <= 5);
                 }
             });

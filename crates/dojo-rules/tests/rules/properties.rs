@@ -1,8 +1,8 @@
 //! For every source, and for every order: an answer or an error, never a panic, never a wait.
 
-use crate::facts::{delivery, order, window};
+use crate::facts::{attempt, fraud_facts, order, window};
 use dojo_contract::WindowStats;
-use dojo_rules::{DeliveryFacts, FraudRule, NotificationRule, OrderFacts, Rule};
+use dojo_rules::{AttemptFacts, FraudRule, NotificationRule, OrderFacts, Rule, TimeOfDay};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
@@ -11,7 +11,11 @@ fn snippet() -> impl Strategy<Value = String> {
     let words = [
         "order",
         "window",
-        "delivery",
+        "attempt",
+        "settings",
+        "customer.orders(60)",
+        "everyone.total(x)",
+        "customer.recent(99)",
         ".total",
         ".item",
         ".customerName",
@@ -110,10 +114,10 @@ fn snippet() -> impl Strategy<Value = String> {
 
 fn anything_goes(source: &str) {
     if let Ok(rule) = FraudRule::compile("fraud.rhai", source) {
-        let _ = rule.judge(&order(3, "9.99"), &window(2, 3));
+        let _ = rule.judge(fraud_facts(order(3, "9.99"), window(2, 3)));
     }
     if let Ok(rule) = NotificationRule::compile("notification.rhai", source) {
-        let _ = rule.deliver(&order(3, "9.99"), &delivery("0.5"), 1);
+        let _ = rule.deliver(attempt(order(3, "9.99"), "0.5"), 1);
     }
 }
 
@@ -126,7 +130,7 @@ prop_compose! {
     ) -> OrderFacts {
         let [id, customer_name, item, status] = texts;
         let [price, total] = mantissas.map(|mantissa| Decimal::new(mantissa, scale));
-        OrderFacts { id, customer_name, item, quantity, price, total, status }
+        OrderFacts { id, customer_name, item, quantity, price, total, status, placed: TimeOfDay::default() }
     }
 }
 
@@ -157,7 +161,7 @@ proptest! {
         global in any::<u64>(),
     ) {
         let window = WindowStats { customer_orders_in_window: customer, global_orders_in_window: global, partial: false };
-        let alerts = rules().0.judge(&order, &window).unwrap();
+        let alerts = rules().0.judge(fraud_facts(order.clone(), window)).unwrap();
         let expected = [customer > 5, global > 20, order.total > Decimal::ONE_HUNDRED];
         prop_assert_eq!(alerts.len(), expected.into_iter().filter(|&found| found).count());
     }
@@ -171,9 +175,11 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let [action, instance_id] = texts;
-        let delivery = DeliveryFacts { action, retry_count, fail_rate: Decimal::new(rate, 18), instance_id };
-        let first = rules().1.deliver(&order, &delivery, seed).unwrap();
-        prop_assert_eq!(first, rules().1.deliver(&order, &delivery, seed).unwrap());
+        let mut facts = attempt(order, "0");
+        facts.attempt = AttemptFacts { action, retry_count, instance_id, at: TimeOfDay::default() };
+        facts.settings.fail_rate = Decimal::new(rate, 18);
+        let first = rules().1.deliver(facts.clone(), seed).unwrap();
+        prop_assert_eq!(first, rules().1.deliver(facts, seed).unwrap());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whatever a rule does, the caller gets an answer, soon.
 
-use crate::facts::{deliver, delivery, order};
+use crate::facts::{attempt, deliver, order};
 use dojo_rules::{Delivery, NotificationRule, Rule, RuleErrorKind};
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,11 @@ fn an_endless_loop_ends() {
 fn an_endless_loop_that_only_some_orders_start_ends_for_them_and_spares_the_others() {
     let source = r#"if order.quantity == 13 { loop {} }"#;
     let rule = NotificationRule::compile("notification.rhai", source).unwrap();
-    let error = rule.deliver(&order(13, "1"), &delivery("0"), 0).unwrap_err();
+    let error = rule.deliver(attempt(order(13, "1"), "0"), 0).unwrap_err();
     assert_eq!(error.kind, RuleErrorKind::Limit);
     assert!(error.to_string().contains("endless loop"), "{error}");
     assert_eq!(error.line, Some(1));
-    assert_eq!(rule.deliver(&order(12, "1"), &delivery("0"), 0), Ok(Delivery::Delivered));
+    assert_eq!(rule.deliver(attempt(order(12, "1"), "0"), 0), Ok(Delivery::Delivered));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A live rule follows its file, however the file is saved, broken, corrected, removed and restored.
 
-use crate::facts::{order, window};
+use crate::facts::{fraud_facts, order, window};
 use dojo_rules::{FraudRule, LiveRule, Rule, WatchMode};
 use std::{
     fs,
@@ -47,7 +47,7 @@ impl Dojo {
 
     /// Returns the alerts of the rule in force for an ordinary order.
     fn finds(&self) -> Vec<String> {
-        let alerts = self.live.current().rule.judge(&order(1, "1"), &window(1, 1)).unwrap();
+        let alerts = self.live.current().rule.judge(fraud_facts(order(1, "1"), window(1, 1))).unwrap();
         alerts.into_iter().map(|alert| alert.kind).collect()
     }
 
