@@ -44,7 +44,7 @@ pub use facts::{
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
 };
 pub use fraud::FraudRule;
-pub use live::{InForce, LiveRule, Version, version};
+pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
 pub use rule::{Rule, RuleKind};
 pub use watch::{UnknownWatchMode, WatchMode};

@@ -2,6 +2,12 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+/// Exit code of a command line that is wrong, or names a file that can't be read; as that of `dojo-run`.
+pub(crate) const COMMAND_LINE: u8 = 1;
+/// Exit code of `dojo rules` after a mistake in a rule or in a file with cases.
+pub(crate) const MISTAKE: u8 = 2;
+/// Exit code of `dojo rules` if a case was not met, or a backtest found changes.
+pub(crate) const NOT_MET: u8 = 4;
 /// Exit code after [`Misconfigured`]: `EX_CONFIG` of sysexits.h. The supervisor doesn't restart such a service.
 pub(crate) const MISCONFIGURED: u8 = 78;
 /// Exit code after [`OutputClosed`]: what a shell reports for a program that SIGPIPE ended.
