@@ -18,6 +18,7 @@
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
+mod backtest;
 mod config;
 mod facts;
 mod rule;
@@ -36,6 +37,7 @@ mod edited_file;
 mod live;
 mod watch;
 
+pub use backtest::{AlertChanges, BacktestReport, Change, ChangedOrder};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};

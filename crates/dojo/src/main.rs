@@ -61,7 +61,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let supervised = cli.supervised;
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(up) => until_signal(supervised, |end| supervisor::up(up, &cli.telemetry, end)).await,
-        Command::Rules(command) => return rules::run(command).map(ExitCode::from),
+        Command::Rules(command) => return rules::run(command).await.map(ExitCode::from),
         Command::Order(order) => until_signal(supervised, |end| service::order(order, end)).await,
         Command::Notification(config) => {
             until_signal(supervised, |end| service::notification(config, end)).await

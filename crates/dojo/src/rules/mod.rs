@@ -2,6 +2,8 @@
 //!
 //! Results go to standard output, errors to standard error. The exit codes are those of `dojo-run`.
 
+mod backtest;
+mod backtest_report;
 mod cases;
 mod check;
 mod files;
@@ -37,12 +39,15 @@ pub(crate) enum RulesCommand {
     Check(check::Check),
     /// Run the cases that say what a rule answers to orders
     Test(test::Test),
+    /// Judge the recorded orders again with a fraud rule, and compare with what was said at the time
+    Backtest(backtest::BacktestArgs),
 }
 
 /// Runs a command and returns the exit code.
-pub(crate) fn run(command: RulesCommand) -> anyhow::Result<u8> {
+pub(crate) async fn run(command: RulesCommand) -> anyhow::Result<u8> {
     match command {
         RulesCommand::Check(check) => check::run(&check),
         RulesCommand::Test(test) => test::run(&test),
+        RulesCommand::Backtest(args) => backtest::run(args).await,
     }
 }
