@@ -7,10 +7,14 @@ use super::{
 };
 use crate::{
     detector::{Counted, Detector, Incoming, Start},
+    verdict::facts,
     window::WINDOW,
 };
-use dojo_rules::{FraudFacts, FraudRule};
-use std::collections::{BTreeSet, HashSet};
+use dojo_rules::FraudRule;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 /// What is judged again.
 pub(super) struct Task<'a> {
@@ -19,18 +23,28 @@ pub(super) struct Task<'a> {
     /// The partitions whose first record isn't the first that was ever on the log, so that earlier orders are missing.
     pub(super) cut: BTreeSet<i32>,
     /// How far the windows reach back, in milliseconds.
-    pub(super) hold: i64,
+    pub(super) span: i64,
     /// The first event time that is compared.
     pub(super) since: i64,
     /// The present, in milliseconds since 1970.
     pub(super) now: i64,
+    /// The longest span that the rule has asked about so far, in milliseconds.
+    pub(super) longest_asked: i64,
+}
+
+/// What was judged.
+pub(super) struct Done {
+    /// The first event time that was compared.
+    pub(super) since: i64,
+    /// The longest span that the rule asked about, in milliseconds.
+    pub(super) longest_asked: i64,
 }
 
 impl Task<'_> {
-    /// Judges the orders of `feeds` and passes each verdict to `comparison`. Returns the first event time that was compared.
-    pub(super) fn run(mut self, feeds: Feeds, names: &mut TypeNames, comparison: &mut Comparison) -> i64 {
+    /// Judges the orders of `feeds` and passes each verdict to `comparison`.
+    pub(super) fn run(mut self, feeds: Feeds, names: &mut TypeNames, comparison: &mut Comparison) -> Done {
         let starts = feeds.keys().map(|&partition| Start { partition, read_from: 0, judge_from: 0 });
-        let mut detector = Detector::starting(starts, HashSet::new(), self.now);
+        let mut detector = Detector::starting(starts, HashSet::new(), self.span, self.now);
         let mut open = feeds;
         while !open.is_empty() {
             // Only these partitions hold up the merge.
@@ -49,7 +63,7 @@ impl Task<'_> {
                 self.judge(counted, names, comparison);
             }
         }
-        self.since
+        Done { since: self.since, longest_asked: self.longest_asked }
     }
 
     fn take(&mut self, detector: &mut Detector<()>, partition: i32, batch: Vec<Recorded>) {
@@ -60,20 +74,21 @@ impl Task<'_> {
             };
             // Before the log was cut there were orders that the windows of the first ones lack.
             if self.cut.remove(&partition) {
-                self.since = self.since.max(time.saturating_add(self.hold).saturating_add(WINDOW));
+                self.since = self.since.max(time.saturating_add(self.span).saturating_add(WINDOW));
             }
             detector.arrived(Incoming { partition, offset, time, order, tag: () }, self.now);
         }
     }
 
-    fn judge(&self, counted: Counted<()>, names: &mut TypeNames, comparison: &mut Comparison) {
+    fn judge(&mut self, counted: Counted<()>, names: &mut TypeNames, comparison: &mut Comparison) {
         let Counted { incoming: Incoming { partition, offset, time, order, .. }, window } = counted;
         let Some(window) = window.filter(|_| time >= self.since) else { return };
-        let facts = FraudFacts { order: (&order).into(), window, history: history() };
+        let facts = facts(&order, time, window.stats(), Arc::clone(&window));
         let types: Types = match self.rule.judge(facts) {
             Ok(alerts) => alerts.iter().map(|alert| names.get(&alert.kind)).collect(),
             Err(_) => [names.get(RULE_ERROR)].into(),
         };
+        self.longest_asked = self.longest_asked.max(i64::from(window.longest_asked()) * 1_000);
         comparison.take(&Rejudged {
             order_id: order.id,
             customer: &order.customer_name,
@@ -83,20 +98,4 @@ impl Task<'_> {
             said: self.said.on_order(partition, offset),
         });
     }
-}
-
-struct No;
-impl dojo_rules::OrderHistory for No {
-    fn orders(&self, _: dojo_rules::OrdersOf, _: u32) -> u64 {
-        1
-    }
-    fn total(&self, _: dojo_rules::OrdersOf, _: u32) -> rust_decimal::Decimal {
-        rust_decimal::Decimal::ZERO
-    }
-    fn recent(&self, _: u32) -> Vec<dojo_rules::EarlierOrder> {
-        Vec::new()
-    }
-}
-fn history() -> std::sync::Arc<dyn dojo_rules::OrderHistory> {
-    std::sync::Arc::new(No)
 }

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use compare::{Baseline, Changed, Compared, Comparison};
 use dojo_contract::topic;
 use dojo_kafka::{Error, Isolation, KafkaConfig, RangeReader, TopicCatalog};
-use dojo_rules::{AlertChanges, BacktestReport, Change, ChangedOrder, FraudRule};
+use dojo_rules::{AlertChanges, BacktestReport, Change, ChangedOrder, FraudRule, MAX_SPAN};
 use said::{SaidVerdicts, TypeNames};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,9 +78,11 @@ impl Progress {
         self.read.fetch_add(records as u64, Ordering::Relaxed);
     }
 
-    fn expect(&self, ranges: &Ranges) {
-        let records = ranges.values().map(|range| range.end.saturating_sub(range.start)).sum::<i64>();
-        self.total.fetch_add(u64::try_from(records).unwrap_or_default(), Ordering::Relaxed);
+    fn expect(&self, topics: &[&Ranges]) {
+        let ranges = topics.iter().flat_map(|topic| topic.values());
+        let records = ranges.map(|range| range.end.saturating_sub(range.start)).sum::<i64>();
+        self.total.store(u64::try_from(records).unwrap_or_default(), Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
     }
 
     /// Returns how many records were read, and how many there are to read.
@@ -109,54 +111,80 @@ impl Backtest {
         shutdown: CancellationToken,
     ) -> Result<BacktestReport, BacktestError> {
         let begun = Instant::now();
-        let until = begun + self.within;
         // Ends the readers if the caller goes away.
         let stop = shutdown.child_token();
         let _stops = stop.clone().drop_guard();
+        let mut span = millis(self.rule.longest_span()).max(WINDOW);
+        let mut compared = self.compare(span, begun, progress, &stop).await?;
+        if compared.longest_asked > span {
+            // Some order made the rule ask for more than it is known to ask for.
+            span = millis(MAX_SPAN);
+            compared = self.compare(span, begun, progress, &stop).await?;
+        }
+        Ok(self.report(compared, begun.elapsed()))
+    }
+
+    /// Judges every order with windows of `span` milliseconds.
+    async fn compare(
+        &self,
+        span: i64,
+        begun: Instant,
+        progress: &Arc<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<Judged, BacktestError> {
+        let until = begun + self.within;
         let catalog = TopicCatalog::new(&self.kafka, &self.client_id)?;
-        let reader = RangeReader::new(self.kafka.clone(), self.client_id.clone(), stop);
-
-        let hold = i64::from(self.rule.longest_span()).saturating_mul(1_000).max(WINDOW);
+        let reader = RangeReader::new(self.kafka.clone(), self.client_id.clone(), stop.clone());
         let since = self.since.map(|since| since.timestamp_millis());
-        let before = |time: i64, earlier: i64| DateTime::from_timestamp_millis(time.saturating_sub(earlier));
-        let orders_from = since.and_then(|since| before(since, hold.saturating_add(WINDOW)));
-        let orders = recorded(&catalog, topic::ORDERS, orders_from).await?;
+        let before =
+            |earlier: i64| since.and_then(|s| DateTime::from_timestamp_millis(s.saturating_sub(earlier)));
+        let orders = recorded(&catalog, topic::ORDERS, before(span.saturating_add(WINDOW))).await?;
         // A verdict is dated by the clock of the service; the clock of the order may be ahead of it.
-        let audit = recorded(&catalog, topic::AUDIT, since.and_then(|since| before(since, WINDOW))).await?;
-        progress.expect(&orders.ranges);
-        progress.expect(&audit.ranges);
+        let audit = recorded(&catalog, topic::AUDIT, before(WINDOW)).await?;
+        progress.expect(&[&orders.ranges, &audit.ranges]);
 
-        let (said, names) = said(&reader, audit.ranges, &orders.ranges, until, progress).await?;
+        let (said, mut names) = said(&reader, audit.ranges, &orders.ranges, until, progress).await?;
         let baseline = match said.has_version(&self.version) {
             true => Baseline::Version(self.version.as_str().into()),
             false => Baseline::Any,
         };
+        let is_replay = matches!(baseline, Baseline::Version(_));
         let (feeds, readers) = feed::start(&reader, &orders.ranges, until, progress);
         let (rule, now) = (Arc::clone(&self.rule), Utc::now().timestamp_millis());
-        let mut comparison = Comparison::with(baseline.clone());
         let judging = tokio::task::spawn_blocking(move || {
-            let mut names = names;
-            let since = since.unwrap_or(i64::MIN);
-            let task = judge::Task { rule: &rule, said: &said, cut: orders.cut, hold, since, now };
-            let since = task.run(feeds, &mut names, &mut comparison);
-            (comparison.finish(), since)
+            let mut comparison = Comparison::with(baseline);
+            let (cut, since) = (orders.cut, since.unwrap_or(i64::MIN));
+            let task = judge::Task { rule: &rule, said: &said, cut, span, since, now, longest_asked: 0 };
+            let judge::Done { since, longest_asked } = task.run(feeds, &mut names, &mut comparison);
+            Judged { compared: comparison.finish(), is_replay, since, longest_asked }
         });
-        let died = |e: tokio::task::JoinError| Error::Thread {
-            what: "a backtest".to_owned(),
-            message: e.to_string(),
-        };
-        let (compared, since) = judging.await.map_err(died)?;
+        let judged = judging
+            .await
+            .map_err(|e| Error::Thread { what: "a backtest".to_owned(), message: e.to_string() })?;
         for read in readers.join_all().await {
             if !read? {
                 return Err(BacktestError::Incomplete(begun.elapsed()));
             }
         }
-        Ok(self.report(compared, &baseline, since, begun.elapsed()))
+        Ok(judged)
     }
 }
 
+/// The result of judging every order.
+struct Judged {
+    compared: Compared,
+    is_replay: bool,
+    since: i64,
+    longest_asked: i64,
+}
+
+fn millis(seconds: u32) -> i64 {
+    i64::from(seconds) * 1_000
+}
+
 impl Backtest {
-    fn report(&self, compared: Compared, baseline: &Baseline, since: i64, took: Duration) -> BacktestReport {
+    fn report(&self, judged: Judged, took: Duration) -> BacktestReport {
+        let Judged { compared, is_replay, since, .. } = judged;
         let changes = compared.changes();
         let alerts = compared.types.into_iter().map(|(kind, types)| AlertChanges {
             kind: kind.to_string(),
@@ -171,7 +199,7 @@ impl Backtest {
             rule: self.file.clone(),
             version: self.version.clone(),
             since: DateTime::from_timestamp_millis(since).filter(|_| since > i64::MIN),
-            is_replay: matches!(baseline, Baseline::Version(_)),
+            is_replay,
             orders: compared.orders,
             compared: compared.compared,
             unjudged: compared.unjudged,

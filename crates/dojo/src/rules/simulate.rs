@@ -3,13 +3,16 @@
 use super::cases::{AlertPattern, AttemptPattern, Case, Expected, Outcome};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use dojo_contract::{FraudAlert, Order, OrderAction, OrderEvent};
-use dojo_fraud::detector::{Counted, Detector, Incoming, Start};
+use dojo_fraud::{
+    detector::{Counted, Detector, Incoming, Start},
+    verdict,
+};
 use dojo_notification::{
     decide::{Decision, decide},
     read::seed,
 };
 use dojo_rules::{
-    AttemptFacts, FraudFacts, FraudRule, NotificationFacts, NotificationRule, RuleError, SettingsFacts,
+    AttemptFacts, FraudRule, MAX_SPAN, NotificationFacts, NotificationRule, RuleError, SettingsFacts,
 };
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
@@ -88,7 +91,8 @@ pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, St
     case.alerts.check(placed.len())?;
     let now = placed.last().map_or(0, |last| last.order.created_at.timestamp_millis());
     let start = Start { partition: 0, read_from: 0, judge_from: 0 };
-    let mut detector = Detector::starting([start], HashSet::new(), now);
+    let span = i64::from(MAX_SPAN) * 1_000;
+    let mut detector = Detector::starting([start], HashSet::new(), span, now);
     let mut differences = Vec::new();
     let mut offset = 0;
     for placed in placed {
@@ -104,7 +108,7 @@ pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, St
     while let Some(Counted { incoming, window }) = detector.next(now) {
         let Some(window) = window else { continue };
         let placed = incoming.tag;
-        let facts = FraudFacts { order: (&incoming.order).into(), window, history: todo() };
+        let facts = verdict::facts(&incoming.order, incoming.time, window.stats(), window);
         let alerts = rule.judge(facts).map_err(|error| failed(&placed, &error))?;
         let expected = case.alerts.of(placed.number).unwrap_or_default();
         differences.extend(compare_alerts(&placed, expected, &alerts));
@@ -211,20 +215,4 @@ fn compare_attempts(
 
 fn failed(placed: &Placed, error: &RuleError) -> String {
     format!("{}: the rule failed\n{error}", placed.describe())
-}
-
-struct No;
-impl dojo_rules::OrderHistory for No {
-    fn orders(&self, _: dojo_rules::OrdersOf, _: u32) -> u64 {
-        1
-    }
-    fn total(&self, _: dojo_rules::OrdersOf, _: u32) -> rust_decimal::Decimal {
-        rust_decimal::Decimal::ZERO
-    }
-    fn recent(&self, _: u32) -> Vec<dojo_rules::EarlierOrder> {
-        Vec::new()
-    }
-}
-fn todo() -> std::sync::Arc<dyn dojo_rules::OrderHistory> {
-    std::sync::Arc::new(No)
 }
