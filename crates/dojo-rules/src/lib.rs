@@ -32,10 +32,12 @@ mod sandbox;
 mod script;
 mod vocabulary;
 
+mod backtest;
 mod edited_file;
 mod live;
 mod watch;
 
+pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
