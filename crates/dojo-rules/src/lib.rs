@@ -37,7 +37,7 @@ mod edited_file;
 mod live;
 mod watch;
 
-pub use backtest::{AlertChanges, BacktestReport, Change, ChangedOrder};
+pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};

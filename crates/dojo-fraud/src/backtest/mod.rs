@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use compare::{Baseline, Changed, Compared, Comparison};
 use dojo_contract::topic;
 use dojo_kafka::{Error, Isolation, KafkaConfig, RangeReader, TopicCatalog};
-use dojo_rules::{AlertChanges, BacktestReport, Change, ChangedOrder, FraudRule, MAX_SPAN};
+use dojo_rules::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport, FraudRule, MAX_SPAN};
 use said::{SaidVerdicts, TypeNames};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -185,8 +185,8 @@ fn millis(seconds: u32) -> i64 {
 impl Backtest {
     fn report(&self, judged: Judged, took: Duration) -> BacktestReport {
         let Judged { compared, is_replay, since, .. } = judged;
-        let changes = compared.changes();
-        let alerts = compared.types.into_iter().map(|(kind, types)| AlertChanges {
+        let (changes, swaps) = (compared.changes(), compared.types.values().map(|types| types.swaps).sum());
+        let alerts = compared.types.into_iter().map(|(kind, types)| BacktestAlerts {
             kind: kind.to_string(),
             before: types.before,
             after: types.after,
@@ -205,6 +205,7 @@ impl Backtest {
             unjudged: compared.unjudged,
             partial: compared.partial,
             other_versions: compared.other_versions,
+            swaps,
             changes,
             alerts: alerts.collect(),
             millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -212,11 +213,11 @@ impl Backtest {
     }
 }
 
-fn changed_order(changed: Changed) -> ChangedOrder {
-    ChangedOrder {
+fn changed_order(changed: Changed) -> BacktestExample {
+    BacktestExample {
         order_id: changed.order_id,
         customer_name: changed.customer.to_string(),
-        change: if changed.is_added { Change::Added } else { Change::Removed },
+        change: if changed.is_added { AlertChange::Added } else { AlertChange::Removed },
         partition: changed.partition,
         offset: changed.offset,
     }

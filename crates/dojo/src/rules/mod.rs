@@ -6,11 +6,14 @@ mod backtest;
 mod backtest_report;
 mod cases;
 mod check;
+mod draft;
 mod files;
 mod junit;
 mod report;
 mod simulate;
 mod test;
+
+pub(crate) use draft::draft_backtest;
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

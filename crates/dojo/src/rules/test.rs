@@ -78,7 +78,7 @@ fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
     anyhow::ensure!(!cases.is_empty(), "{name}: the file has no case; give at least one under `cases`");
     let rule_path = path.parent().unwrap_or(Path::new("")).join(rule);
     let rule_name = rule_path.display().to_string();
-    let source = read_rule(&rule_path)?;
+    let source = read_rule(&rule_path).with_context(|| format!("{name}: its rule"))?;
     let rule = match files::kind_of(&rule_path)? {
         RuleKind::Fraud => Rule::Fraud(FraudRule::compile(&rule_name, &source)?),
         RuleKind::Notification => Rule::Notification(NotificationRule::compile(&rule_name, &source)?),
