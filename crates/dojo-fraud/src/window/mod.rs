@@ -134,8 +134,8 @@ struct Held {
     names: Names,
     /// The latest event time counted; it never goes back.
     stream_time: Option<i64>,
-    /// The latest event time of an order that was forgotten for lack of room.
-    lost: Option<i64>,
+    /// The latest event time of an order that was forgotten.
+    forgotten: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Held {
             customers: HashMap::new(),
             names: Names::default(),
             stream_time: None,
-            lost: None,
+            forgotten: None,
         }
     }
 
@@ -214,9 +214,7 @@ impl Held {
             if !is_over && !is_too_much {
                 break;
             }
-            if !is_over {
-                self.lost = self.lost.max(Some(oldest.time));
-            }
+            self.forgotten = self.forgotten.max(Some(oldest.time));
             self.forget_oldest();
         }
     }

@@ -89,8 +89,8 @@ impl OrderWindow {
     fn asked(&self, held: &super::Held, span: u32) -> i64 {
         self.longest_asked.fetch_max(span, Ordering::Relaxed);
         let span = i64::from(span) * 1_000;
-        let is_lost = held.lost.is_some_and(|lost| lost > self.time.saturating_sub(span));
-        if span > held.span || is_lost {
+        let is_cut = held.forgotten.is_some_and(|time| time > self.time.saturating_sub(span));
+        if span > held.span || is_cut {
             self.is_partial.store(true, Ordering::Relaxed);
         }
         span
