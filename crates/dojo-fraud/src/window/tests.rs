@@ -1,8 +1,13 @@
 //! What windows answer, whatever the order of arrival.
 
-use super::*;
+use super::{
+    held::{MAX_NAME_BYTES, MAX_ORDERS},
+    *,
+};
 use dojo_rules::{EarlierOrder, MAX_EARLIER_ORDERS, OrderHistory as _, OrdersOf};
 use proptest::prelude::*;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+use uuid::Uuid;
 
 const NOON: i64 = 1_800_000_000_000;
 
