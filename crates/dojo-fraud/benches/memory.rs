@@ -24,6 +24,7 @@ fn main() {
     }
     let full = resident().saturating_sub(before);
     println!("full windows: {}", said(full, windows.held()));
+    println!("  while they were filled, the process had {} MiB at the most", peak() >> 20);
 
     // The windows stay, so that the list gets memory of its own.
     let before = resident();
@@ -31,7 +32,6 @@ fn main() {
     let plain = resident().saturating_sub(before);
     println!("a plain list: {}", said(plain, list.len()));
     println!("ratio:        {:>5.2}", full as f64 / plain as f64);
-    println!("at the peak:  {:>5} MiB, the list included", peak() >> 20);
     black_box((windows, list));
 }
 
@@ -54,7 +54,8 @@ fn said(bytes: usize, orders: usize) -> String {
 /// Returns the resident memory of this process in bytes; 0 where the system has no `/proc`.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: usize = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    let pages: usize =
+        statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
     pages * 4_096
 }
 
