@@ -24,6 +24,7 @@ mod facts;
 mod rule;
 
 mod fraud;
+mod kind;
 mod notification;
 
 mod error;
@@ -46,7 +47,8 @@ pub use facts::{
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
 };
 pub use fraud::FraudRule;
+pub use kind::RuleKind;
 pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
-pub use rule::{Rule, RuleKind};
+pub use rule::Rule;
 pub use watch::{UnknownWatchMode, WatchMode};
