@@ -14,7 +14,8 @@ use uuid::Uuid;
 pub const WINDOW: i64 = 60_000;
 /// How much longer than the span an order is held, for orders that come late.
 const MARGIN: i64 = 4 * WINDOW;
-pub(super) const MAX_ORDERS: usize = 1_000_000;
+/// The most orders that are held.
+pub const MAX_ORDERS: usize = 1_000_000;
 pub(super) const MAX_NAME_BYTES: usize = 32 << 20;
 
 /// What a window needs to know of an order.
