@@ -1,81 +1,85 @@
-//! The report of a backtest: what a draft of the fraud rule would change about the recorded orders.
+//! The report of a backtest: how the verdicts on the recorded orders would change with another rule. The command line prints
+//! it, and the page shows it.
 
 use chrono::{DateTime, Utc};
-use dojo_contract::time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// What a rule would have said about the recorded orders, compared with what was said at the time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// How the verdicts on the recorded orders change with a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BacktestReport {
-    /// Path of the rule's file.
+    /// The rule's file.
     pub rule: String,
-    /// Version of the rule that judged again.
+    /// The rule's version.
     pub version: String,
-    /// Start of the span.
-    #[serde(with = "time")]
-    pub since: DateTime<Utc>,
-    /// New orders in the span.
+    /// The first event time that was compared; null: from the start of the log.
+    #[schema(required)]
+    pub since: Option<DateTime<Utc>>,
+    /// Whether verdicts of this very version are on the log, so that only those were compared.
+    pub is_replay: bool,
+    /// Orders that were judged again.
     pub orders: u64,
-    /// Those of them whose verdict was compared.
+    /// Of these, the orders that were compared.
     pub compared: u64,
-    /// The types of alerts, each with what would change.
-    pub alerts: Vec<BacktestAlerts>,
-    /// Alerts that moved from one order of a customer to another, because the orders overtook one another. They aren't changes.
-    pub swaps: u64,
-    /// Orders that aren't compared, because their verdict was reached without some partition or some of the earlier orders.
-    pub partial: u64,
-    /// Orders that aren't compared, because another version of the rule judged them than the one that judged the newest order.
-    pub other_versions: u64,
-    /// Orders without a verdict.
+    /// Orders that had no verdict yet.
     pub unjudged: u64,
-    /// Alerts that would be added or removed.
+    /// Orders whose windows were partial at the time.
+    pub partial: u64,
+    /// In a replay, orders that another version of the rule judged.
+    pub other_versions: u64,
+    /// Orders that get or lose an alert, summed over the types.
     pub changes: u64,
-    /// How long the backtest took.
+    /// What changes, by the type of alert.
+    pub alerts: Vec<AlertChanges>,
+    /// How long the backtest took, in milliseconds.
     pub millis: u64,
 }
 
-/// What would change about the alerts of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct BacktestAlerts {
-    /// Type of the alerts, such as `VELOCITY`.
+/// How one type of alert changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertChanges {
+    /// The type of alert; `RULE_ERROR` for orders on which the rule fails.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Alerts at the time.
+    /// Orders that had it at the time.
     pub before: u64,
-    /// Alerts of the rule that judged again.
+    /// Orders that have it now.
     pub after: u64,
-    /// Alerts that would be new.
+    /// Orders that get it.
     pub added: u64,
-    /// Alerts that would be gone.
+    /// Orders that lose it.
     pub removed: u64,
-    /// Some of the orders whose alerts would change.
-    pub examples: Vec<BacktestExample>,
+    /// Pairs of orders that overtook one another and swapped it, which is no change.
+    pub swaps: u64,
+    /// The first orders that get or lose it; at most 20.
+    pub examples: Vec<ChangedOrder>,
 }
 
-/// An order that would get an alert, or lose one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// An order that gets or loses an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct BacktestExample {
-    /// Id of the order.
-    pub order_id: String,
-    /// The customer's name.
+pub struct ChangedOrder {
+    /// The order's id.
+    pub order_id: Uuid,
+    /// Its customer.
     pub customer_name: String,
-    /// What would happen to its alert.
-    pub change: AlertChange,
-    /// Partition of its record on `orders`.
+    /// Whether it gets or loses the alert.
+    pub change: Change,
+    /// Partition of its record.
     pub partition: i32,
-    /// Offset of its record on `orders`.
+    /// Offset of its record.
     pub offset: i64,
 }
 
-/// What would happen to an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+/// What happens to an order's alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum AlertChange {
-    /// It would be new.
+pub enum Change {
+    /// The order gets it.
     Added,
-    /// It would be gone.
+    /// The order loses it.
     Removed,
 }

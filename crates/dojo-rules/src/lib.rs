@@ -18,6 +18,7 @@
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
+mod backtest;
 mod config;
 mod facts;
 mod rule;
@@ -32,12 +33,11 @@ mod sandbox;
 mod script;
 mod vocabulary;
 
-mod backtest;
 mod edited_file;
 mod live;
 mod watch;
 
-pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
+pub use backtest::{AlertChanges, BacktestReport, Change, ChangedOrder};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
@@ -46,7 +46,7 @@ pub use facts::{
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
 };
 pub use fraud::FraudRule;
-pub use live::{InForce, LiveRule, Version, version};
+pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
 pub use rule::{Rule, RuleKind};
 pub use watch::{UnknownWatchMode, WatchMode};
