@@ -39,6 +39,8 @@ mod page;
 mod read_models;
 mod rebalances;
 mod rule_files;
+mod rule_save;
+mod rule_switches;
 mod write;
 
 mod service;

@@ -6,6 +6,7 @@ mod backtest;
 mod backtest_report;
 mod cases;
 mod check;
+mod drafts;
 mod files;
 mod junit;
 mod report;
@@ -13,6 +14,7 @@ mod simulate;
 mod test;
 
 use clap::{Args, Subcommand};
+pub(crate) use drafts::of_drafts;
 use std::path::PathBuf;
 
 /// The exit codes of `dojo rules`, for its help.
