@@ -59,7 +59,8 @@ follow("audit", (event) => {
     const row = newRow("audit-row", event.orderId);
     prepend(lists.audit, fill(row, {
       action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
-      by: event.instanceId ?? event.source, at: event.timestamp,
+      by: event.instanceId ?? event.source, at: event.timestamp, rule: event.ruleVersion,
+      mistake: event.action === "RULE_ERROR" ? event.reason : "",
     }));
   }
   skimAudit(event);
@@ -79,7 +80,7 @@ function showAlert(event) {
   field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
   prepend(lists.alerts, fill(row, {
     alerts: alerts.map((a) => a.type).join(", "), customer: customerOf(event), at: event.timestamp,
-    reason: alerts.map((a) => a.reason).join("; ") + partial(event),
+    reason: alerts.map((a) => a.reason).join("; ") + partial(event), rule: event.ruleVersion,
   }));
 }
 
@@ -96,7 +97,7 @@ follow("dlq", (event) => {
     what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
     reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
     by: event.instanceId ?? headers["dojo-instance"], at: event.record.timestamp,
-    original: place.includes(undefined) ? "" : place.join("@"),
+    original: place.includes(undefined) ? "" : place.join("@"), rule: headers["dojo-rule-version"],
   }));
 }, () => {});
 
@@ -112,7 +113,10 @@ function judge(event) {
     case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + attemptOf(event); break;
     case "FRAUD_CHECK_PASSED": verdict.fraud = "passed" + partial(event); break;
     case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", ") + partial(event); break;
-    case "RULE_ERROR": if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR"; break;
+    case "RULE_ERROR":
+      if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR";
+      verdict.mistake = event.reason;
+      break;
   }
   verdicts.set(event.orderId, { ...verdicts.get(event.orderId), ...verdict });
   if (verdicts.size > MOST_VERDICTS) verdicts.delete(verdicts.keys().next().value);
