@@ -3,6 +3,8 @@
 import { MOST_ROWS, byId, clone, field, fill, lists, nameControls, prepend, remove, short } from "./dom.js";
 import { follow } from "./stream.js";
 
+// What goes well is most of what happens; the journey has its rule.
+const PLAIN = ["NOTIFIED", "FRAUD_CHECK_PASSED"];
 const MOST_VERDICTS = 5000;
 const MOST_DELIVERIES = 20000;
 const MOST_RETRY_COUNTS = 16;
@@ -59,7 +61,8 @@ follow("audit", (event) => {
     const row = newRow("audit-row", event.orderId);
     prepend(lists.audit, fill(row, {
       action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
-      by: event.instanceId ?? event.source, at: event.timestamp, rule: event.ruleVersion,
+      by: event.instanceId ?? event.source, at: event.timestamp,
+      rule: PLAIN.includes(event.action) ? "" : event.ruleVersion,
       mistake: event.action === "RULE_ERROR" ? event.reason : "",
     }));
   }

@@ -47,6 +47,8 @@ async function open(name) {
   stopTrial();
   shown = { name, source: "" };
   byId("rule-name").textContent = name;
+  const known = ruleNamed(name);
+  byId("rule-switched").textContent = known ? sentence(switchText(known)) : "";
   text.value = "";
   showMistake(null);
   hideQuestions();
@@ -320,5 +322,3 @@ function showReport(report) {
 }
 
 followAddress();
-const first = ruleNamed(shown?.name);
-if (first) byId("rule-switched").textContent = sentence(switchText(first));

@@ -46,7 +46,9 @@ export function switchText(rule) {
   if (rule.instances.length === 0) return "no instance runs it";
   if (late(rule).length > 0) return `waiting for ${names(late(rule))}`;
   if (rule.switch?.version !== rule.version || rule.switch.completed === null) return `every instance runs ${rule.version}`;
-  return `every instance switched to ${rule.version} after ${(rule.switch.tookMillis / 1000).toFixed(1)} s`;
+  const millis = rule.switch.tookMillis;
+  const length = millis < 100 ? `${millis} ms` : `${(millis / 1000).toFixed(1)} s`;
+  return `every instance switched to ${rule.version} after ${length}`;
 }
 
 function showRule(rule) {

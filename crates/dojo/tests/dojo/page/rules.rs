@@ -60,7 +60,7 @@ async fn a_mistake_is_shown_while_it_is_typed_and_the_mended_rule_judges_the_nex
     page.press_button("#rule-apply").await;
     let version = dojo_rules::version(SEVEN);
     browser.says("#rule-outcome", &format!("Version {version} is saved")).await;
-    browser.says("#rule-switched", &format!("Every instance switched to {version} after 0.")).await;
+    browser.says("#rule-switched", &format!("Every instance switched to {version} after ")).await;
     assert_eq!(std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), SEVEN);
     browser.press(ESCAPE).await;
     browser.focus_is_on("#rules [data-rule=fraud] a").await;
