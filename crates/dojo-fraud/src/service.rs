@@ -14,7 +14,7 @@ use crate::{
 use chrono::Utc;
 use dojo_contract::{Order, WindowStats, topic};
 use dojo_kafka::{AssignedPartition, Error, Handler, LogLookup, Outbox, Outgoing, Position, Record, StartAt};
-use dojo_rules::{FraudRule, LiveRule};
+use dojo_rules::{FraudRule, LiveRule, MAX_SPAN};
 use std::sync::Arc;
 
 /// Judges orders by a rule that may change at any time.
@@ -24,9 +24,8 @@ pub struct Fraud {
     detector: Detector<Position>,
     /// The span that the windows hold, in milliseconds.
     held_span: i64,
-    /// The longest span that a rule has asked about since the start, in milliseconds. Where it is longer than what is held, the
-    /// windows have to be filled again.
-    asked_span: i64,
+    /// The span that the windows should hold, in milliseconds. It only grows, so that edits back and forth fill no window twice.
+    wanted_span: i64,
     /// Whether other partitions of `orders` belong to another member, so that their orders aren't counted.
     is_partial: bool,
     unreadable: u64,
@@ -43,7 +42,7 @@ impl Fraud {
             rule,
             detector: Detector::default(),
             held_span: WINDOW,
-            asked_span: WINDOW,
+            wanted_span: WINDOW,
             is_partial: false,
             unreadable: 0,
             failing: None,
@@ -53,7 +52,7 @@ impl Fraud {
 
     /// Judges every order whose turn has come.
     fn judge(&mut self, now: i64, out: &mut Outbox) -> Result<(), Error> {
-        // Orders that wait for longer windows are read again with them.
+        // Once longer windows are wanted, the waiting orders are read again and judged with them.
         while !self.starts_over()
             && let Some(Counted { incoming, window }) = self.detector.next(now)
         {
@@ -85,7 +84,7 @@ impl Fraud {
             tracing::warn!(partition, offset, "{error}; an order on which it fails gets a RULE_ERROR");
             self.failing = Some(rule.version.clone());
         }
-        self.asked(rule.rule.longest_span().max(window.longest_asked()));
+        self.asked(window.longest_asked());
         let stats = WindowStats { partial: self.is_partial || window.is_partial(), ..stats };
         let mut event = verdict::event(order, stats, answer, Utc::now());
         self.tally.count(&event);
@@ -96,9 +95,18 @@ impl Fraud {
         Outgoing::json(topic::AUDIT, order.id.to_string(), &event, event.timestamp)
     }
 
-    /// Notes that a rule asks about a span of so many seconds.
-    fn asked(&mut self, span: u32) {
-        self.asked_span = self.asked_span.max(i64::from(span) * 1_000);
+    /// Notes that a rule asked about a span of `seconds` while it ran. A rule that asks for a little more each time would have the
+    /// windows filled again each time, so the span that is wanted at least doubles.
+    fn asked(&mut self, seconds: u32) {
+        let asked = millis(seconds);
+        if asked > self.held_span {
+            self.wanted_span = self.wanted_span.max(asked).max((2 * self.held_span).min(millis(MAX_SPAN)));
+        }
+    }
+
+    /// Returns the span that the rule in force is known to ask about, in milliseconds.
+    fn span_of_rule(&self) -> i64 {
+        millis(self.rule.current().rule.longest_span())
     }
 
     fn skip(&mut self, record: &Record<'_>, reason: &str) {
@@ -121,8 +129,8 @@ impl Handler for Fraud {
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
         let now = Utc::now().timestamp_millis();
-        self.asked(self.rule.current().rule.longest_span());
-        self.held_span = self.asked_span;
+        self.wanted_span = self.wanted_span.max(self.span_of_rule());
+        self.held_span = self.wanted_span;
         let Rebuild { starts, judged } = rebuild(assigned, log, self.held_span, now)?;
         self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
         // The old state belongs to an earlier assignment: another instance may have judged its partitions meanwhile.
@@ -169,10 +177,14 @@ impl Handler for Fraud {
     }
 
     fn starts_over(&self) -> bool {
-        self.asked_span > self.held_span
+        self.wanted_span.max(self.span_of_rule()) > self.held_span
     }
 
     fn buffered(&self, partition: i32) -> usize {
         self.detector.waiting(partition)
     }
+}
+
+fn millis(seconds: u32) -> i64 {
+    i64::from(seconds) * 1_000
 }

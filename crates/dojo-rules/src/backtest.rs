@@ -2,12 +2,12 @@
 //! it, and the page shows it.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How the verdicts on the recorded orders change with a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BacktestReport {
     /// The rule's file.
@@ -29,18 +29,20 @@ pub struct BacktestReport {
     pub partial: u64,
     /// In a replay, orders that another version of the rule judged.
     pub other_versions: u64,
+    /// Pairs of orders that swapped an alert, summed over the types.
+    pub swaps: u64,
     /// Orders that get or lose an alert, summed over the types.
     pub changes: u64,
     /// What changes, by the type of alert.
-    pub alerts: Vec<AlertChanges>,
+    pub alerts: Vec<BacktestAlerts>,
     /// How long the backtest took, in milliseconds.
     pub millis: u64,
 }
 
 /// How one type of alert changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct AlertChanges {
+pub struct BacktestAlerts {
     /// The type of alert; `RULE_ERROR` for orders on which the rule fails.
     #[serde(rename = "type")]
     pub kind: String,
@@ -55,19 +57,19 @@ pub struct AlertChanges {
     /// Pairs of orders that overtook one another and swapped it, which is no change.
     pub swaps: u64,
     /// The first orders that get or lose it; at most 20.
-    pub examples: Vec<ChangedOrder>,
+    pub examples: Vec<BacktestExample>,
 }
 
 /// An order that gets or loses an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ChangedOrder {
+pub struct BacktestExample {
     /// The order's id.
     pub order_id: Uuid,
     /// Its customer.
     pub customer_name: String,
     /// Whether it gets or loses the alert.
-    pub change: Change,
+    pub change: AlertChange,
     /// Partition of its record.
     pub partition: i32,
     /// Offset of its record.
@@ -75,9 +77,9 @@ pub struct ChangedOrder {
 }
 
 /// What happens to an order's alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Change {
+pub enum AlertChange {
     /// The order gets it.
     Added,
     /// The order loses it.

@@ -24,6 +24,7 @@ mod facts;
 mod rule;
 
 mod fraud;
+mod kind;
 mod notification;
 
 mod error;
@@ -37,7 +38,7 @@ mod edited_file;
 mod live;
 mod watch;
 
-pub use backtest::{AlertChanges, BacktestReport, Change, ChangedOrder};
+pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
@@ -46,7 +47,8 @@ pub use facts::{
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
 };
 pub use fraud::FraudRule;
+pub use kind::RuleKind;
 pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
-pub use rule::{Rule, RuleKind};
+pub use rule::Rule;
 pub use watch::{UnknownWatchMode, WatchMode};

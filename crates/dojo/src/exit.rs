@@ -17,6 +17,16 @@ pub(crate) const OUTPUT_CLOSED: u8 = 141;
 /// Exit code after [`Interrupted`]: what a shell reports for a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// The exit codes of `dojo rules`, as its help shows them.
+pub(crate) const OF_RULES: &str = "\
+Exit codes:
+  0    everything is as expected
+  1    the command line is wrong, or a file cannot be read
+  2    a rule or a file with cases has a mistake
+  3    could not run: Kafka is away, or the log changed meanwhile
+  4    a case was not met, or the backtest found changes
+  130  interrupted";
+
 /// A configuration that a person has to correct before another start makes sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,6 +1,6 @@
 //! One service in this process: each command becomes a call of the service's library.
 
-use crate::{Misconfigured, admin, cli, metrics, rules, shutdown::within_bound};
+use crate::{Misconfigured, admin, cli, metrics, shutdown::within_bound};
 use dojo_contract::topic::TOPICS;
 use dojo_kafka::Readiness;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     config.page.allowed_hosts.extend(order.listen.host.parse().ok());
     let (readiness, metrics) = (Readiness::default(), metrics::record()?);
     let admin = admin::start(&order.admin, &readiness, metrics.clone(), &shutdown).await?;
-    let backtest = rules::of_drafts(config.kafka.clone(), shutdown.clone());
+    let backtest = crate::rules::draft_backtest(config.kafka.clone());
     let service = dojo_orders::run(config, listener, readiness, metrics, Some(backtest), shutdown.clone());
     until_end(service, admin, shutdown).await
 }

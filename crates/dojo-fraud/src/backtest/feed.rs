@@ -3,12 +3,13 @@
 //! A partition may hold far more records of an hour than another one. So each reader waits when it is some batches ahead of the
 //! judging, and memory stays bounded.
 
+use super::progress::{Progress, Ranges};
 use crate::read::{Reading, read};
 use dojo_contract::{Order, topic};
 use dojo_kafka::{Error, Isolation, RangeReader, Record};
 use std::{
     collections::BTreeMap,
-    ops::{ControlFlow, Range},
+    ops::ControlFlow,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -16,8 +17,6 @@ use std::{
     time::Instant,
 };
 use tokio::task::JoinSet;
-
-use super::Progress;
 
 const BATCH: usize = 256;
 const BATCHES_AHEAD: usize = 8;
@@ -35,7 +34,7 @@ pub(super) type Feeds = BTreeMap<i32, Receiver<Vec<Recorded>>>;
 /// Starts a reader for each partition. Each task ends with whether its range was read to the end.
 pub(super) fn start(
     reader: &RangeReader,
-    ranges: &BTreeMap<i32, Range<i64>>,
+    ranges: &Ranges,
     until: Instant,
     progress: &Arc<Progress>,
 ) -> (Feeds, JoinSet<Result<bool, Error>>) {

@@ -11,21 +11,22 @@ pub mod said;
 
 mod feed;
 mod judge;
+mod progress;
+
+pub use progress::Progress;
 
 use crate::window::WINDOW;
 use chrono::{DateTime, Utc};
 use compare::{Baseline, Changed, Compared, Comparison};
 use dojo_contract::topic;
 use dojo_kafka::{Error, Isolation, KafkaConfig, RangeReader, TopicCatalog};
-use dojo_rules::{AlertChanges, BacktestReport, Change, ChangedOrder, FraudRule, MAX_SPAN};
+use dojo_rules::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport, FraudRule, MAX_SPAN};
+use progress::Ranges;
 use said::{SaidVerdicts, TypeNames};
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::{ControlFlow, Range},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeSet,
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -65,33 +66,6 @@ pub enum BacktestError {
     #[error("the backtest was stopped before it was complete, after {0:?}")]
     Incomplete(Duration),
 }
-
-/// How far a backtest is, for a progress bar.
-#[derive(Debug, Default)]
-pub struct Progress {
-    read: AtomicU64,
-    total: AtomicU64,
-}
-
-impl Progress {
-    fn add(&self, records: usize) {
-        self.read.fetch_add(records as u64, Ordering::Relaxed);
-    }
-
-    fn expect(&self, topics: &[&Ranges]) {
-        let ranges = topics.iter().flat_map(|topic| topic.values());
-        let records = ranges.map(|range| range.end.saturating_sub(range.start)).sum::<i64>();
-        self.total.store(u64::try_from(records).unwrap_or_default(), Ordering::Relaxed);
-        self.read.store(0, Ordering::Relaxed);
-    }
-
-    /// Returns how many records were read, and how many there are to read.
-    pub fn get(&self) -> (u64, u64) {
-        (self.read.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
-    }
-}
-
-type Ranges = BTreeMap<i32, Range<i64>>;
 
 /// What there is to read of a topic.
 struct Recorded {
@@ -185,8 +159,8 @@ fn millis(seconds: u32) -> i64 {
 impl Backtest {
     fn report(&self, judged: Judged, took: Duration) -> BacktestReport {
         let Judged { compared, is_replay, since, .. } = judged;
-        let changes = compared.changes();
-        let alerts = compared.types.into_iter().map(|(kind, types)| AlertChanges {
+        let (changes, swaps) = (compared.changes(), compared.types.values().map(|types| types.swaps).sum());
+        let alerts = compared.types.into_iter().map(|(kind, types)| BacktestAlerts {
             kind: kind.to_string(),
             before: types.before,
             after: types.after,
@@ -205,6 +179,7 @@ impl Backtest {
             unjudged: compared.unjudged,
             partial: compared.partial,
             other_versions: compared.other_versions,
+            swaps,
             changes,
             alerts: alerts.collect(),
             millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -212,11 +187,11 @@ impl Backtest {
     }
 }
 
-fn changed_order(changed: Changed) -> ChangedOrder {
-    ChangedOrder {
+fn changed_order(changed: Changed) -> BacktestExample {
+    BacktestExample {
         order_id: changed.order_id,
         customer_name: changed.customer.to_string(),
-        change: if changed.is_added { Change::Added } else { Change::Removed },
+        change: if changed.is_added { AlertChange::Added } else { AlertChange::Removed },
         partition: changed.partition,
         offset: changed.offset,
     }

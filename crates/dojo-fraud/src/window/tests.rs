@@ -1,8 +1,13 @@
 //! What windows answer, whatever the order of arrival.
 
-use super::*;
+use super::{
+    held::{MAX_NAME_BYTES, MAX_ORDERS},
+    *,
+};
 use dojo_rules::{EarlierOrder, MAX_EARLIER_ORDERS, OrderHistory as _, OrdersOf};
 use proptest::prelude::*;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+use uuid::Uuid;
 
 const NOON: i64 = 1_800_000_000_000;
 
@@ -276,6 +281,28 @@ fn a_span_beyond_what_is_held_is_partial() {
     window.orders(OrdersOf::Customer, 61);
     assert!(window.is_partial());
     assert_eq!(window.longest_asked(), 61);
+}
+
+#[test]
+fn an_order_that_comes_again_once_its_neighbours_are_forgotten_gets_a_partial_answer() {
+    let windows = Windows::default();
+    for n in 0..5 {
+        count(&windows, n, "ada", NOON);
+    }
+    assert_eq!(count(&windows, 5, "ada", NOON + WINDOW / 2), (6, 6));
+    // A later order moves event time on: the first five are forgotten, and the sixth is still held.
+    count(&windows, 6, "bob", NOON + 5 * WINDOW + 1);
+    assert_eq!(windows.held(), 2);
+    let again = windows.count(placed(5, "ada", NOON + WINDOW / 2), LATER).stats();
+    assert_eq!((again.customer_orders_in_window, again.partial), (1, true));
+}
+
+#[test]
+fn an_order_later_than_anything_held_gets_a_partial_answer() {
+    let windows = Windows::default();
+    count(&windows, 1, "ada", NOON - 10 * WINDOW);
+    assert!(!windows.count(placed(2, "ada", NOON), LATER).stats().partial, "it is forgotten by now");
+    assert!(windows.count(placed(3, "ada", NOON - 10 * WINDOW), LATER).stats().partial);
 }
 
 #[test]

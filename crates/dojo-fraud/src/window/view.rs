@@ -1,6 +1,9 @@
 //! The window of one order, of any span: what a rule asks about.
 
-use super::{Placed, WINDOW, Windows, line::Point};
+use super::{
+    held::{Held, Placed, WINDOW, Windows},
+    line::Point,
+};
 use dojo_contract::WindowStats;
 use dojo_rules::{EarlierOrder, MAX_EARLIER_ORDERS, OrderHistory, OrdersOf};
 use rust_decimal::Decimal;
@@ -22,11 +25,19 @@ pub struct OrderWindow {
     is_partial: AtomicBool,
 }
 
+impl Windows {
+    /// Takes in `order`, which arrives at `now` (milliseconds since 1970), and returns its window, which includes it.
+    pub fn count(&self, order: Placed<'_>, now: i64) -> OrderWindow {
+        let number = self.0.lock().count(order, now);
+        OrderWindow::new(self.clone(), order, number)
+    }
+}
+
 /// Number of orders, and sum of their totals in cents.
 type Count = (u64, i64);
 
 impl OrderWindow {
-    pub(super) fn new(windows: Windows, order: Placed<'_>, number: Option<u64>) -> Self {
+    fn new(windows: Windows, order: Placed<'_>, number: Option<u64>) -> Self {
         // An order that comes again has the time of its first time.
         let held = number.and_then(|number| {
             windows.0.lock().order(number).map(|held| (Arc::clone(&held.customer), held.time, held.cents))
@@ -86,11 +97,11 @@ impl OrderWindow {
     }
 
     /// Notes a question, and returns its span in milliseconds.
-    fn asked(&self, held: &super::Held, span: u32) -> i64 {
+    fn asked(&self, held: &Held, span: u32) -> i64 {
         self.longest_asked.fetch_max(span, Ordering::Relaxed);
         let span = i64::from(span) * 1_000;
-        let is_lost = held.lost.is_some_and(|lost| lost > self.time.saturating_sub(span));
-        if span > held.span || is_lost {
+        let is_cut = held.forgotten.is_some_and(|time| time > self.time.saturating_sub(span));
+        if span > held.span || is_cut {
             self.is_partial.store(true, Ordering::Relaxed);
         }
         span

@@ -1,7 +1,7 @@
 //! `dojo rules backtest`: what would another rule have said about the orders on the log?
 
-use super::{EXIT_CODES, RulesDir, backtest_report::Table, files};
-use crate::exit::{COULD_NOT_RUN, INTERRUPTED, MISTAKE, NOT_MET};
+use super::{backtest_report::Table, files};
+use crate::exit::{self, COULD_NOT_RUN, INTERRUPTED, MISTAKE, NOT_MET};
 use anyhow::Context as _;
 use clap::Args;
 use dojo_fraud::backtest::{Backtest, BacktestError, Progress};
@@ -21,7 +21,7 @@ const WITHIN: Duration = Duration::from_secs(3_600);
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = exit::OF_RULES)]
 pub(crate) struct BacktestArgs {
     /// Compare the orders of the last minutes or hours, such as 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "10m", conflicts_with = "all", value_parser = humantime::parse_duration)]
@@ -40,7 +40,7 @@ pub(crate) struct BacktestArgs {
     json: bool,
 
     #[command(flatten)]
-    rules: RulesDir,
+    rules: files::RulesDir,
 
     #[command(flatten)]
     kafka: KafkaConfig,

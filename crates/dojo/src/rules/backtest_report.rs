@@ -1,7 +1,7 @@
 //! A backtest's report as a table for the terminal. Pure.
 
 use dojo_contract::time;
-use dojo_rules::{BacktestReport, Change};
+use dojo_rules::{AlertChange, BacktestReport};
 use std::fmt;
 
 /// The most orders that are named for each type of alert.
@@ -37,7 +37,7 @@ impl fmt::Display for Table<'_> {
                 alerts.kind, alerts.before, alerts.after, alerts.added, alerts.removed, alerts.swaps
             )?;
             for order in alerts.examples.iter().take(MAX_EXAMPLES) {
-                let sign = if order.change == Change::Added { '+' } else { '-' };
+                let sign = if order.change == AlertChange::Added { '+' } else { '-' };
                 let (partition, offset) = (order.partition, order.offset);
                 writeln!(
                     f,

@@ -1,20 +1,20 @@
 //! `dojo rules check`: the validator that the services, the API and the page use, on the command line.
 
-use super::{EXIT_CODES, RulesDir, files};
-use crate::exit::{COMMAND_LINE, MISTAKE};
+use super::files;
+use crate::exit::{self, COMMAND_LINE, MISTAKE};
 use clap::Args;
 use dojo_rules::read_rule;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = exit::OF_RULES)]
 pub(crate) struct Check {
     /// Rules, or folders with rules; by default every rule in the folder of the rules
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    rules: RulesDir,
+    rules: files::RulesDir,
 }
 
 pub(super) fn run(check: &Check) -> anyhow::Result<u8> {

@@ -1,11 +1,20 @@
 //! Finds rules and files with cases, and reads them.
 
 use anyhow::Context as _;
+use clap::Args;
 use dojo_rules::RuleKind;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+/// The folder of the rules.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RulesDir {
+    /// Folder of the rules
+    #[arg(long, env = "RULES_DIR", value_name = "FOLDER", default_value = "rules")]
+    pub(crate) rules_dir: PathBuf,
+}
 
 /// Returns the kind of a rule by its path: `fraud.rhai`, or any name in a folder `fraud`; `notification` likewise.
 ///

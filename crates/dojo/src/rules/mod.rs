@@ -6,34 +6,16 @@ mod backtest;
 mod backtest_report;
 mod cases;
 mod check;
-mod drafts;
+mod draft;
 mod files;
 mod junit;
 mod report;
 mod simulate;
 mod test;
 
-use clap::{Args, Subcommand};
-pub(crate) use drafts::of_drafts;
-use std::path::PathBuf;
+pub(crate) use draft::draft_backtest;
 
-/// The exit codes of `dojo rules`, for its help.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    everything is as expected
-  1    the command line is wrong, or a file cannot be read
-  2    a rule or a file with cases has a mistake
-  3    could not run: Kafka is away, or the log changed meanwhile
-  4    a case was not met, or the backtest found changes
-  130  interrupted";
-
-/// The folder of the rules.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct RulesDir {
-    /// Folder of the rules
-    #[arg(long, env = "RULES_DIR", value_name = "FOLDER", default_value = "rules")]
-    pub(crate) rules_dir: PathBuf,
-}
+use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {

@@ -1,13 +1,12 @@
 //! `dojo rules test`: runs files with cases.
 
 use super::{
-    EXIT_CODES, RulesDir,
     cases::{Case, CaseFile},
     files, junit,
     report::{self, Outcome, Tested},
     simulate,
 };
-use crate::exit::{COMMAND_LINE, MISTAKE, NOT_MET};
+use crate::exit::{self, COMMAND_LINE, MISTAKE, NOT_MET};
 use anyhow::Context as _;
 use clap::Args;
 use dojo_rules::{FraudRule, NotificationRule, Rule as _, RuleKind, read_rule, utf8_text};
@@ -20,14 +19,14 @@ use std::{
 const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = exit::OF_RULES)]
 pub(crate) struct Test {
     /// Files with cases, or folders with them; by default `tests` in the folder of the rules
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    rules: RulesDir,
+    rules: files::RulesDir,
 
     /// Write the results as JUnit XML, too
     #[arg(long, value_name = "FILE")]
@@ -78,7 +77,7 @@ fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
     anyhow::ensure!(!cases.is_empty(), "{name}: the file has no case; give at least one under `cases`");
     let rule_path = path.parent().unwrap_or(Path::new("")).join(rule);
     let rule_name = rule_path.display().to_string();
-    let source = read_rule(&rule_path)?;
+    let source = read_rule(&rule_path).with_context(|| format!("{name}: its rule"))?;
     let rule = match files::kind_of(&rule_path)? {
         RuleKind::Fraud => Rule::Fraud(FraudRule::compile(&rule_name, &source)?),
         RuleKind::Notification => Rule::Notification(NotificationRule::compile(&rule_name, &source)?),
