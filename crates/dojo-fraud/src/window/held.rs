@@ -154,7 +154,8 @@ impl Held {
         let number = self.next_number();
         let stream_time = self.orders.back().map_or(order.time, |last| last.stream_time.max(order.time));
         let (customer, item) = (self.names.get(order.customer), self.names.get(order.item));
-        self.customers.entry(Arc::clone(&customer)).or_default().insert(order.time, order.cents, number);
+        let own = self.customers.entry(Arc::clone(&customer)).or_insert_with(Line::of_one);
+        own.insert(order.time, order.cents, number);
         self.everyone.insert(order.time, order.cents, number);
         self.numbers.insert(order.id, number);
         let Placed { id, quantity, cents, time, .. } = order;
