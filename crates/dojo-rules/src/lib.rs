@@ -26,10 +26,14 @@ mod fraud;
 mod notification;
 
 mod error;
+mod excerpt;
 mod history;
 mod names;
 mod sandbox;
 mod script;
+mod tokens;
+mod traps;
+mod types;
 mod vocabulary;
 
 mod edited_file;
@@ -39,6 +43,7 @@ mod watch;
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
+pub use excerpt::SourceLine;
 pub use facts::{
     AttemptFacts, Delivery, EarlierOrder, FraudFacts, MAX_EARLIER_ORDERS, MAX_SPAN, NotificationFacts,
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,

@@ -169,3 +169,46 @@ fn arithmetic_that_overflows_is_an_error() {
     }
     assert_eq!(refused("order.quantity + 9223372036854775807;"), RuleErrorKind::Evaluation);
 }
+
+/// Case R4. The service's threads have a stack of 2 MiB, as this one.
+#[test]
+fn a_flat_chain_is_not_deep() {
+    let run = || {
+        for terms in [40, 200] {
+            for sign in ["||", "&&", "??"] {
+                let chain: Vec<String> = (0..terms).map(|n| format!("order.item != \"dish {n}\"")).collect();
+                deliver(&format!("let x = {};", chain.join(sign))).unwrap();
+            }
+        }
+        deliver(include_str!("cases/long-chain.rhai").replace("[alert(\"DISH\", \"LOW\", \"a dish of the list\")]", "1").as_str()).unwrap();
+        let else_ifs = |number: usize| {
+            let rest: String = (0..number).map(|n| format!(" else if order.quantity == {} {{ }}", 100 + n)).collect();
+            deliver(&format!("if order.quantity == 99 {{ }}{rest} else {{ throw \"end\"; }}"))
+        };
+        assert_eq!(else_ifs(40), Ok(Delivery::Failed { reason: "end".to_owned() }));
+        assert_eq!(else_ifs(64), Ok(Delivery::Failed { reason: "end".to_owned() }));
+        let error = else_ifs(200).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (RuleErrorKind::Limit, "more than 64 `else if` in a row"));
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+}
+
+/// The deepest code that is allowed, in the deepest calls that are allowed.
+#[test]
+fn the_deepest_rule_fits_the_stack_of_a_thread() {
+    let run = || {
+        for (open, close) in [("[", "]"), ("-(", ")"), ("#{a: ", "}"), ("`${", "}`"), ("if true { ", " }"), ("{ ", " }"), ("1 + (", ")"), ("f.x(", ")"), ("switch 1 { _ => ", " }")] {
+            for depth in (1..40).rev() {
+                let body = format!("{}n{}", open.repeat(depth), close.repeat(depth));
+                let else_ifs = " else if n == 99 { 1 }".repeat(64);
+                let chain = format!("if n == 98 {{ 1 }}{else_ifs} else {{ f(n + 1) }}");
+                let source = format!("fn f(n) {{ {body}; {chain} }} f(0);");
+                if deliver(&source).is_err_and(|error| !error.message.contains("function calls")) { continue; }
+                let deep = body.replace('n', "f(n + 1)");
+                let _ = deliver(&format!("fn f(n) {{ {deep} }} f(0);"));
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+}
