@@ -36,13 +36,14 @@ const MAX_TIME: Duration = Duration::from_millis(50);
 /// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
-/// Deepest nesting of function calls, of code outside functions and of code inside them: what fits a thread's usual stack
+/// Deepest nesting of function calls, and of the syntax tree outside functions and inside them: what fits a thread's usual stack
 /// of 2 MiB even in a debug build.
 const MAX_CALLS: usize = 8;
 const MAX_DEPTH: usize = 32;
-const MAX_DEPTH_IN_FUNCTION: usize = 24;
-/// Most `else if` in a row, which rhai runs inside one another.
+const MAX_DEPTH_IN_FUNCTION: usize = 14;
+/// Most `else if` in a row outside functions and inside them: rhai runs them inside one another.
 const MAX_ELSE_IF: usize = 64;
+const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
 /// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
 const MAX_PARSER_DEPTH: usize = 1_024;
 const MAX_FUNCTIONS: usize = 64;
@@ -144,18 +145,19 @@ pub(crate) fn check_depth(ast: &AST) -> Result<(), Mistake> {
     let functions = ast.clone_functions_only();
     let mut main = ast.clone();
     main.clear_functions();
-    deepest(&main, MAX_DEPTH).and_then(|()| deepest(&functions, MAX_DEPTH_IN_FUNCTION))
+    deepest(&main, MAX_DEPTH, MAX_ELSE_IF)
+        .and_then(|()| deepest(&functions, MAX_DEPTH_IN_FUNCTION, MAX_ELSE_IF_IN_FUNCTION))
 }
 
-fn deepest(ast: &AST, most: usize) -> Result<(), Mistake> {
+fn deepest(ast: &AST, most: usize, most_else_ifs: usize) -> Result<(), Mistake> {
     let mut found = None;
     ast.walk(&mut |path| {
         let else_ifs = path.windows(2).filter(|pair| matches!(pair, [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))]
             if parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner)))).count();
         let position = path.last().map(ASTNode::position).unwrap_or(Position::NONE);
-        if else_ifs > MAX_ELSE_IF {
-            let message = format!("more than {MAX_ELSE_IF} `else if` in a row");
-            found = Some(Mistake::new(RuleErrorKind::Limit, position, message).mend("write a `switch`, or several `if`"));
+        if else_ifs > most_else_ifs {
+            let message = format!("more than {most_else_ifs} `else if` in a row");
+            found = Some(Mistake::new(RuleErrorKind::Limit, position, message).mend(format!("write a `switch`, or several `if`; code in a function may have {MAX_ELSE_IF_IN_FUNCTION}, other code {MAX_ELSE_IF}")));
         } else if path.len() - else_ifs > most {
             let message = "the code is nested too deeply";
             found = Some(

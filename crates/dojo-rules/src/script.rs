@@ -161,7 +161,10 @@ fn explain(engine: &Engine, source: &str, facts: &[&'static str], error: &ParseE
     let unbalanced = tokens
         .unbalanced(source)
         .filter(|mistake| error.position().is_none() || mistake.position <= error.position())
-        .filter(|_| !matches!(error.err_type(), ParseErrorType::BadInput(_)));
+        .filter(|mistake| {
+            // A text without an end hides the brackets behind it.
+            mistake.position == error.position() || !matches!(error.err_type(), ParseErrorType::BadInput(_))
+        });
     let semicolon = || match error.err_type() {
         ParseErrorType::MissingToken(sign, _) if sign == ";" => tokens.missing_semicolon(error.position()),
         _ => None,

@@ -44,20 +44,6 @@ impl Type {
         }
     }
 
-    /// Returns the type's name in rhai.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Whole => "i64",
-            Self::Decimal => "decimal",
-            Self::Text => "String",
-            Self::Character => "char",
-            Self::Truth => "bool",
-            Self::Nothing => "()",
-            Self::Array => "Array",
-            Self::Map => "Map",
-            Self::Alert => "alert",
-        }
-    }
 
     /// Returns whether values of both types can be compared.
     pub fn is_like(self, other: Self) -> bool {
