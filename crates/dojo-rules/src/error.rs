@@ -1,11 +1,19 @@
-//! The errors of a rule. Each tells the rule's author where the mistake is, what it is, and how to correct it.
+//! The errors of a rule. Each tells the rule's author where the mistake is, what it is, and how to correct it. The text is the
+//! same in the terminal, in the log, in the API and on the page:
+//!
+//! ```text
+//! rules/fraud.rhai:44:10: `order` has no `totl`
+//! 44 | if order.totl > AMOUNT_LIMIT {
+//!    |          ^
+//! did you mean `total`?
+//! ```
 
-use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
+use crate::{excerpt::SourceLine, traps, vocabulary};
+use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 use std::fmt;
 
 /// The error of a rule that can't be compiled, or that failed on an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {message}", Place { file, line: *line, column: *column })]
 pub struct RuleError {
     /// The kind of mistake.
     pub kind: RuleErrorKind,
@@ -15,8 +23,12 @@ pub struct RuleError {
     pub line: Option<usize>,
     /// The character in the line, from 1.
     pub column: Option<usize>,
-    /// What is wrong, and how to correct it.
+    /// What is wrong.
     pub message: String,
+    /// How to correct it, if the message doesn't say so.
+    pub mend: Option<String>,
+    /// The line of the source with the mistake.
+    pub source_line: Option<SourceLine>,
 }
 
 /// The kinds of mistakes.
@@ -28,6 +40,8 @@ pub enum RuleErrorKind {
     Syntax,
     /// A property, variable or function doesn't exist.
     Name,
+    /// Two values have types that can't be compared.
+    Type,
     /// The script failed while it ran.
     Evaluation,
     /// The script reached a limit of the sandbox.
@@ -36,19 +50,34 @@ pub enum RuleErrorKind {
     Value,
 }
 
+/// A mistake without its file.
+pub(crate) struct Mistake {
+    pub kind: RuleErrorKind,
+    pub position: Position,
+    pub message: String,
+    pub mend: Option<String>,
+}
+
 impl RuleError {
     /// An error about the script as a whole.
     pub(crate) fn whole(kind: RuleErrorKind, file: &str, message: impl Into<String>) -> Self {
-        Self { kind, file: file.to_owned(), line: None, column: None, message: message.into() }
+        Self {
+            kind,
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message: message.into(),
+            mend: None,
+            source_line: None,
+        }
     }
 
-    pub(crate) fn at(
-        kind: RuleErrorKind,
-        file: &str,
-        position: Position,
-        message: impl Into<String>,
-    ) -> Self {
-        Self { line: position.line(), column: position.position(), ..Self::whole(kind, file, message) }
+    /// Returns the error about `mistake` in `source`, the text of `file`.
+    pub(crate) fn of(mistake: Mistake, file: &str, source: &str) -> Self {
+        let Mistake { kind, position, message, mend } = mistake;
+        let (line, column) = (position.line(), position.position());
+        let source_line = line.and_then(|line| SourceLine::of(source, line, column));
+        Self { line, column, mend, source_line, ..Self::whole(kind, file, message) }
     }
 
     /// Adds that the order was a sample, so that nobody looks for it on Kafka.
@@ -56,60 +85,100 @@ impl RuleError {
         self.message.push_str(" (seen when the rule was tried on a sample order)");
         self
     }
+}
 
-    pub(crate) fn parsing(file: &str, error: &ParseError) -> Self {
-        let (kind, message) = match error.err_type() {
-            ParseErrorType::VariableUndefined(name) => (RuleErrorKind::Name, unknown_variable(name)),
-            ParseErrorType::ExprTooDeep => (
-                RuleErrorKind::Limit,
-                "the code is nested too deeply; split it into several statements or functions".to_owned(),
-            ),
-            ParseErrorType::TooManyFunctions => (RuleErrorKind::Limit, "too many functions".to_owned()),
-            other @ ParseErrorType::LiteralTooLarge(..) => {
-                (RuleErrorKind::Limit, sentence(&other.to_string()))
-            }
-            ParseErrorType::Reserved(word) => (
-                RuleErrorKind::Syntax,
-                format!("`{word}` is not allowed here, because it is reserved or disabled in rules"),
-            ),
-            other => (RuleErrorKind::Syntax, sentence(&other.to_string())),
-        };
-        Self::at(kind, file, error.position(), message)
+impl Mistake {
+    pub fn new(kind: RuleErrorKind, position: Position, message: impl Into<String>) -> Self {
+        Self { kind, position, message: message.into(), mend: None }
     }
 
-    pub(crate) fn evaluating(file: &str, error: EvalAltResult) -> Self {
-        use RuleErrorKind::{Evaluation, Limit, Name};
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Explains an error of rhai's parser, apart from unknown variables.
+    pub fn parsing(error: &ParseError) -> Self {
+        use RuleErrorKind::{Limit, Syntax};
+        let new = |kind, message: &str| Self::new(kind, error.position(), message);
+        match error.err_type() {
+            ParseErrorType::ExprTooDeep => {
+                new(Limit, "the code is nested too deeply").mend("split it into several statements or functions")
+            }
+            ParseErrorType::TooManyFunctions => new(Limit, "too many functions"),
+            other @ ParseErrorType::LiteralTooLarge(..) => new(Limit, &sentence(&other.to_string())),
+            ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
+                let message = format!("`{word}` is not allowed here, because it is reserved or disabled in rules");
+                Self { mend: traps::mend(word).map(Into::into), ..new(Syntax, &message) }
+            }
+            ParseErrorType::UnknownOperator(sign) => {
+                let message = format!("a rule has no operator `{sign}`");
+                Self { mend: traps::mend(sign).map(Into::into), ..new(Syntax, &message) }
+            }
+            ParseErrorType::BadInput(LexError::UnterminatedString) => {
+                new(Syntax, "the text that starts here has no end").mend("write the quote that closes it in the same line")
+            }
+            ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
+                new(Syntax, &format!("`'{text}'` is not a character"))
+                    .mend(format!("write a text in double quotes: {text:?}"))
+            }
+            other => new(Syntax, &sentence(&other.to_string())),
+        }
+    }
+
+    /// Explains an error of an evaluation.
+    pub fn evaluating(error: EvalAltResult) -> Self {
+        use RuleErrorKind::{Evaluation, Limit, Name, Type};
         let mut error = innermost(error);
         let position = error.take_position();
-        let (kind, message) = match &error {
+        let new = |kind, message: &str| Self::new(kind, position, message);
+        match &error {
             EvalAltResult::ErrorTooManyOperations(_) => {
-                (Limit, "the rule took too many steps; does it have an endless loop?".to_owned())
+                new(Limit, "the rule took too many steps").mend("does it have an endless loop?")
             }
-            EvalAltResult::ErrorTerminated(why, _) => (Limit, format!("the rule was stopped: {why}")),
-            EvalAltResult::ErrorStackOverflow(_) => (
-                Limit,
-                "function calls are nested too deeply; does a function call itself without end?".to_owned(),
-            ),
+            EvalAltResult::ErrorTerminated(why, _) => {
+                new(Limit, &format!("the rule was stopped: {why}")).mend("does it have an endless loop?")
+            }
+            EvalAltResult::ErrorStackOverflow(_) => new(Limit, "function calls are nested too deeply")
+                .mend("does a function call itself without end?"),
             EvalAltResult::ErrorDataTooLarge(what, _) => {
-                (Limit, format!("a value became too large: {}", sentence(what)))
+                new(Limit, &format!("a value became too large: {}", sentence(what)))
             }
-            EvalAltResult::ErrorTooManyVariables(_) => (Limit, "too many variables".to_owned()),
-            EvalAltResult::ErrorVariableNotFound(name, _) => (Name, unknown_variable(name)),
+            EvalAltResult::ErrorTooManyVariables(_) => new(Limit, "too many variables"),
+            EvalAltResult::ErrorVariableNotFound(name, _) => {
+                new(Name, &format!("there is no variable `{name}` here"))
+            }
             EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-                (Name, format!("there is no function `{signature}`; check its name and its arguments"))
+                let signature = signature
+                    .replace("&str | ImmutableString | String", "text")
+                    .replace("i64", "whole number")
+                    .replace("rust_decimal::decimal::Decimal", "decimal number")
+                    .replace(" (", "(");
+                new(Name, &format!("there is no function `{signature}`"))
+                    .mend("check its name and the types of its arguments")
             }
-            EvalAltResult::ErrorArithmetic(message, _) => (Evaluation, sentence(message)),
-            EvalAltResult::ErrorRuntime(value, _) => (Evaluation, format!("the rule threw: {value}")),
-            other => (Evaluation, sentence(&other.to_string())),
-        };
-        Self::at(kind, file, position, message)
+            EvalAltResult::ErrorArithmetic(message, _) => match message.strip_prefix(UNLIKE) {
+                Some(message) => new(Type, message).mend(UNLIKE_MEND),
+                None => new(Evaluation, &sentence(message)),
+            },
+            EvalAltResult::ErrorRuntime(value, _) => {
+                new(Evaluation, &format!("the rule threw: {}", thrown_text(value)))
+            }
+            other => new(Evaluation, &sentence(&other.to_string())),
+        }
     }
 }
 
-fn unknown_variable(name: &str) -> String {
-    format!(
-        "there is no variable `{name}` here; a function sees only its parameters, and a const as `global::NAME`"
-    )
+/// Marks the message of a comparison of unlike types, because rhai has no error of its own for it.
+pub(crate) const UNLIKE: &str = "unlike types: ";
+
+/// How to correct a comparison of unlike types.
+pub(crate) const UNLIKE_MEND: &str =
+    "compare values of one type: a number is written without quotes, and `x.to_string()` makes a text of a value";
+
+/// Returns the text of a thrown value. A value of a type that rhai can't print is described.
+pub(crate) fn thrown_text(thrown: &Dynamic) -> String {
+    vocabulary::printed_fact(thrown).unwrap_or_else(|| thrown.to_string())
 }
 
 /// Returns the error from the innermost function call, whose position is the one to look at.
@@ -126,19 +195,17 @@ fn sentence(message: &str) -> String {
     rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
-/// `file:line:column`, as far as known, in the form that editors and terminals turn into a link.
-struct Place<'a> {
-    file: &'a str,
-    line: Option<usize>,
-    column: Option<usize>,
-}
-
-impl fmt::Display for Place<'_> {
+impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.file)?;
+        // `file:line:column`, as far as known, is what editors and terminals turn into a link.
+        f.write_str(&self.file)?;
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        Ok(())
+        write!(f, ": {}", self.message)?;
+        if let Some(source_line) = &self.source_line {
+            write!(f, "\n{source_line}")?;
+        }
+        self.mend.as_ref().map_or(Ok(()), |mend| write!(f, "\n{mend}"))
     }
 }

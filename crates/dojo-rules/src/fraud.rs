@@ -46,7 +46,7 @@ impl Rule for FraudRule {
             let facts = FraudFacts { order, window, history: Arc::clone(&history) as _ };
             rule.evaluate(facts, true).map_err(RuleError::on_a_sample)?;
         }
-        rule.longest_span = history.longest_span.load(Ordering::Relaxed);
+        rule.longest_span = history.longest_span.load(Ordering::Relaxed).max(rule.script.longest_span());
         Ok(rule)
     }
 }

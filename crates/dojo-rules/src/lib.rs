@@ -28,10 +28,14 @@ mod kind;
 mod notification;
 
 mod error;
+mod excerpt;
 mod history;
 mod names;
 mod sandbox;
 mod script;
+mod tokens;
+mod traps;
+mod types;
 mod vocabulary;
 
 mod edited_file;
@@ -42,6 +46,7 @@ pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport}
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
+pub use excerpt::SourceLine;
 pub use facts::{
     AttemptFacts, Delivery, EarlierOrder, FraudFacts, MAX_EARLIER_ORDERS, MAX_SPAN, NotificationFacts,
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,

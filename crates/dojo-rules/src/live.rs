@@ -96,7 +96,7 @@ impl<R: Rule> LiveRule<R> {
         Arc::clone(&self.shared.in_force.borrow().version)
     }
 
-    /// Returns why the file isn't in force, as `rules/fraud.rhai:12:8: …`; `None` if it is.
+    /// Returns why the file isn't in force: the text of a [`RuleError`], and what is in force instead. `None` if it is.
     pub fn error(&self) -> Option<String> {
         self.shared.in_force.borrow().error.clone()
     }
@@ -142,7 +142,7 @@ impl<R: Rule> Shared<R> {
             } else {
                 format!("the last good version ({version}) stays in force")
             };
-            let message = format!("{error}; {stays}");
+            let message = format!("{error}\n{stays}");
             tracing::warn!("{message}");
             in_force.error = Some(message);
         });

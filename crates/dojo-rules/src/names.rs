@@ -6,43 +6,42 @@
 //! A value may have any type, so the check covers only properties of a fact itself (`order.totl`), and functions by name
 //! and number of arguments.
 
-use crate::vocabulary;
+use crate::{
+    error::{Mistake, RuleErrorKind},
+    traps, vocabulary,
+};
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Functions of the language itself, which no package registers.
 const KEYWORDS: [&str; 8] = ["print", "debug", "type_of", "Fn", "call", "curry", "is_def_var", "is_def_fn"];
-
-/// An unknown name.
-pub(crate) struct Unknown {
-    pub position: Position,
-    pub message: String,
-}
 
 /// Checks every property of a fact and every function that the script names.
 ///
 /// # Errors
 /// The first unknown name.
-pub(crate) fn check(engine: &Engine, ast: &AST, facts: &[&str]) -> Result<(), Unknown> {
+pub(crate) fn check(engine: &Engine, ast: &AST, facts: &[&str]) -> Result<(), Mistake> {
     let functions = Functions::of(engine, ast);
     first(ast, |expression| match expression {
-        Expr::Dot(chain, ..) => misspelled_property(&chain.lhs, &chain.rhs, facts),
-        Expr::FnCall(call, position) if !functions.has(call, 0) => Some(unknown_function(call, *position)),
+        Expr::Dot(chain, ..) => misspelled_property(&chain.lhs, &chain.rhs, facts)
+            .or_else(|| functions.misspelled_method(&chain.lhs, &chain.rhs, facts)),
+        Expr::FnCall(call, position) if !functions.has(call, 0) => Some(functions.unknown(call, 0, *position)),
         Expr::MethodCall(call, position) if !functions.has(call, 1) => {
-            Some(unknown_function(call, *position))
+            Some(functions.unknown(call, 1, *position))
         }
         _ => None,
     })?;
     first(&ast.clone_functions_only(), |expression| {
         let (fact, position) = fact(expression, facts)?;
-        Some(Unknown {
-            position,
-            message: format!("a function sees only its parameters; pass `{fact}` to it as an argument"),
-        })
+        let message = format!("`{fact}` is not visible here");
+        Some(Mistake::new(RuleErrorKind::Name, position, message).mend(format!(
+            "a function or closure sees only its parameters; pass `{fact}` to it as an argument"
+        )))
     })
 }
 
-fn first(ast: &AST, mut look: impl FnMut(&Expr) -> Option<Unknown>) -> Result<(), Unknown> {
+/// Returns the first mistake that `look` finds in an expression.
+pub(crate) fn first(ast: &AST, mut look: impl FnMut(&Expr) -> Option<Mistake>) -> Result<(), Mistake> {
     let mut found = None;
     ast.walk(&mut |path| {
         if let Some(ASTNode::Expr(expression)) = path.last() {
@@ -55,14 +54,14 @@ fn first(ast: &AST, mut look: impl FnMut(&Expr) -> Option<Unknown>) -> Result<()
 
 /// Returns the name of a fact that is the expression. A variable of the script with the same name has an index into the
 /// stack; a fact comes from outside and has none.
-fn fact<'a>(expression: &'a Expr, facts: &[&str]) -> Option<(&'a str, Position)> {
+pub(crate) fn fact<'a>(expression: &'a Expr, facts: &[&str]) -> Option<(&'a str, Position)> {
     let Expr::Variable(variable, _, position) = expression else { return None };
     let (index, name, namespace, _) = &**variable;
     let is_fact = index.is_none() && namespace.is_empty() && facts.contains(&name.as_str());
     is_fact.then_some((name.as_str(), *position))
 }
 
-fn misspelled_property(owner: &Expr, chain: &Expr, facts: &[&str]) -> Option<Unknown> {
+fn misspelled_property(owner: &Expr, chain: &Expr, facts: &[&str]) -> Option<Mistake> {
     let (fact, _) = fact(owner, facts)?;
     let property = match chain {
         Expr::Dot(rest, ..) | Expr::Index(rest, ..) => &rest.lhs,
@@ -70,26 +69,34 @@ fn misspelled_property(owner: &Expr, chain: &Expr, facts: &[&str]) -> Option<Unk
     };
     let Expr::Property(property, position) = property else { return None };
     let (_, _, name) = &**property;
-    let known = vocabulary::properties(fact)?;
+    let known: Vec<&str> = vocabulary::properties(fact)?.into_iter().map(|(known, ..)| known).collect();
     if known.contains(&name.as_str()) {
         return None;
     }
-    let message = format!("`{fact}` has no `{name}`; it has {}", known.join(", "));
-    Some(Unknown { position: *position, message })
+    let unknown = Mistake::new(RuleErrorKind::Name, *position, format!("`{fact}` has no `{name}`"));
+    Some(match traps::closest(name, known.iter().copied()) {
+        Some(meant) => unknown.mend(format!("did you mean `{meant}`?")),
+        None if known.is_empty() => unknown.mend(calls_of(Some(fact), None)),
+        None => unknown.mend(format!("it has {}", known.join(", "))),
+    })
 }
 
-fn unknown_function(call: &FnCallExpr, position: Position) -> Unknown {
-    let arguments = match call.args.len() {
-        1 => "1 argument".to_owned(),
-        several => format!("{several} arguments"),
-    };
-    let message =
-        format!("there is no function `{}` with {arguments}; check its name and its arguments", call.name);
-    Unknown { position, message }
+/// Says how the functions of a fact, or those with a name, are called.
+fn calls_of(of: Option<&str>, name: Option<&str>) -> String {
+    let calls = vocabulary::FUNCTIONS
+        .iter()
+        .filter(|function| of.is_none_or(|of| function.of == Some(of)))
+        .filter(|function| name.is_none_or(|name| function.name == name))
+        .map(|function| format!("`{}`", function.call()));
+    format!("write {}", calls.collect::<Vec<_>>().join(", "))
 }
 
 /// Every function that the script can call, by name and number of parameters.
-struct Functions(HashSet<(String, usize)>);
+struct Functions {
+    all: BTreeSet<(String, usize)>,
+    /// The names of the script's own ones.
+    own: BTreeSet<String>,
+}
 
 impl Functions {
     fn of(engine: &Engine, ast: &AST) -> Self {
@@ -101,7 +108,61 @@ impl Functions {
             )
             .into_iter();
         let own = ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len()));
-        Self(native.chain(own).collect())
+        Self {
+            all: native.chain(own).collect(),
+            own: ast.iter_functions().map(|function| function.name.to_owned()).collect(),
+        }
+    }
+
+    /// Explains a call such as `customer.order(60)`: a fact that has only functions has none but those.
+    fn misspelled_method(&self, owner: &Expr, chain: &Expr, facts: &[&str]) -> Option<Mistake> {
+        let (fact, _) = fact(owner, facts)?;
+        let call = match chain {
+            Expr::Dot(rest, ..) | Expr::Index(rest, ..) => &rest.lhs,
+            single => single,
+        };
+        let Expr::MethodCall(call, position) = call else { return None };
+        let name = call.name.as_str();
+        let mut known = vocabulary::FUNCTIONS.iter().filter(|function| function.of == Some(fact)).peekable();
+        known.peek()?;
+        let own = self.own.contains(name) || ["type_of", "to_string", "to_debug"].contains(&name);
+        if own || known.any(|function| function.name == name) {
+            return None;
+        }
+        let message = format!("`{fact}` has no `{name}`");
+        Some(Mistake::new(RuleErrorKind::Name, *position, message).mend(calls_of(Some(fact), None)))
+    }
+
+    /// Explains a call of a function that doesn't exist. `receivers` is as for [`Functions::has`].
+    fn unknown(&self, call: &FnCallExpr, receivers: usize, position: Position) -> Mistake {
+        let name = call.name.as_str();
+        let numbers: Vec<String> = self
+            .all
+            .iter()
+            .filter(|(known, number)| known == name && *number >= receivers)
+            .map(|(_, number)| (number - receivers).to_string())
+            .collect();
+        let unknown = |message| Mistake::new(RuleErrorKind::Name, position, message);
+        if !numbers.is_empty() {
+            let message = format!(
+                "`{name}` takes {} argument{}, not {}",
+                numbers.join(" or "),
+                if numbers == ["1"] { "" } else { "s" },
+                call.args.len()
+            );
+            return if vocabulary::FUNCTIONS.iter().any(|function| function.name == name) {
+                unknown(message).mend(calls_of(None, Some(name)))
+            } else {
+                unknown(message)
+            };
+        }
+        let unknown = unknown(format!("there is no function `{name}` here"));
+        let names = self.all.iter().map(|(known, _)| known.as_str()).filter(|known| !known.contains('$'));
+        match (traps::mend(name), traps::closest(name, names)) {
+            (Some(mend), _) => unknown.mend(mend),
+            (_, Some(meant)) => unknown.mend(format!("did you mean `{meant}`?")),
+            _ => unknown.mend("rules/REFERENCE.md lists the functions"),
+        }
     }
 
     /// Returns whether the function of a call exists. `receivers` is 1 for a method call, whose receiver may be the first
@@ -111,6 +172,6 @@ impl Functions {
         call.is_operator_call()
             || !call.namespace.is_empty()
             || KEYWORDS.contains(&name)
-            || (0..=receivers).any(|extra| self.0.contains(&(name.to_owned(), call.args.len() + extra)))
+            || (0..=receivers).any(|extra| self.all.contains(&(name.to_owned(), call.args.len() + extra)))
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     AttemptFacts, Delivery, NotificationFacts, OrderFacts, Rule, RuleError, SettingsFacts, TimeOfDay,
-    sandbox::{self, Stop},
+    error, sandbox::{self, Stop},
     script::Script,
     vocabulary::{self, ATTEMPT, ORDER, SETTINGS},
 };
@@ -79,7 +79,7 @@ fn thrown(error: EvalAltResult) -> Result<Dynamic, Box<EvalAltResult>> {
 }
 
 fn reason(thrown: &Dynamic) -> String {
-    let text: String = thrown.to_string().chars().take(Delivery::MAX_REASON).collect();
+    let text: String = error::thrown_text(thrown).chars().take(Delivery::MAX_REASON).collect();
     if text.trim().is_empty() { "the rule gave no reason".to_owned() } else { text }
 }
 

@@ -5,9 +5,14 @@
 //! files, clocks, threads or other scripts. A script can call only registered functions, so rhai's standard package isn't
 //! registered as a whole: it contains `sleep`, for example.
 
+use crate::{
+    error::{Mistake, RuleErrorKind, UNLIKE},
+    vocabulary,
+};
 use parking_lot::Mutex;
 use rhai::{
-    AST, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Scope,
+    AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, OptimizationLevel,
+    Position, Scope, Stmt,
     packages::{
         ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
         BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
@@ -15,6 +20,7 @@ use rhai::{
 };
 use rust_decimal::Decimal;
 use std::{
+    borrow::Cow,
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
@@ -30,17 +36,25 @@ const MAX_TIME: Duration = Duration::from_millis(50);
 /// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
-/// Deepest nesting of function calls, of code outside functions and of code inside them: what fits a thread's usual stack
+/// Deepest nesting of function calls, and of the syntax tree outside functions and inside them: what fits a thread's usual stack
 /// of 2 MiB even in a debug build.
 const MAX_CALLS: usize = 8;
 const MAX_DEPTH: usize = 32;
-const MAX_DEPTH_IN_FUNCTION: usize = 24;
+const MAX_DEPTH_IN_FUNCTION: usize = 14;
+/// Most `else if` in a row outside functions and inside them: rhai runs them inside one another.
+const MAX_ELSE_IF: usize = 64;
+const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
+/// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
+const MAX_PARSER_DEPTH: usize = 1_024;
 const MAX_FUNCTIONS: usize = 64;
 const MAX_VARIABLES: usize = 128;
 /// Longest text, in bytes; largest array and map, in elements, with nested ones. The limits are small, because a single step
 /// may need the square of them in memory (`replace`) or time (`dedup`).
 const MAX_TEXT: usize = 4_096;
 const MAX_ELEMENTS: usize = 256;
+/// Most lines that one evaluation prints, and the most characters of a line.
+const MAX_PRINTED: usize = 20;
+const MAX_PRINTED_CHARACTERS: usize = 500;
 /// Most functions that are remembered for the next evaluation. A sensible rule calls a few dozen.
 const MAX_KNOWN_CALLS: usize = 1_024;
 
@@ -79,12 +93,14 @@ pub(crate) fn engine(file: &str) -> Engine {
         .set_max_modules(0)
         .set_max_operations(MAX_OPERATIONS)
         .set_max_call_levels(MAX_CALLS)
-        .set_max_expr_depths(MAX_DEPTH, MAX_DEPTH_IN_FUNCTION)
+        .set_max_expr_depths(MAX_PARSER_DEPTH, MAX_PARSER_DEPTH)
         .set_max_functions(MAX_FUNCTIONS)
         .set_max_variables(MAX_VARIABLES)
         .set_max_string_size(MAX_TEXT)
         .set_max_array_size(MAX_ELEMENTS)
         .set_max_map_size(MAX_ELEMENTS);
+
+    refuse_unlike_comparisons(&mut engine);
 
     // rhai catches the panic of an inconsistent comparison, but prints it, and drops the comparison's other errors.
     for sort in ["sort", "sort_by"] {
@@ -98,12 +114,13 @@ pub(crate) fn engine(file: &str) -> Engine {
     });
     let (print_file, debug_file) = (file.to_owned(), file.to_owned());
     engine.on_print(move |text| {
-        if !Turn::current().trial {
-            tracing::info!(file = print_file, "{text}");
+        if Turn::may_print() {
+            tracing::info!(file = print_file, "{}", cut(text));
         }
     });
     engine.on_debug(move |text, _, position| {
-        if !Turn::current().trial {
+        if Turn::may_print() {
+            let text = cut(text);
             tracing::debug!(
                 file = debug_file,
                 line = position.line(),
@@ -113,6 +130,77 @@ pub(crate) fn engine(file: &str) -> Engine {
         }
     });
     engine
+}
+
+/// Cuts a printed line.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_PRINTED_CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}
+
+/// Refuses code that needs more stack than a thread may have when it runs. A chain of `||` or `&&` is flat.
+pub(crate) fn check_depth(ast: &AST) -> Result<(), Mistake> {
+    let functions = ast.clone_functions_only();
+    let mut main = ast.clone();
+    main.clear_functions();
+    deepest(&main, MAX_DEPTH, MAX_ELSE_IF)
+        .and_then(|()| deepest(&functions, MAX_DEPTH_IN_FUNCTION, MAX_ELSE_IF_IN_FUNCTION))
+}
+
+fn deepest(ast: &AST, most: usize, most_else_ifs: usize) -> Result<(), Mistake> {
+    let mut found = None;
+    ast.walk(&mut |path| {
+        let else_ifs = path.windows(2).filter(|pair| matches!(pair, [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))]
+            if parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner)))).count();
+        let position = path.last().map(ASTNode::position).unwrap_or(Position::NONE);
+        if else_ifs > most_else_ifs {
+            let message = format!("more than {most_else_ifs} `else if` in a row");
+            found = Some(Mistake::new(RuleErrorKind::Limit, position, message).mend(format!("write a `switch`, or several `if`; code in a function may have {MAX_ELSE_IF_IN_FUNCTION}, other code {MAX_ELSE_IF}")));
+        } else if path.len() - else_ifs > most {
+            let message = "the code is nested too deeply";
+            found = Some(
+                Mistake::new(RuleErrorKind::Limit, position, message)
+                    .mend("split it into several statements or functions"),
+            );
+        }
+        found.is_none()
+    });
+    found.map_or(Ok(()), Err)
+}
+
+/// Makes a comparison of unlike types an error; rhai would answer `false`. The functions are called where the types aren't
+/// known before the rule runs, because there the fast operators are off (see [`crate::types`]).
+fn refuse_unlike_comparisons(engine: &mut Engine) {
+    /// Registers both orders of two types; `$sign` are the operators that need them to be alike.
+    macro_rules! unlike {
+        ($($sign:literal)+ => $a:ty, $b:ty) => {$(
+            engine.register_fn($sign, |a: $a, b: $b| unlike($sign, &Dynamic::from(a), &Dynamic::from(b)));
+            engine.register_fn($sign, |a: $b, b: $a| unlike($sign, &Dynamic::from(a), &Dynamic::from(b)));
+        )+};
+    }
+    macro_rules! each {
+        ($a:ty => $($b:ty),+) => {$(
+            unlike!("==" "!=" "<" "<=" ">" ">=" => $a, $b);
+        )+};
+    }
+    each!(INT => ImmutableString, char, bool, Array, Map, FnPtr);
+    each!(Decimal => ImmutableString, char, bool, Array, Map, FnPtr);
+    each!(ImmutableString => bool, Array, Map, FnPtr);
+    each!(char => bool, Array, Map, FnPtr);
+    each!(bool => Array, Map, FnPtr);
+    each!(Array => Map, FnPtr);
+    each!(Map => FnPtr);
+    macro_rules! nothing {
+        ($($a:ty),+) => {$( unlike!("<" "<=" ">" ">=" => (), $a); )+};
+    }
+    nothing!(INT, Decimal, ImmutableString, char, bool, Array, Map, FnPtr);
+}
+
+fn unlike(sign: &str, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {
+    let (a, b) = (vocabulary::describe(a), vocabulary::describe(b));
+    Err(refusal(format!("{UNLIKE}`{sign}` compares {a} with {b}")))
 }
 
 /// The functions that the calls of one script refer to, as far as its evaluations have looked them up. Looking up a function
@@ -150,7 +238,12 @@ pub(crate) fn run(
 ) -> Result<Dynamic, Stop> {
     let _turn = Turn::begin(seed, trial);
     let mut known = calls.take();
-    let value = contain(|| evaluate(engine, ast, &mut known, &mut scope)).ok_or(Stop::Panicked)?;
+    let value = contain(|| evaluate(engine, ast, &mut known, &mut scope));
+    let left_out = Turn::current().printed.saturating_sub(MAX_PRINTED);
+    if left_out > 0 {
+        tracing::info!("{left_out} more lines of `print` are left out; one evaluation prints at most {MAX_PRINTED}");
+    }
+    let value = value.ok_or(Stop::Panicked)?;
     calls.put_back(known);
     value.map_err(Stop::Error)
 }
@@ -189,12 +282,14 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
 struct Turn {
     random: u64,
     trial: bool,
+    /// How many lines the script has printed, or would have.
+    printed: usize,
     /// The time of the first reading of the clock.
     started: Option<Instant>,
 }
 
 thread_local! {
-    static TURN: Cell<Turn> = const { Cell::new(Turn { random: 0, trial: false, started: None }) };
+    static TURN: Cell<Turn> = const { Cell::new(Turn { random: 0, trial: false, printed: 0, started: None }) };
 }
 
 /// Restores the state before the evaluation, even if it panicked.
@@ -208,11 +303,22 @@ impl Drop for EndOfTurn {
 
 impl Turn {
     fn begin(seed: u64, trial: bool) -> EndOfTurn {
-        EndOfTurn(TURN.replace(Self { random: seed, trial, started: None }))
+        EndOfTurn(TURN.replace(Self { random: seed, trial, printed: 0, started: None }))
     }
 
     fn current() -> Self {
         TURN.get()
+    }
+
+    /// Counts a printed line. Returns whether it goes to the log.
+    fn may_print() -> bool {
+        let mut turn = TURN.get();
+        if turn.trial {
+            return false;
+        }
+        turn.printed += 1;
+        TURN.set(turn);
+        turn.printed <= MAX_PRINTED
     }
 
     /// Starts the clock, or returns why the evaluation must end now.

@@ -5,16 +5,22 @@
 //! remembered.
 
 use crate::{
-    RuleError, RuleErrorKind, names,
+    RuleError, RuleErrorKind,
+    error::Mistake,
+    names,
     sandbox::{self, KnownCalls, MAX_SOURCE, Stop},
+    tokens::Tokens,
+    types,
 };
-use rhai::{AST, Dynamic, Engine, OptimizationLevel, Scope};
-use std::fmt;
+use rhai::{AST, Dynamic, Engine, OptimizationLevel, ParseError, ParseErrorType, Scope};
+use std::{fmt, io, thread};
 
 pub(crate) struct Script {
     file: String,
+    source: String,
     engine: Engine,
     ast: AST,
+    longest_span: u32,
     calls: KnownCalls,
 }
 
@@ -41,14 +47,29 @@ impl Script {
         }
         let mut engine = sandbox::engine(file);
         teach(&mut engine);
-        let ast = sandbox::contain(|| parse(&engine, file, source, facts)).unwrap_or_else(|| {
-            Err(RuleError::whole(
-                RuleErrorKind::Syntax,
-                file,
-                "rhai panicked on this source; write it in another way",
-            ))
-        })?;
-        Ok(Self { file: file.to_owned(), engine, ast, calls: KnownCalls::default() })
+        let parsed = on_a_large_stack(|| sandbox::contain(|| parse(&mut engine, file, source, facts)))
+            .map_err(|error| {
+                RuleError::whole(RuleErrorKind::Source, file, format!("the rule cannot be checked now: {error}"))
+            })?
+            .unwrap_or_else(|| {
+                let message = "rhai panicked on this source; write it in another way";
+                Err(RuleError::whole(RuleErrorKind::Syntax, file, message))
+            })?;
+        let Parsed { ast, longest_span } = parsed;
+        Ok(Self {
+            file: file.to_owned(),
+            source: source.to_owned(),
+            engine,
+            ast,
+            longest_span,
+            calls: KnownCalls::default(),
+        })
+    }
+
+    /// Returns the longest span in the source that a call asks about, in seconds, even in a branch that has never run; 0 if
+    /// there is none.
+    pub fn longest_span(&self) -> u32 {
+        self.longest_span
     }
 
     /// Runs the script.
@@ -70,7 +91,7 @@ impl Script {
     /// Returns the error of an early stop.
     pub fn stopped(&self, stop: Stop) -> RuleError {
         match stop {
-            Stop::Error(error) => RuleError::evaluating(&self.file, *error),
+            Stop::Error(error) => RuleError::of(Mistake::evaluating(*error), &self.file, &self.source),
             Stop::Panicked => {
                 self.error(RuleErrorKind::Evaluation, "rhai panicked on this rule; write it in another way")
             }
@@ -83,22 +104,73 @@ impl Script {
     }
 }
 
-fn parse(engine: &Engine, file: &str, source: &str, facts: &[&'static str]) -> Result<AST, RuleError> {
+/// A checked syntax tree, and what is known about it before it runs.
+struct Parsed {
+    ast: AST,
+    longest_span: u32,
+}
+
+/// The stack of the thread that parses: the parser needs up to a few kilobytes for each level of nesting in a debug build.
+const PARSER_STACK: usize = 64 * 1024 * 1024;
+
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|threads| {
+        let parser =
+            thread::Builder::new().name("rule-parser".to_owned()).stack_size(PARSER_STACK).spawn_scoped(threads, work)?;
+        parser.join().map_err(|_| io::Error::other("its thread panicked"))
+    })
+}
+
+fn parse(engine: &mut Engine, file: &str, source: &str, facts: &[&'static str]) -> Result<Parsed, RuleError> {
     // As variables, because the values of constants would become a part of the syntax tree.
     let mut scope = Scope::new();
     for &fact in facts {
         scope.push(fact, ());
     }
-    let ast = engine.compile_with_scope(&scope, source).map_err(|error| RuleError::parsing(file, &error))?;
+    let refuse = |mistake| RuleError::of(mistake, file, source);
+    let ast = engine.compile_with_scope(&scope, source).map_err(|error| refuse(explain(engine, source, facts, &error)))?;
     // An editor may leave an empty file for a moment, which would be a rule that allows everything.
     if ast.statements().is_empty() {
-        return Err(RuleError::whole(
-            RuleErrorKind::Source,
-            file,
-            "the file has no statement; write at least one, such as `();`",
-        ));
+        return Err(RuleError {
+            mend: Some("write at least one, such as `();`".to_owned()),
+            ..RuleError::whole(RuleErrorKind::Source, file, "the file has no statement")
+        });
     }
-    names::check(engine, &ast, facts)
-        .map_err(|unknown| RuleError::at(RuleErrorKind::Name, file, unknown.position, unknown.message))?;
-    Ok(engine.optimize_ast(&scope, ast, OptimizationLevel::Simple))
+    sandbox::check_depth(&ast).map_err(refuse)?;
+    names::check(engine, &ast, facts).map_err(refuse)?;
+    let known = types::check(&ast, facts).map_err(refuse)?;
+    // The fast operators compare unlike types without a word. A rule whose comparisons are all known to be of like types
+    // is safe with them, and faster.
+    engine.set_fast_operators(known.all_comparisons);
+    let ast = engine.optimize_ast(&scope, ast, OptimizationLevel::Simple);
+    Ok(Parsed { ast, longest_span: known.longest_span })
+}
+
+/// Explains an error of the parser: by the bracket that caused it, by a word of another language, or in rhai's words.
+fn explain(engine: &Engine, source: &str, facts: &[&'static str], error: &ParseError) -> Mistake {
+    if *error.err_type() == ParseErrorType::ExprTooDeep {
+        return Mistake::parsing(error);
+    }
+    let tokens = Tokens::of(engine, source);
+    if let ParseErrorType::VariableUndefined(name) = error.err_type()
+        && tokens.trap(error.position()).is_none()
+    {
+        return tokens.unknown_variable(name, error.position(), facts);
+    }
+    // An error before the bracket isn't the bracket's fault.
+    let unbalanced = tokens
+        .unbalanced(source)
+        .filter(|mistake| error.position().is_none() || mistake.position <= error.position())
+        .filter(|mistake| {
+            // A text without an end hides the brackets behind it.
+            mistake.position == error.position() || !matches!(error.err_type(), ParseErrorType::BadInput(_))
+        });
+    let semicolon = || match error.err_type() {
+        ParseErrorType::MissingToken(sign, _) if sign == ";" => tokens.missing_semicolon(error.position()),
+        _ => None,
+    };
+    unbalanced
+        .or_else(|| tokens.trap(error.position()))
+        .or_else(semicolon)
+        .unwrap_or_else(|| Mistake::parsing(error))
 }

@@ -74,7 +74,6 @@ fn values_that_grow_without_end_end() {
 #[test]
 fn code_that_is_nested_too_deep_is_refused() {
     for (open, close) in [
-        ("(", ")"),
         ("[", "]"),
         ("{", "}"),
         ("if true {", "}"),
@@ -168,4 +167,59 @@ fn arithmetic_that_overflows_is_an_error() {
         let _ = deliver(source);
     }
     assert_eq!(refused("order.quantity + 9223372036854775807;"), RuleErrorKind::Evaluation);
+}
+
+/// Case R4. The service's threads have a stack of 2 MiB, as this one.
+#[test]
+fn a_flat_chain_is_not_deep() {
+    let run = || {
+        for terms in [40, 200] {
+            for sign in ["||", "&&"] {
+                let chain: Vec<String> = (0..terms).map(|n| format!("order.item != \"dish {n}\"")).collect();
+                deliver(&format!("let x = {};", chain.join(sign))).unwrap();
+            }
+        }
+        deliver(include_str!("cases/long-chain.rhai").replace("[alert(\"DISH\", \"LOW\", \"a dish of the list\")]", "1").as_str()).unwrap();
+        let else_ifs = |number: usize| {
+            let rest: String = (0..number).map(|n| format!(" else if order.quantity == {} {{ }}", 100 + n)).collect();
+            deliver(&format!("if order.quantity == 99 {{ }}{rest} else {{ throw \"end\"; }}"))
+        };
+        assert_eq!(else_ifs(40), Ok(Delivery::Failed { reason: "end".to_owned() }));
+        assert_eq!(else_ifs(64), Ok(Delivery::Failed { reason: "end".to_owned() }));
+        let error = else_ifs(200).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (RuleErrorKind::Limit, "more than 64 `else if` in a row"));
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+}
+
+/// The deepest code that is allowed, in the deepest calls that are allowed.
+#[test]
+fn the_deepest_rule_fits_the_stack_of_a_thread() {
+    let nested = [
+        ("[", "]"),
+        ("-(", ")"),
+        ("#{a: ", "}"),
+        ("`${", "}`"),
+        ("if true { ", " }"),
+        ("{ ", " }"),
+        ("1 + (", ")"),
+        ("g(", ")"),
+        ("switch 1 { _ => ", " }"),
+        ("if n == 99 { 1 } else ", ""),
+    ];
+    for (open, close) in nested {
+        // The deepest that compiles, with a call of itself at the bottom.
+        let run = move || {
+            let source = |depth: usize| {
+                let body = if close.is_empty() { "{ f(n + 1) }" } else { "f(n + 1)" };
+                format!("fn g(x) {{ x }} fn f(n) {{ {}{body}{} }} f(0);", open.repeat(depth), close.repeat(depth))
+            };
+            let too_deep = |depth: &usize| {
+                deliver(&source(*depth)).is_err_and(|error| !error.message.contains("function calls are nested"))
+            };
+            let first = (1..100).find(too_deep).unwrap();
+            assert!(first > 3, "{open} is refused at a depth of {first}");
+        };
+        std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+    }
 }

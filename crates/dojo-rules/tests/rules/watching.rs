@@ -156,7 +156,7 @@ fn a_missing_folder_means_the_built_in_rule_until_it_is_created() {
     for mode in MODES {
         let dojo = Dojo::start(mode, |_| {});
         assert!(dojo.live.current().built_in);
-        assert!(dojo.live.error().unwrap().contains("fraud.rhai: the file is missing; the built-in rule"));
+        assert!(dojo.live.error().unwrap().contains("fraud.rhai: the file is missing\nthe built-in rule"));
 
         fs::create_dir(dojo.dir()).unwrap();
         fs::write(dojo.file(), source("ONE")).unwrap();
@@ -181,7 +181,7 @@ fn a_file_that_disappears_leaves_the_last_good_version_in_force() {
     for mode in MODES {
         let dojo = Dojo::with(mode, "ONE");
         fs::remove_file(dojo.file()).unwrap();
-        dojo.until_the_error_says("the file is missing; the last good version");
+        dojo.until_the_error_says("the file is missing\nthe last good version");
         assert_eq!(dojo.finds(), ["ONE"]);
         fs::write(dojo.file(), source("TWO")).unwrap();
         dojo.until_it_finds("TWO");
