@@ -1,18 +1,21 @@
-//! From records in the order of their arrival to orders with their counts in the order of time: the
+//! From records in the order of their arrival to orders with their windows in the order of time: the
 //! [merge](crate::merge) and the [windows](crate::window) together.
 //!
 //! Pure. The caller attaches to each order what it needs later (the record's position, say) as `T`.
 //!
-//! After a restart the windows are filled again from records that were judged before. Those come out, too, without counts,
-//! so that each received record comes out once. In every partition they come out before any order that is still to be
+//! After a restart the windows are filled again from records that were judged before. Those come out, too, without a
+//! window, so that each received record comes out once. In every partition they come out before any order that is still to be
 //! judged.
 
 use crate::{
     merge::{Due, Merge, Merged},
-    window::{Placed, Windows, is_far_ahead},
+    window::{OrderWindow, Placed, WINDOW, Windows, is_far_ahead},
 };
-use dojo_contract::{Order, WindowStats};
-use std::collections::{BTreeMap, HashSet};
+use dojo_contract::Order;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 /// The offsets from which a partition is read and judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +48,8 @@ pub struct Incoming<T> {
 pub struct Counted<T> {
     /// The order as it came in.
     pub incoming: Incoming<T>,
-    /// The counts of its windows, this order included. `None`: the order was judged before a restart, so no verdict is due.
-    pub window: Option<WindowStats>,
+    /// Its window. `None`: the order was judged before a restart, so no verdict is due.
+    pub window: Option<Arc<OrderWindow>>,
 }
 
 /// The state of fraud detection over a set of partitions.
@@ -61,17 +64,22 @@ pub struct Detector<T> {
 
 impl<T> Default for Detector<T> {
     fn default() -> Self {
-        Self::starting([], HashSet::new(), 0)
+        Self::starting([], HashSet::new(), WINDOW, 0)
     }
 }
 
 impl<T> Detector<T> {
     /// Creates a detector of the partitions in `starts`, of which it has no records yet. `judged` has partition and offset of
-    /// the records at `judge_from` or after it that were judged before.
-    pub fn starting(starts: impl IntoIterator<Item = Start>, judged: HashSet<(i32, i64)>, now: i64) -> Self {
+    /// the records at `judge_from` or after it that were judged before. Its windows hold `span` milliseconds.
+    pub fn starting(
+        starts: impl IntoIterator<Item = Start>,
+        judged: HashSet<(i32, i64)>,
+        span: i64,
+        now: i64,
+    ) -> Self {
         let starts: BTreeMap<_, _> = starts.into_iter().map(|start| (start.partition, start)).collect();
         let merge = Merge::of(starts.keys().copied(), now);
-        Self { merge, windows: Windows::default(), starts, judged }
+        Self { merge, windows: Windows::holding(span), starts, judged }
     }
 
     /// Takes a new order, which arrived at `now`, in milliseconds since 1970.
@@ -106,15 +114,14 @@ impl<T> Detector<T> {
     /// Returns the next order in the order of time, unless an earlier one may still come.
     pub fn next(&mut self, now: i64) -> Option<Counted<T>> {
         let Merged { record: incoming, .. } = self.merge.next(now)?;
-        let Order { id, customer_name, .. } = &incoming.order;
-        let placed = Placed { id: *id, customer: customer_name, time: incoming.time };
-        let verdict = if self.is_due(&incoming) {
-            Some(self.windows.count(placed, now))
+        let placed = Placed::of(&incoming.order, incoming.time);
+        let window = if self.is_due(&incoming) {
+            Some(Arc::new(self.windows.count(placed, now)))
         } else {
             self.windows.recall(placed, now);
             None
         };
-        Some(Counted { incoming, window: verdict })
+        Some(Counted { incoming, window })
     }
 
     /// Returns whether a verdict on the order is due: it had none before the restart.
@@ -171,7 +178,7 @@ mod tests {
 
     fn fresh(partitions: i32, now: i64) -> Detector<()> {
         let starts = (0..partitions).map(|p| Start { partition: p, read_from: 0, judge_from: 0 });
-        Detector::starting(starts, HashSet::new(), now)
+        Detector::starting(starts, HashSet::new(), WINDOW, now)
     }
 
     fn drain(detector: &mut Detector<()>, now: i64) -> Vec<Counted<()>> {
@@ -193,7 +200,7 @@ mod tests {
         detector.end(1, NOON);
         let counts: Vec<_> = drain(&mut detector, NOON)
             .into_iter()
-            .map(|c| (c.incoming.time == in_2099, c.window.unwrap().customer_orders_in_window))
+            .map(|c| (c.incoming.time == in_2099, c.window.unwrap().stats().customer_orders_in_window))
             .collect();
         assert_eq!(counts.len(), 8);
         assert_eq!(counts.iter().filter(|(ahead, _)| *ahead).collect::<Vec<_>>(), [&(true, 1)]);
@@ -204,13 +211,13 @@ mod tests {
     #[test]
     fn an_order_that_was_judged_before_fills_the_windows_and_is_not_due() {
         let start = Start { partition: 0, read_from: 3, judge_from: 7 };
-        let mut detector = Detector::starting([start], [(0, 7)].into(), NOON);
+        let mut detector = Detector::starting([start], [(0, 7)].into(), WINDOW, NOON);
         for offset in 3..10 {
             detector.arrived(incoming(0, offset, NOON + offset), NOON + 100);
         }
         let due: Vec<_> = drain(&mut detector, NOON + 100)
             .into_iter()
-            .filter_map(|c| Some((c.incoming.offset, c.window?.customer_orders_in_window)))
+            .filter_map(|c| Some((c.incoming.offset, c.window?.stats().customer_orders_in_window)))
             .collect();
         assert_eq!(due, [(8, 6), (9, 7)]);
     }
@@ -220,7 +227,7 @@ mod tests {
         // Partition 0 was judged up to its end; the record of partition 1 was placed before that, and was not judged.
         let judged = Start { partition: 0, read_from: 0, judge_from: 5 };
         let behind = Start { partition: 1, read_from: 0, judge_from: 0 };
-        let mut detector = Detector::starting([judged, behind], HashSet::new(), NOON);
+        let mut detector = Detector::starting([judged, behind], HashSet::new(), WINDOW, NOON);
         detector.arrived(incoming(1, 0, NOON - 1), NOON);
         detector.end(1, NOON);
         for offset in 0..5 {
@@ -228,7 +235,7 @@ mod tests {
         }
         detector.end(0, NOON);
         let last = drain(&mut detector, NOON).pop().unwrap();
-        assert_eq!((last.incoming.partition, last.window.unwrap().customer_orders_in_window), (1, 6));
+        assert_eq!((last.incoming.partition, last.window.unwrap().stats().customer_orders_in_window), (1, 6));
     }
 
     #[test]
@@ -236,6 +243,7 @@ mod tests {
         let mut detector = Detector::starting(
             [Start { partition: 0, read_from: 90, judge_from: 100 }],
             [(0, 1)].into(),
+            WINDOW,
             NOON,
         );
         detector.passed(0, 0, NOON);
@@ -263,7 +271,7 @@ mod tests {
                 }
             }
             let judged = drain(&mut detector, now).into_iter();
-            let over = judged.filter(|c| c.window.unwrap().customer_orders_in_window > 5);
+            let over = judged.filter(|c| c.window.as_ref().unwrap().stats().customer_orders_in_window > 5);
             alerted.extend(over.map(|c| c.incoming.order.id));
         }
         alerted

@@ -41,6 +41,8 @@ pub mod window;
 pub mod detector;
 pub mod verdict;
 
+pub mod backtest;
+
 mod rebuild;
 mod service;
 mod tally;

@@ -1,8 +1,8 @@
 //! Where to begin reading, so that the windows hold what they held before a restart.
 //!
 //! Windows are kept nowhere but in memory; the log has everything to fill them again. Reading begins, in every
-//! partition, two minutes before the earliest record that was not judged: one minute is the longest window, the other
-//! is for orders that stand on the log behind later ones. What lies before the committed offsets is counted and not
+//! partition, by the longest span and a minute before the earliest record that was not judged; the minute is for orders that
+//! stand on the log behind later ones. What lies before the committed offsets is counted and not
 //! judged again.
 //!
 //! A crash may come between a verdict and the commit of its offset. So the service also looks on `audit` which of the
@@ -15,9 +15,6 @@ use dojo_contract::{AuditEvent, Source, topic};
 use dojo_kafka::{AssignedPartition, Error, LogLookup};
 use std::collections::HashSet;
 
-/// How long before the earliest record that was not judged the reading begins, in milliseconds.
-const BEFORE: i64 = 2 * WINDOW;
-
 /// What has to be known to go on where another process, or an earlier assignment, ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rebuild {
@@ -27,11 +24,16 @@ pub struct Rebuild {
     pub judged: HashSet<(i32, i64)>,
 }
 
-/// Looks up what `assigned` needs at `now`, in milliseconds since 1970.
+/// Looks up what `assigned` needs at `now`, in milliseconds since 1970, to fill windows of `span` milliseconds.
 ///
 /// # Errors
 /// The log can't be asked: to go on with windows that are not full would give wrong verdicts.
-pub fn rebuild(assigned: &[AssignedPartition], log: &dyn LogLookup, now: i64) -> Result<Rebuild, Error> {
+pub fn rebuild(
+    assigned: &[AssignedPartition],
+    log: &dyn LogLookup,
+    span: i64,
+    now: i64,
+) -> Result<Rebuild, Error> {
     let mut earliest = None;
     for AssignedPartition { topic, partition, committed } in assigned {
         let first = log.timestamp_at(topic, *partition, committed.unwrap_or(0))?;
@@ -43,7 +45,9 @@ pub fn rebuild(assigned: &[AssignedPartition], log: &dyn LogLookup, now: i64) ->
         None => HashSet::new(),
     };
     // The next order that anybody places is dated from now on, whatever else waits on the log.
-    Ok(Rebuild { starts: starts(assigned, log, earliest.map_or(now, |earliest| earliest.min(now)))?, judged })
+    let earliest = earliest.map_or(now, |earliest| earliest.min(now));
+    let from = earliest.saturating_sub(span).saturating_sub(WINDOW).max(0);
+    Ok(Rebuild { starts: starts(assigned, log, from)?, judged })
 }
 
 /// The records behind the committed offsets whose verdict is on `audit`. The first of them is dated `earliest`.
@@ -75,10 +79,10 @@ fn judged(
     Ok(judged)
 }
 
-fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, earliest: i64) -> Result<Vec<Start>, Error> {
+fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, from: i64) -> Result<Vec<Start>, Error> {
     // A cold group reads everything anyway.
     let is_cold = assigned.iter().all(|p| p.committed.is_none());
-    let from = (!is_cold).then(|| earliest.saturating_sub(BEFORE).max(0));
+    let from = (!is_cold).then_some(from);
     assigned
         .iter()
         .map(|AssignedPartition { topic, partition, committed }| {
@@ -171,21 +175,28 @@ mod tests {
     }
 
     fn starts_at(committed: [Option<i64>; 3]) -> Vec<(i64, i64)> {
-        let starts = rebuild(&assigned(committed), &log(), NOW).unwrap().starts;
+        let starts = rebuild(&assigned(committed), &log(), WINDOW, NOW).unwrap().starts;
         starts.into_iter().map(|s| (s.read_from, s.judge_from)).collect()
     }
 
     #[test]
     fn records_behind_the_committed_offsets_that_have_their_verdict_are_found() {
-        let found = rebuild(&assigned([Some(595), Some(596), Some(300)]), &log(), NOW).unwrap();
+        let found = rebuild(&assigned([Some(595), Some(596), Some(300)]), &log(), WINDOW, NOW).unwrap();
         assert_eq!(found.judged, [(1, 596)].into());
-        let found = rebuild(&assigned([Some(600), Some(600), Some(300)]), &log(), NOW).unwrap();
+        let found = rebuild(&assigned([Some(600), Some(600), Some(300)]), &log(), WINDOW, NOW).unwrap();
         assert_eq!(found.judged, HashSet::new(), "nothing is looked for where all was committed");
     }
 
     #[test]
     fn every_partition_begins_two_minutes_before_the_earliest_record_not_judged() {
         assert_eq!(starts_at([Some(500), Some(590), Some(300)]), [(380, 500), (380, 590), (300, 300)]);
+    }
+
+    #[test]
+    fn windows_of_a_longer_span_begin_earlier() {
+        let found = rebuild(&assigned([Some(500), Some(590), Some(300)]), &log(), 5 * WINDOW, NOW).unwrap();
+        let read_from: Vec<_> = found.starts.iter().map(|start| start.read_from).collect();
+        assert_eq!(read_from, [140, 140, 140]);
     }
 
     #[test]

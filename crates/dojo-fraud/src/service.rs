@@ -9,12 +9,12 @@ use crate::{
     rebuild::{Rebuild, rebuild},
     tally::Tally,
     verdict,
+    window::{OrderWindow, WINDOW},
 };
 use chrono::Utc;
-use dojo_contract::{WindowStats, topic};
+use dojo_contract::{Order, WindowStats, topic};
 use dojo_kafka::{AssignedPartition, Error, Handler, LogLookup, Outbox, Outgoing, Position, Record, StartAt};
-use dojo_rules::{EarlierOrder, FraudFacts, FraudRule, LiveRule, OrderHistory, OrdersOf};
-use rust_decimal::Decimal;
+use dojo_rules::{FraudRule, LiveRule, MAX_SPAN};
 use std::sync::Arc;
 
 /// Judges orders by a rule that may change at any time.
@@ -22,6 +22,10 @@ pub struct Fraud {
     instance_id: String,
     rule: LiveRule<FraudRule>,
     detector: Detector<Position>,
+    /// The span that the windows hold, in milliseconds.
+    held_span: i64,
+    /// The span that the windows should hold, in milliseconds. It only grows, so that edits back and forth fill no window twice.
+    wanted_span: i64,
     /// Whether other partitions of `orders` belong to another member, so that their orders aren't counted.
     is_partial: bool,
     unreadable: u64,
@@ -37,6 +41,8 @@ impl Fraud {
             instance_id,
             rule,
             detector: Detector::default(),
+            held_span: WINDOW,
+            wanted_span: WINDOW,
             is_partial: false,
             unreadable: 0,
             failing: None,
@@ -46,38 +52,61 @@ impl Fraud {
 
     /// Judges every order whose turn has come.
     fn judge(&mut self, now: i64, out: &mut Outbox) -> Result<(), Error> {
-        while let Some(Counted { incoming, window }) = self.detector.next(now) {
-            let Incoming { partition, offset, order, tag: position, .. } = incoming;
+        // Once longer windows are wanted, the waiting orders are read again and judged with them.
+        while !self.starts_over()
+            && let Some(Counted { incoming, window }) = self.detector.next(now)
+        {
+            let Incoming { partition, offset, time, order, tag: position } = incoming;
             if let Some(window) = window {
-                let window = WindowStats { partial: self.is_partial, ..window };
-                let rule = self.rule.current();
-                let facts =
-                    FraudFacts { order: (&order).into(), window, history: Arc::new(OneMinute(window)) };
-                let answer = rule.rule.judge(facts);
-                if let Err(error) = &answer
-                    && self.failing.as_ref() != Some(&rule.version)
-                {
-                    tracing::warn!(
-                        partition,
-                        offset,
-                        "{error}; an order on which it fails gets a RULE_ERROR"
-                    );
-                    self.failing = Some(rule.version.clone());
-                }
-                let mut event = verdict::event(&order, window, answer, Utc::now());
-                self.tally.count(&event);
-                event.instance_id = Some(self.instance_id.clone());
-                event.rule_version = Some(rule.version.clone());
-                event.partition = Some(partition);
-                event.offset = Some(offset);
-                out.send(
-                    position,
-                    Outgoing::json(topic::AUDIT, order.id.to_string(), &event, event.timestamp)?,
-                );
+                let record = self.verdict(partition, offset, time, &order, window)?;
+                out.send(position, record);
             }
             out.done(position);
         }
         Ok(())
+    }
+
+    /// Judges one order, and returns the record with the verdict.
+    fn verdict(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        time: i64,
+        order: &Order,
+        window: Arc<OrderWindow>,
+    ) -> Result<Outgoing, Error> {
+        let rule = self.rule.current();
+        let stats = window.stats();
+        let answer = rule.rule.judge(verdict::facts(order, time, stats, Arc::clone(&window)));
+        if let Err(error) = &answer
+            && self.failing.as_ref() != Some(&rule.version)
+        {
+            tracing::warn!(partition, offset, "{error}; an order on which it fails gets a RULE_ERROR");
+            self.failing = Some(rule.version.clone());
+        }
+        self.asked(window.longest_asked());
+        let stats = WindowStats { partial: self.is_partial || window.is_partial(), ..stats };
+        let mut event = verdict::event(order, stats, answer, Utc::now());
+        self.tally.count(&event);
+        event.instance_id = Some(self.instance_id.clone());
+        event.rule_version = Some(rule.version.clone());
+        event.partition = Some(partition);
+        event.offset = Some(offset);
+        Outgoing::json(topic::AUDIT, order.id.to_string(), &event, event.timestamp)
+    }
+
+    /// Notes that a rule asked about a span of `seconds` while it ran. A rule that asks for a little more each time would have the
+    /// windows filled again each time, so the span that is wanted at least doubles.
+    fn asked(&mut self, seconds: u32) {
+        let asked = millis(seconds);
+        if asked > self.held_span {
+            self.wanted_span = self.wanted_span.max(asked).max((2 * self.held_span).min(millis(MAX_SPAN)));
+        }
+    }
+
+    /// Returns the span that the rule in force is known to ask about, in milliseconds.
+    fn span_of_rule(&self) -> i64 {
+        millis(self.rule.current().rule.longest_span())
     }
 
     fn skip(&mut self, record: &Record<'_>, reason: &str) {
@@ -100,10 +129,12 @@ impl Handler for Fraud {
         log: &dyn LogLookup,
     ) -> Result<Vec<StartAt>, Error> {
         let now = Utc::now().timestamp_millis();
-        let Rebuild { starts, judged } = rebuild(assigned, log, now)?;
+        self.wanted_span = self.wanted_span.max(self.span_of_rule());
+        self.held_span = self.wanted_span;
+        let Rebuild { starts, judged } = rebuild(assigned, log, self.held_span, now)?;
         self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
         // The old state belongs to an earlier assignment: another instance may have judged its partitions meanwhile.
-        self.detector = Detector::starting(starts.iter().copied(), judged, now);
+        self.detector = Detector::starting(starts.iter().copied(), judged, self.held_span, now);
         let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
         Ok(assigned
             .iter()
@@ -145,27 +176,15 @@ impl Handler for Fraud {
         self.judge(now, out)
     }
 
+    fn starts_over(&self) -> bool {
+        self.wanted_span.max(self.span_of_rule()) > self.held_span
+    }
+
     fn buffered(&self, partition: i32) -> usize {
         self.detector.waiting(partition)
     }
 }
 
-/// The counts of a minute, for a span of any length.
-struct OneMinute(WindowStats);
-
-impl OrderHistory for OneMinute {
-    fn orders(&self, of: OrdersOf, _: u32) -> u64 {
-        match of {
-            OrdersOf::Customer => self.0.customer_orders_in_window,
-            OrdersOf::Everyone => self.0.global_orders_in_window,
-        }
-    }
-
-    fn total(&self, _: OrdersOf, _: u32) -> Decimal {
-        Decimal::ZERO
-    }
-
-    fn recent(&self, _: u32) -> Vec<EarlierOrder> {
-        Vec::new()
-    }
+fn millis(seconds: u32) -> i64 {
+    i64::from(seconds) * 1_000
 }

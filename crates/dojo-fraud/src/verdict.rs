@@ -1,15 +1,27 @@
-//! The verdict on an order: the rule's answer as an event for `audit`.
+//! The verdict on an order: what the rule gets, and its answer as an event for `audit`.
 //!
 //! Pure. Alerts become a `FRAUD_ALERT`, an answer without alerts a `FRAUD_CHECK_PASSED`, and an error of the rule a
 //! `RULE_ERROR`, so that every order has a verdict. The event's timestamp is the time of judging: a replay of the log gives
 //! the same verdicts with later timestamps.
 
+use crate::window::OrderWindow;
 use chrono::{DateTime, Utc};
-use dojo_contract::{AuditAction, AuditEvent, FraudAlert, Order, Source, WindowStats};
-use dojo_rules::RuleError;
+use dojo_contract::{AuditAction, AuditEvent, FraudAlert, Order, Source, WindowStats, time};
+use dojo_rules::{FraudFacts, OrderFacts, RuleError};
+use std::sync::Arc;
 
 /// The longest reason on `audit`, in characters. `dojo-rules` bounds the texts of alerts.
 const REASON_MAX_CHARS: usize = 1_000;
+
+/// Returns what the rule gets about an order that was placed at `time`. The window is asked while the rule runs.
+pub fn facts(order: &Order, time: i64, stats: WindowStats, window: Arc<OrderWindow>) -> FraudFacts {
+    let mut facts = OrderFacts::from(order);
+    // Of the time of the record, as everything else about windows.
+    if let Some(placed) = time::from_kafka(time) {
+        facts.placed = placed.into();
+    }
+    FraudFacts { order: facts, window: stats, history: window }
+}
 
 /// Returns the event about `order`, for which the rule gave `answer` with the counts `window`. The caller adds the instance
 /// and the record.
@@ -38,30 +50,14 @@ pub fn event(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::{Placed, Windows};
     use dojo_contract::{OrderStatus, Severity};
-    use dojo_rules::{EarlierOrder, FraudFacts, FraudRule, OrderHistory, OrdersOf, Rule};
+    use dojo_rules::{FraudRule, Rule};
     use rust_decimal::Decimal;
-    use std::sync::Arc;
     use uuid::Uuid;
 
     const WINDOW: WindowStats =
         WindowStats { customer_orders_in_window: 6, global_orders_in_window: 9, partial: false };
-
-    struct NoHistory;
-
-    impl OrderHistory for NoHistory {
-        fn orders(&self, _: OrdersOf, _: u32) -> u64 {
-            1
-        }
-
-        fn total(&self, _: OrdersOf, _: u32) -> Decimal {
-            Decimal::ZERO
-        }
-
-        fn recent(&self, _: u32) -> Vec<EarlierOrder> {
-            Vec::new()
-        }
-    }
 
     fn order() -> Order {
         Order {
@@ -81,8 +77,9 @@ mod tests {
 
     fn judged_by(source: &str) -> AuditEvent {
         let rule = FraudRule::compile("rules/fraud.rhai", source).unwrap();
-        let facts = FraudFacts { order: (&order()).into(), window: WINDOW, history: Arc::new(NoHistory) };
-        event_of(rule.judge(facts))
+        let windows = Windows::default();
+        let window = Arc::new(windows.count(Placed::of(&order(), 0), 0));
+        event_of(rule.judge(facts(&order(), 0, WINDOW, window)))
     }
 
     #[test]

@@ -154,6 +154,13 @@ pub trait Handler: Send + 'static {
         Ok(None)
     }
 
+    /// Returns whether the handler can't go on with the partitions as they were assigned, because it needs earlier records than it
+    /// asked for. The loop then commits what is done, and calls [`revoked`](Self::revoked) and [`assigned`](Self::assigned)
+    /// again with the same partitions.
+    fn starts_over(&self) -> bool {
+        false
+    }
+
     /// Returns how many records of `partition` were received and aren't done, because the handler waits for others or for a
     /// time. The loop pauses a partition that has too many.
     fn buffered(&self, partition: i32) -> usize {

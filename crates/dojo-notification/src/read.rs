@@ -34,7 +34,8 @@ pub fn read(value: Option<&[u8]>, headers: &Headers) -> Result<Attempt, String> 
     Ok(Attempt { event, retry_count, seed })
 }
 
-fn seed(event: &OrderEvent, retry_count: u32, redrive_count: u32) -> u64 {
+/// Returns the seed of an attempt: of the event, after so many retries and redrives.
+pub fn seed(event: &OrderEvent, retry_count: u32, redrive_count: u32) -> u64 {
     // SHA-256, because the seed of an attempt must not change with the version of a hasher.
     let mut hash = Sha256::new();
     hash.update(event.order.id.as_bytes());

@@ -1,6 +1,7 @@
 //! The state that all handlers share: the read models, and the writers.
 
 use crate::{
+    backtest::Backtest,
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
@@ -32,6 +33,9 @@ pub(crate) const TOPIC_READERS: usize = 4;
 /// Records by hand that are read and written at a time. Each can have megabytes.
 pub(crate) const RECORDS_BY_HAND: usize = 8;
 
+/// Drafts of rules that are checked at a time. Each takes a thread for some milliseconds.
+pub(crate) const RULE_CHECKS: usize = 4;
+
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) instance: Instance,
@@ -49,6 +53,11 @@ pub(crate) struct App {
     pub(crate) settings: Arc<SettingsWriter>,
     pub(crate) instances: InstanceWriter,
     pub(crate) rules: RuleFiles,
+    /// Tries a draft on recorded orders, where this program can.
+    pub(crate) backtest: Option<Backtest>,
+    /// One backtest at a time: each reads the log.
+    pub(crate) backtests: Semaphore,
+    pub(crate) rule_checks: Semaphore,
     pub(crate) template: Template,
     /// Progress of the consumer of `audit` and `orders-dlq`.
     pub(crate) relay: Progress,

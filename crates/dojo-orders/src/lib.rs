@@ -27,6 +27,9 @@ pub use config::{Config, PageConfig};
 mod read_only;
 pub use read_only::ReadOnly;
 
+mod backtest;
+pub use backtest::{Backtest, BacktestRequest};
+
 mod api;
 mod app;
 mod event_stream;

@@ -6,7 +6,8 @@
 
 use crate::{
     api,
-    app::{App, LOG_READERS, RECORDS_BY_HAND, STREAMS, TOPIC_READERS},
+    app::{App, LOG_READERS, RECORDS_BY_HAND, RULE_CHECKS, STREAMS, TOPIC_READERS},
+    backtest::Backtest,
     config::Config,
     event_stream::catch_up::LogReader,
     journey::JourneyReader,
@@ -64,7 +65,8 @@ pub enum Error {
     Kafka(#[from] dojo_kafka::Error),
 }
 
-/// Serves the API on `listener` until `shutdown`. Kafka may come later, or go away for a while.
+/// Serves the API on `listener` until `shutdown`. Kafka may come later, or go away for a while. Without a `backtest`, drafts of
+/// rules can be checked, but not tried on recorded orders.
 ///
 /// # Errors
 /// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
@@ -74,6 +76,7 @@ pub async fn run(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Metrics,
+    backtest: Option<Backtest>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Listener)?.ip();
@@ -85,19 +88,20 @@ pub async fn run(
         let router = dojo_http::finish(api::routes(app, health), Some(hosts));
         dojo_http::serve(listener, router, CONNECTIONS, serving)
     };
-    run_with(config, readiness, serve, shutdown).await
+    run_with(config, readiness, backtest, serve, shutdown).await
 }
 
 async fn run_with<S: Future<Output = ()> + Send + 'static>(
     config: Config,
     readiness: Readiness,
+    backtest: Option<Backtest>,
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     // The end of `run` ends everything that it started.
     let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
-    let app = Arc::new(app(config, &serving).await?);
+    let app = Arc::new(app(config, backtest, &serving).await?);
     let of = Arc::downgrade(&app);
     let gone = || vec![("end", "the service has ended".to_owned())];
     readiness.is(move || of.upgrade().map_or_else(gone, |app| app.not_ready()));
@@ -142,7 +146,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     ended
 }
 
-async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> {
+async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationToken) -> Result<App, Error> {
     let producer = Producer::batching(&config.kafka, config.instance_id(), MESSAGE_TIMEOUT)?;
     let models = Arc::new(ReadModels::new(config.page.orders_kept));
     let (kafka, id) = (config.kafka.clone(), config.instance_id());
@@ -190,6 +194,9 @@ async fn app(config: Config, serving: &CancellationToken) -> Result<App, Error> 
         orders,
         redrives,
         rules,
+        backtest,
+        backtests: Semaphore::new(1),
+        rule_checks: Semaphore::new(RULE_CHECKS),
     })
 }
 
@@ -267,7 +274,7 @@ mod tests {
             embedded_broker: false,
         };
         let serve = |_, _| async { panic!("a defect, as the test wants it") };
-        let run = run_with(config, readiness.clone(), serve, CancellationToken::new());
+        let run = run_with(config, readiness.clone(), None, serve, CancellationToken::new());
         let ran = timeout(Duration::from_secs(60), run).await;
         assert!(matches!(ran, Ok(Err(Error::Server(_)))), "{ran:?}");
         assert_eq!(readiness.causes()[0].0, "end");

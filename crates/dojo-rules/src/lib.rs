@@ -18,11 +18,13 @@
 //! # Ok::<(), dojo_rules::RuleError>(())
 //! ```
 
+mod backtest;
 mod config;
 mod facts;
 mod rule;
 
 mod fraud;
+mod kind;
 mod notification;
 
 mod error;
@@ -40,6 +42,7 @@ mod edited_file;
 mod live;
 mod watch;
 
+pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
 pub use config::RulesConfig;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
@@ -49,7 +52,8 @@ pub use facts::{
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,
 };
 pub use fraud::FraudRule;
-pub use live::{InForce, LiveRule, Version, version};
+pub use kind::RuleKind;
+pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
-pub use rule::{Rule, RuleKind};
+pub use rule::Rule;
 pub use watch::{UnknownWatchMode, WatchMode};

@@ -147,6 +147,15 @@ impl<R: Rule> Shared<R> {
     }
 }
 
+/// Reads a rule's source from its file.
+///
+/// # Errors
+/// The file is missing, too large, not UTF-8, or can't be read.
+pub fn read_rule(path: &Path) -> Result<String, RuleError> {
+    let reading = EditedFile::new(path.to_owned(), MAX_SOURCE).read();
+    source(&reading, &path.display().to_string()).map(str::to_owned)
+}
+
 /// The source in a reading of `file`.
 fn source<'a>(reading: &'a Reading, file: &str) -> Result<&'a str, RuleError> {
     reading.as_deref().map_err(FileError::clone).and_then(utf8_text).map_err(|error| {

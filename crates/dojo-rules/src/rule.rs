@@ -1,56 +1,6 @@
 //! The common part of all rules: a file, a copy of it in the program, and a compiler.
 
-use crate::{FraudRule, NotificationRule, RuleError, live};
-
-/// The rules of the dojo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RuleKind {
-    /// Judges new orders: [`FraudRule`].
-    Fraud,
-    /// Decides whether a delivery fails: [`NotificationRule`].
-    Notification,
-}
-
-impl RuleKind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Fraud, Self::Notification];
-
-    /// Returns the rule's name: that of its service, and of its file without the ending.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fraud => "fraud",
-            Self::Notification => "notification",
-        }
-    }
-
-    /// Returns the name of the rule's file in the rules folder.
-    pub fn file(self) -> &'static str {
-        match self {
-            Self::Fraud => FraudRule::FILE,
-            Self::Notification => NotificationRule::FILE,
-        }
-    }
-
-    /// Returns the source of the rule in the program.
-    pub fn built_in(self) -> &'static str {
-        match self {
-            Self::Fraud => FraudRule::BUILT_IN,
-            Self::Notification => NotificationRule::BUILT_IN,
-        }
-    }
-
-    /// Checks `source` as a service does before it puts a rule in force, and returns its version. Errors name `file`.
-    ///
-    /// # Errors
-    /// The mistake that keeps the rule from being in force.
-    pub fn check(self, file: &str, source: &str) -> Result<String, RuleError> {
-        match self {
-            Self::Fraud => drop(FraudRule::compile(file, source)?),
-            Self::Notification => drop(NotificationRule::compile(file, source)?),
-        }
-        Ok(live::version(source))
-    }
-}
+use crate::RuleError;
 
 /// A rule that is compiled from source. Each rule has its own method to evaluate it:
 /// [`FraudRule::judge`](crate::FraudRule::judge) and [`NotificationRule::deliver`](crate::NotificationRule::deliver).

@@ -3,6 +3,7 @@
 //! A flag is declared once, by the crate that uses it, and checked when it is read. So `dojo up` refuses a wrong value for
 //! any of its services before it starts anything.
 
+use crate::rules::RulesCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dojo_contract::Defaults;
 use dojo_kafka::KafkaConfig;
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     Audit(Alone<dojo_audit::Config>),
     /// Create the topics, and leave existing ones as they are
     Topics(Topics),
+    /// Check rules, and run the cases that say what they answer
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Ask the service on this machine whether it is ready: at ADMIN_LISTEN, or else the order service
     Health(Health),
 }

@@ -2,12 +2,30 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+/// Exit code of a command line that is wrong, or names a file that can't be read; as that of `dojo-run`.
+pub(crate) const COMMAND_LINE: u8 = 1;
+/// Exit code of `dojo rules` after a mistake in a rule or in a file with cases.
+pub(crate) const MISTAKE: u8 = 2;
+/// Exit code of `dojo rules backtest` if the log couldn't be read.
+pub(crate) const COULD_NOT_RUN: u8 = 3;
+/// Exit code of `dojo rules` if a case was not met, or a backtest found changes.
+pub(crate) const NOT_MET: u8 = 4;
 /// Exit code after [`Misconfigured`]: `EX_CONFIG` of sysexits.h. The supervisor doesn't restart such a service.
 pub(crate) const MISCONFIGURED: u8 = 78;
 /// Exit code after [`OutputClosed`]: what a shell reports for a program that SIGPIPE ended.
 pub(crate) const OUTPUT_CLOSED: u8 = 141;
 /// Exit code after [`Interrupted`]: what a shell reports for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The exit codes of `dojo rules`, as its help shows them.
+pub(crate) const OF_RULES: &str = "\
+Exit codes:
+  0    everything is as expected
+  1    the command line is wrong, or a file cannot be read
+  2    a rule or a file with cases has a mistake
+  3    could not run: Kafka is away, or the log changed meanwhile
+  4    a case was not met, or the backtest found changes
+  130  interrupted";
 
 /// A configuration that a person has to correct before another start makes sense.
 #[derive(Debug, thiserror::Error)]

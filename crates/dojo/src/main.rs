@@ -15,6 +15,8 @@ mod ready;
 mod steering;
 mod supervisor;
 
+mod rules;
+
 mod admin;
 mod health;
 mod http;
@@ -32,13 +34,18 @@ use std::{process::ExitCode, time::Duration};
 const RUNTIME_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error),
-    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // This includes `--help` and `--version`. A closed pipe is ignored.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::COMMAND_LINE } else { 0 });
+        }
+    };
+    run(cli).unwrap_or_else(|error| exit::report(&error))
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::start(&cli.telemetry)?;
     dojo_kafka::check_environment().map_err(Misconfigured)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -50,10 +57,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     result
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<()> {
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let supervised = cli.supervised;
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(up) => until_signal(supervised, |end| supervisor::up(up, &cli.telemetry, end)).await,
+        Command::Rules(command) => return rules::run(command).await.map(ExitCode::from),
         Command::Order(order) => until_signal(supervised, |end| service::order(order, end)).await,
         Command::Notification(config) => {
             until_signal(supervised, |end| service::notification(config, end)).await
@@ -62,5 +70,6 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Audit(config) => until_signal(supervised, |end| service::audit(config, end)).await,
         Command::Topics(topics) => service::topics(topics).await,
         Command::Health(health) => health::ask(health).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

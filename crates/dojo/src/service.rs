@@ -15,7 +15,8 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     config.page.allowed_hosts.extend(order.listen.host.parse().ok());
     let (readiness, metrics) = (Readiness::default(), metrics::record()?);
     let admin = admin::start(&order.admin, &readiness, metrics.clone(), &shutdown).await?;
-    let service = dojo_orders::run(config, listener, readiness, metrics, shutdown.clone());
+    let backtest = crate::rules::draft_backtest(config.kafka.clone());
+    let service = dojo_orders::run(config, listener, readiness, metrics, Some(backtest), shutdown.clone());
     until_end(service, admin, shutdown).await
 }
 

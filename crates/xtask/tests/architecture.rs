@@ -47,9 +47,11 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 27] = [
+const PURE: [&str; 29] = [
     "dojo-contract/src",
-    "dojo-fraud/src/window.rs",
+    "dojo-fraud/src/backtest/compare.rs",
+    "dojo-fraud/src/backtest/said.rs",
+    "dojo-fraud/src/window",
     "dojo-fraud/src/merge.rs",
     "dojo-fraud/src/verdict.rs",
     "dojo-notification/src/decide.rs",

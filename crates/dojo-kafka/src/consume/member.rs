@@ -201,6 +201,10 @@ impl<H: Handler> Member<H> {
                 std::thread::sleep(AGAIN_AFTER);
                 continue;
             }
+            if self.handler.starts_over() && self.owned.count() > 0 {
+                self.delivery.finish(&self.consumer);
+                self.take_up_again();
+            }
             self.rebalance()?;
             let now = Instant::now();
             self.note_progress_if_due(now);

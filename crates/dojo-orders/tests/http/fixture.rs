@@ -69,7 +69,7 @@ impl Orders {
         };
         let stop = CancellationToken::new();
         let (readiness, metrics) = (Readiness::default(), Metrics::default());
-        let ended = tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, stop.clone()));
+        let ended = tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, None, stop.clone()));
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { url, client, stop, ended, rules }
     }

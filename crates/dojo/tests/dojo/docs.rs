@@ -22,8 +22,8 @@ const DOCUMENTS: [&str; 3] = ["WORKSHOP.md", "README.md", "CONTRIBUTING.md"];
 const PROGRAMS: [&str; 7] = ["cargo", "curl", "docker", "dojo", "kcat", "kill", "target/release/dojo"];
 
 /// The commands of Docker, and of its Compose, that the documents use.
-const DOCKER: [&str; 12] =
-    ["build", "compose", "down", "kill", "load", "ps", "pull", "run", "save", "start", "stop", "up"];
+const DOCKER: [&str; 13] =
+    ["build", "compose", "down", "exec", "kill", "load", "ps", "pull", "run", "save", "start", "stop", "up"];
 
 /// A command as a document shows it.
 #[derive(Debug, PartialEq)]
@@ -65,7 +65,8 @@ fn trial(command: &str) -> Option<Trial> {
         _ if !variables.is_empty() || has("|") => None,
         ["cargo", "bench" | "clippy" | "test" | "xtask", _, ..] => Some(Trial::Names),
         ["docker", "ps"] | ["docker", "compose" | "load" | "save", _, ..] => Some(Trial::Names),
-        ["cargo", "dojo-run", _, ..] | ["cargo", "run", "--release", "--", "--help"] => Some(Trial::Succeeds),
+        ["cargo", "dojo-run" | "dojo-rules", _, ..] => Some(Trial::Succeeds),
+        ["cargo", "run", "--release", "--", "--help"] => Some(Trial::Succeeds),
         ["curl", ..] | ["dojo", "health"] => Some(Trial::Succeeds),
         ["kcat", ..] if has("-C") && has("-e") => Some(Trial::Prints),
         ["kcat", ..] if has("-C") || has("-G") => Some(Trial::Stays),
@@ -154,7 +155,9 @@ fn missing(command: &str) -> Option<String> {
                     || workspace().join(name).is_file()
                     || name.ends_with(".tar")
             };
-            let mut names = words[1..].iter().filter(|word| !word.starts_with('-'));
+            // `dojo` is the program in the container, which the commands without Docker try.
+            let of_docker = words[1..].iter().take_while(|word| **word != "dojo");
+            let mut names = of_docker.filter(|word| !word.starts_with('-'));
             // In `--scale fraud=2` the service is `fraud`.
             let name = names.find(|word| !is_there(word.split('=').next().unwrap()))?;
             Some(format!(
@@ -190,6 +193,7 @@ fn read(file: &str) -> String {
 fn adapted(command: &str, page: &str, brokers: &str, prefix: &str) -> String {
     let command = command
         .replace("cargo dojo-run", "dojo-run")
+        .replace("cargo dojo-rules", "dojo rules")
         .replace("cargo run --release --", "dojo")
         .replace("target/release/", "")
         .replace("localhost:3001", page)
@@ -331,7 +335,7 @@ fn each_kind_of_command_has_its_trial() {
     let commands: [(Option<Trial>, &[&str]); 6] = [
         (
             Some(Trial::Succeeds),
-            &["curl -s localhost:3001/status", "cargo dojo-run scenarios/a.yaml", "dojo fraud --help"],
+            &["curl -s localhost:3001/status", "cargo dojo-rules test", "dojo fraud --help"],
         ),
         (Some(Trial::Prints), &["kcat -C -t orders -e"]),
         (Some(Trial::Stays), &["kcat -C -t orders", "kcat -G group orders", "target/release/dojo fraud"]),
@@ -354,6 +358,7 @@ fn a_command_is_adapted_to_the_dojo_of_the_test() {
         ("kcat -b localhost:9092 -C -t orders -e", "kcat -b localhost:2 -C -t test-1.orders -e"),
         ("kcat -b localhost:9092 -G group orders", "kcat -b localhost:2 -G test-1.group test-1.orders"),
         ("cargo dojo-run scenarios/a.yaml", "dojo-run scenarios/a.yaml"),
+        ("cargo dojo-rules check", "dojo rules check"),
         ("cargo run --release -- --help", "dojo --help"),
         ("target/release/dojo fraud", "dojo fraud"),
     ] {

@@ -37,6 +37,7 @@ mod redrive;
 mod restarts;
 mod returns;
 mod rules;
+mod rules_command;
 mod scenarios;
 mod settings;
 mod slow_readers;

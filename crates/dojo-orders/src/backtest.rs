@@ -1,0 +1,24 @@
+//! The backtest of a draft: a function that the program passes in, because reading and judging the log is the work of
+//! another crate.
+
+use dojo_rules::{BacktestReport, RuleKind};
+use futures::future::BoxFuture;
+use std::{sync::Arc, time::Duration};
+
+/// Judges recorded orders again with a draft, and compares the verdicts with those on the log. It joins no consumer group and
+/// writes nothing. Dropping the future ends it. An error is a sentence for a person.
+pub type Backtest =
+    Arc<dyn Fn(BacktestRequest) -> BoxFuture<'static, Result<BacktestReport, String>> + Send + Sync>;
+
+/// A draft to judge recorded orders with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacktestRequest {
+    /// The rule.
+    pub kind: RuleKind,
+    /// Path of the rule's file, for the report.
+    pub file: String,
+    /// Source of the draft, which [`RuleKind::check`] accepts.
+    pub source: String,
+    /// How far to go back from now.
+    pub since: Duration,
+}

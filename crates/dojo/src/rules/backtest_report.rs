@@ -1,0 +1,66 @@
+//! A backtest's report as a table for the terminal. Pure.
+
+use dojo_contract::time;
+use dojo_rules::{AlertChange, BacktestReport};
+use std::fmt;
+
+/// The most orders that are named for each type of alert.
+const MAX_EXAMPLES: usize = 5;
+
+pub(crate) struct Table<'a>(pub(crate) &'a BacktestReport);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        let since = report
+            .since
+            .map_or("from the start of the log".to_owned(), |since| format!("since {}", time::format(since)));
+        writeln!(f, "{} (version {}) on {} orders {since}", report.rule, report.version, report.orders)?;
+        match report.is_replay {
+            true => writeln!(f, "A replay: this version judged these orders before, so nothing may change.")?,
+            false => writeln!(f, "This version has judged no order before; this is what it would change.")?,
+        }
+        writeln!(f)?;
+        if report.alerts.is_empty() {
+            writeln!(f, "No order has an alert, at the time or now.")?;
+        } else {
+            writeln!(
+                f,
+                "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
+                "alert", "before", "after", "added", "removed", "swaps"
+            )?;
+        }
+        for alerts in &report.alerts {
+            writeln!(
+                f,
+                "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
+                alerts.kind, alerts.before, alerts.after, alerts.added, alerts.removed, alerts.swaps
+            )?;
+            for order in alerts.examples.iter().take(MAX_EXAMPLES) {
+                let sign = if order.change == AlertChange::Added { '+' } else { '-' };
+                let (partition, offset) = (order.partition, order.offset);
+                writeln!(
+                    f,
+                    "    {sign} {} of {} (orders/{partition} at {offset})",
+                    order.order_id, order.customer_name
+                )?;
+            }
+            let more = (alerts.added + alerts.removed)
+                .saturating_sub(alerts.examples.len().min(MAX_EXAMPLES) as u64);
+            if more > 0 {
+                writeln!(f, "    and {more} more")?;
+            }
+        }
+        writeln!(f)?;
+        let apart = [
+            (report.unjudged, "had no verdict yet"),
+            (report.partial, "had partial windows at the time"),
+            (report.other_versions, "were judged by another version of the rule"),
+        ];
+        for (orders, why) in apart.into_iter().filter(|(orders, _)| *orders > 0) {
+            writeln!(f, "{orders} orders weren't compared: they {why}.")?;
+        }
+        let seconds = report.millis as f64 / 1_000.0;
+        writeln!(f, "{} orders compared in {seconds:.1} s, {} changes", report.compared, report.changes)
+    }
+}

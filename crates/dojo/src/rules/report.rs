@@ -1,0 +1,83 @@
+//! Puts the results of cases into words. Pure.
+
+use super::simulate::Difference;
+use std::fmt::{self, Write as _};
+
+/// The most orders that are shown of a case that wasn't met.
+const MAX_SHOWN: usize = 10;
+
+/// A case that was played.
+pub(crate) struct Tested {
+    pub(crate) file: String,
+    pub(crate) case: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a case.
+pub(crate) enum Outcome {
+    /// The rule answered what was expected.
+    Met,
+    /// It answered something else to these orders.
+    NotMet(Vec<Difference>),
+    /// The case couldn't be played, or the rule failed.
+    Failed(String),
+}
+
+impl Tested {
+    pub(crate) fn is_met(&self) -> bool {
+        matches!(self.outcome, Outcome::Met)
+    }
+}
+
+/// Returns the report: a line for each case, and below it what differs.
+pub(crate) fn text(tested: &[Tested]) -> String {
+    let mut text = String::new();
+    let mut file = "";
+    for case in tested {
+        if case.file != file {
+            file = &case.file;
+            let _ = writeln!(text, "{file}");
+        }
+        let word = if case.is_met() { "met    " } else { "NOT MET" };
+        let _ = writeln!(text, "  {word}  {}", case.case);
+        for line in case.outcome.to_string().lines() {
+            let _ = writeln!(text, "           {line}");
+        }
+    }
+    let (all, missed) = (tested.len(), tested.iter().filter(|case| !case.is_met()).count());
+    let _ = match (all, missed) {
+        (0, _) => Ok(()),
+        (1, 0) => writeln!(text, "the case was met"),
+        (_, 0) => writeln!(text, "all {all} cases were met"),
+        _ => writeln!(text, "{missed} of {all} not met"),
+    };
+    text
+}
+
+/// Writes what differs, as a `diff` does: `-` was expected, `+` is what the rule answered.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Met => Ok(()),
+            Self::Failed(why) => f.write_str(why),
+            Self::NotMet(differences) => {
+                for Difference { order, expected, seen } in differences.iter().take(MAX_SHOWN) {
+                    writeln!(f, "{order}")?;
+                    side(f, '-', expected)?;
+                    side(f, '+', seen)?;
+                }
+                match differences.len().checked_sub(MAX_SHOWN) {
+                    None | Some(0) => Ok(()),
+                    Some(more) => writeln!(f, "and {more} more"),
+                }
+            }
+        }
+    }
+}
+
+fn side(f: &mut fmt::Formatter<'_>, sign: char, lines: &[String]) -> fmt::Result {
+    if lines.is_empty() {
+        return writeln!(f, "  {sign} no alert");
+    }
+    lines.iter().try_for_each(|line| writeln!(f, "  {sign} {line}"))
+}
