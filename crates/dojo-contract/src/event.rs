@@ -256,8 +256,8 @@ pub struct WindowStats {
     pub customer_orders_in_window: u64,
     /// Orders of all customers.
     pub global_orders_in_window: u64,
-    /// Whether some partitions of `orders` belonged to another member of the group, so that their orders are missing
-    /// in both counts.
+    /// Whether orders may be missing in these counts or in what the rule asked: some partitions of `orders` belonged to another
+    /// member of the group, or the rule asked about orders that fraud detection doesn't hold (any more).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }

@@ -1,7 +1,7 @@
 //! How many orders a second one thread judges, without Kafka: read, merge, count, ask the rule, write the verdict.
 //!
-//! `cargo bench -p dojo-fraud` prints the rate, and the ratio to what cannot be saved: reading each event and writing
-//! one of its size.
+//! `cargo bench -p dojo-fraud --bench pipeline` prints the rate, the ratio to what cannot be saved (reading each event and
+//! writing one of its size), and the time that each step takes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a bench")]
 
@@ -10,13 +10,17 @@ use dojo_contract::{
     AuditAction, AuditEvent, Order, OrderAction, OrderEvent, OrderStatus, Source, WindowStats,
     header::Headers, time, topic,
 };
-use dojo_fraud::Fraud;
+use dojo_fraud::{
+    Fraud, verdict,
+    window::{Placed, Windows},
+};
 use dojo_kafka::{AssignedPartition, Error, Handler, LogLookup, Outbox, Position, Record};
-use dojo_rules::{LiveRule, WatchMode};
+use dojo_rules::{FraudRule, LiveRule, Rule as _, WatchMode};
 use rust_decimal::Decimal;
 use std::{
     hint::black_box,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +40,37 @@ fn main() {
     println!("reading and writing alone: {:>9.0} events/s, {:.2?} each", rate(least), least / ORDERS as u32);
     println!("the whole pipeline:        {:>9.0} events/s, {:.2?} each", rate(whole), whole / ORDERS as u32);
     println!("ratio:                     {:>9.2}", rate(whole) / rate(least));
+    steps(&values);
+}
+
+/// Prints what each step takes when it runs alone, over all orders.
+fn steps(values: &[Vec<u8>]) {
+    let (start, rule) = (start(), FraudRule::built_in());
+    let time = |n: usize| start + n as i64 * APART;
+
+    let begun = Instant::now();
+    let orders: Vec<_> = values.iter().map(|value| OrderEvent::read(Some(value)).unwrap().order).collect();
+    let read = begun.elapsed();
+
+    let windows = Windows::default();
+    let (mut counted, mut judged, mut written) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    for (n, order) in orders.iter().enumerate() {
+        let begun = Instant::now();
+        let window = Arc::new(windows.count(Placed::of(order, time(n)), i64::MAX));
+        let stats = window.stats();
+        let at_rule = Instant::now();
+        let answer = rule.judge(verdict::facts(order, time(n), stats, window));
+        let at_event = Instant::now();
+        let event = verdict::event(order, stats, answer, order.created_at);
+        black_box(serde_json::to_vec(&event).unwrap());
+        let end = Instant::now();
+        counted += at_rule - begun;
+        judged += at_event - at_rule;
+        written += end - at_event;
+    }
+    for (step, took) in [("read", read), ("windows", counted), ("rule", judged), ("write", written)] {
+        println!("  {step:<8} {:>9.2?} each", took / ORDERS as u32);
+    }
 }
 
 fn fastest(mut run: impl FnMut() -> Duration) -> Duration {

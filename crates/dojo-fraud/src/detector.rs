@@ -151,6 +151,7 @@ mod tests {
     use super::*;
     use chrono::DateTime;
     use dojo_contract::OrderStatus;
+    use dojo_rules::{OrderHistory as _, OrdersOf};
     use proptest::prelude::*;
     use rust_decimal::Decimal;
     use std::collections::BTreeSet;
@@ -277,6 +278,43 @@ mod tests {
         alerted
     }
 
+    /// Writes `orders` (partition, customer, time, delay) to three partitions, nearly in the order of time.
+    fn logs(mut orders: Vec<(i32, u8, i64, i64)>) -> Vec<Vec<Incoming<()>>> {
+        // Requests overtake one another.
+        orders.sort_by_key(|(_, _, time, late)| time + late);
+        let mut logs = vec![Vec::new(); 3];
+        for (n, (partition, customer, time, _)) in orders.into_iter().enumerate() {
+            let log: &mut Vec<Incoming<()>> = &mut logs[partition as usize];
+            let (offset, order) = (log.len() as i64, order(n as u128, &format!("customer {customer}")));
+            log.push(Incoming { partition, offset, time: NOON + time, order, tag: () });
+        }
+        logs
+    }
+
+    const SPAN: i64 = 10 * MINUTE;
+
+    /// Judges all of `logs` with windows of ten minutes; returns each order that was due and what a rule may learn about it.
+    fn judged(logs: &[Vec<Incoming<()>>], starts: Vec<Start>) -> Vec<(i32, i64, [u64; 2], Decimal, usize)> {
+        let now = NOON + 60 * MINUTE;
+        let mut detector = Detector::starting(starts.iter().copied(), HashSet::new(), SPAN, now);
+        for (start, log) in starts.iter().zip(logs) {
+            let read = log.iter().filter(|record| record.offset >= start.read_from);
+            read.for_each(|record| detector.arrived(record.clone(), now));
+            detector.end(start.partition, now);
+        }
+        // Each is asked when its turn comes, as the service does: later, its orders may be forgotten.
+        let turns = std::iter::from_fn(|| detector.next(now));
+        let due = turns.filter_map(|counted| Some((counted.incoming, counted.window?)));
+        due.map(|(Incoming { partition, offset, .. }, window)| {
+            let orders = [OrdersOf::Customer, OrdersOf::Everyone].map(|of| window.orders(of, 600));
+            let answer =
+                (partition, offset, orders, window.total(OrdersOf::Everyone, 450), window.recent(600).len());
+            assert!(!window.is_partial());
+            answer
+        })
+        .collect()
+    }
+
     proptest! {
         /// An hour of orders of three customers, nearly in order within each partition.
         #[test]
@@ -285,16 +323,29 @@ mod tests {
             one in prop::collection::vec(any::<prop::sample::Index>(), 60),
             other in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
-            let mut orders = orders;
-            // Written in the order of time but for a little: requests overtake one another.
-            orders.sort_by_key(|(_, _, time, late)| time + late);
-            let mut logs = vec![Vec::new(); 3];
-            for (n, (partition, customer, time, _)) in orders.into_iter().enumerate() {
-                let log: &mut Vec<Incoming<()>> = &mut logs[partition as usize];
-                let (offset, order) = (log.len() as i64, order(n as u128, &format!("customer {customer}")));
-                log.push(Incoming { partition, offset, time: NOON + time, order, tag: () });
-            }
+            let logs = logs(orders);
             prop_assert_eq!(alerted(&logs, &one), alerted(&logs, &other));
+        }
+
+        #[test]
+        fn a_restart_at_any_order_changes_no_answer_about_a_long_span(
+            orders in prop::collection::vec((0..3i32, 0..3u8, 0..40 * MINUTE, 0..50i64), 1..150),
+            at: prop::sample::Index,
+        ) {
+            let logs = logs(orders);
+            let whole = judged(&logs, (0..3).map(|p| Start { partition: p, read_from: 0, judge_from: 0 }).collect());
+            let (before, after) = whole.split_at(at.index(whole.len()));
+            // As `rebuild.rs` begins: earlier than the first order that wasn't judged by the span and a minute.
+            let judge_from = |p: i32| before.iter().filter(|(partition, ..)| *partition == p).count() as i64;
+            let first_due = |p: i32| Some(logs[p as usize].get(judge_from(p) as usize)?.time);
+            let from = (0..3).filter_map(first_due).min().unwrap() - SPAN - MINUTE;
+            let starts = (0..3).map(|partition| {
+                let read_from = logs[partition as usize].iter().position(|record| record.time >= from);
+                let judge_from = judge_from(partition);
+                let read_from = read_from.map_or(judge_from, |offset| judge_from.min(offset as i64));
+                Start { partition, read_from, judge_from }
+            });
+            prop_assert_eq!(judged(&logs, starts.collect()), after);
         }
     }
 }

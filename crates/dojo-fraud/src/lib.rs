@@ -1,8 +1,8 @@
 //! The fraud detection service: sliding windows in event time, and verdicts.
 //!
-//! Reads `orders`, counts each new order among those of the minute around it, asks the rule in `fraud.rhai`, and reports
-//! the verdict on `audit`: `FRAUD_ALERT`, `FRAUD_CHECK_PASSED`, or `RULE_ERROR`. Changes, retries and redrives are skipped,
-//! since they order nothing new.
+//! Reads `orders`, finds the orders around each new one, asks the rule in `fraud.rhai`, and reports the verdict on `audit`:
+//! `FRAUD_ALERT`, `FRAUD_CHECK_PASSED`, or `RULE_ERROR`. Changes, retries and redrives are skipped, since they order nothing
+//! new.
 //!
 //! Read in this order: how a record is read, how partitions are merged, what a window is, how both work together, and the
 //! event that reports a verdict; then where reading begins after a restart, and the service that does it all. Everything
@@ -15,6 +15,13 @@
 //! the windows are filled again from the log, the orders that were judged before are counted before the others, and an
 //! order that has its verdict on `audit` isn't judged again (`rebuild.rs`). Under the setting
 //! `guarantee: exactlyOnce` verdicts and offsets are one transaction.
+//!
+//! # Windows of any span
+//!
+//! The windows hold a minute, or the longest span that a rule has asked about since the start, up to an hour. When a rule asks
+//! about a longer one, the service reads its partitions again from an earlier offset, as after a restart. It learns of a span at
+//! the reload if the rule's trial asks about it, and otherwise with the first order on which the rule asks; that verdict has
+//! `windowStats.partial`. So has every verdict on an order whose window reaches back to orders that were forgotten.
 //!
 //! # One instance at a time
 //!

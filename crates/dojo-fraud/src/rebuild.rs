@@ -1,9 +1,10 @@
 //! Where to begin reading, so that the windows hold what they held before a restart.
 //!
-//! Windows are kept nowhere but in memory; the log has everything to fill them again. Reading begins, in every
-//! partition, by the longest span and a minute before the earliest record that was not judged; the minute is for orders that
-//! stand on the log behind later ones. What lies before the committed offsets is counted and not
-//! judged again.
+//! Windows are kept nowhere but in memory; the log has everything to fill them again. Reading begins, in every partition,
+//! earlier than the first record that was not judged: by the span that the windows hold, and by a minute for orders that
+//! stand on the log behind later ones. What lies before the committed offsets is counted and not judged again.
+//!
+//! The service takes the same path when a rule asks about a longer span than the windows hold.
 //!
 //! A crash may come between a verdict and the commit of its offset. So the service also looks on `audit` which of the
 //! records behind the committed offsets have their verdict, and judges none of them again. That makes it an idempotent

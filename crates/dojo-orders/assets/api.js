@@ -4,15 +4,15 @@
 // The server answers most requests within five seconds.
 const ANSWER_WITHIN_MS = 10000;
 
-export async function send(method, path, json, { headers = {}, within = ANSWER_WITHIN_MS } = {}) {
+export async function send(method, path, json, { headers = {}, within = ANSWER_WITHIN_MS, signal } = {}) {
   try {
     const response = await fetch(path, {
-      method, body: json, signal: AbortSignal.timeout(within), cache: "no-store",
+      method, body: json, signal: AbortSignal.any([AbortSignal.timeout(within), signal].filter(Boolean)), cache: "no-store",
       headers: json === undefined ? headers : { "Content-Type": "application/json", ...headers },
     });
     const body = response.status === 204 ? null : await response.json();
     const { ok, status } = response;
-    return { ok, status, body, errors: body?.errors ?? [], detail: body?.detail ?? "" };
+    return { ok, status, body, errors: body?.errors ?? [], detail: body?.detail ?? "", tag: response.headers.get("ETag") };
   } catch {
     return { ok: false, status: 0, errors: [], detail: "the order service does not answer" };
   }

@@ -13,6 +13,8 @@ import "./journey.js";
 import "./edit.js";
 import "./terms.js";
 import "./topics.js";
+import "./rules.js";
+import "./rule_editor.js";
 
 const newOrder = byId("new-order");
 // The Idempotency-Key of the order in the form: pressing the button again after a missing answer orders nothing twice.

@@ -3,6 +3,8 @@
 import { MOST_ROWS, byId, clone, field, fill, lists, nameControls, prepend, remove, short } from "./dom.js";
 import { follow } from "./stream.js";
 
+// What goes well is most of what happens; the journey has its rule.
+const PLAIN = ["NOTIFIED", "FRAUD_CHECK_PASSED"];
 const MOST_VERDICTS = 5000;
 const MOST_DELIVERIES = 20000;
 const MOST_RETRY_COUNTS = 16;
@@ -60,6 +62,8 @@ follow("audit", (event) => {
     prepend(lists.audit, fill(row, {
       action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
       by: event.instanceId ?? event.source, at: event.timestamp,
+      rule: PLAIN.includes(event.action) ? "" : event.ruleVersion,
+      mistake: event.action === "RULE_ERROR" ? event.reason : "",
     }));
   }
   skimAudit(event);
@@ -79,7 +83,7 @@ function showAlert(event) {
   field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
   prepend(lists.alerts, fill(row, {
     alerts: alerts.map((a) => a.type).join(", "), customer: customerOf(event), at: event.timestamp,
-    reason: alerts.map((a) => a.reason).join("; ") + partial(event),
+    reason: alerts.map((a) => a.reason).join("; ") + partial(event), rule: event.ruleVersion,
   }));
 }
 
@@ -96,7 +100,7 @@ follow("dlq", (event) => {
     what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
     reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
     by: event.instanceId ?? headers["dojo-instance"], at: event.record.timestamp,
-    original: place.includes(undefined) ? "" : place.join("@"),
+    original: place.includes(undefined) ? "" : place.join("@"), rule: headers["dojo-rule-version"],
   }));
 }, () => {});
 
@@ -112,7 +116,10 @@ function judge(event) {
     case "NOTIFIED": case "RETRY": case "DLQ": case "DROPPED": verdict.delivery = event.action + attemptOf(event); break;
     case "FRAUD_CHECK_PASSED": verdict.fraud = "passed" + partial(event); break;
     case "FRAUD_ALERT": verdict.fraud = (event.alerts ?? []).map((a) => a.type).join(", ") + partial(event); break;
-    case "RULE_ERROR": if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR"; break;
+    case "RULE_ERROR":
+      if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR";
+      verdict.mistake = event.reason;
+      break;
   }
   verdicts.set(event.orderId, { ...verdicts.get(event.orderId), ...verdict });
   if (verdicts.size > MOST_VERDICTS) verdicts.delete(verdicts.keys().next().value);

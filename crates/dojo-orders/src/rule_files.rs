@@ -1,51 +1,128 @@
 //! The rule files as this service sees them. The services that evaluate the rules watch the files themselves, and report on
 //! `dojo-status` what they see.
 
+use crate::{
+    rule_save::{self, SaveError, Saved},
+    rule_switches::RuleSwitches,
+};
+use chrono::Utc;
 use dojo_contract::Service;
-use dojo_rules::{EditedFile, FraudRule, LiveRule, NotificationRule, Rule, WatchMode};
-use std::path::Path;
+use dojo_rules::{EditedFile, FraudRule, LiveRule, NotificationRule, Rule, RuleKind, WatchMode};
+use parking_lot::Mutex;
+use std::{path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// The files of all rules.
 pub(crate) struct RuleFiles {
-    fraud: LiveRule<FraudRule>,
-    notification: LiveRule<NotificationRule>,
+    fraud: Followed<FraudRule>,
+    notification: Followed<NotificationRule>,
+    /// Held while a file is compared and replaced.
+    saving: Mutex<()>,
+}
+
+/// A rule, and the version that was in force before the present one.
+struct Followed<R: Rule> {
+    rule: LiveRule<R>,
+    earlier: Arc<Mutex<Option<GoodSource>>>,
+}
+
+/// The source of a version that works.
+#[derive(Debug, Clone)]
+pub(crate) struct GoodSource {
+    pub(crate) version: String,
+    pub(crate) source: Arc<str>,
 }
 
 /// A rule file at one moment.
 pub(crate) struct RuleFile {
-    pub(crate) name: &'static str,
+    pub(crate) kind: RuleKind,
     pub(crate) service: Service,
     pub(crate) file: EditedFile,
-    pub(crate) built_in_source: &'static str,
-    pub(crate) version: String,
+    /// The version in force.
+    pub(crate) good: GoodSource,
+    /// The version that was in force before.
+    pub(crate) earlier: Option<GoodSource>,
     pub(crate) built_in: bool,
     pub(crate) error: Option<String>,
 }
 
 impl RuleFiles {
-    /// Reads the files once; call it where a file may be read.
-    pub(crate) fn open(dir: &Path, mode: WatchMode, shutdown: &CancellationToken) -> Self {
+    /// Reads the files once, and follows them in tasks; call it in a runtime and where a file may be read.
+    pub(crate) fn open(
+        dir: &Path,
+        mode: WatchMode,
+        switches: &Arc<RuleSwitches>,
+        shutdown: &CancellationToken,
+    ) -> Self {
         Self {
-            fraud: LiveRule::open(dir, mode, shutdown.clone()),
-            notification: LiveRule::open(dir, mode, shutdown.clone()),
+            fraud: Followed::open(dir, mode, Service::Fraud, switches, shutdown),
+            notification: Followed::open(dir, mode, Service::Notification, switches, shutdown),
+            saving: Mutex::default(),
         }
     }
 
-    pub(crate) fn all(&self) -> [RuleFile; 2] {
-        [seen(&self.fraud, Service::Fraud), seen(&self.notification, Service::Notification)]
+    pub(crate) fn get(&self, kind: RuleKind) -> RuleFile {
+        match kind {
+            RuleKind::Fraud => self.fraud.seen(kind, Service::Fraud),
+            RuleKind::Notification => self.notification.seen(kind, Service::Notification),
+        }
+    }
+
+    /// Saves `source` as the file of a rule if `expected` accepts the tag of the present one. Blocks the thread.
+    ///
+    /// # Errors
+    /// The file stays as it is.
+    pub(crate) fn save(
+        &self,
+        kind: RuleKind,
+        expected: impl Fn(&str) -> bool,
+        source: &str,
+    ) -> Result<Saved, SaveError> {
+        let file = self.get(kind).file;
+        // Of two requests with the same tag, the second one sees what the first one wrote.
+        let _alone = self.saving.lock();
+        rule_save::save(&file, kind, expected, source)
     }
 }
 
-fn seen<R: Rule>(rule: &LiveRule<R>, service: Service) -> RuleFile {
-    let version = rule.current();
-    RuleFile {
-        name: service.name(),
-        service,
-        file: rule.file().clone(),
-        built_in_source: R::BUILT_IN,
-        version: version.version.clone(),
-        built_in: version.built_in,
-        error: rule.error(),
+impl<R: Rule> Followed<R> {
+    fn open(
+        dir: &Path,
+        mode: WatchMode,
+        service: Service,
+        switches: &Arc<RuleSwitches>,
+        shutdown: &CancellationToken,
+    ) -> Self {
+        let rule = LiveRule::<R>::open(dir, mode, shutdown.clone());
+        let earlier = Arc::new(Mutex::new(None));
+        let (mut changes, keep) = (rule.changes(), Arc::clone(&earlier));
+        let (switches, shutdown) = (Arc::clone(switches), shutdown.clone());
+        let mut known = rule.current();
+        switches.file_shows(service, &known.version, Utc::now());
+        tokio::spawn(async move {
+            while let Some(Ok(())) = shutdown.run_until_cancelled(changes.changed()).await {
+                let now = Arc::clone(&changes.borrow_and_update().version);
+                if now.version != known.version {
+                    switches.file_shows(service, &now.version, Utc::now());
+                    let source = Arc::clone(&known.source);
+                    *keep.lock() = Some(GoodSource { version: known.version.clone(), source });
+                    known = now;
+                }
+            }
+        });
+        Self { rule, earlier }
+    }
+
+    fn seen(&self, kind: RuleKind, service: Service) -> RuleFile {
+        let current = self.rule.current();
+        RuleFile {
+            kind,
+            service,
+            file: self.rule.file().clone(),
+            good: GoodSource { version: current.version.clone(), source: Arc::clone(&current.source) },
+            earlier: self.earlier.lock().clone(),
+            built_in: current.built_in,
+            error: self.rule.error(),
+        }
     }
 }

@@ -162,7 +162,8 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
     let rules = {
         let (dir, mode, serving) =
             (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
-        let open = move || RuleFiles::open(&dir, mode, &serving);
+        let switches = Arc::clone(&models.rule_switches);
+        let open = move || RuleFiles::open(&dir, mode, &switches, &serving);
         tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
     };
     let within = config.page.journey_within;

@@ -58,6 +58,11 @@ impl EditedFile {
         &self.path
     }
 
+    /// The most bytes that the file may have.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Reads the file as it is now. Blocks the thread for as long as the file system takes.
     ///
     /// # Errors

@@ -25,13 +25,15 @@ pub struct Version<R> {
     pub rule: R,
     /// The first 8 hexadecimal digits of the SHA-256 of its source.
     pub version: String,
+    /// Its source, for callers who show it.
+    pub source: Arc<str>,
     /// Whether the rule is the copy in the program, because there has been no working file yet.
     pub built_in: bool,
 }
 
 impl<R> Version<R> {
     fn new(rule: R, source: &str, built_in: bool) -> Self {
-        Self { rule, version: version(source), built_in }
+        Self { rule, version: version(source), source: source.into(), built_in }
     }
 }
 

@@ -58,11 +58,14 @@ impl TypeNames {
     }
 }
 
+/// The number of a verdict, and its rank.
+type NumberAndRank = (u32, u32);
+
 /// The verdicts on the orders of some ranges of offsets.
 #[derive(Debug)]
 pub struct SaidVerdicts {
     /// For each offset of a partition's range the number of the verdict, and its rank.
-    partitions: BTreeMap<i32, (i64, Vec<Option<(u32, u32)>>)>,
+    partitions: BTreeMap<i32, (i64, Vec<Option<NumberAndRank>>)>,
     verdicts: Vec<Verdict>,
     numbers: HashMap<Verdict, u32>,
     versions: BTreeSet<Arc<str>>,

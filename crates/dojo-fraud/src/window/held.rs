@@ -14,7 +14,8 @@ use uuid::Uuid;
 pub const WINDOW: i64 = 60_000;
 /// How much longer than the span an order is held, for orders that come late.
 const MARGIN: i64 = 4 * WINDOW;
-pub(super) const MAX_ORDERS: usize = 1_000_000;
+/// The most orders that are held.
+pub const MAX_ORDERS: usize = 1_000_000;
 pub(super) const MAX_NAME_BYTES: usize = 32 << 20;
 
 /// What a window needs to know of an order.
@@ -153,7 +154,8 @@ impl Held {
         let number = self.next_number();
         let stream_time = self.orders.back().map_or(order.time, |last| last.stream_time.max(order.time));
         let (customer, item) = (self.names.get(order.customer), self.names.get(order.item));
-        self.customers.entry(Arc::clone(&customer)).or_default().insert(order.time, order.cents, number);
+        let own = self.customers.entry(Arc::clone(&customer)).or_insert_with(Line::of_one);
+        own.insert(order.time, order.cents, number);
         self.everyone.insert(order.time, order.cents, number);
         self.numbers.insert(order.id, number);
         let Placed { id, quantity, cents, time, .. } = order;

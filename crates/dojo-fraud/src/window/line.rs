@@ -23,6 +23,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Creates a line with room for a single order, since most customers have no more at a time.
+    pub(super) fn of_one() -> Self {
+        Self { points: VecDeque::with_capacity(1), base: 0 }
+    }
+
     pub(super) fn insert(&mut self, time: i64, cents: i64, number: u64) {
         let at = self.points.partition_point(|other| other.time <= time);
         let sum = self.sum_before(at).wrapping_add(cents);

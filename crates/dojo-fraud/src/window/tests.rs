@@ -1,9 +1,6 @@
 //! What windows answer, whatever the order of arrival.
 
-use super::{
-    held::{MAX_NAME_BYTES, MAX_ORDERS},
-    *,
-};
+use super::{held::MAX_NAME_BYTES, *};
 use dojo_rules::{EarlierOrder, MAX_EARLIER_ORDERS, OrderHistory as _, OrdersOf};
 use proptest::prelude::*;
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};

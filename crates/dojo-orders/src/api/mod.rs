@@ -22,6 +22,7 @@ mod orders;
 mod rebalances;
 mod records;
 mod redrive;
+mod rule_drafts;
 mod rules;
 mod settings;
 mod status;
@@ -69,7 +70,9 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(instances::start))
         .routes(routes!(instances::crash))
         .routes(routes!(rules::list))
-        .routes(routes!(rules::get))
+        .routes(routes!(rules::get, rules::put))
+        .routes(routes!(rule_drafts::check))
+        .routes(routes!(rule_drafts::backtest))
         .routes(routes!(dead_letters::list))
         .routes(routes!(redrive::redrive))
         .routes(routes!(rebalances::list))

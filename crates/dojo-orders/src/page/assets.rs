@@ -19,7 +19,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 18] = [
+const ASSETS: [Asset; 20] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
@@ -32,6 +32,8 @@ const ASSETS: [Asset; 18] = [
     script("records.js", include_str!("../../assets/records.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
     script("rows.js", include_str!("../../assets/rows.js")),
+    script("rule_editor.js", include_str!("../../assets/rule_editor.js")),
+    script("rules.js", include_str!("../../assets/rules.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
     script("terms.js", include_str!("../../assets/terms.js")),

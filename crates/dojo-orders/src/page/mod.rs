@@ -104,6 +104,7 @@ struct Can {
     instances: bool,
     dlq: bool,
     records: bool,
+    rules: bool,
 }
 
 impl Can {
@@ -114,6 +115,7 @@ impl Can {
             instances: read_only.allows(Part::Instances),
             dlq: read_only.allows(Part::Dlq),
             records: read_only.allows(Part::Records),
+            rules: read_only.allows(Part::Rules),
         }
     }
 }
@@ -130,6 +132,8 @@ struct OrderRow {
     at: String,
     delivery: String,
     fraud: String,
+    /// Why the rule failed on it.
+    mistake: String,
 }
 
 #[derive(Serialize)]
@@ -144,6 +148,7 @@ struct AuditRow {
     alerts: String,
     severity: String,
     reason: String,
+    rule: String,
 }
 
 #[derive(Serialize)]
@@ -157,6 +162,7 @@ struct DeadLetterRow {
     reason: String,
     by: String,
     original: String,
+    rule: String,
     /// A JSON list. The stream goes on from there.
     redrives: String,
 }
@@ -281,6 +287,7 @@ impl OrderRow {
             at: time::format(order.created_at),
             delivery: verdict.delivery.unwrap_or_default(),
             fraud: verdict.fraud.unwrap_or_default(),
+            mistake: verdict.mistake.unwrap_or_default(),
         }
     }
 }
@@ -305,6 +312,7 @@ impl AuditRow {
                 true => event.reason.clone().unwrap_or_default(),
                 false => reasons + partial(event),
             },
+            rule: event.rule_version.clone().unwrap_or_default(),
             short,
         }
     }
@@ -325,6 +333,7 @@ impl DeadLetterRow {
             reason: letter.reason.clone(),
             by: letter.instance_id.clone().unwrap_or_default(),
             original: letter.original.clone().unwrap_or_default(),
+            rule: letter.rule_version.clone().unwrap_or_default(),
             redrives: String::new(),
         }
     }

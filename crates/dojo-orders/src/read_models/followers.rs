@@ -238,6 +238,7 @@ fn follow_status(models: &ReadModels, record: &Record<'_>) {
             if let Ok(status) = decode::<InstanceStatus>(value) {
                 let now = Utc::now();
                 models.rebalances.report(&status, group_of(&status).as_deref(), now);
+                models.rule_switches.reported(&status, now);
                 models.instances.apply(status, now);
             }
         }

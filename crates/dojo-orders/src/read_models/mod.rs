@@ -13,6 +13,7 @@ pub(crate) mod followers;
 use crate::{
     event_stream::hub::{Capacity, Hub},
     rebalances::log::RebalanceLog,
+    rule_switches::RuleSwitches,
 };
 use applied_offsets::AppliedOffsets;
 use dojo_contract::AuditEvent;
@@ -39,6 +40,8 @@ pub(crate) struct ReadModels {
     pub(crate) instances: Instances,
     /// The newest rebalances of the consumer groups.
     pub(crate) rebalances: Arc<RebalanceLog>,
+    /// The latest switches of the rules to other versions.
+    pub(crate) rule_switches: Arc<RuleSwitches>,
     orders: RwLock<OrderList>,
     page_rows: Mutex<PageRows>,
     redrives: Mutex<Redrives>,
@@ -60,6 +63,7 @@ impl ReadModels {
             applied_orders: AppliedOffsets::default(),
             instances: Instances::default(),
             rebalances: Arc::default(),
+            rule_switches: Arc::default(),
             orders: RwLock::new(OrderList::new(orders_kept)),
             page_rows: Mutex::default(),
             redrives: Mutex::default(),

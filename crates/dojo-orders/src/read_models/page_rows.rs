@@ -12,6 +12,8 @@ const ALERT_ROWS: usize = 50;
 const DEAD_LETTER_ROWS: usize = 50;
 const VERDICTS: usize = 5_000;
 const MAX_CHARS: usize = 200;
+/// The reason of a failed rule has the line of its source, too.
+const MAX_REASON_CHARS: usize = 600;
 const MAX_ALERTS: usize = 10;
 
 /// A row and the place of its record, so that a page can tell which rows its stream will bring again.
@@ -34,6 +36,8 @@ pub(crate) struct DeadLetter {
     pub(crate) instance_id: Option<String>,
     /// Where the record stood on `orders`, as `0@17`.
     pub(crate) original: Option<String>,
+    /// The version of the rule that decided.
+    pub(crate) rule_version: Option<String>,
 }
 
 /// The last verdict of each service on one order.
@@ -43,6 +47,8 @@ pub(crate) struct Verdict {
     pub(crate) delivery: Option<String>,
     /// The types of its alerts, or `passed`.
     pub(crate) fraud: Option<String>,
+    /// Why a rule failed on it.
+    pub(crate) mistake: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +88,7 @@ impl PageRows {
             reason: header(header::ERROR).unwrap_or_default(),
             instance_id: header(header::INSTANCE),
             original: partition.zip(offset).map(|(partition, offset)| format!("{partition}@{offset}")),
+            rule_version: header(header::RULE_VERSION),
         };
         match event {
             Ok(event) => {
@@ -116,6 +123,7 @@ impl PageRows {
             (AuditAction::FraudCheckPassed, _) => (None, Some(format!("passed{}", partial(event)))),
             (AuditAction::FraudAlert, _) => (None, Some(alert_types(event) + partial(event))),
             (AuditAction::RuleError, Source::FraudService) => (None, Some("RULE_ERROR".to_owned())),
+            (AuditAction::RuleError, _) => (None, None),
             _ => return,
         };
         if !self.verdicts.contains_key(&event.order_id) {
@@ -129,6 +137,9 @@ impl PageRows {
         let verdict = self.verdicts.entry(event.order_id).or_default();
         verdict.delivery = delivery.or(verdict.delivery.take());
         verdict.fraud = fraud.or(verdict.fraud.take());
+        if event.action == AuditAction::RuleError {
+            verdict.mistake = event.reason.as_deref().map(cut_reason);
+        }
     }
 }
 
@@ -160,11 +171,15 @@ fn shortened(event: &AuditEvent) -> AuditEvent {
         retry_count: event.retry_count,
         alerts: event.alerts.as_ref().map(|alerts| alerts.iter().take(MAX_ALERTS).map(alert).collect()),
         window_stats: event.window_stats,
-        reason: event.reason.as_deref().map(cut),
+        reason: event.reason.as_deref().map(cut_reason),
         rule_version: event.rule_version.as_deref().map(cut),
         partition: event.partition,
         offset: event.offset,
     }
+}
+
+fn cut_reason(text: &str) -> String {
+    text.chars().take(MAX_REASON_CHARS).collect()
 }
 
 fn cut(text: &str) -> String {
@@ -206,8 +221,11 @@ mod tests {
         let alerts = AuditEvent { alerts: Some(vec![alert]), ..event(AuditAction::FraudAlert, 1) };
         rows.audit(&record(0), &alerts);
         rows.audit(&record(1), &retry);
-        let verdict =
-            |delivery: &str| Verdict { delivery: Some(delivery.into()), fraud: Some("VELOCITY".into()) };
+        let verdict = |delivery: &str| Verdict {
+            delivery: Some(delivery.into()),
+            fraud: Some("VELOCITY".into()),
+            mistake: None,
+        };
         assert_eq!(rows.verdict(Uuid::from_u128(1)), verdict("RETRY 2"));
         rows.audit(&record(2), &event(AuditAction::Dlq, 1));
         assert_eq!(rows.verdict(Uuid::from_u128(1)), verdict("DLQ"));

@@ -3,7 +3,7 @@
 use dojo_contract::Defaults;
 use dojo_http::Metrics;
 use dojo_kafka::{InstanceName, KafkaConfig, Outgoing, Readiness};
-use dojo_orders::{Config, PageConfig};
+use dojo_orders::{Backtest, Config, PageConfig};
 use dojo_rules::{RulesConfig, WatchMode};
 use dojo_testbed::{PATIENCE, Read, eventually};
 use futures::{StreamExt, stream::BoxStream};
@@ -56,6 +56,11 @@ impl Orders {
 
     /// The service with a configuration of its page and API, as soon as it listens.
     pub async fn start_with(kafka: &KafkaConfig, page: PageConfig) -> Self {
+        Self::start_trying(kafka, page, None).await
+    }
+
+    /// The service with a backtest, as soon as it listens.
+    pub async fn start_trying(kafka: &KafkaConfig, page: PageConfig, backtest: Option<Backtest>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
@@ -69,7 +74,8 @@ impl Orders {
         };
         let stop = CancellationToken::new();
         let (readiness, metrics) = (Readiness::default(), Metrics::default());
-        let ended = tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, None, stop.clone()));
+        let ended =
+            tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, backtest, stop.clone()));
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { url, client, stop, ended, rules }
     }

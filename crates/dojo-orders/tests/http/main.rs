@@ -21,6 +21,7 @@ mod rebalances;
 mod records;
 mod redrive;
 mod refusals;
+mod rule_edits;
 mod rules;
 mod settings;
 mod stream;

@@ -10,6 +10,7 @@ mod layout;
 mod placing;
 mod rebalances;
 mod redrive;
+mod rules;
 mod settings;
 mod terms;
 mod topics;

@@ -1,0 +1,324 @@
+// The editor of a rule, at `#/rules/fraud`. What is typed is checked by the service while it is typed; Apply changes the file on
+// disk, which every instance follows. What others save there meanwhile is shown, and never overwritten.
+import { send, sentence } from "./api.js";
+import { byId, can, clone, fill } from "./dom.js";
+import { onRule, ruleNamed, askSoon, switchText } from "./rules.js";
+import { beforeReload, holdReload } from "./stream.js";
+
+const CHECK_AFTER_MS = 150;
+const BACKTEST_WITHIN_MS = 65000;
+const INDENT = "    ";
+
+const panel = byId("rule-editor");
+const text = byId("rule-source");
+const lines = byId("rule-lines");
+const covered = document.querySelectorAll("header, #banner, main, footer");
+
+// The rule whose editor is open: the file's text and tag that the draft comes from, and the sources to go back to.
+let shown = null;
+let opener = null;
+let isApplying = false;
+// Counts checks and readings: an answer to any but the newest one comes too late.
+let checks = 0;
+let readings = 0;
+let checkTimer = 0;
+let trial = null;
+
+const say = (said) => { byId("rule-outcome").textContent = said; };
+const isDirty = () => shown !== null && shown.tag !== undefined && text.value !== shown.source;
+const wantedName = () => /^#\/rules\/([a-z]+)$/.exec(location.hash)?.[1] ?? null;
+
+// ---- opening and closing ------------------------------------------------------------------------------------------
+
+function followAddress() {
+  const name = wantedName();
+  if (name === (shown?.name ?? null)) return;
+  if (isDirty()) {
+    // The browser's own buttons have left already.
+    history.pushState(null, "", `#/rules/${shown.name}`);
+    return askToDiscard();
+  }
+  if (name === null) return close();
+  open(name);
+}
+
+async function open(name) {
+  if (!panel.open) opener = document.activeElement;
+  stopTrial();
+  shown = { name, source: "" };
+  byId("rule-name").textContent = name;
+  const known = ruleNamed(name);
+  byId("rule-switched").textContent = known ? sentence(switchText(known)) : "";
+  text.value = "";
+  showMistake(null);
+  hideQuestions();
+  byId("rule-backtest-result").hidden = true;
+  byId("rule-backtest")?.toggleAttribute("hidden", name !== "fraud");
+  showLines();
+  if (!panel.open) panel.show();
+  setCovered(true);
+  byId("rule-close").focus();
+  say("Reading the file …");
+  const rule = await readFile();
+  if (!rule) return;
+  say("");
+  take(rule);
+  if (can("rules")) text.focus();
+  text.setSelectionRange(0, 0);
+  text.scrollTop = 0;
+}
+
+function close() {
+  if (!panel.open) return;
+  stopTrial();
+  clearTimeout(checkTimer);
+  shown = null;
+  panel.close();
+  setCovered(byId("topics").open);
+  const link = document.querySelector("#rules a");
+  (opener?.isConnected && opener !== document.body ? opener : link)?.focus();
+}
+
+function setCovered(isCovered) {
+  for (const part of covered) part.inert = isCovered;
+}
+
+function leave() {
+  if (isDirty()) return askToDiscard();
+  history.pushState(null, "", location.pathname + location.search);
+  close();
+}
+
+function askToDiscard() {
+  byId("rule-discard").hidden = false;
+  byId("rule-keep-editing").focus();
+}
+
+function hideQuestions() {
+  byId("rule-discard").hidden = true;
+  byId("rule-conflict").hidden = true;
+}
+
+byId("rule-close").addEventListener("click", leave);
+byId("rule-keep-editing").addEventListener("click", () => {
+  byId("rule-discard").hidden = true;
+  text.focus();
+});
+byId("rule-discard-now").addEventListener("click", () => {
+  text.value = shown.source;
+  leave();
+});
+addEventListener("hashchange", followAddress);
+addEventListener("beforeunload", (event) => isDirty() && event.preventDefault());
+holdReload(isDirty);
+beforeReload(stopTrial);
+
+// ---- the file -----------------------------------------------------------------------------------------------------
+
+// Reads the file as it is on disk: the rule, or null if another reading is newer or there was no answer.
+async function readFile() {
+  const [name, turn] = [shown.name, ++readings];
+  const answer = await send("GET", `/rules/${name}`);
+  if (turn !== readings || shown?.name !== name) return null;
+  if (!answer.ok) {
+    say(sentence(answer.detail));
+    return null;
+  }
+  return { ...answer.body, tag: answer.tag };
+}
+
+// Shows the file's text in place of the draft.
+function take(rule) {
+  Object.assign(shown, { ...versions(rule), source: rule.source ?? "", tag: rule.tag ?? null });
+  text.value = shown.source;
+  // A text field has its own line ends.
+  shown.source = text.value;
+  text.readOnly = !can("rules") || rule.source === null;
+  if (rule.source === null) say(sentence(rule.error ?? "The file can't be read"));
+  hideQuestions();
+  changed();
+}
+
+function versions({ asShipped, lastGood }) {
+  byId("rule-last-good")?.toggleAttribute("hidden", lastGood === null);
+  return { asShipped, lastGood };
+}
+
+// The file may have changed on disk.
+async function compare() {
+  if (!shown || isApplying || shown.tag === undefined) return;
+  const rule = await readFile();
+  if (!rule || isApplying) return;
+  Object.assign(shown, versions(rule));
+  if (rule.tag === shown.tag) return;
+  if (!isDirty()) {
+    take(rule);
+    return say("The file has changed on disk. This is its text now.");
+  }
+  shown.onDisk = rule;
+  byId("rule-conflict").hidden = false;
+}
+
+byId("rule-take-file")?.addEventListener("click", () => {
+  take(shown.onDisk);
+  say("This is the file's text.");
+  text.focus();
+});
+byId("rule-keep-mine")?.addEventListener("click", () => {
+  // Apply compares with this file again.
+  shown.tag = shown.onDisk.tag;
+  shown.source = null;
+  byId("rule-conflict").hidden = true;
+  say("Your text is kept. Apply replaces the file's text.");
+  text.focus();
+});
+
+let last = "";
+onRule((rule) => {
+  if (rule.name !== shown?.name) return;
+  const says = [rule.name, rule.version, rule.error].join("\n");
+  if (says !== last) compare();
+  last = says;
+  byId("rule-switched").textContent = sentence(switchText(rule));
+});
+
+// ---- the text -----------------------------------------------------------------------------------------------------
+
+// Numbers the lines, and marks the one with the mistake.
+function showLines(wrong = null) {
+  const numbers = text.value.split("\n").map((_, n) => n + 1);
+  const join = (from, to) => numbers.slice(from, to).join("\n");
+  if (wrong === null || wrong > numbers.length) lines.replaceChildren(join(0));
+  else {
+    const mark = document.createElement("mark");
+    mark.textContent = String(wrong);
+    const before = wrong > 1 ? `${join(0, wrong - 1)}\n` : "";
+    const after = wrong < numbers.length ? `\n${join(wrong)}` : "";
+    lines.replaceChildren(before, mark, after);
+  }
+  lines.scrollTop = text.scrollTop;
+}
+
+function showMistake(mistake) {
+  byId("rule-mistake").textContent = mistake?.text ?? "";
+  text.ariaInvalid = String(mistake !== null);
+  showLines(mistake?.line ?? null);
+}
+
+// The draft has changed: checks it once the person pauses.
+function changed() {
+  showLines();
+  clearTimeout(checkTimer);
+  if (can("rules")) checkTimer = setTimeout(check, CHECK_AFTER_MS);
+}
+
+async function check() {
+  const turn = ++checks;
+  const answer = await send("POST", `/rules/${shown.name}/check`, JSON.stringify({ source: text.value }));
+  if (turn !== checks || !shown) return;
+  if (!answer.ok) return say(sentence(answer.detail));
+  showMistake(answer.body.error);
+}
+
+text.addEventListener("input", changed);
+text.addEventListener("scroll", () => { lines.scrollTop = text.scrollTop; });
+text.addEventListener("keydown", (event) => {
+  if (event.isComposing || text.readOnly || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.key === "Tab" && !event.shiftKey) {
+    event.preventDefault();
+    text.setRangeText(INDENT, text.selectionStart, text.selectionEnd, "end");
+    changed();
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    event.stopPropagation();
+    byId("rule-apply").focus();
+  }
+});
+panel.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target !== text && !event.isComposing) leave();
+});
+
+function replaceBy(source, said) {
+  text.value = source;
+  say(said);
+  changed();
+}
+
+byId("rule-last-good")?.addEventListener("click", () => {
+  const { version, source } = shown.lastGood;
+  replaceBy(source, `This is version ${version}, which worked. Apply puts it in force.`);
+});
+byId("rule-as-shipped")?.addEventListener("click", () => {
+  replaceBy(shown.asShipped.source, "This is the rule as shipped. Apply puts it in force.");
+});
+
+// ---- applying -----------------------------------------------------------------------------------------------------
+
+byId("rule-apply")?.addEventListener("click", async () => {
+  if (isApplying || !shown || shown.tag === undefined) return;
+  if (shown.tag === null) return say("The file can't be replaced here.");
+  isApplying = true;
+  const [rule, source] = [shown, text.value];
+  byId("rule-apply").ariaDisabled = "true";
+  say("Saving …");
+  const headers = { "If-Match": rule.tag };
+  const answer = await send("PUT", `/rules/${rule.name}`, JSON.stringify({ source }), { headers });
+  byId("rule-apply").ariaDisabled = "false";
+  isApplying = false;
+  if (shown !== rule) return;
+  if (answer.ok) {
+    Object.assign(rule, { source, tag: answer.tag });
+    hideQuestions();
+    say(`Version ${answer.body.version} is saved.`);
+    askSoon();
+  } else if (answer.status === 412) {
+    say("Nothing was saved.");
+    compare();
+  } else {
+    if (answer.body?.mistake) showMistake(answer.body.mistake);
+    say(sentence(answer.detail));
+  }
+});
+
+// ---- the backtest -------------------------------------------------------------------------------------------------
+
+function stopTrial() {
+  trial?.abort();
+  trial = null;
+}
+
+byId("rule-backtest")?.addEventListener("click", async () => {
+  if (trial || !shown) return;
+  const own = trial = new AbortController();
+  byId("rule-backtest").ariaDisabled = "true";
+  say("Judging the orders of the last 10 minutes again …");
+  const body = JSON.stringify({ source: text.value, since: "10m" });
+  const answer = await send("POST", `/rules/${shown.name}/backtest`, body, { within: BACKTEST_WITHIN_MS, signal: own.signal });
+  byId("rule-backtest").ariaDisabled = "false";
+  if (trial !== own) return;
+  trial = null;
+  if (!answer.ok) {
+    if (answer.body?.mistake) showMistake(answer.body.mistake);
+    return say(sentence(answer.detail));
+  }
+  say("");
+  showReport(answer.body);
+});
+
+function showReport(report) {
+  const left = [[report.unjudged, "had no verdict yet"], [report.partial, "had partial windows"], [report.otherVersions, "were judged by another version"]];
+  const apart = left.filter(([count]) => count > 0).map(([count, why]) => `${count} ${why}`);
+  const changes = report.changes === 1 ? "1 change" : `${report.changes} changes`;
+  const said = [`${changes} in ${report.compared} of ${report.orders} orders, with version ${report.version}, after ${(report.millis / 1000).toFixed(1)} s.`];
+  if (apart.length > 0) said.push(`Not compared: ${apart.join(", ")}.`);
+  byId("rule-backtest-summary").textContent = said.join(" ");
+  const rows = report.alerts.map((alerts) => fill(clone("backtest-row"), {
+    type: alerts.type, before: alerts.before, after: alerts.after, added: alerts.added, removed: alerts.removed,
+    examples: alerts.examples.map((e) => `${e.change === "added" ? "+" : "−"} ${e.customerName} ${e.partition}@${e.offset}`).join(", "),
+  }));
+  byId("rule-backtest-rows").replaceChildren(...rows);
+  byId("rule-backtest-result").hidden = false;
+  byId("rule-backtest-result").scrollIntoView({ block: "nearest" });
+}
+
+followAddress();

@@ -1,0 +1,156 @@
+//! `/rules/{name}/check` and `/rules/{name}/backtest`: what a draft would do, before it is in force. Neither writes anything.
+
+use crate::{
+    api::rules::{RuleDraft, RuleMistake, draft, invalid, kind, too_large, turn},
+    app::App,
+    backtest::BacktestRequest,
+};
+use axum::{
+    Json,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use dojo_http::{Conflict, Invalid, NoQuery, NotFound, Problem, Unavailable};
+use dojo_rules::{BacktestReport, RuleError, RuleKind, version};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+const BACKTEST_WITHIN: Duration = Duration::from_secs(60);
+const DEFAULT_SINCE: Duration = Duration::from_secs(600);
+const MAX_SINCE: Duration = Duration::from_secs(24 * 3_600);
+
+/// What the check of a draft found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleCheck {
+    /// The version that the draft would have.
+    version: String,
+    /// The mistake that keeps it from being in force; null if there is none.
+    #[schema(required)]
+    error: Option<RuleMistake>,
+}
+
+/// Checks a draft of a rule
+///
+/// As the services check a file before it is in force. Changes nothing.
+#[utoipa::path(
+    post,
+    path = "/rules/{name}/check",
+    tag = "dojo",
+    operation_id = "checkRule",
+    params(("name" = String, Path, description = "The rule.")),
+    request_body = RuleDraft,
+    responses((status = 200, description = "What the check found.", body = RuleCheck), NotFound, Invalid, Unavailable)
+)]
+pub(crate) async fn check(
+    State(app): State<Arc<App>>,
+    name: Result<Path<String>, PathRejection>,
+    _: NoQuery,
+    request: Request,
+) -> Result<Json<RuleCheck>, Problem> {
+    let kind = kind(name)?;
+    let _turn = turn(&app).await?;
+    let RuleDraft { source } = draft(request).await?;
+    let version = version(&source);
+    let mistake = checked(&app, kind, source).await?.err();
+    Ok(Json(RuleCheck { version, error: mistake.as_ref().map(RuleMistake::from) }))
+}
+
+/// Checks a draft on a thread that may block.
+async fn checked(app: &App, kind: RuleKind, source: String) -> Result<Result<String, RuleError>, Problem> {
+    let file = app.rules.get(kind).file;
+    if source.len() > file.max_bytes() {
+        return Err(too_large(file.max_bytes()));
+    }
+    let path = file.path().display().to_string();
+    let checking = tokio::task::spawn_blocking(move || kind.check(&path, &source).map(|_| source));
+    checking.await.map_err(Problem::internal)
+}
+
+/// A draft to judge recorded orders with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DraftToTry {
+    /// At most 256 KiB.
+    source: String,
+    /// How far to go back, in seconds, minutes or hours: `90s`, `10m`, `2h`. At most 24 hours.
+    #[schema(default = "10m")]
+    since: Option<String>,
+}
+
+/// Tries a draft of a rule on the recorded orders
+///
+/// Judges the recorded orders again with the draft, and compares the verdicts with those on the log. Only the fraud rule can be
+/// tried. One request at a time, of at most 60 s; it ends with its connection. Joins no consumer group and writes nothing.
+#[utoipa::path(
+    post,
+    path = "/rules/{name}/backtest",
+    tag = "dojo",
+    operation_id = "backtestRule",
+    params(("name" = String, Path, description = "The rule.")),
+    request_body = DraftToTry,
+    responses((status = 200, description = "What the draft would change.", body = BacktestReport), NotFound, Conflict, Invalid, Unavailable)
+)]
+pub(crate) async fn backtest(
+    State(app): State<Arc<App>>,
+    name: Result<Path<String>, PathRejection>,
+    _: NoQuery,
+    request: Request,
+) -> Result<Json<BacktestReport>, Problem> {
+    let kind = kind(name)?;
+    if kind != RuleKind::Fraud {
+        let detail =
+            "only the fraud rule has a backtest: a delivery can't be repeated without notifying the customer";
+        return Err(Problem::not_found(detail));
+    }
+    let Some(backtest) = &app.backtest else {
+        let detail = "this program has no backtest; run `dojo rules backtest`";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    let (source, since) = {
+        let _turn = turn(&app).await?;
+        let DraftToTry { source, since } = draft(request).await?;
+        let since = since.map_or(Ok(DEFAULT_SINCE), |text| span(&text))?;
+        (checked(&app, kind, source).await?.map_err(|mistake| invalid(&mistake))?, since)
+    };
+    let Ok(_alone) = app.backtests.try_acquire() else {
+        let detail = "another backtest is under way: try again when it has ended";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    let file = app.rules.get(kind).file.path().display().to_string();
+    match timeout(BACKTEST_WITHIN, backtest(BacktestRequest { kind, file, source, since })).await {
+        Ok(Ok(report)) => Ok(Json(report)),
+        Ok(Err(why)) => Err(Problem::unavailable(why)),
+        Err(_) => Err(Problem::unavailable("the backtest did not end within 60 s: choose a shorter `since`")),
+    }
+}
+
+fn span(text: &str) -> Result<Duration, Problem> {
+    let wrong =
+        || Problem::invalid_field("since", "isn't a span of 1s to 24h: give one such as 90s, 10m or 2h");
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        _ => return Err(wrong()),
+    };
+    let number = text.get(..text.len() - 1).and_then(|digits| digits.parse::<u32>().ok());
+    let span = number.map(|number| Duration::from_secs(u64::from(number) * unit));
+    span.filter(|span| !span.is_zero() && *span <= MAX_SINCE).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_with_a_unit_of_at_most_a_day() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("24h", 86_400)] {
+            assert_eq!(span(text).unwrap(), Duration::from_secs(seconds), "{text}");
+        }
+        for text in ["", "m", "0s", "10", "1.5m", "25h", "-1m", "4294967295h", "10 m", "1\u{e9}"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+}
