@@ -28,7 +28,7 @@ pub struct RuleError {
     /// How to correct it, if the message doesn't say so.
     pub mend: Option<String>,
     /// The line of the source with the mistake.
-    pub source_line: Option<SourceLine>,
+    pub source_line: Option<Box<SourceLine>>,
 }
 
 /// The kinds of mistakes.
@@ -76,7 +76,7 @@ impl RuleError {
     pub(crate) fn of(mistake: Mistake, file: &str, source: &str) -> Self {
         let Mistake { kind, position, message, mend } = mistake;
         let (line, column) = (position.line(), position.position());
-        let source_line = line.and_then(|line| SourceLine::of(source, line, column));
+        let source_line = line.and_then(|line| SourceLine::of(source, line, column)).map(Box::new);
         Self { line, column, mend, source_line, ..Self::whole(kind, file, message) }
     }
 
@@ -102,13 +102,13 @@ impl Mistake {
         use RuleErrorKind::{Limit, Syntax};
         let new = |kind, message: &str| Self::new(kind, error.position(), message);
         match error.err_type() {
-            ParseErrorType::ExprTooDeep => {
-                new(Limit, "the code is nested too deeply").mend("split it into several statements or functions")
-            }
+            ParseErrorType::ExprTooDeep => new(Limit, "the code is nested too deeply")
+                .mend("split it into several statements or functions"),
             ParseErrorType::TooManyFunctions => new(Limit, "too many functions"),
             other @ ParseErrorType::LiteralTooLarge(..) => new(Limit, &sentence(&other.to_string())),
             ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
-                let message = format!("`{word}` is not allowed here, because it is reserved or disabled in rules");
+                let message =
+                    format!("`{word}` is not allowed here, because it is reserved or disabled in rules");
                 Self { mend: traps::mend(word).map(Into::into), ..new(Syntax, &message) }
             }
             ParseErrorType::UnknownOperator(sign) => {
@@ -116,7 +116,8 @@ impl Mistake {
                 Self { mend: traps::mend(sign).map(Into::into), ..new(Syntax, &message) }
             }
             ParseErrorType::BadInput(LexError::UnterminatedString) => {
-                new(Syntax, "the text that starts here has no end").mend("write the quote that closes it in the same line")
+                new(Syntax, "the text that starts here has no end")
+                    .mend("write the quote that closes it in the same line")
             }
             ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
                 new(Syntax, &format!("`'{text}'` is not a character"))
@@ -173,8 +174,7 @@ impl Mistake {
 pub(crate) const UNLIKE: &str = "unlike types: ";
 
 /// How to correct a comparison of unlike types.
-pub(crate) const UNLIKE_MEND: &str =
-    "compare values of one type: a number is written without quotes, and `x.to_string()` makes a text of a value";
+pub(crate) const UNLIKE_MEND: &str = "compare values of one type: a number is written without quotes, and `x.to_string()` makes a text of a value";
 
 /// Returns the text of a thrown value. A value of a type that rhai can't print is described.
 pub(crate) fn thrown_text(thrown: &Dynamic) -> String {

@@ -26,8 +26,10 @@ impl SourceLine {
         let line = source.split('\n').nth(number.checked_sub(1)?)?.trim_end_matches('\r');
         let before = column.map_or(0, |column| column.saturating_sub(1));
         // rhai's columns end at 65,535.
-        let start = line.chars().take(before).fold((0, 0), |(index, width), c| (index + 1, width + columns(c)));
-        let skipped = if start.1 > BEFORE_CARET { start.1 - BEFORE_CARET } else { 0 };
+        let start =
+            line.chars().take(before).fold((0, 0), |(index, width), c| (index + 1, width + columns(c)));
+        let fits = line.chars().map(columns).sum::<usize>() <= MAX_COLUMNS;
+        let skipped = if fits { 0 } else { start.1.saturating_sub(BEFORE_CARET) };
         let (mut text, mut caret, mut passed) = (String::new(), 0, 0);
         if skipped > 0 {
             text.push('…');
@@ -87,6 +89,12 @@ mod tests {
     fn tabs_and_wide_characters_move_the_caret() {
         assert_eq!(shown("\tx", 1, 2), "1 |     x\n  |     ^");
         assert_eq!(shown("\"寿司\" x", 1, 6), "1 | \"寿司\" x\n  |        ^");
+    }
+
+    #[test]
+    fn a_line_that_fits_is_shown_whole() {
+        let source = format!("{}x", "a".repeat(99));
+        assert_eq!(shown(&source, 1, 100).lines().next(), Some(&*format!("1 | {source}")));
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub(crate) fn check(engine: &Engine, ast: &AST, facts: &[&str]) -> Result<(), Mi
     first(ast, |expression| match expression {
         Expr::Dot(chain, ..) => misspelled_property(&chain.lhs, &chain.rhs, facts)
             .or_else(|| functions.misspelled_method(&chain.lhs, &chain.rhs, facts)),
-        Expr::FnCall(call, position) if !functions.has(call, 0) => Some(functions.unknown(call, 0, *position)),
+        Expr::FnCall(call, position) if !functions.has(call, 0) => {
+            Some(functions.unknown(call, 0, *position))
+        }
         Expr::MethodCall(call, position) if !functions.has(call, 1) => {
             Some(functions.unknown(call, 1, *position))
         }
@@ -87,8 +89,8 @@ fn calls_of(of: Option<&str>, name: Option<&str>) -> String {
         .iter()
         .filter(|function| of.is_none_or(|of| function.of == Some(of)))
         .filter(|function| name.is_none_or(|name| function.name == name))
-        .map(|function| format!("`{}`", function.call()));
-    format!("write {}", calls.collect::<Vec<_>>().join(", "))
+        .map(|function| format!("write `{}`: {}", function.call(), function.text));
+    calls.collect::<Vec<_>>().join("\n")
 }
 
 /// Every function that the script can call, by name and number of parameters.

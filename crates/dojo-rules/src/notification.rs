@@ -5,8 +5,8 @@
 //! has the same outcome.
 
 use crate::{
-    AttemptFacts, Delivery, NotificationFacts, OrderFacts, Rule, RuleError, SettingsFacts, TimeOfDay,
-    error, sandbox::{self, Stop},
+    AttemptFacts, Delivery, NotificationFacts, OrderFacts, Rule, RuleError, SettingsFacts, TimeOfDay, error,
+    sandbox::{self, Stop},
     script::Script,
     vocabulary::{self, ATTEMPT, ORDER, SETTINGS},
 };

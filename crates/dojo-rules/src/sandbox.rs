@@ -11,8 +11,8 @@ use crate::{
 };
 use parking_lot::Mutex;
 use rhai::{
-    AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, OptimizationLevel,
-    Position, Scope, Stmt,
+    AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map,
+    OptimizationLevel, Position, Scope, Stmt,
     packages::{
         ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
         BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
@@ -241,7 +241,9 @@ pub(crate) fn run(
     let value = contain(|| evaluate(engine, ast, &mut known, &mut scope));
     let left_out = Turn::current().printed.saturating_sub(MAX_PRINTED);
     if left_out > 0 {
-        tracing::info!("{left_out} more lines of `print` are left out; one evaluation prints at most {MAX_PRINTED}");
+        tracing::info!(
+            "{left_out} more lines of `print` are left out; one evaluation prints at most {MAX_PRINTED}"
+        );
     }
     let value = value.ok_or(Stop::Panicked)?;
     calls.put_back(known);
@@ -364,6 +366,15 @@ mod tests {
         let run = |ast: AST| run(&engine, &ast, &KnownCalls::default(), Scope::new(), 0, false);
         assert!(matches!(run(ast("panic()")), Err(Stop::Panicked)));
         assert!(run(ast("1")).is_ok());
+    }
+
+    /// Case R7.
+    #[test]
+    fn an_evaluation_prints_twenty_lines_and_counts_the_rest() {
+        let _turn = Turn::begin(0, false);
+        let printed = (0..1_000).filter(|_| Turn::may_print()).count();
+        assert_eq!((printed, Turn::current().printed), (MAX_PRINTED, 1_000));
+        assert_eq!(cut(&"é".repeat(4_000)).chars().count(), MAX_PRINTED_CHARACTERS + 1);
     }
 
     fn known(calls: &KnownCalls) -> usize {

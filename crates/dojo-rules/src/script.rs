@@ -49,7 +49,11 @@ impl Script {
         teach(&mut engine);
         let parsed = on_a_large_stack(|| sandbox::contain(|| parse(&mut engine, file, source, facts)))
             .map_err(|error| {
-                RuleError::whole(RuleErrorKind::Source, file, format!("the rule cannot be checked now: {error}"))
+                RuleError::whole(
+                    RuleErrorKind::Source,
+                    file,
+                    format!("the rule cannot be checked now: {error}"),
+                )
             })?
             .unwrap_or_else(|| {
                 let message = "rhai panicked on this source; write it in another way";
@@ -115,8 +119,10 @@ const PARSER_STACK: usize = 64 * 1024 * 1024;
 
 fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|threads| {
-        let parser =
-            thread::Builder::new().name("rule-parser".to_owned()).stack_size(PARSER_STACK).spawn_scoped(threads, work)?;
+        let parser = thread::Builder::new()
+            .name("rule-parser".to_owned())
+            .stack_size(PARSER_STACK)
+            .spawn_scoped(threads, work)?;
         parser.join().map_err(|_| io::Error::other("its thread panicked"))
     })
 }
@@ -128,7 +134,9 @@ fn parse(engine: &mut Engine, file: &str, source: &str, facts: &[&'static str]) 
         scope.push(fact, ());
     }
     let refuse = |mistake| RuleError::of(mistake, file, source);
-    let ast = engine.compile_with_scope(&scope, source).map_err(|error| refuse(explain(engine, source, facts, &error)))?;
+    let ast = engine
+        .compile_with_scope(&scope, source)
+        .map_err(|error| refuse(explain(engine, source, facts, &error)))?;
     // An editor may leave an empty file for a moment, which would be a rule that allows everything.
     if ast.statements().is_empty() {
         return Err(RuleError {

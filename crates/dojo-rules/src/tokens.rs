@@ -13,15 +13,17 @@ pub(crate) struct Tokens(Vec<(Token, Position)>);
 impl Tokens {
     pub fn of(engine: &Engine, source: &str) -> Self {
         let inputs = [source];
-        let (mut tokens, control) = engine.lex(&inputs);
+        let (tokens, control) = engine.lex(&inputs);
         let mut list = Vec::new();
         // For each text with `${…}` that is open: how many braces are open within its code.
         let mut texts: Vec<usize> = Vec::new();
-        while let Some((token, position)) = tokens.next() {
+        for (token, position) in tokens {
             match &token {
                 Token::EOF | Token::LexError(_) => break,
                 Token::InterpolatedString(_) => texts.push(0),
-                Token::LeftBrace | Token::MapStart => texts.last_mut().into_iter().for_each(|open| *open += 1),
+                Token::LeftBrace | Token::MapStart => {
+                    texts.last_mut().into_iter().for_each(|open| *open += 1)
+                }
                 Token::RightBrace => {
                     if let Some(open) = texts.last_mut() {
                         *open = open.saturating_sub(1);
@@ -46,7 +48,8 @@ impl Tokens {
             let line = lines.get(position.line()?.checked_sub(1)?)?;
             Some(line.len() - line.trim_start().len())
         };
-        let starts_its_line = |position: Position| indent(position) == position.position().map(|column| column - 1);
+        let starts_its_line =
+            |position: Position| indent(position) == position.position().map(|column| column - 1);
         let open_mistake = |(sign, position): (&str, Position), end: &str| {
             Mistake::new(RuleErrorKind::Syntax, position, format!("this `{sign}` stays open"))
                 .mend(format!("write the `{end}` that closes it"))
@@ -68,8 +71,12 @@ impl Tokens {
                     match open.pop() {
                         None => {
                             return Some(
-                                Mistake::new(RuleErrorKind::Syntax, *position, format!("this `{sign}` closes nothing"))
-                                    .mend("remove it, or write what it closes"),
+                                Mistake::new(
+                                    RuleErrorKind::Syntax,
+                                    *position,
+                                    format!("this `{sign}` closes nothing"),
+                                )
+                                .mend("remove it, or write what it closes"),
                             );
                         }
                         Some((begin, end, at)) if end != sign => return Some(open_mistake((begin, at), end)),
@@ -94,8 +101,11 @@ impl Tokens {
     pub fn missing_semicolon(&self, position: Position) -> Option<Mistake> {
         let (before, after) = self.0.split_at(self.0.partition_point(|(_, at)| *at < position));
         let (last, at) = before.last()?;
-        if let (Token::IntegerConstant(_) | Token::DecimalConstant(_), Some((Token::Identifier(exponent), _))) = (last, after.first())
-            && exponent.strip_prefix(['e', 'E']).is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()))
+        if let (Token::IntegerConstant(_) | Token::DecimalConstant(_), Some((Token::Identifier(exponent), _))) =
+            (last, after.first())
+            && exponent
+                .strip_prefix(['e', 'E'])
+                .is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()))
         {
             return Some(
                 Mistake::new(RuleErrorKind::Syntax, *at, "a number has no exponent here")
@@ -130,7 +140,9 @@ impl Tokens {
                 (Token::Fn, _) => parameters = true,
                 (Token::RightParen, _) => parameters = false,
                 (Token::Let | Token::Const | Token::For, Token::Identifier(name)) => names.push(&***name),
-                (Token::LeftParen | Token::Comma, Token::Identifier(name)) if parameters => names.push(&***name),
+                (Token::LeftParen | Token::Comma, Token::Identifier(name)) if parameters => {
+                    names.push(&***name)
+                }
                 _ => {}
             }
         }
@@ -154,7 +166,9 @@ impl Tokens {
         let meant = traps::closest(name, declared.into_iter().chain(facts.iter().copied()));
         match meant {
             Some(meant) => unknown.mend(format!("did you mean `{meant}`?")),
-            None => unknown.mend(format!("declare it with `let {name} = …;`, or use one of {}", facts.join(", "))),
+            None => {
+                unknown.mend(format!("declare it with `let {name} = …;`, or use one of {}", facts.join(", ")))
+            }
         }
     }
 }

@@ -129,7 +129,8 @@ impl<'a> Types<'a> {
                     let name = variable.1.as_str();
                     assigned.insert(name.to_owned());
                     let value = self.of_expression(&assignment.1.rhs);
-                    let stays = self.variables.get(name) == Some(&Type::Text) && assignment.0.is_op_assignment();
+                    let stays =
+                        self.variables.get(name) == Some(&Type::Text) && assignment.0.is_op_assignment();
                     if !stays {
                         self.agree(name, value, unknown);
                     }
@@ -194,7 +195,10 @@ impl<'a> Types<'a> {
                 known.into_iter().find(|(name, ..)| *name == property.2.as_str())?.1
             }
             (Expr::MethodCall(call, _), Some(fact)) => {
-                FUNCTIONS.iter().find(|known| known.of == Some(fact) && known.name == call.name.as_str())?.returns
+                FUNCTIONS
+                    .iter()
+                    .find(|known| known.of == Some(fact) && known.name == call.name.as_str())?
+                    .returns
             }
             (Expr::MethodCall(call, _), None) => self.of_method(&call.name)?,
             (Expr::Property(property, _), None) if property.2 == "len" => Type::Whole,
@@ -233,12 +237,14 @@ impl<'a> Types<'a> {
         match &call.op_token {
             Some(Bang) => Some(Type::Truth),
             Some(Minus | UnaryMinus) if call.args.len() == 1 => operands.next().flatten(),
-            Some(sign @ (Plus | Minus | Multiply | Divide | Modulo)) => match (operands.next()??, operands.next()??) {
-                (Type::Whole, Type::Whole) => Some(Type::Whole),
-                (Type::Whole | Type::Decimal, Type::Whole | Type::Decimal) => Some(Type::Decimal),
-                (Type::Text, _) | (_, Type::Text) if *sign == Plus => Some(Type::Text),
-                _ => None,
-            },
+            Some(sign @ (Plus | Minus | Multiply | Divide | Modulo)) => {
+                match (operands.next()??, operands.next()??) {
+                    (Type::Whole, Type::Whole) => Some(Type::Whole),
+                    (Type::Whole | Type::Decimal, Type::Whole | Type::Decimal) => Some(Type::Decimal),
+                    (Type::Text, _) | (_, Type::Text) if *sign == Plus => Some(Type::Text),
+                    _ => None,
+                }
+            }
             Some(_) => None,
             None if self.functions.contains(call.name.as_str()) => None,
             None => FUNCTIONS

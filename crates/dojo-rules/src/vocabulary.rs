@@ -44,7 +44,6 @@ impl Type {
         }
     }
 
-
     /// Returns whether values of both types can be compared.
     pub fn is_like(self, other: Self) -> bool {
         let number = |of| matches!(of, Self::Whole | Self::Decimal);
@@ -159,7 +158,9 @@ pub(crate) static ORDER: Noun<OrderFacts> = Noun {
         ("quantity", Type::Whole, "How many were ordered.", |order| order.quantity.into()),
         ("price", Type::Decimal, "Price of one, in dollars.", |order| order.price.into()),
         ("total", Type::Decimal, "Quantity times price, in dollars.", |order| order.total.into()),
-        ("status", Type::Text, "Status of the order, such as \"created\".", |order| order.status.as_str().into()),
+        ("status", Type::Text, "Status of the order, such as \"created\".", |order| {
+            order.status.as_str().into()
+        }),
         ("hour", Type::Whole, "Hour of the day in UTC, 0 to 23.", |order| count(order.placed.hour.into())),
         ("minute", Type::Whole, "Minute of the hour, 0 to 59.", |order| count(order.placed.minute.into())),
         ("second", Type::Whole, "Second of the minute, 0 to 59.", |order| count(order.placed.second.into())),
@@ -169,8 +170,18 @@ pub(crate) static ORDER: Noun<OrderFacts> = Noun {
 pub(crate) static WINDOW: Noun<WindowStats> = Noun {
     name: "window",
     properties: &[
-        ("customerOrdersInWindow", Type::Whole, "Orders of this customer in the last 60 seconds, this order included.", |window| count(window.customer_orders_in_window)),
-        ("globalOrdersInWindow", Type::Whole, "Orders of everyone in the last 60 seconds, this order included.", |window| count(window.global_orders_in_window)),
+        (
+            "customerOrdersInWindow",
+            Type::Whole,
+            "Orders of this customer in the last 60 seconds, this order included.",
+            |window| count(window.customer_orders_in_window),
+        ),
+        (
+            "globalOrdersInWindow",
+            Type::Whole,
+            "Orders of everyone in the last 60 seconds, this order included.",
+            |window| count(window.global_orders_in_window),
+        ),
     ],
 };
 
@@ -180,16 +191,27 @@ pub(crate) static EARLIER_ORDER: Noun<EarlierOrder> = Noun {
         ("item", Type::Text, "What was ordered.", |order| order.item.as_ref().into()),
         ("quantity", Type::Whole, "How many were ordered.", |order| order.quantity.into()),
         ("total", Type::Decimal, "Quantity times price, in dollars.", |order| order.total.into()),
-        ("secondsAgo", Type::Whole, "How many seconds it was placed before the order at hand.", |order| count(order.seconds_ago.into())),
+        ("secondsAgo", Type::Whole, "How many seconds it was placed before the order at hand.", |order| {
+            count(order.seconds_ago.into())
+        }),
     ],
 };
 
 pub(crate) static ATTEMPT: Noun<AttemptFacts> = Noun {
     name: "attempt",
     properties: &[
-        ("action", Type::Text, "What happened to the order: \"created\", \"updated\" or \"deleted\".", |attempt| attempt.action.as_str().into()),
-        ("retryCount", Type::Whole, "How many attempts failed before this one.", |attempt| count(attempt.retry_count.into())),
-        ("instanceId", Type::Text, "The instance at work, such as \"notification-1\".", |attempt| attempt.instance_id.as_str().into()),
+        (
+            "action",
+            Type::Text,
+            "What happened to the order: \"created\", \"updated\" or \"deleted\".",
+            |attempt| attempt.action.as_str().into(),
+        ),
+        ("retryCount", Type::Whole, "How many attempts failed before this one.", |attempt| {
+            count(attempt.retry_count.into())
+        }),
+        ("instanceId", Type::Text, "The instance at work, such as \"notification-1\".", |attempt| {
+            attempt.instance_id.as_str().into()
+        }),
         ("hour", Type::Whole, "Hour of the day in UTC, 0 to 23.", |attempt| count(attempt.at.hour.into())),
         ("minute", Type::Whole, "Minute of the hour, 0 to 59.", |attempt| count(attempt.at.minute.into())),
         ("second", Type::Whole, "Second of the minute, 0 to 59.", |attempt| count(attempt.at.second.into())),
@@ -199,10 +221,21 @@ pub(crate) static ATTEMPT: Noun<AttemptFacts> = Noun {
 pub(crate) static SETTINGS: Noun<SettingsFacts> = Noun {
     name: "settings",
     properties: &[
-        ("failRate", Type::Decimal, "Probability that an attempt fails, 0 to 1.", |settings| settings.fail_rate.into()),
-        ("maxRetries", Type::Whole, "How many retries an event gets.", |settings| count(settings.max_retries.into())),
-        ("onExhausted", Type::Text, "What happens after the last retry: \"dlq\", \"drop\" or \"retry\".", |settings| settings.on_exhausted.name().into()),
-        ("deliveryMillis", Type::Whole, "How long a delivery takes, in milliseconds.", |settings| count(settings.delivery_millis)),
+        ("failRate", Type::Decimal, "Probability that an attempt fails, 0 to 1.", |settings| {
+            settings.fail_rate.into()
+        }),
+        ("maxRetries", Type::Whole, "How many retries an event gets.", |settings| {
+            count(settings.max_retries.into())
+        }),
+        (
+            "onExhausted",
+            Type::Text,
+            "What happens after the last retry: \"dlq\", \"drop\" or \"retry\".",
+            |settings| settings.on_exhausted.name().into(),
+        ),
+        ("deliveryMillis", Type::Whole, "How long a delivery takes, in milliseconds.", |settings| {
+            count(settings.delivery_millis)
+        }),
     ],
 };
 
