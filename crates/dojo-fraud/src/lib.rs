@@ -20,8 +20,8 @@
 //!
 //! The windows hold a minute, or the longest span that a rule has asked about since the start, up to an hour. When a rule asks
 //! about a longer one, the service reads its partitions again from an earlier offset, as after a restart. It learns of a span at
-//! the reload if the rule's trial asks about it, and otherwise with the first order on which the rule asks; that verdict has
-//! `windowStats.partial`. So has every verdict on an order whose window reaches back to orders that were forgotten.
+//! the reload if the rule's source or its trial shows it, and otherwise with the first order on which the rule asks; that
+//! verdict has `windowStats.partial`. So has every verdict on an order whose window reaches back to orders that were forgotten.
 //!
 //! # One instance at a time
 //!

@@ -62,9 +62,9 @@ async fn a_longer_span_is_read_from_the_log_exactly_once() {
     a_longer_span_is_read_from_the_log(Guarantee::ExactlyOnce).await;
 }
 
-/// Asks about half an hour on Mallory's orders only, so that nobody knows it before she orders.
+/// Asks about half an hour on Mallory's orders only, and computes the span, so that nobody knows it before she orders.
 const HALF_AN_HOUR_OF_MALLORY: &str = r#"
-    let seen = if order.customerName == "Mallory" { customer.orders(1800) } else { 0 };
+    let seen = if order.customerName == "Mallory" { customer.orders(1800 * order.quantity) } else { 0 };
     [alert(`SEEN_${seen}`, "LOW", "")]"#;
 
 #[tokio::test(flavor = "multi_thread")]
