@@ -9,7 +9,7 @@ use crate::{
     rebuild::{Rebuild, rebuild},
     tally::Tally,
     verdict,
-    window::{OrderWindow, WINDOW},
+    window::{OrderWindow, WINDOW, millis},
 };
 use chrono::Utc;
 use dojo_contract::{Order, WindowStats, topic};
@@ -183,8 +183,4 @@ impl Handler for Fraud {
     fn buffered(&self, partition: i32) -> usize {
         self.detector.waiting(partition)
     }
-}
-
-fn millis(seconds: u32) -> i64 {
-    i64::from(seconds) * 1_000
 }

@@ -24,7 +24,7 @@ const BATCHES_AHEAD: usize = 8;
 /// A record of `orders`.
 pub(super) struct Recorded {
     pub(super) offset: i64,
-    /// The new order and its event time; `None` if the record is none.
+    /// The new order and its event time; `None` if the record isn't a new order.
     pub(super) order: Option<(Order, i64)>,
 }
 

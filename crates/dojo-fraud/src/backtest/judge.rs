@@ -8,7 +8,7 @@ use super::{
 use crate::{
     detector::{Counted, Detector, Incoming, Start},
     verdict::facts,
-    window::WINDOW,
+    window::{WINDOW, millis},
 };
 use dojo_rules::FraudRule;
 use std::{
@@ -88,7 +88,7 @@ impl Task<'_> {
             Ok(alerts) => alerts.iter().map(|alert| names.get(&alert.kind)).collect(),
             Err(_) => [names.get(RULE_ERROR)].into(),
         };
-        self.longest_asked = self.longest_asked.max(i64::from(window.longest_asked()) * 1_000);
+        self.longest_asked = self.longest_asked.max(millis(window.longest_asked()));
         comparison.take(&Rejudged {
             order_id: order.id,
             customer: &order.customer_name,

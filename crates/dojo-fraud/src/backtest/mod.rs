@@ -15,7 +15,7 @@ mod progress;
 
 pub use progress::Progress;
 
-use crate::window::WINDOW;
+use crate::window::{WINDOW, millis};
 use chrono::{DateTime, Utc};
 use compare::{Baseline, Changed, Compared, Comparison};
 use dojo_contract::topic;
@@ -150,10 +150,6 @@ struct Judged {
     is_replay: bool,
     since: i64,
     longest_asked: i64,
-}
-
-fn millis(seconds: u32) -> i64 {
-    i64::from(seconds) * 1_000
 }
 
 impl Backtest {

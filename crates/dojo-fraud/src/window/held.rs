@@ -51,6 +51,11 @@ impl<'a> Placed<'a> {
     }
 }
 
+/// Returns a span of seconds, in which rules ask, in the milliseconds of event time.
+pub fn millis(seconds: u32) -> i64 {
+    i64::from(seconds) * 1_000
+}
+
 /// Whether an event time is too far ahead of `now`, the time of its arrival, to be taken for a time of ours.
 pub fn is_far_ahead(time: i64, now: i64) -> bool {
     time > now.saturating_add(WINDOW)

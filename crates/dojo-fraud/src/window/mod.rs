@@ -29,5 +29,5 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use held::{MAX_ORDERS, Placed, WINDOW, Windows, is_far_ahead};
+pub use held::{MAX_ORDERS, Placed, WINDOW, Windows, is_far_ahead, millis};
 pub use view::OrderWindow;

@@ -26,7 +26,7 @@ const MAX_SINCE: Duration = Duration::from_secs(24 * 3_600);
 pub(crate) struct RuleCheck {
     /// The version that the draft would have.
     version: String,
-    /// The mistake that keeps it from being in force; null if there is none.
+    /// The mistake that keeps it from being in force; null for a draft without mistakes.
     #[schema(required)]
     error: Option<RuleMistake>,
 }

@@ -124,7 +124,7 @@ impl Case {
     /// Returns how many orders the case has.
     ///
     /// # Errors
-    /// There are none, or too many.
+    /// The case has no order, or too many.
     pub(crate) fn count(&self) -> Result<usize, String> {
         let count = self.orders.iter().fold(0_usize, |sum, orders| sum.saturating_add(orders.times));
         match count {

@@ -6,6 +6,7 @@ use dojo_contract::{FraudAlert, Order, OrderAction, OrderEvent};
 use dojo_fraud::{
     detector::{Counted, Detector, Incoming, Start},
     verdict,
+    window::millis,
 };
 use dojo_notification::{
     decide::{Decision, decide},
@@ -91,7 +92,7 @@ pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, St
     case.alerts.check(placed.len())?;
     let now = placed.last().map_or(0, |last| last.order.created_at.timestamp_millis());
     let start = Start { partition: 0, read_from: 0, judge_from: 0 };
-    let span = i64::from(MAX_SPAN) * 1_000;
+    let span = millis(MAX_SPAN);
     let mut detector = Detector::starting([start], HashSet::new(), span, now);
     let mut differences = Vec::new();
     let mut offset = 0;
