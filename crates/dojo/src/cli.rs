@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Audit(Alone<dojo_audit::Config>),
     /// Create the topics, and leave existing ones as they are
     Topics(Topics),
-    /// Check rules, and run the cases that say what they answer
+    /// Check rules, run their cases, and judge the recorded orders again
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Ask the service on this machine whether it is ready: at ADMIN_LISTEN, or else the order service

@@ -2,9 +2,9 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-/// Exit code of a command line that is wrong, or names a file that can't be read; as that of `dojo-run`.
+/// Exit code of a wrong command line, and of every error without its own code.
 pub(crate) const COMMAND_LINE: u8 = 1;
-/// Exit code of `dojo rules` after a mistake in a rule or in a file with cases.
+/// Exit code of `dojo rules` if a rule or a file with cases has a mistake or can't be read.
 pub(crate) const MISTAKE: u8 = 2;
 /// Exit code of `dojo rules backtest` if the log couldn't be read.
 pub(crate) const COULD_NOT_RUN: u8 = 3;
@@ -21,10 +21,11 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) const OF_RULES: &str = "\
 Exit codes:
   0    everything is as expected
-  1    the command line is wrong, or a file cannot be read
-  2    a rule or a file with cases has a mistake
+  1    the command line is wrong
+  2    a rule or a file with cases has a mistake, or cannot be read
   3    could not run: Kafka is away, or the log changed meanwhile
   4    a case was not met, or the backtest found changes
+  78   the backtest found a wrong KAFKA_CONFIG_… variable
   130  interrupted";
 
 /// A configuration that a person has to correct before another start makes sense.

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::start(&cli.telemetry)?;
-    dojo_kafka::check_environment().map_err(Misconfigured)?;
+    if !matches!(&cli.command, Some(Command::Rules(rules)) if !rules.uses_kafka()) {
+        dojo_kafka::check_environment().map_err(Misconfigured)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

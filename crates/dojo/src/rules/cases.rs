@@ -12,11 +12,12 @@
 //! Orders are numbered from 1 in the order in which they stand, each of the `times` counted. An order that `alerts` doesn't
 //! name must pass; one that `deliveries` doesn't name must be delivered by the first attempt.
 
+use super::expected::{AlertPattern, AttemptPattern, Expected};
 use chrono::NaiveTime;
-use dojo_contract::{FraudAlert, NewOrder, OnExhausted, OrderAction, Severity};
+use dojo_contract::{Defaults, NewOrder, OnExhausted, OrderAction, Setting};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de};
-use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// The most orders of one case.
 const MAX_ORDERS: usize = 100_000;
@@ -140,11 +141,13 @@ impl Case {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(crate) struct Settings {
-    #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    #[serde(deserialize_with = "fail_rate")]
     pub(crate) fail_rate: Decimal,
+    #[serde(deserialize_with = "max_retries")]
     pub(crate) max_retries: u32,
     #[serde(deserialize_with = "on_exhausted")]
     pub(crate) on_exhausted: OnExhausted,
+    #[serde(deserialize_with = "delivery_millis")]
     pub(crate) delivery_millis: u64,
 }
 
@@ -156,209 +159,6 @@ impl Default for Settings {
             on_exhausted: OnExhausted::default(),
             delivery_millis: 0,
         }
-    }
-}
-
-/// An alert that is expected: its type, or the type with more.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the type of an alert such as VELOCITY, or { type: VELOCITY, severity: HIGH, reason: Ada }"
-)]
-pub(crate) enum AlertPattern {
-    Type(String),
-    Full {
-        #[serde(rename = "type")]
-        kind: String,
-        severity: Option<Severity>,
-        /// A part of the reason.
-        reason: Option<String>,
-    },
-}
-
-impl AlertPattern {
-    pub(crate) fn fits(&self, alert: &FraudAlert) -> bool {
-        match self {
-            Self::Type(kind) => alert.kind == *kind,
-            Self::Full { kind, severity, reason } => {
-                alert.kind == *kind
-                    && severity.is_none_or(|severity| alert.severity == severity)
-                    && reason.as_ref().is_none_or(|part| alert.reason.contains(part))
-            }
-        }
-    }
-}
-
-impl fmt::Display for AlertPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Type(kind) => f.write_str(kind),
-            Self::Full { kind, severity, reason } => {
-                f.write_str(kind)?;
-                severity.iter().try_for_each(|severity| write!(f, " {}", severity.name()))?;
-                reason.iter().try_for_each(|part| write!(f, " with \"{part}\" in its reason"))
-            }
-        }
-    }
-}
-
-/// The outcome of an attempt, by its name on the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Outcome {
-    Notified,
-    Retry,
-    Dlq,
-    Dropped,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Notified => "NOTIFIED",
-            Self::Retry => "RETRY",
-            Self::Dlq => "DLQ",
-            Self::Dropped => "DROPPED",
-        })
-    }
-}
-
-/// What is expected of an attempt: its outcome, or the outcome with a reason.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "NOTIFIED, RETRY, DLQ or DROPPED, or { outcome: RETRY, reason: anchovies }")]
-pub(crate) enum AttemptPattern {
-    Outcome(Outcome),
-    Full {
-        outcome: Outcome,
-        /// A part of the reason.
-        reason: Option<String>,
-    },
-}
-
-impl AttemptPattern {
-    pub(crate) fn fits(&self, seen: Outcome, why: &str) -> bool {
-        match self {
-            Self::Outcome(outcome) => *outcome == seen,
-            Self::Full { outcome, reason } => {
-                *outcome == seen && reason.as_ref().is_none_or(|part| why.contains(part))
-            }
-        }
-    }
-}
-
-impl fmt::Display for AttemptPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Outcome(outcome) => outcome.fmt(f),
-            Self::Full { outcome, reason } => {
-                outcome.fmt(f)?;
-                reason.iter().try_for_each(|part| write!(f, " with \"{part}\" in its reason"))
-            }
-        }
-    }
-}
-
-/// Expectations by the numbers of orders: `{ 3: VELOCITY, 6-10: [VELOCITY, BURST] }`.
-#[derive(Debug)]
-pub(crate) struct Expected<T>(Vec<(RangeInclusive<usize>, Vec<T>)>);
-
-impl<T> Default for Expected<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> Expected<T> {
-    /// Returns what is expected of the order with this number; `None` if nothing is said about it.
-    pub(crate) fn of(&self, number: usize) -> Option<&[T]> {
-        self.0.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, expected)| expected.as_slice())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Checks that every number is that of one of `count` orders, and is named once.
-    pub(crate) fn check(&self, count: usize) -> Result<(), String> {
-        let mut ranges: Vec<_> = self.0.iter().map(|(numbers, _)| numbers.clone()).collect();
-        ranges.sort_by_key(|numbers| *numbers.start());
-        for numbers in &ranges {
-            let (first, last) = (*numbers.start(), *numbers.end());
-            if first == 0 || last > count || first > last {
-                return Err(format!("there is no order {first}-{last}: the case has the orders 1-{count}"));
-            }
-        }
-        match ranges.windows(2).find(|pair| pair[0].end() >= pair[1].start()) {
-            Some(pair) => Err(format!("order {} is named twice", pair[1].start())),
-            None => Ok(()),
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Expected<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum OneOrMore<T> {
-            One(T),
-            More(Vec<T>),
-        }
-
-        struct Entries<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Entries<T> {
-            type Value = Expected<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("expectations by the numbers of orders, such as { 3: …, 6-10: … }")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(Numbers(numbers)) = map.next_key()? {
-                    let expected = match map.next_value()? {
-                        OneOrMore::One(one) => vec![one],
-                        OneOrMore::More(more) => more,
-                    };
-                    entries.push((numbers, expected));
-                }
-                Ok(Expected(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Entries(std::marker::PhantomData))
-    }
-}
-
-/// `3` or `6-10`.
-struct Numbers(RangeInclusive<usize>);
-
-impl<'de> Deserialize<'de> for Numbers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        impl de::Visitor<'_> for Text {
-            type Value = Numbers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the number of an order such as 3, or numbers such as 6-10")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Numbers, E> {
-                let number = usize::try_from(number).map_err(E::custom)?;
-                Ok(Numbers(number..=number))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Numbers, E> {
-                let (first, last) = text.split_once('-').unwrap_or((text, text));
-                match (first.trim().parse(), last.trim().parse()) {
-                    (Ok(first), Ok(last)) => Ok(Numbers(first..=last)),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-        }
-
-        deserializer.deserialize_any(Text)
     }
 }
 
@@ -379,7 +179,7 @@ impl<'de> Deserialize<'de> for StartTime {
             .or_else(|_| NaiveTime::parse_from_str(&text, "%H:%M"));
         let wrong = |_| {
             de::Error::custom(format!(
-                "`{text}` is no time of day: write \"02:30\" or \"02:30:15\", in quotes"
+                "`{text}` isn't a time of day: write \"02:30\" or \"02:30:15\", in quotes"
             ))
         };
         time.map(Self).map_err(wrong)
@@ -393,8 +193,33 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     humantime::parse_duration(&text).map_err(wrong)
 }
 
+fn fail_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    Ok(setting(Setting::FailRate, deserializer)?.fail_rate(ANY_INSTANCE, &Defaults::default()))
+}
+
+fn max_retries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(setting(Setting::MaxRetries, deserializer)?.max_retries(ANY_INSTANCE, &Defaults::default()))
+}
+
 fn on_exhausted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnExhausted, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let known = OnExhausted::ALL.into_iter().find(|choice| choice.name() == text);
-    known.ok_or_else(|| de::Error::custom(format!("`{text}`: write dlq, drop or retry")))
+    Ok(setting(Setting::OnExhausted, deserializer)?.on_exhausted(ANY_INSTANCE))
+}
+
+fn delivery_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let time = setting(Setting::DeliveryMillis, deserializer)?.delivery_time(ANY_INSTANCE);
+    u64::try_from(time.as_millis()).map_err(de::Error::custom)
+}
+
+/// A setting of a case applies to all instances.
+const ANY_INSTANCE: &str = "";
+
+/// Reads the value of a setting as `PATCH /settings` does, so a case has no setting that a dojo can't have.
+fn setting<'de, D: Deserializer<'de>>(
+    setting: Setting,
+    deserializer: D,
+) -> Result<dojo_contract::Settings, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let mut settings = dojo_contract::Settings::default();
+    settings.apply(setting.name(), Some(value.to_string().as_bytes())).map_err(de::Error::custom)?;
+    Ok(settings)
 }

@@ -4,7 +4,7 @@ use super::files;
 use crate::exit::{self, COMMAND_LINE, MISTAKE};
 use clap::Args;
 use dojo_rules::read_rule;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[command(after_help = exit::OF_RULES)]
@@ -18,18 +18,17 @@ pub(crate) struct Check {
 }
 
 pub(super) fn run(check: &Check) -> anyhow::Result<u8> {
-    let paths = if check.files.is_empty() { &vec![check.rules.rules_dir.clone()] } else { &check.files };
-    let files = files::find(paths, "rhai")?;
+    let default = &check.rules.rules_dir;
+    let files = files::find(&check.files, default, &["rhai"]);
     if files.is_empty() {
-        eprintln!("dojo: no rule in {}; rules end with .rhai", paths[0].display());
+        let folder = check.files.first().unwrap_or(default);
+        eprintln!("dojo: no rule in {}; rules end with .rhai", folder.display());
         return Ok(COMMAND_LINE);
     }
     let mut code = 0;
     for path in files {
-        let kind = files::kind_of(&path)?;
-        let name = path.display().to_string();
-        match read_rule(&path).and_then(|source| kind.check(&name, &source)) {
-            Ok(version) => println!("{name}: a {} rule without mistakes, version {version}", kind.name()),
+        match check_rule(&path) {
+            Ok(result) => println!("{result}"),
             Err(error) => {
                 code = MISTAKE;
                 eprintln!("{error}");
@@ -37,4 +36,12 @@ pub(super) fn run(check: &Check) -> anyhow::Result<u8> {
         }
     }
     Ok(code)
+}
+
+fn check_rule(path: &Path) -> anyhow::Result<String> {
+    let name = path.display().to_string();
+    let source = read_rule(path)?;
+    let kind = files::kind_of(path)?;
+    let version = kind.check(&name, &source)?;
+    Ok(format!("{name}: a {} rule without mistakes, version {version}", kind.name()))
 }

@@ -35,35 +35,43 @@ pub(crate) fn kind_of(path: &Path) -> anyhow::Result<RuleKind> {
     })
 }
 
-/// Returns the files with `extension` among `paths`, and in those that are folders, sorted.
+/// Returns the `named` files, and those with one of the `extensions` in the folders among them, sorted; without a name,
+/// those in the `default` folder.
 ///
-/// # Errors
-/// A path doesn't exist, or a folder can't be read.
-pub(crate) fn find(paths: &[PathBuf], extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+/// A file or folder that can't be read is among them, so that its reader reports why.
+pub(crate) fn find(named: &[PathBuf], default: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for path in paths {
-        let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if metadata.is_dir() {
-            find_in(path, extension, &mut found)?;
+    if named.is_empty() && default.is_dir() {
+        find_in(default, extensions, &mut found);
+    }
+    for path in named {
+        if path.is_dir() {
+            find_in(path, extensions, &mut found);
         } else {
             found.push(path.clone());
         }
     }
-    Ok(found)
+    found
 }
 
-fn find_in(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn find_in(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut entries = entries.with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let Ok(mut entries) = entries else {
+        found.push(folder.to_owned());
+        return;
+    };
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        let (path, is_hidden) = (entry.path(), entry.file_name().as_encoded_bytes().starts_with(b"."));
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         // Links to folders aren't followed, since they may form a circle.
-        if entry.file_type()?.is_dir() && !is_hidden {
-            find_in(&path, extension, found)?;
-        } else if path.is_file() && path.extension().is_some_and(|e| e == extension) && !is_hidden {
+        if entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
+            find_in(&path, extensions, found);
+        } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+        {
             found.push(path);
         }
     }
-    Ok(())
 }

@@ -13,17 +13,18 @@ pub(crate) fn xml(tested: &[Tested]) -> anyhow::Result<String> {
         let Some(first) = cases.first() else { continue };
         let mut suite = TestSuite::new(first.file.clone());
         suite.add_test_cases(cases.iter().map(|case| {
-            let status = match &case.outcome {
-                Outcome::Met => TestCaseStatus::success(),
-                Outcome::NotMet(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-                Outcome::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+            let (kind, message) = match &case.outcome {
+                Outcome::Met => return TestCase::new(case.case.clone(), TestCaseStatus::success()),
+                Outcome::NotMet(_) => (NonSuccessKind::Failure, "the rule answered something else"),
+                Outcome::Failed(_) => (NonSuccessKind::Error, "the rule failed"),
+                Outcome::Mistake(_) => {
+                    (NonSuccessKind::Error, "the case, its file or its rule has a mistake")
+                }
             };
-            let mut test_case = TestCase::new(case.case.clone(), status);
-            if !case.is_met() {
-                test_case.status.set_message("the rule answered something else");
-                test_case.status.set_description(case.outcome.to_string());
-            }
-            test_case
+            let mut status = TestCaseStatus::non_success(kind);
+            status.set_message(message);
+            status.set_description(case.outcome.to_string());
+            TestCase::new(case.case.clone(), status)
         }));
         report.add_test_suite(suite);
     }

@@ -19,13 +19,19 @@ pub(crate) enum Outcome {
     Met,
     /// It answered something else to these orders.
     NotMet(Vec<Difference>),
-    /// The case couldn't be played, or the rule failed.
+    /// The rule failed on one of the orders.
     Failed(String),
+    /// The case wasn't played: the case, its file or its rule has a mistake.
+    Mistake(String),
 }
 
 impl Tested {
     pub(crate) fn is_met(&self) -> bool {
         matches!(self.outcome, Outcome::Met)
+    }
+
+    pub(crate) fn is_mistake(&self) -> bool {
+        matches!(self.outcome, Outcome::Mistake(_))
     }
 }
 
@@ -38,20 +44,31 @@ pub(crate) fn text(tested: &[Tested]) -> String {
             file = &case.file;
             let _ = writeln!(text, "{file}");
         }
-        let word = if case.is_met() { "met    " } else { "NOT MET" };
+        let word = match case.outcome {
+            Outcome::Met => "met    ",
+            Outcome::NotMet(_) | Outcome::Failed(_) => "NOT MET",
+            Outcome::Mistake(_) => "MISTAKE",
+        };
         let _ = writeln!(text, "  {word}  {}", case.case);
         for line in case.outcome.to_string().lines() {
             let _ = writeln!(text, "           {line}");
         }
     }
-    let (all, missed) = (tested.len(), tested.iter().filter(|case| !case.is_met()).count());
-    let _ = match (all, missed) {
-        (0, _) => Ok(()),
-        (1, 0) => writeln!(text, "the case was met"),
-        (_, 0) => writeln!(text, "all {all} cases were met"),
-        _ => writeln!(text, "{missed} of {all} not met"),
-    };
+    let _ = writeln!(text, "{}", summary(tested));
     text
+}
+
+fn summary(tested: &[Tested]) -> String {
+    let all = tested.len();
+    let mistakes = tested.iter().filter(|case| case.is_mistake()).count();
+    let missed = tested.iter().filter(|case| !case.is_met()).count() - mistakes;
+    match (all, missed, mistakes) {
+        (1, 0, 0) => "the case was met".to_owned(),
+        (_, 0, 0) => format!("all {all} cases were met"),
+        (_, _, 0) => format!("{missed} of {all} not met"),
+        (_, 0, _) => format!("{mistakes} of {all} with a mistake"),
+        _ => format!("{missed} of {all} not met, {mistakes} with a mistake"),
+    }
 }
 
 /// Writes what differs, as a `diff` does: `-` was expected, `+` is what the rule answered.
@@ -59,7 +76,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Met => Ok(()),
-            Self::Failed(why) => f.write_str(why),
+            Self::Failed(why) | Self::Mistake(why) => f.write_str(why),
             Self::NotMet(differences) => {
                 for Difference { order, expected, seen } in differences.iter().take(MAX_SHOWN) {
                     writeln!(f, "{order}")?;
@@ -76,8 +93,5 @@ impl fmt::Display for Outcome {
 }
 
 fn side(f: &mut fmt::Formatter<'_>, sign: char, lines: &[String]) -> fmt::Result {
-    if lines.is_empty() {
-        return writeln!(f, "  {sign} no alert");
-    }
     lines.iter().try_for_each(|line| writeln!(f, "  {sign} {line}"))
 }

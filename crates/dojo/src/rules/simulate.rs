@@ -1,6 +1,9 @@
 //! Plays a case: its orders go through the same windows, rules and retry policy as in the services, without Kafka or a clock.
 
-use super::cases::{AlertPattern, AttemptPattern, Case, Expected, Outcome};
+use super::{
+    cases::Case,
+    expected::{AlertPattern, AttemptPattern, Expected, Outcome},
+};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use dojo_contract::{FraudAlert, Order, OrderAction, OrderEvent};
 use dojo_fraud::{
@@ -21,13 +24,22 @@ use uuid::Uuid;
 /// The most attempts of one order that are played, since a setting lets retries go on without end.
 const MAX_ATTEMPTS: usize = 100;
 
-/// An order of a case about which the rule didn't answer what was expected.
+/// An order for which the rule's answer differs from the expected one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     /// The order, for a person.
     pub(crate) order: String,
     pub(crate) expected: Vec<String>,
     pub(crate) seen: Vec<String>,
+}
+
+/// Why a case has no result.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PlayError {
+    /// The case doesn't make sense.
+    Mistake(String),
+    /// The rule failed on one of its orders.
+    Rule(String),
 }
 
 /// An order of a case.
@@ -83,13 +95,9 @@ fn time(case: &Case, after: Duration) -> Result<DateTime<Utc>, String> {
 /// Plays a case of a fraud rule.
 ///
 /// # Errors
-/// The case doesn't make sense, or the rule failed on one of its orders.
-pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, String> {
-    if !case.deliveries.is_empty() {
-        return Err("a fraud rule has no `deliveries`; write `alerts`".to_owned());
-    }
-    let placed = placed(case)?;
-    case.alerts.check(placed.len())?;
+/// Any [`PlayError`].
+pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, PlayError> {
+    let placed = orders_to_judge(case).map_err(PlayError::Mistake)?;
     let now = placed.last().map_or(0, |last| last.order.created_at.timestamp_millis());
     let start = Start { partition: 0, read_from: 0, judge_from: 0 };
     let span = millis(MAX_SPAN);
@@ -117,33 +125,78 @@ pub(crate) fn fraud(rule: &FraudRule, case: &Case) -> Result<Vec<Difference>, St
     Ok(differences)
 }
 
+/// Returns the orders of a case of a fraud rule, or why the case doesn't make sense.
+fn orders_to_judge(case: &Case) -> Result<Vec<Placed>, String> {
+    if !case.deliveries.is_empty() {
+        return Err("a fraud rule has no `deliveries`; write `alerts`".to_owned());
+    }
+    let placed = placed(case)?;
+    case.alerts.check(placed.len())?;
+    let is_compared =
+        |placed: &&Placed| placed.action == OrderAction::Created || case.alerts.of(placed.number).is_none();
+    match placed.iter().find(|placed| !is_compared(placed)) {
+        Some(Placed { number, action, .. }) => Err(format!(
+            "order {number} has `action: {}`, and a fraud rule judges new orders only; remove order {number} from `alerts`",
+            action.name()
+        )),
+        None => Ok(placed),
+    }
+}
+
 fn compare_alerts(placed: &Placed, expected: &[AlertPattern], alerts: &[FraudAlert]) -> Option<Difference> {
-    // Each alert is expected once, in whatever order the rule raises them.
-    let mut left: Vec<_> = alerts.iter().collect();
-    let is_met = expected.iter().all(|pattern| {
-        let found = left.iter().position(|alert| pattern.fits(alert));
-        found.map(|index| left.swap_remove(index)).is_some()
-    });
-    (!is_met || !left.is_empty()).then(|| Difference {
+    let described =
+        |alert: &FraudAlert| format!("{} {}: {}", alert.kind, alert.severity.name(), alert.reason);
+    (!pair_up(expected, alerts)).then(|| Difference {
         order: placed.describe(),
-        expected: expected.iter().map(ToString::to_string).collect(),
-        seen: alerts
-            .iter()
-            .map(|alert| format!("{} {}: {}", alert.kind, alert.severity.name(), alert.reason))
-            .collect(),
+        expected: lines(expected, "no alert"),
+        seen: lines(alerts.iter().map(described), "no alert"),
     })
+}
+
+/// Returns whether each pattern can have its own alert, and no alert is left. The order of the alerts doesn't matter.
+fn pair_up(expected: &[AlertPattern], alerts: &[FraudAlert]) -> bool {
+    let mut pattern_of = vec![None; alerts.len()];
+    expected.len() == alerts.len()
+        && (0..expected.len()).all(|pattern| {
+            find_alert(pattern, expected, alerts, &mut pattern_of, &mut vec![false; alerts.len()])
+        })
+}
+
+/// Gives a pattern an alert; a pattern that has the alert already gets another one (Kuhn's algorithm). A rule raises few
+/// alerts, so the recursion is shallow.
+fn find_alert(
+    pattern: usize,
+    expected: &[AlertPattern],
+    alerts: &[FraudAlert],
+    pattern_of: &mut [Option<usize>],
+    is_tried: &mut [bool],
+) -> bool {
+    for (index, alert) in alerts.iter().enumerate() {
+        if is_tried[index] || !expected[pattern].fits(alert) {
+            continue;
+        }
+        is_tried[index] = true;
+        let other = pattern_of[index];
+        if other.is_none_or(|other| find_alert(other, expected, alerts, pattern_of, is_tried)) {
+            pattern_of[index] = Some(pattern);
+            return true;
+        }
+    }
+    false
+}
+
+/// Returns a line for each item, or `none` if there is no item.
+fn lines<T: ToString>(items: impl IntoIterator<Item = T>, none: &str) -> Vec<String> {
+    let lines: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    if lines.is_empty() { vec![none.to_owned()] } else { lines }
 }
 
 /// Plays a case of a notification rule.
 ///
 /// # Errors
-/// The case doesn't make sense, or the rule failed on one of its attempts.
-pub(crate) fn notification(rule: &NotificationRule, case: &Case) -> Result<Vec<Difference>, String> {
-    if !case.alerts.is_empty() {
-        return Err("a notification rule has no `alerts`; write `deliveries`".to_owned());
-    }
-    let placed = placed(case)?;
-    case.deliveries.check(placed.len())?;
+/// Any [`PlayError`].
+pub(crate) fn notification(rule: &NotificationRule, case: &Case) -> Result<Vec<Difference>, PlayError> {
+    let placed = orders_to_deliver(case).map_err(PlayError::Mistake)?;
     let mut differences = Vec::new();
     for placed in placed {
         let seen = attempts(rule, case, &placed)?;
@@ -152,7 +205,21 @@ pub(crate) fn notification(rule: &NotificationRule, case: &Case) -> Result<Vec<D
     Ok(differences)
 }
 
-fn attempts(rule: &NotificationRule, case: &Case, placed: &Placed) -> Result<Vec<(Outcome, String)>, String> {
+/// Returns the orders of a case of a notification rule, or why the case doesn't make sense.
+fn orders_to_deliver(case: &Case) -> Result<Vec<Placed>, String> {
+    if !case.alerts.is_empty() {
+        return Err("a notification rule has no `alerts`; write `deliveries`".to_owned());
+    }
+    let placed = placed(case)?;
+    case.deliveries.check(placed.len())?;
+    Ok(placed)
+}
+
+fn attempts(
+    rule: &NotificationRule,
+    case: &Case,
+    placed: &Placed,
+) -> Result<Vec<(Outcome, String)>, PlayError> {
     let settings = &case.settings;
     let event =
         OrderEvent { action: placed.action, order: placed.order.clone(), timestamp: placed.order.created_at };
@@ -166,7 +233,7 @@ fn attempts(rule: &NotificationRule, case: &Case, placed: &Placed) -> Result<Vec
                 action: placed.action.name().to_owned(),
                 retry_count,
                 instance_id: case.instance.clone(),
-                at: time(case, after)?.into(),
+                at: time(case, after).map_err(PlayError::Mistake)?.into(),
             },
             settings: SettingsFacts {
                 fail_rate: settings.fail_rate,
@@ -197,23 +264,20 @@ fn compare_attempts(
     expected: &Expected<AttemptPattern>,
     seen: &[(Outcome, String)],
 ) -> Option<Difference> {
-    let delivered = [AttemptPattern::Outcome(Outcome::Notified)];
-    let expected = expected.of(placed.number).unwrap_or(&delivered);
+    let expected = expected.of(placed.number).unwrap_or(&[AttemptPattern::NOTIFIED]);
     let is_met = expected.len() == seen.len()
         && expected.iter().zip(seen).all(|(pattern, (outcome, reason))| pattern.fits(*outcome, reason));
+    let described = |(outcome, reason): &(Outcome, String)| match reason.is_empty() {
+        true => outcome.to_string(),
+        false => format!("{outcome}: {reason}"),
+    };
     (!is_met).then(|| Difference {
         order: placed.describe(),
-        expected: expected.iter().map(ToString::to_string).collect(),
-        seen: seen
-            .iter()
-            .map(|(outcome, reason)| match reason.is_empty() {
-                true => outcome.to_string(),
-                false => format!("{outcome}: {reason}"),
-            })
-            .collect(),
+        expected: lines(expected, "no attempt"),
+        seen: lines(seen.iter().map(described), "no attempt"),
     })
 }
 
-fn failed(placed: &Placed, error: &RuleError) -> String {
-    format!("{}: the rule failed\n{error}", placed.describe())
+fn failed(placed: &Placed, error: &RuleError) -> PlayError {
+    PlayError::Rule(format!("{}: the rule failed\n{error}", placed.describe()))
 }

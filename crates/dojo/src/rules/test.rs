@@ -4,7 +4,8 @@ use super::{
     cases::{Case, CaseFile},
     files, junit,
     report::{self, Outcome, Tested},
-    simulate,
+    simulate::{self, PlayError},
+    yaml_error,
 };
 use crate::exit::{self, COMMAND_LINE, MISTAKE, NOT_MET};
 use anyhow::Context as _;
@@ -40,32 +41,40 @@ enum Rule {
 }
 
 pub(super) fn run(test: &Test) -> anyhow::Result<u8> {
-    let paths = if test.files.is_empty() { &vec![test.rules.rules_dir.join("tests")] } else { &test.files };
-    let files = files::find(paths, "yaml")?;
+    let default = test.rules.rules_dir.join("tests");
+    let files = files::find(&test.files, &default, &["yaml", "yml"]);
     if files.is_empty() {
-        eprintln!("dojo: no file with cases in {}; they end with .yaml", paths[0].display());
+        let folder = test.files.first().unwrap_or(&default);
+        eprintln!("dojo: no file with cases in {}; they end with .yaml", folder.display());
         return Ok(COMMAND_LINE);
     }
-    let mut mistakes = false;
-    let mut tested = Vec::new();
-    for path in files {
-        match read(&path) {
-            Ok((rule, cases)) => tested.extend(cases.into_iter().map(|case| play(&path, &rule, &case))),
-            Err(error) => {
-                mistakes = true;
-                eprintln!("{error:#}");
-            }
-        }
-    }
+    let tested: Vec<_> = files.iter().flat_map(|path| play_file(path)).collect();
     print!("{}", report::text(&tested));
     if let Some(path) = &test.junit {
         fs::write(path, junit::xml(&tested)?).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(match tested.iter().all(Tested::is_met) {
-        _ if mistakes => MISTAKE,
-        true => 0,
-        false => NOT_MET,
+    Ok(if tested.iter().any(Tested::is_mistake) {
+        MISTAKE
+    } else if tested.iter().all(Tested::is_met) {
+        0
+    } else {
+        NOT_MET
     })
+}
+
+/// Plays the cases of a file. A file that can't be read has one result, which says why, so that it is in every report.
+fn play_file(path: &Path) -> Vec<Tested> {
+    let file = path.display().to_string();
+    match read(path) {
+        Ok((rule, cases)) => cases
+            .into_iter()
+            .map(|case| Tested { outcome: play(&rule, &case), file: file.clone(), case: case.name })
+            .collect(),
+        Err(error) => {
+            let outcome = Outcome::Mistake(format!("{error:#}"));
+            vec![Tested { file, case: "the file and its rule".to_owned(), outcome }]
+        }
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
@@ -73,7 +82,8 @@ fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
     let file = dojo_rules::EditedFile::new(path.to_owned(), MAX_BYTES);
     let bytes = file.read().with_context(|| name.clone())?;
     let text = utf8_text(&bytes).with_context(|| name.clone())?;
-    let CaseFile { rule, cases } = serde_yaml::from_str(text).with_context(|| name.clone())?;
+    let CaseFile { rule, cases } =
+        serde_yaml::from_str(text).map_err(|error| anyhow::anyhow!(yaml_error::explain(&name, &error)))?;
     anyhow::ensure!(!cases.is_empty(), "{name}: the file has no case; give at least one under `cases`");
     let rule_path = path.parent().unwrap_or(Path::new("")).join(rule);
     let rule_name = rule_path.display().to_string();
@@ -85,15 +95,15 @@ fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
     Ok((rule, cases))
 }
 
-fn play(path: &Path, rule: &Rule, case: &Case) -> Tested {
+fn play(rule: &Rule, case: &Case) -> Outcome {
     let played = match rule {
         Rule::Fraud(rule) => simulate::fraud(rule, case),
         Rule::Notification(rule) => simulate::notification(rule, case),
     };
-    let outcome = match played {
+    match played {
         Ok(differences) if differences.is_empty() => Outcome::Met,
         Ok(differences) => Outcome::NotMet(differences),
-        Err(why) => Outcome::Failed(why),
-    };
-    Tested { file: path.display().to_string(), case: case.name.clone(), outcome }
+        Err(PlayError::Rule(why)) => Outcome::Failed(why),
+        Err(PlayError::Mistake(why)) => Outcome::Mistake(why),
+    }
 }

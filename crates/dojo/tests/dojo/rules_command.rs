@@ -57,19 +57,72 @@ fn a_mistake_in_a_rule_is_shown_where_it_is() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_told_or_found_is_a_wrong_command_line() {
+fn a_command_line_without_a_rule_or_a_case_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("draft.rhai"), "[]").unwrap();
     for (args, said) in [
-        (["check", "draft.rhai"], "is this a fraud rule or a notification rule?"),
-        (["check", "missing.rhai"], "cannot read missing.rhai"),
-        (["check", "."], "draft.rhai: is this"),
-        (["test", "missing"], "cannot read missing"),
-        (["prove", "."], "unrecognized subcommand"),
+        (&["check"][..], "no rule in rules"),
+        (&["check", "."], "no rule in ."),
+        (&["test"], "no file with cases in rules/tests"),
+        (&["test", "."], "no file with cases in ."),
+        (&["prove", "."], "unrecognized subcommand"),
     ] {
-        let (code, _, err) = rules(folder.path(), &args);
+        let (code, _, err) = rules(folder.path(), args);
         assert_eq!(code, 1, "{args:?}: {err}");
         assert!(err.contains(said), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_has_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &["check", "missing.rhai"][..],
+        &["test", "missing.rhai"],
+        &["backtest", "--kafka-brokers", "127.0.0.1:1", "--rule", "missing.rhai"],
+    ] {
+        let (code, out, err) = rules(folder.path(), args);
+        assert_eq!(code, 2, "{args:?}: {out}{err}");
+        assert!([out, err].concat().contains("missing.rhai: the file is missing"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_rule_of_unknown_kind_does_not_keep_the_others_from_being_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["draft.rhai", "fraud.rhai"] {
+        std::fs::copy(workspace().join("rules/fraud.rhai"), folder.path().join(name)).unwrap();
+    }
+    let (code, out, err) = rules(folder.path(), &["check", "."]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(err.contains("draft.rhai: is this a fraud rule or a notification rule?"), "{err}");
+    assert!(out.contains("fraud.rhai: a fraud rule without mistakes"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_rule_in_a_folder_that_cannot_be_read_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let fraud = folder.path().join("fraud");
+    std::fs::create_dir(&fraud).unwrap();
+    std::os::unix::fs::symlink("nowhere", fraud.join("link.rhai")).unwrap();
+    assert!(Command::new("mkfifo").arg(fraud.join("pipe.rhai")).status().unwrap().success());
+    std::fs::copy(workspace().join("rules/fraud.rhai"), fraud.join("rule.rhai")).unwrap();
+    let (code, out, err) = rules(folder.path(), &["check", "."]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(err.contains("link.rhai: the file is missing"), "{err}");
+    assert!(err.contains("pipe.rhai: the file cannot be read: it is not a regular file"), "{err}");
+    assert!(out.contains("rule.rhai: a fraud rule without mistakes"), "{out}");
+}
+
+#[test]
+fn only_a_backtest_reads_the_configuration_of_kafka() {
+    for (args, expected) in
+        [(["check", "rules"], 0), (["test", "rules/tests"], 0), (["backtest", "--all"], 78)]
+    {
+        let mut command = Command::new(DOJO);
+        command.arg("rules").args(args).current_dir(workspace()).env("KAFKA_CONFIG_NO_SUCH_PROPERTY", "1");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{args:?}: {output:?}");
     }
 }
 
@@ -106,12 +159,49 @@ cases.yaml
 }
 
 #[test]
-fn a_mistake_in_a_file_with_cases_is_explained() {
+fn a_mistake_in_a_file_with_cases_is_explained_and_reported_to_ci() {
     for (cases, said) in [
         ("rule: fraud.rhai\n", "missing field `cases`"),
         ("rule: fraud.rhai\ncases: []\n", "the file has no case"),
         ("rule: none.rhai\ncases:\n  - { name: a, orders: [{}] }\n", "none.rhai"),
-        ("rule: fraud.rhai\ncases:\n  - { name: a, order: [{}] }\n", "unknown field `order`"),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, order: [{}] }\n",
+            "cases.yaml:3:16: cases[0]: unknown field `order`",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - name: a\n    orders: [{}]\n    alerts: { 1: { type: BURST, severty: LOW } }\n",
+            "cases.yaml:5:33: cases[0].alerts.1: unknown field `severty`, expected one of `type`, `severity`, `reason`; \
+             did you mean `severity`?",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - name: a\n    orders: [{}]\n    deliveries: { 1: [RETRY, { outcome: DLQ, reasn: b }] }\n",
+            "cases.yaml:5:46: cases[0].deliveries.1[1]: unknown field `reasn`, expected `outcome` or `reason`; did you mean \
+             `reason`?",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], deliveries: { 1: RETRYY } }\n",
+            "did you mean `RETRY`?",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], alerts: { 1: 5 } }\n",
+            "expected the type of an alert such as VELOCITY",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], settings: { failRate: 30 } }\n",
+            "`failRate` is 30: give a number from 0 to 1",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], settings: { maxRetries: 11 } }\n",
+            "`maxRetries` is 11: give a whole number from 0 to 10",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], settings: { deliveryMillis: 5001 } }\n",
+            "`deliveryMillis` is 5001: give a whole number from 0 to 5000",
+        ),
+        (
+            "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], settings: { onExhausted: never } }\n",
+            "`onExhausted` is \"never\"",
+        ),
         (
             "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{ at: soon }] }\n",
             "write a time such as 500ms, 90s or 5m",
@@ -120,29 +210,87 @@ fn a_mistake_in_a_file_with_cases_is_explained() {
             "rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], alerts: { x: BURST } }\n",
             "the number of an order",
         ),
-        ("rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], start: noon }\n", "no time of day"),
+        ("rule: fraud.rhai\ncases:\n  - { name: a, orders: [{}], start: noon }\n", "isn't a time of day"),
     ] {
-        let (code, out, err) = rules(with_cases(cases).path(), &["test", "cases.yaml"]);
+        let folder = with_cases(cases);
+        let (code, out, err) = rules(folder.path(), &["test", "cases.yaml", "--junit", "junit.xml"]);
         assert_eq!(code, 2, "{cases}: {out}{err}");
-        assert!(err.contains(said) && err.contains("cases.yaml"), "{cases}: {err}");
+        assert!(out.contains(said) && out.contains("cases.yaml"), "{cases}: {out}");
+        let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+        assert!(junit.contains("errors=\"1\""), "{cases}: {junit}");
     }
 }
 
 #[test]
-fn a_case_that_makes_no_sense_fails_with_a_reason() {
+fn a_case_that_makes_no_sense_is_a_mistake() {
     for (case, said) in [
         ("{ name: a, orders: [] }", "the case has no order"),
         ("{ name: a, orders: [{ times: 200000 }] }", "the most are 100000"),
         ("{ name: a, orders: [{ quantity: 0 }] }", "order 1: quantity is 0"),
-        ("{ name: a, orders: [{}], alerts: { 2: BURST } }", "there is no order 2-2"),
+        ("{ name: a, orders: [{}], alerts: { 2: BURST } }", "there is no order 2: "),
+        ("{ name: a, orders: [{ times: 3 }], alerts: { 3-2: BURST } }", "3-2 names no order; write 2-3"),
+        (
+            "{ name: a, orders: [{ action: updated }], alerts: { 1: BURST } }",
+            "order 1 has `action: updated`, and a fraud rule judges new orders only",
+        ),
         ("{ name: a, orders: [{ times: 3 }], alerts: { 1-2: BURST, 2: BURST } }", "order 2 is named twice"),
         ("{ name: a, orders: [{}], deliveries: { 1: NOTIFIED } }", "a fraud rule has no `deliveries`"),
         ("{ name: a, orders: [{ at: 9999999 years }] }", "too far in the future"),
     ] {
         let cases = format!("rule: fraud.rhai\ncases:\n  - {case}\n");
         let (code, out, err) = rules(with_cases(&cases).path(), &["test", "cases.yaml"]);
-        assert_eq!(code, 4, "{case}: {out}{err}");
+        assert_eq!(code, 2, "{case}: {out}{err}");
         assert!(out.contains(said), "{case}: {out}");
+    }
+}
+
+#[test]
+fn a_case_with_a_mistake_does_not_keep_the_others_from_being_played() {
+    let folder = with_cases(
+        "rule: fraud.rhai\ncases:\n  - { name: a, orders: [] }\n  - { name: b, orders: [{}] }\n  \
+         - { name: c, orders: [{}], alerts: { 1: BURST } }\n",
+    );
+    let (code, out, err) = rules(folder.path(), &["test", "cases.yaml"]);
+    assert_eq!(code, 2, "{out}{err}");
+    for line in ["  MISTAKE  a", "  met      b", "  NOT MET  c", "1 of 3 not met, 1 with a mistake"] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+}
+
+#[test]
+fn a_rule_that_fails_on_an_order_does_not_meet_the_case() {
+    let folder = with_cases("rule: fraud.rhai\ncases:\n  - { name: a, orders: [{ item: Durian }] }\n");
+    std::fs::write(
+        folder.path().join("fraud.rhai"),
+        "if order.item == \"Durian\" { throw \"no\"; }\n[]\n",
+    )
+    .unwrap();
+    let (code, out, err) = rules(folder.path(), &["test", "cases.yaml", "--junit", "junit.xml"]);
+    assert_eq!(code, 4, "{out}{err}");
+    assert!(out.contains("the rule failed"), "{out}");
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("errors=\"1\""), "{junit}");
+}
+
+#[test]
+fn alerts_meet_a_case_whatever_the_order_of_the_patterns() {
+    let velocity = "VELOCITY, { type: VELOCITY, reason: one }";
+    let overlapping = "{ type: VELOCITY, severity: HIGH }, { type: VELOCITY, reason: one }";
+    for (alerts, expected) in [
+        (velocity, 0),
+        ("{ type: VELOCITY, reason: one }, VELOCITY", 0),
+        (overlapping, 0),
+        ("{ type: VELOCITY, reason: one }, { type: VELOCITY, reason: one }", 4),
+        ("VELOCITY", 4),
+        ("VELOCITY, VELOCITY, VELOCITY", 4),
+    ] {
+        let folder = with_cases(&format!(
+            "rule: fraud.rhai\ncases:\n  - {{ name: a, orders: [{{}}], alerts: {{ 1: [{alerts}] }} }}\n"
+        ));
+        let rule = "[alert(\"VELOCITY\", \"HIGH\", \"one\"), alert(\"VELOCITY\", \"HIGH\", \"two\")]\n";
+        std::fs::write(folder.path().join("fraud.rhai"), rule).unwrap();
+        let (code, out, err) = rules(folder.path(), &["test", "cases.yaml"]);
+        assert_eq!(code, expected, "{alerts}: {out}{err}");
     }
 }
 
