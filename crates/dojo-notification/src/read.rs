@@ -73,6 +73,33 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_repeated_attempt_has_the_same_seed_and_a_retry_or_redrive_another_one() {
+        let seed_after = |value: &str, retries: &str, redrives: &str| {
+            let headers = [(header::RETRY_COUNT, retries), (header::REDRIVE_COUNT, redrives)];
+            let headers = headers.map(|(name, count)| (name.to_owned(), Some(count.as_bytes().to_vec())));
+            read(Some(value.as_bytes()), &headers.into()).unwrap().seed
+        };
+        assert_eq!(
+            seed_after(CREATED, "0", "0"),
+            read(Some(CREATED.as_bytes()), &Headers::new()).unwrap().seed
+        );
+        let updated = CREATED.replacen("created", "updated", 1);
+        let later = CREATED.replacen("09:30:00", "09:30:01", 1);
+        let attempts = [
+            (CREATED, "0", "0"),
+            (CREATED, "1", "0"),
+            (CREATED, "2", "0"),
+            (CREATED, "0", "1"),
+            (&updated, "0", "0"),
+            (&later, "0", "0"),
+        ];
+        let seeds = attempts.map(|(value, retries, redrives)| seed_after(value, retries, redrives));
+        assert_eq!(seeds, attempts.map(|(value, retries, redrives)| seed_after(value, retries, redrives)));
+        let different: std::collections::BTreeSet<_> = seeds.into_iter().collect();
+        assert_eq!(different.len(), seeds.len(), "{seeds:?}");
+    }
+
+    #[test]
     fn an_unreadable_record_says_why() {
         assert!(read(None, &Headers::new()).unwrap_err().contains("no value"));
         let negative = CREATED.replacen("\"quantity\":2", "\"quantity\":-5", 1);

@@ -23,14 +23,6 @@ impl RuleKind {
         }
     }
 
-    /// Returns the name of the rule's file in the rules folder.
-    pub fn file(self) -> &'static str {
-        match self {
-            Self::Fraud => FraudRule::FILE,
-            Self::Notification => NotificationRule::FILE,
-        }
-    }
-
     /// Returns the source of the rule in the program.
     pub fn built_in(self) -> &'static str {
         match self {

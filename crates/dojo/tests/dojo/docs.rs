@@ -155,8 +155,8 @@ fn missing(command: &str) -> Option<String> {
                     || workspace().join(name).is_file()
                     || name.ends_with(".tar")
             };
-            // `dojo` is the program in the container, which the commands without Docker try.
-            let of_docker = words[1..].iter().take_while(|word| **word != "dojo");
+            // `dojo` is the program in the container, and `rules` its command, which the commands without Docker try.
+            let of_docker = words[1..].iter().take_while(|word| !["dojo", "rules"].contains(*word));
             let mut names = of_docker.filter(|word| !word.starts_with('-'));
             // In `--scale fraud=2` the service is `fraud`.
             let name = names.find(|word| !is_there(word.split('=').next().unwrap()))?;

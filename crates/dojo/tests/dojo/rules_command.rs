@@ -260,11 +260,8 @@ fn a_case_with_a_mistake_does_not_keep_the_others_from_being_played() {
 #[test]
 fn a_rule_that_fails_on_an_order_does_not_meet_the_case() {
     let folder = with_cases("rule: fraud.rhai\ncases:\n  - { name: a, orders: [{ item: Durian }] }\n");
-    std::fs::write(
-        folder.path().join("fraud.rhai"),
-        "if order.item == \"Durian\" { throw \"no\"; }\n[]\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("fraud.rhai"), "if order.item == \"Durian\" { throw \"no\"; }\n[]\n")
+        .unwrap();
     let (code, out, err) = rules(folder.path(), &["test", "cases.yaml", "--junit", "junit.xml"]);
     assert_eq!(code, 4, "{out}{err}");
     assert!(out.contains("the rule failed"), "{out}");
@@ -291,6 +288,21 @@ fn alerts_meet_a_case_whatever_the_order_of_the_patterns() {
         std::fs::write(folder.path().join("fraud.rhai"), rule).unwrap();
         let (code, out, err) = rules(folder.path(), &["test", "cases.yaml"]);
         assert_eq!(code, expected, "{alerts}: {out}{err}");
+    }
+}
+
+#[test]
+fn the_night_of_the_night_owl_may_start_at_any_hour() {
+    let source = std::fs::read_to_string(workspace().join("rules/examples/fraud/night-owl.rhai")).unwrap();
+    for hour in 0..24 {
+        let folder = with_cases(&format!(
+            "rule: fraud.rhai\ncases:\n  - name: now\n    start: \"{hour:02}:30\"\n    orders: [{{ price: 40 }}]\n    \
+             alerts: {{ 1: NIGHT_OWL }}\n"
+        ));
+        let rule = source.replace("NIGHT_STARTS = 0;", &format!("NIGHT_STARTS = {hour};"));
+        std::fs::write(folder.path().join("fraud.rhai"), rule).unwrap();
+        let (code, out, err) = rules(folder.path(), &["test", "cases.yaml"]);
+        assert_eq!(code, 0, "{hour}: {out}{err}");
     }
 }
 
