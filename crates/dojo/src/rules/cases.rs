@@ -9,8 +9,8 @@
 //!     alerts: { 6-7: VELOCITY }
 //! ```
 //!
-//! Orders are numbered from 1 in the order in which they stand, each of the `times` counted. An order that `alerts` doesn't
-//! name must pass; one that `deliveries` doesn't name must be delivered by the first attempt.
+//! Orders are numbered from 1, from top to bottom; with `times: 7` an entry has seven numbers. An order that `alerts` doesn't name
+//! must pass; an order that `deliveries` doesn't name must be delivered by the first attempt.
 
 use super::expected::{AlertPattern, AttemptPattern, Expected};
 use chrono::NaiveTime;
@@ -64,7 +64,7 @@ fn first_instance() -> String {
     "notification-1".to_owned()
 }
 
-/// Orders that differ in their time alone.
+/// Orders that differ only in their time.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,

@@ -108,7 +108,7 @@ impl<T> Default for Expected<T> {
 }
 
 impl<T> Expected<T> {
-    /// Returns what is expected of the order with this number; `None` if nothing is said about it.
+    /// Returns what is expected of the order with this number; `None` if the case doesn't name it.
     pub(crate) fn of(&self, number: usize) -> Option<&[T]> {
         self.0.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, expected)| expected.as_slice())
     }

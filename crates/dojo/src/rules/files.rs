@@ -1,4 +1,4 @@
-//! Finds rules and files with cases, and reads them.
+//! Finds rules and files with cases, and tells the kind of a rule by its path.
 
 use anyhow::Context as _;
 use clap::Args;
@@ -19,7 +19,7 @@ pub(crate) struct RulesDir {
 /// Returns the kind of a rule by its path: `fraud.rhai`, or any name in a folder `fraud`; `notification` likewise.
 ///
 /// # Errors
-/// The path doesn't tell.
+/// The path names neither kind.
 pub(crate) fn kind_of(path: &Path) -> anyhow::Result<RuleKind> {
     let is_called =
         |part: Option<&std::ffi::OsStr>, kind: RuleKind| part.is_some_and(|part| part == kind.name());

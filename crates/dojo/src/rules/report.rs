@@ -3,7 +3,7 @@
 use super::simulate::Difference;
 use std::fmt::{self, Write as _};
 
-/// The most orders that are shown of a case that wasn't met.
+/// The most orders that the report shows of a case that wasn't met.
 const MAX_SHOWN: usize = 10;
 
 /// A case that was played.
@@ -13,11 +13,11 @@ pub(crate) struct Tested {
     pub(crate) outcome: Outcome,
 }
 
-/// What became of a case.
+/// The result of a case.
 pub(crate) enum Outcome {
     /// The rule answered what was expected.
     Met,
-    /// It answered something else to these orders.
+    /// The rule's answer to these orders differs from the expected one.
     NotMet(Vec<Difference>),
     /// The rule failed on one of the orders.
     Failed(String),

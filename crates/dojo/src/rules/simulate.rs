@@ -21,7 +21,7 @@ use dojo_rules::{
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
-/// The most attempts of one order that are played, since a setting lets retries go on without end.
+/// The most attempts that are played for one order, because `onExhausted: retry` retries without end.
 const MAX_ATTEMPTS: usize = 100;
 
 /// An order for which the rule's answer differs from the expected one.
@@ -64,7 +64,7 @@ impl Placed {
     }
 }
 
-/// Returns the orders of a case in the order of their time.
+/// Returns the orders of a case, sorted by their time.
 fn placed(case: &Case) -> Result<Vec<Placed>, String> {
     let count = case.count()?;
     let mut placed = Vec::with_capacity(count);
@@ -83,7 +83,7 @@ fn placed(case: &Case) -> Result<Vec<Placed>, String> {
     Ok(placed)
 }
 
-/// The day on which all cases play.
+/// Returns the time `after` the start of the case, on the day on which all cases play.
 fn time(case: &Case, after: Duration) -> Result<DateTime<Utc>, String> {
     let start = NaiveDate::from_ymd_opt(2026, 1, 31).unwrap_or_default().and_time(case.start.0).and_utc();
     let after = TimeDelta::from_std(after).ok();
