@@ -58,9 +58,8 @@ impl Task<'_> {
         let turns = Turns::of(partitions, self.recorded, self.now);
         // Before the log was cut there were orders that the windows of the first ones lack.
         let first_of_cut = turns.upcoming().iter().filter(|turn| self.cut.contains(&turn.partition));
-        let complete = first_of_cut
-            .map(|turn| turn.logged.time.saturating_add(self.span).saturating_add(WINDOW))
-            .max();
+        let complete =
+            first_of_cut.map(|turn| turn.logged.time.saturating_add(self.span).saturating_add(WINDOW)).max();
         let since = self.since.max(complete.unwrap_or(i64::MIN));
 
         let windows = Windows::bounded(self.span, self.held_orders);

@@ -84,7 +84,9 @@ pub enum BacktestError {
     #[error("the backtest was stopped before it was complete, after {0:?}")]
     Incomplete(Duration),
     /// The span holds too much.
-    #[error("the backtest needs more than {most} {what}, which is too much to keep in memory: choose a shorter span")]
+    #[error(
+        "the backtest needs more than {most} {what}, which is too much to keep in memory: choose a shorter span"
+    )]
     TooMuch {
         /// What there is too much of.
         what: &'static str,

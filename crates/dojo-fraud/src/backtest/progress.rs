@@ -11,7 +11,10 @@ pub(super) type Ranges = BTreeMap<i32, Range<i64>>;
 
 /// Returns the number of offsets in `ranges`.
 pub(super) fn records(ranges: &Ranges) -> u64 {
-    ranges.values().map(|range| u64::try_from(range.end.saturating_sub(range.start)).unwrap_or_default()).sum()
+    ranges
+        .values()
+        .map(|range| u64::try_from(range.end.saturating_sub(range.start)).unwrap_or_default())
+        .sum()
 }
 
 /// Progress of a backtest, for a progress bar.

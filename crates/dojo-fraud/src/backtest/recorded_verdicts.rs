@@ -168,7 +168,8 @@ impl RecordedVerdicts {
         if let Some(number) = self.numbers.get(&verdict) {
             return Some(*number);
         }
-        let number = u32::try_from(self.verdicts.len()).ok().filter(|_| self.verdicts.len() < MAX_VERDICTS)?;
+        let number =
+            u32::try_from(self.verdicts.len()).ok().filter(|_| self.verdicts.len() < MAX_VERDICTS)?;
         self.verdicts.push(verdict.clone());
         self.numbers.insert(verdict, number);
         Some(number)
@@ -214,7 +215,14 @@ mod tests {
     use super::*;
 
     /// Records a verdict of `version` with alerts of these types on the order at `offset` of partition 0.
-    fn record(recorded: &mut RecordedVerdicts, names: &mut TypeNames, offset: i64, version: &str, action: &str, types: &[String]) {
+    fn record(
+        recorded: &mut RecordedVerdicts,
+        names: &mut TypeNames,
+        offset: i64,
+        version: &str,
+        action: &str,
+        types: &[String],
+    ) {
         let alerts: Vec<_> = types.iter().map(|kind| serde_json::json!({"type": kind})).collect();
         let event = serde_json::json!({
             "source": "fraud-service", "action": action, "partition": 0, "offset": offset,
@@ -225,8 +233,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_rule_keeps_its_name_among_any_number_of_types() {
-        let (mut recorded, mut names) =
-            (RecordedVerdicts::on(&[(0, 0..2)].into()), TypeNames::default());
+        let (mut recorded, mut names) = (RecordedVerdicts::on(&[(0, 0..2)].into()), TypeNames::default());
         let types: Vec<_> = (0..500).map(|n| format!("TYPE_{n}")).collect();
         record(&mut recorded, &mut names, 0, "v1", "FRAUD_ALERT", &types);
         record(&mut recorded, &mut names, 1, "v1", "RULE_ERROR", &[]);
@@ -249,8 +256,7 @@ mod tests {
 
     #[test]
     fn the_first_verdict_on_an_order_counts() {
-        let (mut recorded, mut names) =
-            (RecordedVerdicts::on(&[(0, 5..7)].into()), TypeNames::default());
+        let (mut recorded, mut names) = (RecordedVerdicts::on(&[(0, 5..7)].into()), TypeNames::default());
         for (offset, version) in [(5, "v1"), (5, "v2"), (4, "v3")] {
             record(&mut recorded, &mut names, offset, version, "FRAUD_CHECK_PASSED", &[]);
         }

@@ -68,8 +68,7 @@ impl Recorded {
     /// Judges the orders of `log` by `rule` as the service does, with the partitions in the given turns. An order that is read alone
     /// is judged at once, even if one that was placed earlier arrives after it.
     fn by(rule: &FraudRule, log: Log, turns: &[usize]) -> Self {
-        let starts =
-            (0..log.len() as i32).map(|partition| Start { partition, read_from: 0, judge_from: 0 });
+        let starts = (0..log.len() as i32).map(|partition| Start { partition, read_from: 0, judge_from: 0 });
         let mut detector = Detector::starting(starts, HashSet::new(), HOUR, NOW);
         (0..log.len() as i32).for_each(|partition| detector.end(partition, NOW));
         let (mut read, mut audit) = (vec![0; log.len()], Vec::new());
@@ -104,8 +103,7 @@ impl Recorded {
 
     /// Judges the orders again by `rule`, with the task as `change` makes it.
     fn again(&self, rule: &FraudRule, change: impl FnOnce(&mut Task<'_>)) -> Judged {
-        let ranges =
-            (0..).zip(&self.log).map(|(partition, log)| (partition, 0..log.len() as i64)).collect();
+        let ranges = (0..).zip(&self.log).map(|(partition, log)| (partition, 0..log.len() as i64)).collect();
         let (mut recorded, mut names) = (RecordedVerdicts::on(&ranges), TypeNames::default());
         self.audit.iter().for_each(|record| recorded.take(record.as_bytes(), &mut names));
         let mut task = self.task(rule, &recorded);

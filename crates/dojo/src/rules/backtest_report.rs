@@ -18,7 +18,9 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "{} (version {}) on {} orders {since}", report.rule, report.version, report.orders)?;
         match report.is_replay {
             true => writeln!(f, "A replay: this version judged these orders before, so nothing may change.")?,
-            false => writeln!(f, "This version judged none of these orders before; this is what it would change.")?,
+            false => {
+                writeln!(f, "This version judged none of these orders before; this is what it would change.")?
+            }
         }
         writeln!(f)?;
         if report.compared == 0 {
@@ -27,11 +29,7 @@ impl fmt::Display for Table<'_> {
         if report.alerts.is_empty() {
             writeln!(f, "No order has an alert, at the time or now.")?;
         } else {
-            writeln!(
-                f,
-                "{:<24} {:>9} {:>9} {:>9} {:>9}",
-                "alert", "before", "after", "added", "removed"
-            )?;
+            writeln!(f, "{:<24} {:>9} {:>9} {:>9} {:>9}", "alert", "before", "after", "added", "removed")?;
         }
         for alerts in &report.alerts {
             writeln!(
