@@ -19,9 +19,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The windows take up to 400 MiB, and the verdicts up to 160 MiB.
+/// The windows take up to 470 MiB, the verdicts up to 80 MiB, and the readers up to 32 MiB.
 const LIMITS: Limits =
-    Limits { within: Duration::from_secs(3_600), held_orders: MAX_ORDERS, records: 20_000_000 };
+    Limits { within: Duration::from_secs(3_600), held_orders: MAX_ORDERS, records: 10_000_000 };
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
