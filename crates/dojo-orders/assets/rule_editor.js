@@ -310,6 +310,7 @@ function showReport(report) {
   const apart = left.filter(([count]) => count > 0).map(([count, why]) => `${count} ${why}`);
   const changes = report.changes === 1 ? "1 change" : `${report.changes} changes`;
   const said = [`${changes} in ${report.compared} of ${report.orders} orders, with version ${report.version}, after ${(report.millis / 1000).toFixed(1)} s.`];
+  if (report.compared === 0) said[0] = report.orders === 0 ? "Nothing was compared: no order was placed in the last 10 minutes." : "Nothing was compared.";
   if (apart.length > 0) said.push(`Not compared: ${apart.join(", ")}.`);
   byId("rule-backtest-summary").textContent = said.join(" ");
   const rows = report.alerts.map((alerts) => fill(clone("backtest-row"), {

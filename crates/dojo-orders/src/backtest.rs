@@ -1,7 +1,7 @@
 //! The backtest of a draft: a function that the program passes in, because reading and judging the log is the work of
 //! another crate.
 
-use dojo_rules::{BacktestReport, RuleKind};
+use dojo_rules::BacktestReport;
 use futures::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 
@@ -10,14 +10,12 @@ use std::{sync::Arc, time::Duration};
 pub type Backtest =
     Arc<dyn Fn(BacktestRequest) -> BoxFuture<'static, Result<BacktestReport, String>> + Send + Sync>;
 
-/// A draft to judge recorded orders with.
+/// A draft of the fraud rule to judge recorded orders with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BacktestRequest {
-    /// The rule.
-    pub kind: RuleKind,
     /// Path of the rule's file, for the report.
     pub file: String,
-    /// Source of the draft, which [`RuleKind::check`] accepts.
+    /// Source of the draft, which compiles as a fraud rule.
     pub source: String,
     /// How far to go back from now.
     pub since: Duration,

@@ -19,18 +19,16 @@ pub struct BacktestReport {
     pub since: Option<DateTime<Utc>>,
     /// Whether verdicts of this very version are on the log, so that only those were compared.
     pub is_replay: bool,
-    /// Orders that were judged again.
+    /// Orders on the log in the span.
     pub orders: u64,
     /// Of these, the orders that were compared.
     pub compared: u64,
     /// Orders that had no verdict yet.
     pub unjudged: u64,
-    /// Orders whose windows were partial at the time.
+    /// Orders whose windows lacked orders, at the time or in the backtest.
     pub partial: u64,
     /// In a replay, orders that another version of the rule judged.
     pub other_versions: u64,
-    /// Pairs of orders that swapped an alert, summed over the types.
-    pub swaps: u64,
     /// Orders that get or lose an alert, summed over the types.
     pub changes: u64,
     /// What changes, by the type of alert.
@@ -39,8 +37,22 @@ pub struct BacktestReport {
     pub millis: u64,
 }
 
+impl BacktestReport {
+    /// Returns why no order was compared; `None` if one was.
+    pub fn nothing_compared(&self) -> Option<String> {
+        let Self { orders, compared, unjudged, partial, .. } = self;
+        match (compared, orders) {
+            (1.., _) => None,
+            (0, 0) => Some("no order was compared: the span has none".to_owned()),
+            (0, _) => Some(format!(
+                "no order was compared: of {orders} orders, {unjudged} have no verdict yet, and {partial} have partial windows"
+            )),
+        }
+    }
+}
+
 /// How one type of alert changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BacktestAlerts {
     /// The type of alert; `RULE_ERROR` for orders on which the rule fails.
@@ -54,8 +66,6 @@ pub struct BacktestAlerts {
     pub added: u64,
     /// Orders that lose it.
     pub removed: u64,
-    /// Pairs of orders that overtook one another and swapped it, which is no change.
-    pub swaps: u64,
     /// The first orders that get or lose it; at most 20.
     pub examples: Vec<BacktestExample>,
 }

@@ -50,7 +50,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
 const PURE: [&str; 29] = [
     "dojo-contract/src",
     "dojo-fraud/src/backtest/compare.rs",
-    "dojo-fraud/src/backtest/said.rs",
+    "dojo-fraud/src/backtest/recorded_verdicts.rs",
     "dojo-fraud/src/window",
     "dojo-fraud/src/merge.rs",
     "dojo-fraud/src/verdict.rs",

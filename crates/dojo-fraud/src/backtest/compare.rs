@@ -1,296 +1,203 @@
 //! Compares the verdicts of a backtest with those that were given at the time.
 //!
-//! Pure. Two orders that overtook one another on their way may swap an alert: if the sixth order is suspicious, it matters
-//! which of two came sixth. So an alert that one order lost and another one got is a swap, and no change, if the service
-//! judged the two in the opposite order.
+//! Pure. If the rule's version judged some of the orders before, only those are compared: the backtest is a replay. Otherwise the
+//! rule is a draft, and the verdicts of every version are compared.
 
-use super::said::{RULE_ERROR, Said, Types};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
-use uuid::Uuid;
+use super::recorded_verdicts::{Types, Verdict};
+use dojo_contract::Order;
+use dojo_rules::{AlertChange, BacktestAlerts, BacktestExample};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The most orders that a report names for each type of alert.
-pub const MAX_EXAMPLES: usize = 20;
+const MAX_EXAMPLES: usize = 20;
 
-/// Which verdicts a backtest is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Baseline {
-    /// Those of this version of the rule, because there are some: a replay.
-    Version(Arc<str>),
-    /// Those of any version, because the rule is new: a draft.
-    Any,
-}
-
-/// An order that got another verdict than at the time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// The order's id.
-    pub order_id: Uuid,
-    /// Its customer.
-    pub customer: Arc<str>,
-    /// Partition of its record.
-    pub partition: i32,
-    /// Offset of its record.
-    pub offset: i64,
-    /// Whether it got an alert that it didn't have at the time.
-    pub is_added: bool,
-    /// Its place among the verdicts at the time.
-    said: u32,
-    /// Its place among the verdicts of the backtest.
-    judged: u32,
-}
-
-/// What changes about one type of alert.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TypeChanges {
-    /// Orders that had it at the time.
-    pub before: u64,
-    /// Orders that have it now.
-    pub after: u64,
-    /// Orders that have it now and didn't at the time, without swaps.
-    pub added: u64,
-    /// Orders that had it at the time and don't have it now, without swaps.
-    pub removed: u64,
-    /// Pairs of orders that swapped it.
-    pub swaps: u64,
-    /// The first of the orders that are added or removed.
-    pub examples: Vec<Changed>,
-}
-
-/// Counts of a comparison.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Compared {
-    /// Orders that were judged again.
-    pub orders: u64,
+pub(super) struct Compared {
+    /// Orders in the span that is compared.
+    pub(super) orders: u64,
     /// Of these, the orders that were compared.
-    pub compared: u64,
+    pub(super) compared: u64,
     /// Orders without a verdict at the time.
-    pub unjudged: u64,
-    /// Orders whose windows were partial at the time.
-    pub partial: u64,
-    /// Orders that another version of the rule judged, if there are verdicts of this one.
-    pub other_versions: u64,
+    pub(super) unjudged: u64,
+    /// Orders whose windows lacked orders, at the time or in the backtest.
+    pub(super) partial: u64,
+    /// In a replay, orders that another version of the rule judged.
+    pub(super) other_versions: u64,
+    /// Whether only verdicts of the rule's version were compared.
+    pub(super) is_replay: bool,
     /// What changes, by the type of alert.
-    pub types: BTreeMap<Arc<str>, TypeChanges>,
+    pub(super) alerts: Vec<BacktestAlerts>,
 }
 
-/// An order that is judged again.
+/// A verdict of the backtest.
 #[derive(Debug, Clone, Copy)]
-pub struct Rejudged<'a> {
-    /// The order's id.
-    pub order_id: Uuid,
-    /// Its customer.
-    pub customer: &'a str,
+pub(super) struct NewVerdict<'a> {
+    pub(super) order: &'a Order,
     /// Partition of its record.
-    pub partition: i32,
+    pub(super) partition: i32,
     /// Offset of its record.
-    pub offset: i64,
+    pub(super) offset: i64,
     /// Its new alerts.
-    pub types: &'a Types,
-    /// What was said at the time.
-    pub said: Option<Said<'a>>,
+    pub(super) types: &'a Types,
+    /// The verdict at the time.
+    pub(super) recorded: &'a Verdict,
 }
 
-/// Takes verdicts one after another, in the order in which the backtest gives them.
+/// Takes verdicts one after another.
 #[derive(Debug)]
-pub struct Comparison {
-    baseline: Baseline,
-    counts: Compared,
-    changed: BTreeMap<Arc<str>, Vec<Changed>>,
-    customers: BTreeSet<Arc<str>>,
-    judged: u32,
+pub(super) struct Comparison {
+    version: String,
+    unjudged: u64,
+    partial: u64,
+    with_own: Changes,
+    with_any: Changes,
+}
+
+/// The changes of verdicts, by the type of alert.
+#[derive(Debug, Default)]
+struct Changes {
+    compared: u64,
+    types: BTreeMap<Arc<str>, BacktestAlerts>,
 }
 
 impl Comparison {
-    /// Starts a comparison with the verdicts of `baseline`.
-    pub fn with(baseline: Baseline) -> Self {
+    /// Starts a comparison of this version of the rule.
+    pub(super) fn of(version: &str) -> Self {
         Self {
-            baseline,
-            counts: Compared::default(),
-            changed: BTreeMap::new(),
-            customers: BTreeSet::new(),
-            judged: 0,
+            version: version.to_owned(),
+            unjudged: 0,
+            partial: 0,
+            with_own: Changes::default(),
+            with_any: Changes::default(),
         }
     }
 
-    /// Takes the next verdict.
-    pub fn take(&mut self, order: &Rejudged<'_>) {
-        self.judged = self.judged.saturating_add(1);
-        self.counts.orders += 1;
-        let Some(said) = order.said else {
-            self.counts.unjudged += 1;
-            return;
-        };
-        if said.verdict.is_partial {
-            self.counts.partial += 1;
-            return;
+    /// Counts an order without a verdict at the time.
+    pub(super) fn unjudged(&mut self) {
+        self.unjudged += 1;
+    }
+
+    /// Counts an order whose windows lack orders.
+    pub(super) fn partial(&mut self) {
+        self.partial += 1;
+    }
+
+    /// Compares the verdicts on an order.
+    pub(super) fn compare(&mut self, verdict: &NewVerdict<'_>) {
+        self.with_any.take(verdict);
+        if *verdict.recorded.version == *self.version {
+            self.with_own.take(verdict);
         }
-        if matches!(&self.baseline, Baseline::Version(version) if said.verdict.version != *version) {
-            self.counts.other_versions += 1;
-            return;
+    }
+
+    /// Returns the result.
+    pub(super) fn finish(self) -> Compared {
+        let Self { unjudged, partial, with_own, with_any, .. } = self;
+        let judged = with_any.compared;
+        let is_replay = with_own.compared > 0;
+        let Changes { compared, types } = if is_replay { with_own } else { with_any };
+        Compared {
+            orders: judged + unjudged + partial,
+            compared,
+            unjudged,
+            partial,
+            other_versions: judged - compared,
+            is_replay,
+            alerts: types.into_values().collect(),
         }
-        self.counts.compared += 1;
-        let (before, after) = (&said.verdict.types, order.types);
+    }
+}
+
+impl Changes {
+    fn take(&mut self, verdict: &NewVerdict<'_>) {
+        self.compared += 1;
+        let (before, after) = (&verdict.recorded.types, verdict.types);
         for kind in before {
-            self.counts.types.entry(Arc::clone(kind)).or_default().before += 1;
+            self.of(kind).before += 1;
         }
         for kind in after {
-            self.counts.types.entry(Arc::clone(kind)).or_default().after += 1;
+            self.of(kind).after += 1;
         }
         for kind in before.symmetric_difference(after) {
-            let changed = Changed {
-                order_id: order.order_id,
-                customer: self.customer(order.customer),
-                partition: order.partition,
-                offset: order.offset,
-                is_added: after.contains(kind),
-                said: said.rank,
-                judged: self.judged,
-            };
-            self.changed.entry(Arc::clone(kind)).or_default().push(changed);
+            let alerts = self.of(kind);
+            let change = if after.contains(kind) { AlertChange::Added } else { AlertChange::Removed };
+            match change {
+                AlertChange::Added => alerts.added += 1,
+                AlertChange::Removed => alerts.removed += 1,
+            }
+            if alerts.examples.len() < MAX_EXAMPLES {
+                alerts.examples.push(BacktestExample {
+                    order_id: verdict.order.id,
+                    customer_name: verdict.order.customer_name.clone(),
+                    change,
+                    partition: verdict.partition,
+                    offset: verdict.offset,
+                });
+            }
         }
     }
 
-    fn customer(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.customers.get(name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = name.into();
-        self.customers.insert(Arc::clone(&name));
-        name
+    fn of(&mut self, kind: &Arc<str>) -> &mut BacktestAlerts {
+        self.types
+            .entry(Arc::clone(kind))
+            .or_insert_with(|| BacktestAlerts { kind: kind.to_string(), ..BacktestAlerts::default() })
     }
-
-    /// Finds the swaps and returns the result.
-    pub fn finish(self) -> Compared {
-        let Self { mut counts, changed, .. } = self;
-        for (kind, changed) in changed {
-            let types = counts.types.entry(Arc::clone(&kind)).or_default();
-            // An error of the rule isn't handed from one order to another.
-            let (swaps, left) = if *kind == *RULE_ERROR { (0, changed) } else { without_swaps(changed) };
-            types.swaps = swaps;
-            types.added = left.iter().filter(|changed| changed.is_added).count() as u64;
-            types.removed = left.len() as u64 - types.added;
-            types.examples = left.into_iter().take(MAX_EXAMPLES).collect();
-        }
-        counts
-    }
-}
-
-impl Compared {
-    /// Returns how many orders would get or lose an alert, over all types.
-    pub fn changes(&self) -> u64 {
-        self.types.values().map(|types| types.added + types.removed).sum()
-    }
-}
-
-/// Removes swaps from the changes of one type: first those between orders of one customer, then those between any.
-fn without_swaps(changed: Vec<Changed>) -> (u64, Vec<Changed>) {
-    let mut by_customer = HashMap::<Arc<str>, Vec<Changed>>::new();
-    for changed in changed {
-        by_customer.entry(Arc::clone(&changed.customer)).or_default().push(changed);
-    }
-    let (mut swaps, mut left) = (0, Vec::new());
-    for (_, of_customer) in by_customer {
-        let (found, rest) = unpaired(of_customer);
-        swaps += found;
-        left.extend(rest);
-    }
-    left.sort_by_key(|changed| changed.judged);
-    let (found, left) = unpaired(left);
-    (swaps + found, left)
-}
-
-/// Pairs changes in the order in which they were judged: an alert that an order lost goes to a later one that was judged before
-/// it at the time.
-fn unpaired(changed: Vec<Changed>) -> (u64, Vec<Changed>) {
-    // The orders that lost the alert and have no partner yet, by their rank at the time.
-    let mut lost = BTreeMap::<u32, Changed>::new();
-    let (mut swaps, mut left) = (0, Vec::new());
-    for changed in changed {
-        if !changed.is_added {
-            lost.insert(changed.said, changed);
-        } else if lost.last_key_value().is_some_and(|(said, _)| *said > changed.said) {
-            lost.pop_last();
-            swaps += 1;
-        } else {
-            left.push(changed);
-        }
-    }
-    left.extend(lost.into_values());
-    left.sort_by_key(|changed| changed.judged);
-    (swaps, left)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::said::Verdict, *};
+    use super::{super::tests::order, *};
 
     fn types(names: &[&str]) -> Types {
         names.iter().map(|name| Arc::from(*name)).collect()
     }
 
-    /// Compares orders, given in the order of the backtest: customer, rank at the time, alerts at the time, alerts now.
-    fn compared(baseline: Baseline, orders: &[(&str, u32, &[&str], &[&str])]) -> Compared {
-        let mut comparison = Comparison::with(baseline);
-        for (n, (customer, rank, before, after)) in (0..).zip(orders) {
-            let verdict = Verdict { version: "v1".into(), is_partial: false, types: types(before) };
-            comparison.take(&Rejudged {
-                order_id: Uuid::from_u128(n),
-                customer,
+    /// Compares verdicts of the version "v2": the version at the time, alerts at the time, alerts now.
+    fn compared<'a>(orders: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a [&'a str])>) -> Compared {
+        let mut comparison = Comparison::of("v2");
+        for (n, (version, before, after)) in (0..).zip(orders) {
+            let recorded = Verdict { version: version.into(), is_partial: false, types: types(before) };
+            comparison.compare(&NewVerdict {
+                order: &order(n, "ada"),
                 partition: 0,
                 offset: n as i64,
                 types: &types(after),
-                said: Some(Said { verdict: &verdict, rank: *rank }),
+                recorded: &recorded,
             });
         }
         comparison.finish()
     }
 
-    fn of_type(compared: &Compared, kind: &str) -> (u64, u64, u64, u64, u64) {
-        let types = &compared.types[kind];
-        (types.before, types.after, types.added, types.removed, types.swaps)
+    #[test]
+    fn an_alert_that_an_order_keeps_is_no_change() {
+        let compared = compared([("v1", &["BURST"][..], &["BURST"][..])]);
+        let burst = &compared.alerts[0];
+        assert_eq!((burst.before, burst.after, burst.added, burst.removed), (1, 1, 0, 0));
     }
 
     #[test]
-    fn equal_verdicts_are_no_change() {
-        let orders: &[(&str, u32, &[&str], &[&str])] =
-            &[("ada", 0, &[], &[]), ("ada", 1, &["BURST"], &["BURST"])];
-        let compared = compared(Baseline::Any, orders);
-        assert_eq!((compared.changes(), of_type(&compared, "BURST")), (0, (1, 1, 0, 0, 0)));
+    fn an_alert_that_moves_to_another_order_is_two_changes() {
+        let compared = compared([("v1", &["BURST"][..], &[][..]), ("v1", &[], &["BURST"])]);
+        let burst = &compared.alerts[0];
+        assert_eq!((burst.before, burst.after, burst.added, burst.removed), (1, 1, 1, 1));
+        assert_eq!(burst.examples.len(), 2);
     }
 
     #[test]
-    fn an_alert_that_an_overtaken_order_hands_on_is_a_swap() {
-        // At the time the first order was judged second, and it was the one too many.
-        let orders: &[(&str, u32, &[&str], &[&str])] =
-            &[("ada", 7, &["VELOCITY"], &[]), ("ada", 6, &[], &["VELOCITY"])];
-        let compared = compared(Baseline::Any, orders);
-        assert_eq!((compared.changes(), of_type(&compared, "VELOCITY")), (0, (1, 1, 0, 0, 1)));
+    fn a_rule_that_changes_every_order_names_the_first_twenty() {
+        let compared = compared((0..1_000).map(|_| ("v1", &[][..], &["BURST"][..])));
+        let burst = &compared.alerts[0];
+        assert_eq!((burst.added, burst.examples.len()), (1_000, 20));
+        assert_eq!(burst.examples[19].offset, 19);
     }
 
     #[test]
-    fn orders_of_two_customers_may_swap_too() {
-        let orders: &[(&str, u32, &[&str], &[&str])] =
-            &[("ada", 7, &["BURST"], &[]), ("bob", 6, &[], &["BURST"])];
-        assert_eq!(compared(Baseline::Any, orders).changes(), 0);
-    }
-
-    #[test]
-    fn an_alert_that_moves_between_orders_judged_in_the_same_order_is_a_change() {
-        let orders: &[(&str, u32, &[&str], &[&str])] =
-            &[("ada", 6, &["AMOUNT"], &[]), ("bob", 7, &[], &["AMOUNT"])];
-        let compared = compared(Baseline::Any, orders);
-        assert_eq!((compared.changes(), of_type(&compared, "AMOUNT")), (2, (1, 1, 1, 1, 0)));
-        assert_eq!(compared.types["AMOUNT"].examples.len(), 2);
-    }
-
-    #[test]
-    fn verdicts_of_other_versions_are_counted_apart_in_a_replay() {
-        let orders: &[(&str, u32, &[&str], &[&str])] = &[("ada", 0, &[], &["BURST"])];
-        let replay = compared(Baseline::Version("v2".into()), orders);
-        assert_eq!((replay.other_versions, replay.compared, replay.changes()), (1, 0, 0));
-        assert_eq!(compared(Baseline::Version("v1".into()), orders).changes(), 1);
+    fn verdicts_of_other_versions_are_counted_separately_in_a_replay() {
+        let replay = compared([("v1", &[][..], &["BURST"][..]), ("v2", &[], &[])]);
+        assert_eq!((replay.is_replay, replay.other_versions, replay.compared), (true, 1, 1));
+        assert!(replay.alerts.is_empty());
+        let draft = compared([("v1", &[][..], &["BURST"][..])]);
+        assert_eq!((draft.is_replay, draft.other_versions, draft.compared), (false, 0, 1));
     }
 }

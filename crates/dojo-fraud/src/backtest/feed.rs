@@ -1,6 +1,6 @@
-//! Reads the recorded orders, each partition with a reader and a thread of its own, and parses them there.
+//! Reads the recorded orders. Each partition has its own reader, on its own thread, which also parses the orders.
 //!
-//! A partition may hold far more records of an hour than another one. So each reader waits when it is some batches ahead of the
+//! A partition may have far more records of an hour than another one. So each reader waits when it is some batches ahead of the
 //! judging, and memory stays bounded.
 
 use super::progress::{Progress, Ranges};
@@ -21,15 +21,17 @@ use tokio::task::JoinSet;
 const BATCH: usize = 256;
 const BATCHES_AHEAD: usize = 8;
 
-/// A record of `orders`.
-pub(super) struct Recorded {
+/// A new order on the log.
+#[derive(Debug)]
+pub(super) struct LoggedOrder {
     pub(super) offset: i64,
-    /// The new order and its event time; `None` if the record isn't a new order.
-    pub(super) order: Option<(Order, i64)>,
+    pub(super) order: Order,
+    /// Its event time, in milliseconds since 1970.
+    pub(super) time: i64,
 }
 
-/// The records of each partition, in batches.
-pub(super) type Feeds = BTreeMap<i32, Receiver<Vec<Recorded>>>;
+/// The new orders of each partition, in batches.
+pub(super) type Feeds = BTreeMap<i32, Receiver<Vec<LoggedOrder>>>;
 
 /// Starts a reader for each partition. Each task ends with whether its range was read to the end.
 pub(super) fn start(
@@ -61,26 +63,24 @@ pub(super) fn start(
     (feeds, readers)
 }
 
-/// Collects the records of a partition. The last batch is sent when the reading ends.
+/// Collects the new orders of a partition. The last batch is sent when the reading ends.
 struct Batches {
-    sender: SyncSender<Vec<Recorded>>,
-    batch: Vec<Recorded>,
+    sender: SyncSender<Vec<LoggedOrder>>,
+    batch: Vec<LoggedOrder>,
     progress: Arc<Progress>,
 }
 
 impl Batches {
     fn take(&mut self, record: &Record<'_>) -> ControlFlow<()> {
-        let order = match read(record.value, &record.headers, record.timestamp) {
-            Reading::New { order, time } => Some((order, time)),
-            Reading::Known | Reading::Unreadable(_) => None,
-        };
-        self.batch.push(Recorded { offset: record.offset, order });
+        self.progress.add(1);
+        if let Reading::New { order, time } = read(record.value, &record.headers, record.timestamp) {
+            self.batch.push(LoggedOrder { offset: record.offset, order, time });
+        }
         if self.batch.len() < BATCH { ControlFlow::Continue(()) } else { self.send() }
     }
 
     fn send(&mut self) -> ControlFlow<()> {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        self.progress.add(batch.len());
         // Without a receiver the judging has ended.
         if self.sender.send(batch).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }

@@ -1,101 +1,116 @@
-//! Judges the recorded orders again, in the order of their event time.
+//! Judges the recorded orders again, in the order in which the service judged them.
 
 use super::{
-    compare::{Comparison, Rejudged},
-    feed::{Feeds, Recorded},
-    said::{RULE_ERROR, SaidVerdicts, TypeNames, Types},
+    compare::{Compared, Comparison, NewVerdict},
+    feed::{Feeds, LoggedOrder},
+    recorded_verdicts::{RULE_ERROR, RecordedVerdicts, TypeNames, Types},
+    turns::{Turn, Turns},
 };
 use crate::{
-    detector::{Counted, Detector, Incoming, Start},
     verdict::facts,
-    window::{WINDOW, millis},
+    window::{Placed, WINDOW, Windows, millis},
 };
 use dojo_rules::FraudRule;
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// What is judged again.
 pub(super) struct Task<'a> {
     pub(super) rule: &'a FraudRule,
-    pub(super) said: &'a SaidVerdicts,
+    pub(super) version: &'a str,
+    pub(super) recorded: &'a RecordedVerdicts,
     /// The partitions whose first record isn't the first that was ever on the log, so that earlier orders are missing.
     pub(super) cut: BTreeSet<i32>,
     /// How far the windows reach back, in milliseconds.
     pub(super) span: i64,
+    /// The most orders that the windows hold.
+    pub(super) held_orders: usize,
     /// The first event time that is compared.
     pub(super) since: i64,
     /// The present, in milliseconds since 1970.
     pub(super) now: i64,
-    /// The longest span that the rule has asked about so far, in milliseconds.
-    pub(super) longest_asked: i64,
+    /// When to stop at the latest.
+    pub(super) until: Instant,
+    /// When to stop early.
+    pub(super) stop: CancellationToken,
 }
 
-/// What was judged.
-pub(super) struct Done {
-    /// The first event time that was compared.
-    pub(super) since: i64,
-    /// The longest span that the rule asked about, in milliseconds.
-    pub(super) longest_asked: i64,
+/// How the judging ended.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// Every order was judged.
+    All {
+        /// The comparison of the verdicts.
+        compared: Compared,
+        /// The first event time that was compared.
+        since: i64,
+    },
+    /// The rule asked about a longer span, in milliseconds, than the windows reach back.
+    AskedFor(i64),
+    /// It was stopped.
+    Stopped,
 }
 
 impl Task<'_> {
-    /// Judges the orders of `feeds` and passes each verdict to `comparison`.
-    pub(super) fn run(mut self, feeds: Feeds, names: &mut TypeNames, comparison: &mut Comparison) -> Done {
-        let starts = feeds.keys().map(|&partition| Start { partition, read_from: 0, judge_from: 0 });
-        let mut detector = Detector::starting(starts, HashSet::new(), self.span, self.now);
-        let mut open = feeds;
-        while !open.is_empty() {
-            // Only these partitions hold up the merge.
-            let empty: Vec<_> =
-                open.keys().copied().filter(|partition| detector.waiting(*partition) == 0).collect();
-            for partition in empty {
-                match open.get(&partition).and_then(|feed| feed.recv().ok()) {
-                    Some(batch) => self.take(&mut detector, partition, batch),
-                    None => {
-                        open.remove(&partition);
-                        detector.end(partition, self.now);
-                    }
-                }
+    /// Judges the orders of `feeds`.
+    pub(super) fn run(self, feeds: Feeds, names: &mut TypeNames) -> Judged {
+        let partitions = feeds.into_iter().map(|(partition, feed)| (partition, feed.into_iter().flatten()));
+        let turns = Turns::of(partitions, self.recorded, self.now);
+        // Before the log was cut there were orders that the windows of the first ones lack.
+        let first_of_cut = turns.upcoming().iter().filter(|turn| self.cut.contains(&turn.partition));
+        let complete =
+            first_of_cut.map(|turn| turn.logged.time.saturating_add(self.span).saturating_add(WINDOW)).max();
+        let since = self.since.max(complete.unwrap_or(i64::MIN));
+
+        let windows = Windows::bounded(self.span, self.held_orders);
+        let mut comparison = Comparison::of(self.version);
+        for turn in turns {
+            if self.stop.is_cancelled() || Instant::now() >= self.until {
+                return Judged::Stopped;
             }
-            while let Some(counted) = detector.next(self.now) {
-                self.judge(counted, names, comparison);
+            if let ControlFlow::Break(span) = self.judge(turn, since, &windows, names, &mut comparison) {
+                return Judged::AskedFor(span);
             }
         }
-        Done { since: self.since, longest_asked: self.longest_asked }
+        Judged::All { compared: comparison.finish(), since }
     }
 
-    fn take(&mut self, detector: &mut Detector<()>, partition: i32, batch: Vec<Recorded>) {
-        for Recorded { offset, order } in batch {
-            let Some((order, time)) = order else {
-                detector.passed(partition, offset, self.now);
-                continue;
-            };
-            // Before the log was cut there were orders that the windows of the first ones lack.
-            if self.cut.remove(&partition) {
-                self.since = self.since.max(time.saturating_add(self.span).saturating_add(WINDOW));
-            }
-            detector.arrived(Incoming { partition, offset, time, order, tag: () }, self.now);
+    /// Judges one order. Breaks with the span that the rule asked about if the windows don't reach back as far.
+    fn judge(
+        &self,
+        turn: Turn<'_>,
+        since: i64,
+        windows: &Windows,
+        names: &mut TypeNames,
+        comparison: &mut Comparison,
+    ) -> ControlFlow<i64> {
+        let Turn { partition, logged: LoggedOrder { offset, order, time }, recorded, .. } = turn;
+        let window = Arc::new(windows.count(Placed::of(&order, time), self.now));
+        if time < since {
+            return ControlFlow::Continue(());
         }
-    }
-
-    fn judge(&mut self, counted: Counted<()>, names: &mut TypeNames, comparison: &mut Comparison) {
-        let Counted { incoming: Incoming { partition, offset, time, order, .. }, window } = counted;
-        let Some(window) = window.filter(|_| time >= self.since) else { return };
+        let Some(recorded) = recorded.map(|recorded| recorded.verdict) else {
+            comparison.unjudged();
+            return ControlFlow::Continue(());
+        };
+        if recorded.is_partial {
+            comparison.partial();
+            return ControlFlow::Continue(());
+        }
         let facts = facts(&order, time, window.stats(), Arc::clone(&window));
         let types: Types = match self.rule.judge(facts) {
             Ok(alerts) => alerts.iter().map(|alert| names.get(&alert.kind)).collect(),
             Err(_) => [names.get(RULE_ERROR)].into(),
         };
-        self.longest_asked = self.longest_asked.max(millis(window.longest_asked()));
-        comparison.take(&Rejudged {
-            order_id: order.id,
-            customer: &order.customer_name,
-            partition,
-            offset,
-            types: &types,
-            said: self.said.on_order(partition, offset),
-        });
+        let asked = millis(window.longest_asked());
+        if asked > self.span {
+            return ControlFlow::Break(asked);
+        }
+        if window.is_partial() {
+            comparison.partial();
+        } else {
+            comparison.compare(&NewVerdict { order: &order, partition, offset, types: &types, recorded });
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -1,30 +1,37 @@
 //! The backtest: judges the recorded orders again, with a rule that may not be in force yet, and compares the verdicts with
 //! those that were given at the time.
 //!
-//! It joins no group and sends nothing. With the rule unchanged it is a replay and finds no change: the same log gives the
-//! same verdicts.
+//! It joins no consumer group and sends nothing. With the rule unchanged it is a replay and finds no change: it counts and judges
+//! the orders in the order of their verdicts on `audit`, so the same log gives the same verdicts.
 //!
 //! Reading starts before the span that is compared, so that the windows of its first order are complete.
+//!
+//! Memory is bounded by [`Limits`]. The windows hold at most so many orders, of about 400 bytes each, and 32 MiB of names; an order
+//! whose windows lack orders is counted as partial. The verdicts take 8 bytes for each record of `orders`, and a span with more
+//! records is refused.
 
-pub mod compare;
-pub mod said;
-
+mod compare;
 mod feed;
 mod judge;
 mod progress;
+mod recorded_verdicts;
+mod turns;
+
+#[cfg(test)]
+mod tests;
 
 pub use progress::Progress;
 
 use crate::window::{WINDOW, millis};
 use chrono::{DateTime, Utc};
-use compare::{Baseline, Changed, Compared, Comparison};
 use dojo_contract::topic;
-use dojo_kafka::{Error, Isolation, KafkaConfig, RangeReader, TopicCatalog};
-use dojo_rules::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport, FraudRule, MAX_SPAN};
+use dojo_kafka::{Error, Isolation, KafkaConfig, OffsetBounds, RangeReader, TopicCatalog};
+use dojo_rules::{BacktestReport, FraudRule, MAX_SPAN};
+use judge::Judged;
 use progress::Ranges;
-use said::{SaidVerdicts, TypeNames};
+use recorded_verdicts::{MAX_VERDICTS, RecordedVerdicts, TypeNames};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -49,11 +56,22 @@ pub struct Backtest {
     pub version: String,
     /// The first event time that is compared; `None`: from the start of the log.
     pub since: Option<DateTime<Utc>>,
-    /// How long it may take.
-    pub within: Duration,
+    /// How much time and memory it may take.
+    pub limits: Limits,
 }
 
-/// Why a backtest found nothing.
+/// How much time and memory a backtest may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may take.
+    pub within: Duration,
+    /// The most orders that the windows hold.
+    pub held_orders: usize,
+    /// The most records of `orders` in the span, with those before it that the windows need.
+    pub records: u64,
+}
+
+/// Why a backtest failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BacktestError {
     /// Kafka doesn't answer, or a topic changed meanwhile.
@@ -65,10 +83,20 @@ pub enum BacktestError {
     /// It was stopped, or took too long.
     #[error("the backtest was stopped before it was complete, after {0:?}")]
     Incomplete(Duration),
+    /// The span holds too much.
+    #[error(
+        "the backtest needs more than {most} {what}, which is too much to keep in memory: choose a shorter span"
+    )]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most that is possible.
+        most: u64,
+    },
 }
 
-/// What there is to read of a topic.
-struct Recorded {
+/// The offsets of a topic that are read.
+struct LogRanges {
     ranges: Ranges,
     /// The partitions that are read from the first record that is left, after others were deleted.
     cut: BTreeSet<i32>,
@@ -85,120 +113,120 @@ impl Backtest {
         shutdown: CancellationToken,
     ) -> Result<BacktestReport, BacktestError> {
         let begun = Instant::now();
-        // Ends the readers if the caller goes away.
+        // Ends the readers and the judging if the caller goes away.
         let stop = shutdown.child_token();
         let _stops = stop.clone().drop_guard();
         let mut span = millis(self.rule.longest_span()).max(WINDOW);
-        let mut compared = self.compare(span, begun, progress, &stop).await?;
-        if compared.longest_asked > span {
-            // Some order made the rule ask for more than it is known to ask for.
-            span = millis(MAX_SPAN);
-            compared = self.compare(span, begun, progress, &stop).await?;
+        loop {
+            match self.judge(span, begun, progress, &stop).await? {
+                Judged::All { compared, since } => return Ok(self.report(compared, since, begun.elapsed())),
+                // As in the service, the span at least doubles: a rule may ask for a little more each time.
+                Judged::AskedFor(longer) => span = longer.max((2 * span).min(millis(MAX_SPAN))),
+                Judged::Stopped => return Err(BacktestError::Incomplete(begun.elapsed())),
+            }
         }
-        Ok(self.report(compared, begun.elapsed()))
     }
 
-    /// Judges every order with windows of `span` milliseconds.
-    async fn compare(
+    /// Judges the orders with windows of `span` milliseconds.
+    async fn judge(
         &self,
         span: i64,
         begun: Instant,
         progress: &Arc<Progress>,
         stop: &CancellationToken,
     ) -> Result<Judged, BacktestError> {
-        let until = begun + self.within;
+        let until = begun + self.limits.within;
         let catalog = TopicCatalog::new(&self.kafka, &self.client_id)?;
         let reader = RangeReader::new(self.kafka.clone(), self.client_id.clone(), stop.clone());
         let since = self.since.map(|since| since.timestamp_millis());
         let before =
             |earlier: i64| since.and_then(|s| DateTime::from_timestamp_millis(s.saturating_sub(earlier)));
-        let orders = recorded(&catalog, topic::ORDERS, before(span.saturating_add(WINDOW))).await?;
+        let mut orders = log_ranges(&catalog, topic::ORDERS, before(span.saturating_add(WINDOW))).await?;
         // A verdict is dated by the clock of the service; the clock of the order may be ahead of it.
-        let audit = recorded(&catalog, topic::AUDIT, before(WINDOW)).await?;
-        progress.expect(&[&orders.ranges, &audit.ranges]);
+        let audit = log_ranges(&catalog, topic::AUDIT, before(WINDOW)).await?.ranges;
+        if progress::records(&orders.ranges) > self.limits.records {
+            return Err(BacktestError::TooMuch { what: "records of `orders`", most: self.limits.records });
+        }
+        progress.expect(&[&orders.ranges, &audit]);
 
-        let (said, mut names) = said(&reader, audit.ranges, &orders.ranges, until, progress).await?;
-        let baseline = match said.has_version(&self.version) {
-            true => Baseline::Version(self.version.as_str().into()),
-            false => Baseline::Any,
-        };
-        let is_replay = matches!(baseline, Baseline::Version(_));
+        let table = RecordedVerdicts::on(&orders.ranges);
+        let (recorded, mut names) = read_verdicts(&reader, audit, table, until, progress)
+            .await?
+            .ok_or_else(|| BacktestError::Incomplete(begun.elapsed()))?;
+        if recorded.is_full() {
+            return Err(BacktestError::TooMuch { what: "different verdicts", most: MAX_VERDICTS as u64 });
+        }
+        // Retention may have deleted records meanwhile.
+        let partitions: Vec<_> = orders.ranges.keys().copied().collect();
+        orders.trim(&catalog.bounds(topic::ORDERS, &partitions, WITHIN).await?);
         let (feeds, readers) = feed::start(&reader, &orders.ranges, until, progress);
-        let (rule, now) = (Arc::clone(&self.rule), Utc::now().timestamp_millis());
+        let (this, now, stop) = (self.clone(), Utc::now().timestamp_millis(), stop.clone());
         let judging = tokio::task::spawn_blocking(move || {
-            let mut comparison = Comparison::with(baseline);
-            let (cut, since) = (orders.cut, since.unwrap_or(i64::MIN));
-            let task = judge::Task { rule: &rule, said: &said, cut, span, since, now, longest_asked: 0 };
-            let judge::Done { since, longest_asked } = task.run(feeds, &mut names, &mut comparison);
-            Judged { compared: comparison.finish(), is_replay, since, longest_asked }
+            let task = judge::Task {
+                rule: &this.rule,
+                version: &this.version,
+                recorded: &recorded,
+                cut: orders.cut,
+                span,
+                held_orders: this.limits.held_orders,
+                since: since.unwrap_or(i64::MIN),
+                now,
+                until,
+                stop,
+            };
+            task.run(feeds, &mut names)
         });
         let judged = judging
             .await
             .map_err(|e| Error::Thread { what: "a backtest".to_owned(), message: e.to_string() })?;
+        if !matches!(judged, Judged::All { .. }) {
+            return Ok(judged);
+        }
         for read in readers.join_all().await {
             if !read? {
-                return Err(BacktestError::Incomplete(begun.elapsed()));
+                return Ok(Judged::Stopped);
             }
         }
         Ok(judged)
     }
-}
 
-/// The result of judging every order.
-struct Judged {
-    compared: Compared,
-    is_replay: bool,
-    since: i64,
-    longest_asked: i64,
-}
-
-impl Backtest {
-    fn report(&self, judged: Judged, took: Duration) -> BacktestReport {
-        let Judged { compared, is_replay, since, .. } = judged;
-        let (changes, swaps) = (compared.changes(), compared.types.values().map(|types| types.swaps).sum());
-        let alerts = compared.types.into_iter().map(|(kind, types)| BacktestAlerts {
-            kind: kind.to_string(),
-            before: types.before,
-            after: types.after,
-            added: types.added,
-            removed: types.removed,
-            swaps: types.swaps,
-            examples: types.examples.into_iter().map(changed_order).collect(),
-        });
+    fn report(&self, compared: compare::Compared, since: i64, took: Duration) -> BacktestReport {
         BacktestReport {
             rule: self.file.clone(),
             version: self.version.clone(),
             since: DateTime::from_timestamp_millis(since).filter(|_| since > i64::MIN),
-            is_replay,
+            is_replay: compared.is_replay,
             orders: compared.orders,
             compared: compared.compared,
             unjudged: compared.unjudged,
             partial: compared.partial,
             other_versions: compared.other_versions,
-            swaps,
-            changes,
-            alerts: alerts.collect(),
+            changes: compared.alerts.iter().map(|alerts| alerts.added + alerts.removed).sum(),
+            alerts: compared.alerts,
             millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
 
-fn changed_order(changed: Changed) -> BacktestExample {
-    BacktestExample {
-        order_id: changed.order_id,
-        customer_name: changed.customer.to_string(),
-        change: if changed.is_added { AlertChange::Added } else { AlertChange::Removed },
-        partition: changed.partition,
-        offset: changed.offset,
+impl LogRanges {
+    /// Leaves out what is no longer on the log.
+    fn trim(&mut self, bounds: &BTreeMap<i32, OffsetBounds>) {
+        for (partition, range) in &mut self.ranges {
+            let earliest = bounds.get(partition).map_or(range.start, |bounds| bounds.earliest);
+            if earliest > range.start {
+                range.start = earliest.min(range.end);
+                self.cut.insert(*partition);
+            }
+        }
     }
 }
 
 /// Looks up what a topic holds from `from` on; `None`: from its start.
-async fn recorded(
+async fn log_ranges(
     catalog: &TopicCatalog,
     topic: &'static str,
     from: Option<DateTime<Utc>>,
-) -> Result<Recorded, BacktestError> {
+) -> Result<LogRanges, BacktestError> {
     let partitions = catalog.partitions(topic, WITHIN).await?.ok_or(BacktestError::NoTopic(topic))?;
     let bounds = catalog.bounds(topic, &partitions, WITHIN).await?;
     let starts = match from {
@@ -216,26 +244,28 @@ async fn recorded(
         }
         ranges.insert(partition, start.min(bounds.stable)..bounds.stable);
     }
-    Ok(Recorded { ranges, cut })
+    Ok(LogRanges { ranges, cut })
 }
 
-/// Reads the verdicts that were given on the orders in `orders`.
-async fn said(
+/// Reads the verdicts on `audit` into `table`; `None` if it was stopped.
+async fn read_verdicts(
     reader: &RangeReader,
     audit: Ranges,
-    orders: &Ranges,
+    table: RecordedVerdicts,
     until: Instant,
     progress: &Arc<Progress>,
-) -> Result<(SaidVerdicts, TypeNames), BacktestError> {
-    let begun = Instant::now();
-    let table = Arc::new(Mutex::new((SaidVerdicts::on(orders), TypeNames::default())));
+) -> Result<Option<(RecordedVerdicts, TypeNames)>, BacktestError> {
+    let table = Arc::new(Mutex::new((table, TypeNames::default())));
     let (filled, progress) = (Arc::clone(&table), Arc::clone(progress));
     let read_to = reader
         .read(topic::AUDIT, audit.clone(), Isolation::ReadCommitted, until, move |record| {
             progress.add(1);
             if let (Some(value), Ok(mut filled)) = (record.value, filled.lock()) {
-                let (said, names) = &mut *filled;
-                said.take(value, names);
+                let (recorded, names) = &mut *filled;
+                recorded.take(value, names);
+                if recorded.is_full() {
+                    return ControlFlow::Break(());
+                }
             }
             ControlFlow::Continue(())
         })
@@ -243,5 +273,5 @@ async fn said(
     let is_complete = audit.iter().all(|(partition, range)| read_to.get(partition) >= Some(&range.end));
     // The reader is done with its half.
     let table = Arc::into_inner(table).and_then(|table| table.into_inner().ok());
-    table.filter(|_| is_complete).ok_or_else(|| BacktestError::Incomplete(begun.elapsed()))
+    Ok(table.filter(|(recorded, _)| is_complete || recorded.is_full()))
 }

@@ -1,4 +1,4 @@
-//! How far a backtest is.
+//! Progress of a backtest.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,15 @@ use std::{
 /// Ranges of offsets by partition.
 pub(super) type Ranges = BTreeMap<i32, Range<i64>>;
 
-/// How far a backtest is, for a progress bar.
+/// Returns the number of offsets in `ranges`.
+pub(super) fn records(ranges: &Ranges) -> u64 {
+    ranges
+        .values()
+        .map(|range| u64::try_from(range.end.saturating_sub(range.start)).unwrap_or_default())
+        .sum()
+}
+
+/// Progress of a backtest, for a progress bar.
 #[derive(Debug, Default)]
 pub struct Progress {
     read: AtomicU64,
@@ -22,9 +30,8 @@ impl Progress {
     }
 
     pub(super) fn expect(&self, topics: &[&Ranges]) {
-        let ranges = topics.iter().flat_map(|topic| topic.values());
-        let records = ranges.map(|range| range.end.saturating_sub(range.start)).sum::<i64>();
-        self.total.store(u64::try_from(records).unwrap_or_default(), Ordering::Relaxed);
+        let total = topics.iter().map(|ranges| records(ranges)).sum();
+        self.total.store(total, Ordering::Relaxed);
         self.read.store(0, Ordering::Relaxed);
     }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub const WINDOW: i64 = 60_000;
 /// How much longer than the span an order is held, for orders that come late.
 const MARGIN: i64 = 4 * WINDOW;
-/// The most orders that are held.
+/// The most orders that the service holds.
 pub const MAX_ORDERS: usize = 1_000_000;
 pub(super) const MAX_NAME_BYTES: usize = 32 << 20;
 
@@ -75,7 +75,12 @@ impl Default for Windows {
 impl Windows {
     /// Creates windows that answer for spans up to `span`, in milliseconds.
     pub fn holding(span: i64) -> Self {
-        Self(Arc::new(Mutex::new(Held::new(span))))
+        Self::bounded(span, MAX_ORDERS)
+    }
+
+    /// Creates windows that answer for spans up to `span`, in milliseconds, and hold at most `max_orders`.
+    pub fn bounded(span: i64, max_orders: usize) -> Self {
+        Self(Arc::new(Mutex::new(Held::new(span, max_orders))))
     }
 
     /// Takes in `order`, which was judged before a restart. Event time doesn't move on, so that no order is forgotten before
@@ -100,6 +105,7 @@ impl Windows {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) span: i64,
+    max_orders: usize,
     /// In the order of arrival, which is the order of forgetting. Numbers are consecutive, and `first` is that of the front.
     pub(super) orders: VecDeque<Arrival>,
     first: u64,
@@ -126,9 +132,10 @@ pub(super) struct Arrival {
 }
 
 impl Held {
-    fn new(span: i64) -> Self {
+    fn new(span: i64, max_orders: usize) -> Self {
         Self {
             span,
+            max_orders,
             orders: VecDeque::new(),
             first: 0,
             numbers: HashMap::new(),
@@ -186,7 +193,7 @@ impl Held {
     fn forget(&mut self, stream_time: i64) {
         while let Some(oldest) = self.orders.front() {
             let is_over = oldest.stream_time < stream_time.saturating_sub(self.span).saturating_sub(MARGIN);
-            let is_too_much = self.orders.len() >= MAX_ORDERS || self.names.bytes() > MAX_NAME_BYTES;
+            let is_too_much = self.orders.len() >= self.max_orders || self.names.bytes() > MAX_NAME_BYTES;
             if !is_over && !is_too_much {
                 break;
             }

@@ -119,7 +119,7 @@ pub(crate) async fn backtest(
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
     let file = app.rules.get(kind).file.path().display().to_string();
-    match timeout(BACKTEST_WITHIN, backtest(BacktestRequest { kind, file, source, since })).await {
+    match timeout(BACKTEST_WITHIN, backtest(BacktestRequest { file, source, since })).await {
         Ok(Ok(report)) => Ok(Json(report)),
         Ok(Err(why)) => Err(Problem::unavailable(why)),
         Err(_) => Err(Problem::unavailable("the backtest did not end within 60 s: choose a shorter `since`")),

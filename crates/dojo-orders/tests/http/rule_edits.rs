@@ -212,7 +212,6 @@ fn report() -> BacktestReport {
         unjudged: 0,
         partial: 0,
         other_versions: 0,
-        swaps: 0,
         changes: 0,
         alerts: Vec::new(),
         millis: 1,

@@ -4,7 +4,10 @@ use super::{backtest_report::Table, files};
 use crate::exit::{self, COULD_NOT_RUN, INTERRUPTED, MISTAKE, NOT_MET};
 use anyhow::Context as _;
 use clap::Args;
-use dojo_fraud::backtest::{Backtest, BacktestError, Progress};
+use dojo_fraud::{
+    backtest::{Backtest, BacktestError, Limits, Progress},
+    window::MAX_ORDERS,
+};
 use dojo_kafka::KafkaConfig;
 use dojo_rules::{FraudRule, Rule as _, RuleKind, read_rule, version};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
@@ -16,8 +19,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a backtest may take.
-const WITHIN: Duration = Duration::from_secs(3_600);
+/// The windows take up to 470 MiB, the verdicts up to 80 MiB, and the readers up to 32 MiB.
+const LIMITS: Limits =
+    Limits { within: Duration::from_secs(3_600), held_orders: MAX_ORDERS, records: 10_000_000 };
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
@@ -73,7 +77,7 @@ pub(super) async fn run(args: BacktestArgs) -> anyhow::Result<u8> {
         rule: Arc::new(rule),
         version,
         since: (!args.all).then(|| since.into()),
-        within: WITHIN,
+        limits: LIMITS,
     };
     let progress = Arc::new(Progress::default());
     let report = tokio::select! {
@@ -83,7 +87,12 @@ pub(super) async fn run(args: BacktestArgs) -> anyhow::Result<u8> {
     };
     let report = match report {
         Ok(report) => report,
-        Err(error @ (BacktestError::Kafka(_) | BacktestError::NoTopic(_) | BacktestError::Incomplete(_))) => {
+        Err(
+            error @ (BacktestError::Kafka(_)
+            | BacktestError::NoTopic(_)
+            | BacktestError::Incomplete(_)
+            | BacktestError::TooMuch { .. }),
+        ) => {
             eprintln!("dojo: {error}");
             return Ok(COULD_NOT_RUN);
         }
@@ -92,6 +101,10 @@ pub(super) async fn run(args: BacktestArgs) -> anyhow::Result<u8> {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", Table(&report));
+    }
+    if let Some(why) = report.nothing_compared() {
+        eprintln!("dojo: {why}");
+        return Ok(COULD_NOT_RUN);
     }
     Ok(if report.changes == 0 { 0 } else { NOT_MET })
 }

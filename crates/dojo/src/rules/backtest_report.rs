@@ -18,23 +18,24 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "{} (version {}) on {} orders {since}", report.rule, report.version, report.orders)?;
         match report.is_replay {
             true => writeln!(f, "A replay: this version judged these orders before, so nothing may change.")?,
-            false => writeln!(f, "This version has judged no order before; this is what it would change.")?,
+            false => {
+                writeln!(f, "This version judged none of these orders before; this is what it would change.")?
+            }
         }
         writeln!(f)?;
+        if report.compared == 0 {
+            return writeln!(f, "No order was compared.");
+        }
         if report.alerts.is_empty() {
             writeln!(f, "No order has an alert, at the time or now.")?;
         } else {
-            writeln!(
-                f,
-                "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
-                "alert", "before", "after", "added", "removed", "swaps"
-            )?;
+            writeln!(f, "{:<24} {:>9} {:>9} {:>9} {:>9}", "alert", "before", "after", "added", "removed")?;
         }
         for alerts in &report.alerts {
             writeln!(
                 f,
-                "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
-                alerts.kind, alerts.before, alerts.after, alerts.added, alerts.removed, alerts.swaps
+                "{:<24} {:>9} {:>9} {:>9} {:>9}",
+                alerts.kind, alerts.before, alerts.after, alerts.added, alerts.removed
             )?;
             for order in alerts.examples.iter().take(MAX_EXAMPLES) {
                 let sign = if order.change == AlertChange::Added { '+' } else { '-' };
@@ -54,7 +55,7 @@ impl fmt::Display for Table<'_> {
         writeln!(f)?;
         let apart = [
             (report.unjudged, "had no verdict yet"),
-            (report.partial, "had partial windows at the time"),
+            (report.partial, "had partial windows"),
             (report.other_versions, "were judged by another version of the rule"),
         ];
         for (orders, why) in apart.into_iter().filter(|(orders, _)| *orders > 0) {
