@@ -19,7 +19,7 @@ use std::sync::{
 };
 
 /// Most alerts of one order. More would not fit into one event on Kafka.
-const MAX_ALERTS: usize = 32;
+pub(crate) const MAX_ALERTS: usize = 32;
 
 /// The compiled `fraud.rhai`.
 #[derive(Debug)]

@@ -29,32 +29,34 @@ use std::{
 /// Longest source, in bytes.
 pub(crate) const MAX_SOURCE: usize = 256 * 1024;
 /// Most steps of one evaluation: far more than a sensible rule takes, and done within about ten milliseconds.
-const MAX_OPERATIONS: u64 = 100_000;
+pub(crate) const MAX_OPERATIONS: u64 = 100_000;
 /// Longest time of one evaluation, for scripts whose single steps are slow.
-const MAX_TIME: Duration = Duration::from_millis(50);
+pub(crate) const MAX_TIME: Duration = Duration::from_millis(50);
 /// Number of steps before the clock is first read, and between later readings. For a rule with fewer steps the clock is
 /// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
 /// Deepest nesting of function calls, and of the syntax tree outside functions and inside them: what fits a thread's usual stack
 /// of 2 MiB even in a debug build.
-const MAX_CALLS: usize = 8;
-const MAX_DEPTH: usize = 32;
-const MAX_DEPTH_IN_FUNCTION: usize = 14;
+pub(crate) const MAX_CALLS: usize = 8;
+pub(crate) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH_IN_FUNCTION: usize = 14;
 /// Most `else if` in a row outside functions and inside them: rhai runs them inside one another.
-const MAX_ELSE_IF: usize = 64;
-const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
+pub(crate) const MAX_ELSE_IF: usize = 64;
+pub(crate) const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
 /// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
 const MAX_PARSER_DEPTH: usize = 1_024;
-const MAX_FUNCTIONS: usize = 64;
-const MAX_VARIABLES: usize = 128;
+pub(crate) const MAX_FUNCTIONS: usize = 64;
+pub(crate) const MAX_VARIABLES: usize = 128;
 /// Longest text, in bytes; largest array and map, in elements, with nested ones. The limits are small, because a single step
 /// may need the square of them in memory (`replace`) or time (`dedup`).
-const MAX_TEXT: usize = 4_096;
-const MAX_ELEMENTS: usize = 256;
+pub(crate) const MAX_TEXT: usize = 4_096;
+pub(crate) const MAX_ELEMENTS: usize = 256;
 /// Most lines that one evaluation prints, and the most characters of a line.
-const MAX_PRINTED: usize = 20;
-const MAX_PRINTED_CHARACTERS: usize = 500;
+pub(crate) const MAX_PRINTED: usize = 20;
+pub(crate) const MAX_PRINTED_CHARACTERS: usize = 500;
+/// Functions of rhai that sort an array with a function of the script.
+pub(crate) const OWN_COMPARISONS: [&str; 4] = ["sort", "sort_by", "order", "order_by"];
 /// Most functions that are remembered for the next evaluation. A sensible rule calls a few dozen.
 const MAX_KNOWN_CALLS: usize = 1_024;
 
@@ -103,10 +105,15 @@ pub(crate) fn engine(file: &str) -> Engine {
     refuse_unlike_comparisons(&mut engine);
 
     // rhai catches the panic of an inconsistent comparison, but prints it, and drops the comparison's other errors.
-    for sort in ["sort", "sort_by"] {
-        engine.register_fn(sort, |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
-            Err(refusal("a rule cannot sort with its own comparison; use sort() without one"))
+    for sort in OWN_COMPARISONS {
+        let refuse = || refusal("a rule cannot sort with its own comparison; use sort() without one");
+        engine.register_fn(sort, move |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
+            Err(refuse())
         });
+        engine
+            .register_fn(sort, move |_: &mut Array, _: ImmutableString| -> Result<(), Box<EvalAltResult>> {
+                Err(refuse())
+            });
     }
 
     engine.on_progress(|step| {

@@ -134,8 +134,11 @@ fn nothing_outside_is_in_reach() {
 
 #[test]
 fn sorting_by_a_comparison_that_may_contradict_itself_is_not_on_offer() {
-    for sort in ["sort", "sort_by"] {
-        assert_eq!(refused(&format!("let a = [3, 1, 2]; a.{sort}(|x, y| 1);")), RuleErrorKind::Evaluation);
+    for sort in ["sort", "sort_by", "order", "order_by"] {
+        for comparison in ["|x, y| 1", "\"compare\""] {
+            let source = format!("fn compare(x, y) {{ 1 }} let a = [3, 1, 2]; a.{sort}({comparison});");
+            assert_eq!(refused(&source), RuleErrorKind::Evaluation, "{source}");
+        }
     }
     assert_eq!(
         deliver("let a = [3, 1, 2]; a.sort(); throw `${a}`;"),

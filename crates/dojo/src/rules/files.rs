@@ -35,7 +35,8 @@ pub(crate) fn kind_of(path: &Path) -> anyhow::Result<RuleKind> {
     })
 }
 
-/// Returns the files with `extension` among `paths`, and in those that are folders, sorted.
+/// Returns the files with `extension` among `paths`, and in those that are folders, sorted. Definitions for editors, which end
+/// with `.d.rhai`, aren't rules.
 ///
 /// # Errors
 /// A path doesn't exist, or a folder can't be read.
@@ -61,7 +62,11 @@ fn find_in(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> anyhow::
         // Links to folders aren't followed, since they may form a circle.
         if entry.file_type()?.is_dir() && !is_hidden {
             find_in(&path, extension, found)?;
-        } else if path.is_file() && path.extension().is_some_and(|e| e == extension) && !is_hidden {
+        } else if path.is_file()
+            && path.extension().is_some_and(|e| e == extension)
+            && !is_hidden
+            && !entry.file_name().as_encoded_bytes().ends_with(b".d.rhai")
+        {
             found.push(path);
         }
     }
