@@ -36,14 +36,12 @@ pub(crate) const MAX_TIME: Duration = Duration::from_millis(50);
 /// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
-/// Deepest nesting of function calls, and of the syntax tree outside functions and inside them: what fits a thread's usual stack
-/// of 2 MiB even in a debug build.
+/// Deepest nesting of function calls, and of the syntax tree outside functions and in each of them: what fits a thread's usual stack of
+/// 2 MiB in a debug build, too.
 pub(crate) const MAX_CALLS: usize = 8;
 pub(crate) const MAX_DEPTH: usize = 32;
-pub(crate) const MAX_DEPTH_IN_FUNCTION: usize = 14;
-/// Most `else if` in a row outside functions and inside them: rhai runs them inside one another.
+/// Most `else if` in a row: rhai runs them inside one another.
 pub(crate) const MAX_ELSE_IF: usize = 64;
-pub(crate) const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
 /// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
 const MAX_PARSER_DEPTH: usize = 1_024;
 pub(crate) const MAX_FUNCTIONS: usize = 64;
@@ -149,32 +147,27 @@ fn cut(text: &str) -> Cow<'_, str> {
 
 /// Refuses code that needs more stack than a thread may have when it runs. A chain of `||` or `&&` is flat.
 pub(crate) fn check_depth(ast: &AST) -> Result<(), Mistake> {
-    let functions = ast.clone_functions_only();
-    let mut main = ast.clone();
-    main.clear_functions();
-    deepest(&main, MAX_DEPTH, MAX_ELSE_IF)
-        .and_then(|()| deepest(&functions, MAX_DEPTH_IN_FUNCTION, MAX_ELSE_IF_IN_FUNCTION))
-}
-
-fn deepest(ast: &AST, most: usize, most_else_ifs: usize) -> Result<(), Mistake> {
     let mut found = None;
     ast.walk(&mut |path| {
-        let else_ifs = path.windows(2).filter(|pair| matches!(pair, [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))]
-            if parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner)))).count();
+        let else_ifs = path.windows(2).filter(|pair| is_else_if(pair)).count();
         let position = path.last().map(ASTNode::position).unwrap_or(Position::NONE);
-        if else_ifs > most_else_ifs {
-            let message = format!("more than {most_else_ifs} `else if` in a row");
-            found = Some(Mistake::new(RuleErrorKind::Limit, position, message).mend(format!("write a `switch`, or several `if`; code in a function may have {MAX_ELSE_IF_IN_FUNCTION}, other code {MAX_ELSE_IF}")));
-        } else if path.len() - else_ifs > most {
-            let message = "the code is nested too deeply";
-            found = Some(
-                Mistake::new(RuleErrorKind::Limit, position, message)
-                    .mend("split it into several statements or functions"),
-            );
+        let refuse = |message: String, mend| Mistake::new(RuleErrorKind::Limit, position, message).mend(mend);
+        if else_ifs > MAX_ELSE_IF {
+            let message = format!("more than {MAX_ELSE_IF} `else if` in a row");
+            found = Some(refuse(message, "write a `switch`, or several `if`"));
+        } else if path.len() - else_ifs > MAX_DEPTH {
+            let mend = "split it into several statements or functions";
+            found = Some(refuse("the code is nested too deeply".to_owned(), mend));
         }
         found.is_none()
     });
     found.map_or(Ok(()), Err)
+}
+
+/// Returns whether the second of two nodes, which is inside the first, is an `if` directly behind its `else`.
+fn is_else_if(pair: &[ASTNode]) -> bool {
+    let [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))] = pair else { return false };
+    parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner))
 }
 
 /// Makes a comparison of unlike types an error; rhai would answer `false`. The functions are called where the types aren't
