@@ -102,6 +102,7 @@ impl FraudRule {
 }
 
 fn register_alert(engine: &mut Engine) {
+    sandbox::refuse_comparisons::<FraudAlert>(engine, "alert");
     engine
         .register_type_with_name::<FraudAlert>("alert")
         .register_fn("alert", alert)

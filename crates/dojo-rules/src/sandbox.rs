@@ -6,7 +6,7 @@
 //! registered as a whole: it contains `sleep`, for example.
 
 use crate::{
-    error::{Mistake, RuleErrorKind, UNLIKE},
+    error::{Mistake, RuleErrorKind, UNLIKE, WHOLE},
     vocabulary,
 };
 use parking_lot::Mutex;
@@ -196,6 +196,19 @@ fn refuse_unlike_comparisons(engine: &mut Engine) {
         ($($a:ty),+) => {$( unlike!("<" "<=" ">" ">=" => (), $a); )+};
     }
     nothing!(INT, Decimal, ImmutableString, char, bool, Array, Map, FnPtr);
+}
+
+/// Makes a comparison of a `T` an error, unless it is with nothing. rhai would answer `false`.
+pub(crate) fn refuse_comparisons<T: Clone + Send + Sync + 'static>(engine: &mut Engine, name: &'static str) {
+    for sign in ["==", "!=", "<", "<=", ">", ">="] {
+        let compared = move |other: &Dynamic| match sign {
+            "==" | "!=" if other.is_unit() => Ok(sign == "!="),
+            _ => Err(refusal(format!("{WHOLE}`{sign}` compares `{name}` as a whole"))),
+        };
+        engine.register_fn(sign, move |_: T, other: Dynamic| compared(&other));
+        engine.register_fn(sign, move |other: Dynamic, _: T| compared(&other));
+        engine.register_fn(sign, move |_: T, _: T| compared(&Dynamic::TRUE));
+    }
 }
 
 fn unlike(sign: &str, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {
