@@ -124,7 +124,10 @@ mod tests {
             "if window.customerOrdersInWindow == 6 {{ [alert(\"A\", \"{long}\", \"\")] }} else {{ [] }} // {long}"
         ));
         let reason = event.reason.unwrap();
-        assert!(reason.starts_with("rules/fraud.rhai:1:44: alert(type, severity, reason)"), "{reason}");
+        assert!(
+            reason.starts_with("rules/fraud.rhai:1:42: alert(type, severity, reason): write \"HIGH\""),
+            "{reason}"
+        );
         assert!(reason.contains("\n1 | ") && reason.ends_with('^'), "{reason}");
     }
 }

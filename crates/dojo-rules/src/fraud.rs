@@ -118,7 +118,7 @@ fn alert(
     let refuse = |message: String| Err(sandbox::refusal(message));
     let Some(severity) = Severity::from_name(&severity) else {
         return refuse(format!(
-            "alert(type, severity, reason): the severity is \"{severity}\"; write \"HIGH\", \"MEDIUM\" or \"LOW\""
+            "alert(type, severity, reason): write \"HIGH\", \"MEDIUM\" or \"LOW\" as the severity, not \"{severity}\""
         ));
     };
     let kind = kind.trim();
