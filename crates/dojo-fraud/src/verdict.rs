@@ -105,4 +105,29 @@ mod tests {
         assert_eq!((event.action, event.alerts.is_none()), (AuditAction::RuleError, true));
         assert!(event.reason.unwrap().contains("rules/fraud.rhai"));
     }
+
+    #[test]
+    fn a_long_line_of_the_rule_leaves_room_for_place_message_and_correction() {
+        let long = "x".repeat(3_000);
+        let event = judged_by(&format!(
+            "fn big(a, b) {{ /* {long} */ a > b /* {long} */ }} \
+             if window.customerOrdersInWindow == 6 {{ big(order.total, \"1\"); }} []"
+        ));
+        let reason = event.reason.unwrap();
+        assert!(
+            reason.starts_with("rules/fraud.rhai:1:3025: `>` compares a decimal number with a text\n"),
+            "{reason}"
+        );
+        assert!(reason.ends_with("`x.to_string()` makes a text of a value"), "{reason}");
+
+        let event = judged_by(&format!(
+            "if window.customerOrdersInWindow == 6 {{ [alert(\"A\", \"{long}\", \"\")] }} else {{ [] }} // {long}"
+        ));
+        let reason = event.reason.unwrap();
+        assert!(
+            reason.starts_with("rules/fraud.rhai:1:42: alert(type, severity, reason): write \"HIGH\""),
+            "{reason}"
+        );
+        assert!(reason.contains("\n1 | ") && reason.ends_with('^'), "{reason}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What a verdict costs: the shipped rules beside the same decisions written in Rust.
+//! What a verdict costs: the shipped rules beside the same decisions written in Rust, and what hostile rules cost.
 //!
 //! `cargo bench -p dojo-rules` prints nanoseconds a call, the best of several rounds, and the ratio. The aim is set by
 //! fraud detection, which judges 50,000 orders a second on one thread: well under 20,000 ns.
@@ -62,9 +62,55 @@ fn main() {
     });
     report("notification", script, rust);
 
+    hostile(&attempt);
+
     let compile = Instant::now();
     black_box(FraudRule::built_in());
     println!("compiling and trying fraud.rhai: {:?}", compile.elapsed());
+}
+
+/// Rules that would never end or grow without end. Each hurts only the order with a quantity of 13, because a rule that hurts the sample
+/// orders isn't put in force.
+const HOSTILE: [(&str, &str); 8] = [
+    ("endless loop", "loop {}"),
+    ("endless loop that catches its errors", "loop { try { loop {} } catch {} }"),
+    ("text that grows", "let s = \"x\"; loop { s += s; }"),
+    ("array that grows", "let a = [1]; loop { a += a; }"),
+    ("recursion", "fn f(x) { f(x + 1) } f(0)"),
+    ("a thousand prints", "for n in 0..1000 { print(n); }"),
+    (
+        "slow steps on texts",
+        "let s = \"\"; s.pad(4096, \"x\"); loop { s.contains(\"xxxxxxxxy\"); s.to_upper(); }",
+    ),
+    (
+        "slow steps on arrays",
+        "let a = []; a.pad(256, 1); let b = a; loop { b.dedup(); a.index_of(7); b == a; }",
+    ),
+];
+
+/// What a hostile rule costs until it is stopped, beside an evaluation of the shipped rule.
+fn hostile(attempt: &NotificationFacts) {
+    let shipped = NotificationRule::built_in();
+    let ordinary = nanoseconds(|seed| usize::from(shipped.deliver(attempt.clone(), seed).is_ok()));
+    let mut attempt = attempt.clone();
+    attempt.order.quantity = 13;
+    for (name, body) in HOSTILE {
+        let (functions, body) =
+            body.split_at(body.find("} ").filter(|_| body.starts_with("fn ")).map_or(0, |end| end + 1));
+        let source = format!("{functions} if order.quantity == 13 {{ {body} }}");
+        let rule = NotificationRule::compile("notification.rhai", &source).unwrap();
+        let mut best = f64::INFINITY;
+        for seed in 0..ROUNDS as u64 {
+            let start = Instant::now();
+            let _ = black_box(rule.deliver(attempt.clone(), seed));
+            best = best.min(start.elapsed().as_nanos() as f64);
+        }
+        println!(
+            "hostile, {name}: {:.2} ms until it is stopped, {:.0} times an evaluation",
+            best / 1e6,
+            best / ordinary
+        );
+    }
 }
 
 /// The shipped fraud rule, in Rust.

@@ -9,7 +9,9 @@
 //! ```
 
 use crate::{excerpt::SourceLine, traps, vocabulary};
-use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
+use rhai::{
+    Array, Dynamic, EvalAltResult, ImmutableString, LexError, Map, ParseError, ParseErrorType, Position,
+};
 use std::fmt;
 
 /// The error of a rule that can't be compiled, or that failed on an order.
@@ -50,6 +52,18 @@ pub enum RuleErrorKind {
     Value,
 }
 
+/// The longest message and the longest correction, in characters. With a line of the source between them, they fit into the reason of
+/// an event, which is cut after a thousand. A value of the rule may make them longer.
+const MAX_MESSAGE: usize = 250;
+const MAX_MEND: usize = 400;
+
+fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// A mistake without its file.
 pub(crate) struct Mistake {
     pub kind: RuleErrorKind,
@@ -66,7 +80,7 @@ impl RuleError {
             file: file.to_owned(),
             line: None,
             column: None,
-            message: message.into(),
+            message: cut(message.into(), MAX_MESSAGE),
             mend: None,
             source_line: None,
         }
@@ -77,6 +91,7 @@ impl RuleError {
         let Mistake { kind, position, message, mend } = mistake;
         let (line, column) = (position.line(), position.position());
         let source_line = line.and_then(|line| SourceLine::of(source, line, column)).map(Box::new);
+        let mend = mend.map(|mend| cut(mend, MAX_MEND));
         Self { line, column, mend, source_line, ..Self::whole(kind, file, message) }
     }
 
@@ -160,7 +175,10 @@ impl Mistake {
             }
             EvalAltResult::ErrorArithmetic(message, _) => match message.strip_prefix(UNLIKE) {
                 Some(message) => new(Type, message).mend(UNLIKE_MEND),
-                None => new(Evaluation, &sentence(message)),
+                None => match message.strip_prefix(WHOLE) {
+                    Some(message) => new(Type, message).mend("compare one of its properties"),
+                    None => new(Evaluation, &sentence(message)),
+                },
             },
             EvalAltResult::ErrorRuntime(value, _) => {
                 new(Evaluation, &format!("the rule threw: {}", thrown_text(value)))
@@ -173,12 +191,30 @@ impl Mistake {
 /// Marks the message of a comparison of unlike types, because rhai has no error of its own for it.
 pub(crate) const UNLIKE: &str = "unlike types: ";
 
+/// Marks the message of a comparison of a fact as a whole.
+pub(crate) const WHOLE: &str = "a whole: ";
+
 /// How to correct a comparison of unlike types.
 pub(crate) const UNLIKE_MEND: &str = "compare values of one type: a number is written without quotes, and `x.to_string()` makes a text of a value";
 
-/// Returns the text of a thrown value. A value of a type that rhai can't print is described.
+/// Returns the text of a thrown value. rhai would print a fact, alone or in an array, as the name of its Rust type.
 pub(crate) fn thrown_text(thrown: &Dynamic) -> String {
-    vocabulary::printed_fact(thrown).unwrap_or_else(|| thrown.to_string())
+    let element = |value: &Dynamic| match value.read_lock::<ImmutableString>() {
+        Some(text) => format!("{text:?}"),
+        None => thrown_text(value),
+    };
+    if let Some(array) = thrown.read_lock::<Array>() {
+        return format!("[{}]", array.iter().map(element).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(map) = thrown.read_lock::<Map>() {
+        let pairs = map.iter().map(|(name, value)| format!("{name:?}: {}", element(value)));
+        return format!("#{{{}}}", pairs.collect::<Vec<_>>().join(", "));
+    }
+    let text = vocabulary::printed_fact(thrown).unwrap_or_else(|| thrown.to_string());
+    match text.rsplit_once("::") {
+        Some((_, name)) if text == thrown.type_name() => name.to_lowercase(),
+        _ => text,
+    }
 }
 
 /// Returns the error from the innermost function call, whose position is the one to look at.

@@ -5,6 +5,8 @@ use unicode_width::UnicodeWidthChar;
 
 /// Most columns of a line that are shown. A longer line is cut on both sides of the caret.
 const MAX_COLUMNS: usize = 100;
+/// Most characters of a line that are shown. A character may need no column.
+const MAX_CHARACTERS: usize = 2 * MAX_COLUMNS;
 /// Columns to the left of the caret in a line that is cut.
 const BEFORE_CARET: usize = 60;
 const TAB: usize = 4;
@@ -30,7 +32,7 @@ impl SourceLine {
             line.chars().take(before).fold((0, 0), |(index, width), c| (index + 1, width + columns(c)));
         let fits = line.chars().map(columns).sum::<usize>() <= MAX_COLUMNS;
         let skipped = if fits { 0 } else { start.1.saturating_sub(BEFORE_CARET) };
-        let (mut text, mut caret, mut passed) = (String::new(), 0, 0);
+        let (mut text, mut caret, mut passed, mut shown) = (String::new(), 0, 0, 0);
         if skipped > 0 {
             text.push('…');
             caret = 1;
@@ -40,7 +42,8 @@ impl SourceLine {
             if passed <= skipped {
                 continue;
             }
-            if passed - skipped > MAX_COLUMNS {
+            shown += 1;
+            if passed - skipped > MAX_COLUMNS || shown > MAX_CHARACTERS {
                 text.push('…');
                 break;
             }
@@ -95,6 +98,12 @@ mod tests {
     fn a_line_that_fits_is_shown_whole() {
         let source = format!("{}x", "a".repeat(99));
         assert_eq!(shown(&source, 1, 100).lines().next(), Some(&*format!("1 | {source}")));
+    }
+
+    #[test]
+    fn characters_without_width_do_not_make_a_line_long() {
+        let source = format!("x{}", "\u{301}".repeat(8_000));
+        assert!(shown(&source, 1, 1).chars().count() < 2 * MAX_COLUMNS + 20);
     }
 
     #[test]

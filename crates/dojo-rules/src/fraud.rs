@@ -19,7 +19,7 @@ use std::sync::{
 };
 
 /// Most alerts of one order. More would not fit into one event on Kafka.
-const MAX_ALERTS: usize = 32;
+pub(crate) const MAX_ALERTS: usize = 32;
 
 /// The compiled `fraud.rhai`.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ impl FraudRule {
 }
 
 fn register_alert(engine: &mut Engine) {
+    sandbox::refuse_comparisons::<FraudAlert>(engine, "alert");
     engine
         .register_type_with_name::<FraudAlert>("alert")
         .register_fn("alert", alert)
@@ -117,7 +118,7 @@ fn alert(
     let refuse = |message: String| Err(sandbox::refusal(message));
     let Some(severity) = Severity::from_name(&severity) else {
         return refuse(format!(
-            "alert(type, severity, reason): the severity is \"{severity}\"; write \"HIGH\", \"MEDIUM\" or \"LOW\""
+            "alert(type, severity, reason): write \"HIGH\", \"MEDIUM\" or \"LOW\" as the severity, not \"{severity}\""
         ));
     };
     let kind = kind.trim();

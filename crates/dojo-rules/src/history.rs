@@ -33,6 +33,8 @@ type Answer<T> = Result<T, Box<EvalAltResult>>;
 /// Registers both constants' types and functions with an engine.
 pub(crate) fn register(engine: &mut Engine) {
     vocabulary::register(engine, &EARLIER_ORDER);
+    sandbox::refuse_comparisons::<Customer>(engine, CUSTOMER);
+    sandbox::refuse_comparisons::<Everyone>(engine, EVERYONE);
     engine
         .register_type_with_name::<Customer>(CUSTOMER)
         .register_fn("orders", |of: &mut Customer, span: INT| orders(&*of.0, OrdersOf::Customer, span))

@@ -31,6 +31,8 @@ mod error;
 mod excerpt;
 mod history;
 mod names;
+#[cfg(test)]
+mod reference;
 mod sandbox;
 mod script;
 mod tokens;

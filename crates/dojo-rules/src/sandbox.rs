@@ -6,7 +6,7 @@
 //! registered as a whole: it contains `sleep`, for example.
 
 use crate::{
-    error::{Mistake, RuleErrorKind, UNLIKE},
+    error::{Mistake, RuleErrorKind, UNLIKE, WHOLE},
     vocabulary,
 };
 use parking_lot::Mutex;
@@ -29,32 +29,32 @@ use std::{
 /// Longest source, in bytes.
 pub(crate) const MAX_SOURCE: usize = 256 * 1024;
 /// Most steps of one evaluation: far more than a sensible rule takes, and done within about ten milliseconds.
-const MAX_OPERATIONS: u64 = 100_000;
+pub(crate) const MAX_OPERATIONS: u64 = 100_000;
 /// Longest time of one evaluation, for scripts whose single steps are slow.
-const MAX_TIME: Duration = Duration::from_millis(50);
+pub(crate) const MAX_TIME: Duration = Duration::from_millis(50);
 /// Number of steps before the clock is first read, and between later readings. For a rule with fewer steps the clock is
 /// never read, so that a busy machine can't change its decisions.
 const STEPS_WITHOUT_CLOCK: u64 = 256;
 const STEPS_A_LOOK: u64 = 16;
-/// Deepest nesting of function calls, and of the syntax tree outside functions and inside them: what fits a thread's usual stack
-/// of 2 MiB even in a debug build.
-const MAX_CALLS: usize = 8;
-const MAX_DEPTH: usize = 32;
-const MAX_DEPTH_IN_FUNCTION: usize = 14;
-/// Most `else if` in a row outside functions and inside them: rhai runs them inside one another.
-const MAX_ELSE_IF: usize = 64;
-const MAX_ELSE_IF_IN_FUNCTION: usize = 12;
+/// Deepest nesting of function calls, and of the syntax tree outside functions and in each of them: what fits a thread's usual stack of
+/// 2 MiB in a debug build, too.
+pub(crate) const MAX_CALLS: usize = 8;
+pub(crate) const MAX_DEPTH: usize = 32;
+/// Most `else if` in a row: rhai runs them inside one another.
+pub(crate) const MAX_ELSE_IF: usize = 64;
 /// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
 const MAX_PARSER_DEPTH: usize = 1_024;
-const MAX_FUNCTIONS: usize = 64;
-const MAX_VARIABLES: usize = 128;
+pub(crate) const MAX_FUNCTIONS: usize = 64;
+pub(crate) const MAX_VARIABLES: usize = 128;
 /// Longest text, in bytes; largest array and map, in elements, with nested ones. The limits are small, because a single step
 /// may need the square of them in memory (`replace`) or time (`dedup`).
-const MAX_TEXT: usize = 4_096;
-const MAX_ELEMENTS: usize = 256;
+pub(crate) const MAX_TEXT: usize = 4_096;
+pub(crate) const MAX_ELEMENTS: usize = 256;
 /// Most lines that one evaluation prints, and the most characters of a line.
-const MAX_PRINTED: usize = 20;
-const MAX_PRINTED_CHARACTERS: usize = 500;
+pub(crate) const MAX_PRINTED: usize = 20;
+pub(crate) const MAX_PRINTED_CHARACTERS: usize = 500;
+/// Functions of rhai that sort an array with a function of the script.
+pub(crate) const OWN_COMPARISONS: [&str; 4] = ["sort", "sort_by", "order", "order_by"];
 /// Most functions that are remembered for the next evaluation. A sensible rule calls a few dozen.
 const MAX_KNOWN_CALLS: usize = 1_024;
 
@@ -103,10 +103,15 @@ pub(crate) fn engine(file: &str) -> Engine {
     refuse_unlike_comparisons(&mut engine);
 
     // rhai catches the panic of an inconsistent comparison, but prints it, and drops the comparison's other errors.
-    for sort in ["sort", "sort_by"] {
-        engine.register_fn(sort, |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
-            Err(refusal("a rule cannot sort with its own comparison; use sort() without one"))
+    for sort in OWN_COMPARISONS {
+        let refuse = || refusal("a rule cannot sort with its own comparison; use sort() without one");
+        engine.register_fn(sort, move |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
+            Err(refuse())
         });
+        engine
+            .register_fn(sort, move |_: &mut Array, _: ImmutableString| -> Result<(), Box<EvalAltResult>> {
+                Err(refuse())
+            });
     }
 
     engine.on_progress(|step| {
@@ -142,32 +147,27 @@ fn cut(text: &str) -> Cow<'_, str> {
 
 /// Refuses code that needs more stack than a thread may have when it runs. A chain of `||` or `&&` is flat.
 pub(crate) fn check_depth(ast: &AST) -> Result<(), Mistake> {
-    let functions = ast.clone_functions_only();
-    let mut main = ast.clone();
-    main.clear_functions();
-    deepest(&main, MAX_DEPTH, MAX_ELSE_IF)
-        .and_then(|()| deepest(&functions, MAX_DEPTH_IN_FUNCTION, MAX_ELSE_IF_IN_FUNCTION))
-}
-
-fn deepest(ast: &AST, most: usize, most_else_ifs: usize) -> Result<(), Mistake> {
     let mut found = None;
     ast.walk(&mut |path| {
-        let else_ifs = path.windows(2).filter(|pair| matches!(pair, [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))]
-            if parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner)))).count();
+        let else_ifs = path.windows(2).filter(|pair| is_else_if(pair)).count();
         let position = path.last().map(ASTNode::position).unwrap_or(Position::NONE);
-        if else_ifs > most_else_ifs {
-            let message = format!("more than {most_else_ifs} `else if` in a row");
-            found = Some(Mistake::new(RuleErrorKind::Limit, position, message).mend(format!("write a `switch`, or several `if`; code in a function may have {MAX_ELSE_IF_IN_FUNCTION}, other code {MAX_ELSE_IF}")));
-        } else if path.len() - else_ifs > most {
-            let message = "the code is nested too deeply";
-            found = Some(
-                Mistake::new(RuleErrorKind::Limit, position, message)
-                    .mend("split it into several statements or functions"),
-            );
+        let refuse = |message: String, mend| Mistake::new(RuleErrorKind::Limit, position, message).mend(mend);
+        if else_ifs > MAX_ELSE_IF {
+            let message = format!("more than {MAX_ELSE_IF} `else if` in a row");
+            found = Some(refuse(message, "write a `switch`, or several `if`"));
+        } else if path.len() - else_ifs > MAX_DEPTH {
+            let mend = "split it into several statements or functions";
+            found = Some(refuse("the code is nested too deeply".to_owned(), mend));
         }
         found.is_none()
     });
     found.map_or(Ok(()), Err)
+}
+
+/// Returns whether the second of two nodes, which is inside the first, is an `if` directly behind its `else`.
+fn is_else_if(pair: &[ASTNode]) -> bool {
+    let [ASTNode::Stmt(Stmt::If(parts, _)), ASTNode::Stmt(inner @ Stmt::If(..))] = pair else { return false };
+    parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner))
 }
 
 /// Makes a comparison of unlike types an error; rhai would answer `false`. The functions are called where the types aren't
@@ -196,6 +196,19 @@ fn refuse_unlike_comparisons(engine: &mut Engine) {
         ($($a:ty),+) => {$( unlike!("<" "<=" ">" ">=" => (), $a); )+};
     }
     nothing!(INT, Decimal, ImmutableString, char, bool, Array, Map, FnPtr);
+}
+
+/// Makes a comparison of a `T` an error, unless it is with nothing. rhai would answer `false`.
+pub(crate) fn refuse_comparisons<T: Clone + Send + Sync + 'static>(engine: &mut Engine, name: &'static str) {
+    for sign in ["==", "!=", "<", "<=", ">", ">="] {
+        let compared = move |other: &Dynamic| match sign {
+            "==" | "!=" if other.is_unit() => Ok(sign == "!="),
+            _ => Err(refusal(format!("{WHOLE}`{sign}` compares `{name}` as a whole"))),
+        };
+        engine.register_fn(sign, move |_: T, other: Dynamic| compared(&other));
+        engine.register_fn(sign, move |other: Dynamic, _: T| compared(&other));
+        engine.register_fn(sign, move |_: T, _: T| compared(&Dynamic::TRUE));
+    }
 }
 
 fn unlike(sign: &str, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {

@@ -1,7 +1,7 @@
 //! Habits from other languages, and what to write in rhai.
 
 /// A word or sign of other languages, and how to say it in a rule.
-const TRAPS: &[(&[&str], &str)] = &[
+pub(crate) const TRAPS: &[(&[&str], &str)] = &[
     (&["elif", "elsif", "elseif"], "write `else if`"),
     (&["null", "nil", "None", "undefined", "NULL"], "write `()` for nothing"),
     (&["and"], "write `&&` for `and`"),

@@ -41,7 +41,7 @@ pub(crate) fn check(ast: &AST, facts: &[&str]) -> Result<Known, Mistake> {
                 }
             }
             // These functions compare values, whose types nobody knows.
-            if ["contains", "index_of", "dedup", "sort"].contains(&call.name.as_str()) {
+            if ["contains", "index_of", "dedup"].contains(&call.name.as_str()) {
                 known.all_comparisons = false;
             }
             if is_comparison(call) {
@@ -59,6 +59,10 @@ pub(crate) fn check(ast: &AST, facts: &[&str]) -> Result<Known, Mistake> {
     types.check_switches(ast)?;
     Ok(known)
 }
+
+/// How to correct a `switch` on a value that it can't compare.
+const SWITCH: &str =
+    "write `switch x.to_string() { … }` for a text, or `switch x.to_int() { … }` for a whole number";
 
 fn span_mistake(span: INT, position: Position) -> Mistake {
     Mistake::new(RuleErrorKind::Evaluation, position, format!("a span of {span} seconds"))
@@ -222,7 +226,7 @@ impl<'a> Types<'a> {
         Some(match name {
             "len" | "to_int" => Type::Whole,
             "contains" | "starts_with" | "ends_with" | "is_empty" => Type::Truth,
-            "to_string" | "to_debug" | "type_of" => Type::Text,
+            "to_string" | "to_debug" | "type_of" | "to_lower" | "to_upper" | "sub_string" => Type::Text,
             "to_decimal" => Type::Decimal,
             _ => return None,
         })
@@ -287,17 +291,24 @@ impl<'a> Types<'a> {
         Comparison::Unlike(format!("`{sign}` compares {} with {}", a.described(), b.described()), mend)
     }
 
-    /// Refuses a `switch` on a decimal number: rhai finds a case by hash, and 100 and 100.00 have different ones.
+    /// Refuses a `switch` on a value that may be a decimal number: rhai finds a case by hash, and 100 and 100.0 have different
+    /// ones. It finds `_` without a word, and nothing of it can be checked when the rule runs, so the type must be known.
     fn check_switches(&self, ast: &AST) -> Result<(), Mistake> {
         let mut found = None;
         ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Switch(parts, position))) = path.last()
-                && self.of_expression(&parts.0) == Some(Type::Decimal)
-            {
-                let message = "`switch` doesn't compare decimal numbers as `==` does";
-                found = Some(Mistake::new(RuleErrorKind::Type, *position, message).mend(
-                    "write `if x == 100 { … } else if x < 50 { … } else { … }`, or switch on a whole number",
-                ));
+            if let Some(ASTNode::Stmt(Stmt::Switch(parts, position))) = path.last() {
+                let (message, mend) = match self.of_expression(&parts.0) {
+                    Some(Type::Whole | Type::Text | Type::Character | Type::Truth | Type::Nothing) => {
+                        return true;
+                    }
+                    Some(Type::Decimal) => (
+                        "`switch` doesn't compare decimal numbers as `==` does".to_owned(),
+                        "write `if x == 100 { … } else if x < 50 { … } else { … }`, or switch on a whole number",
+                    ),
+                    Some(kind) => (format!("`switch` doesn't compare {} as `==` does", kind.described()), SWITCH),
+                    None => ("the type of what `switch` compares isn't known before the rule runs".to_owned(), SWITCH),
+                };
+                found = Some(Mistake::new(RuleErrorKind::Type, *position, message).mend(mend));
             }
             found.is_none()
         });

@@ -3,7 +3,7 @@
 //!
 //! The names are those of the JSON events, so that a participant who has read an event knows them.
 
-use crate::{AttemptFacts, EarlierOrder, OrderFacts, SettingsFacts};
+use crate::{AttemptFacts, EarlierOrder, OrderFacts, SettingsFacts, sandbox};
 use dojo_contract::{FraudAlert, WindowStats};
 use rhai::{Dynamic, Engine, INT};
 use std::{fmt, sync::Arc};
@@ -243,9 +243,10 @@ fn count(number: u64) -> Dynamic {
     INT::try_from(number).unwrap_or(INT::MAX).into()
 }
 
-/// Registers a noun with an engine: its type, a getter for each property, and its printed form.
+/// Registers a noun with an engine: its type, a getter for each property, and its printed form. It can't be compared as a whole.
 pub(crate) fn register<F: Send + Sync>(engine: &mut Engine, noun: &'static Noun<F>) {
     engine.register_type_with_name::<Fact<F>>(noun.name);
+    sandbox::refuse_comparisons::<Fact<F>>(engine, noun.name);
     for &(property, _, _, get) in noun.properties {
         engine.register_get(property, move |fact: &mut Fact<F>| get(&fact.0));
     }

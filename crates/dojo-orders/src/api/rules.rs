@@ -202,8 +202,9 @@ pub(crate) struct RuleMistake {
 
 impl From<&RuleError> for RuleMistake {
     fn from(error: &RuleError) -> Self {
-        let RuleError { line, column, message, .. } = error;
-        Self { line: *line, column: *column, message: message.clone(), text: error.to_string() }
+        let RuleError { line, column, message, mend, .. } = error;
+        let mend = mend.as_ref().map(|mend| format!("\n{mend}")).unwrap_or_default();
+        Self { line: *line, column: *column, message: format!("{message}{mend}"), text: error.to_string() }
     }
 }
 
@@ -285,7 +286,7 @@ fn save_problem(kind: RuleKind, app: &App, error: SaveError) -> Problem {
 
 /// 422 with the mistake as an own member.
 pub(crate) fn invalid(mistake: &RuleError) -> Problem {
-    Problem::invalid_field("source", format!("can't be in force: {}", mistake.message))
+    Problem::invalid_field("source", format!("can't be in force: {mistake}"))
         .with_member("mistake", &RuleMistake::from(mistake))
 }
 

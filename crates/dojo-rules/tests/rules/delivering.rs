@@ -2,6 +2,10 @@
 
 use crate::facts::{attempt, deliver, order};
 use dojo_rules::{Delivery, NotificationRule, Rule};
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
 
 fn failed(reason: &str) -> Delivery {
     Delivery::Failed { reason: reason.to_owned() }
@@ -91,4 +95,50 @@ fn any_other_error_is_the_rules_mistake() {
     let error =
         deliver("let none = [];\nif attempt.retryCount == 1 && none[7] == 1 { throw 1; }").unwrap_err();
     assert_eq!((error.line, error.column.is_some()), (Some(2), true), "{error}");
+}
+
+/// Case R6.
+#[test]
+fn a_thrown_fact_is_shown_as_a_rule_sees_it() {
+    for (thrown, begin) in [
+        ("order", "order #{id: \"0192"),
+        ("attempt", "attempt #{action: \"created\", retryCount: 1"),
+        ("settings", "settings #{failRate: 0.3"),
+        ("[order]", "[order #{id: \"0192"),
+        ("#{a: order}", "#{\"a\": order #{id: \"0192"),
+    ] {
+        let Ok(Delivery::Failed { reason }) = deliver(&format!("throw {thrown};")) else {
+            panic!("{thrown}")
+        };
+        assert!(reason.starts_with(begin) && !reason.contains("::"), "{reason}");
+    }
+}
+
+/// Case R7.
+#[test]
+fn the_log_gets_twenty_lines_of_an_evaluation_and_the_number_of_those_left_out() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        assert_eq!(deliver("for n in 0..1000 { print(`line ${n}`); }"), Ok(Delivery::Delivered));
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 21, "{log}");
+    assert!(
+        lines[0].ends_with("line 0 file=\"notification.rhai\"") && lines[19].contains("line 19"),
+        "{log}"
+    );
+    assert!(lines[20].contains("980 more lines of `print` are left out"), "{log}");
 }

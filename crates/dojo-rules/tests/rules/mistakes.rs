@@ -105,8 +105,10 @@ fn the_value_of_a_fraud_rule_must_be_an_array_of_alerts() {
 #[test]
 fn a_throw_in_a_fraud_rule_is_an_error() {
     assert!(refused(r#"throw "no""#).2.contains("the rule threw: no"));
+    assert!(refused("throw customer").2.contains("the rule threw: customer"));
 }
 
+/// Case R6.
 #[test]
 fn a_file_without_a_statement_is_not_a_rule_that_allows_everything() {
     for source in ["", " \n\t", "// all of it is a comment", "/* so is this */", "fn f() { 1 }"] {
@@ -126,6 +128,7 @@ fn explained(source: &str) -> (String, String) {
     (text.lines().next().unwrap().to_owned(), text.lines().last().unwrap().to_owned())
 }
 
+/// Case R6.
 #[test]
 fn a_misspelled_name_comes_with_the_one_that_is_meant() {
     for (source, meant) in [
@@ -150,6 +153,7 @@ fn a_wrong_number_of_arguments_says_the_right_one() {
     assert!(mend.contains("write `customer.orders(seconds)`: Orders of this customer"), "{mend}");
 }
 
+/// Case R6.
 #[test]
 fn habits_from_other_languages_are_explained() {
     for (source, mend) in [
@@ -242,6 +246,54 @@ fn a_switch_on_a_decimal_is_refused_with_what_to_write() {
     assert!(what.starts_with("fraud.rhai:1:1: `switch` doesn't compare decimal numbers"), "{what}");
     assert!(mend.starts_with("write `if x == 100"), "{mend}");
     assert_eq!(judge("switch order.quantity { 99 => [1], _ => [] }").unwrap(), []);
+}
+
+/// Case R2.
+#[test]
+fn a_switch_on_a_value_whose_type_is_not_known_before_is_refused_with_what_to_write() {
+    for value in ["n", "n * 2", "[n]", "#{a: n}"] {
+        let (kind, line, text) =
+            refused(&format!("fn f(n) {{ switch {value} {{ 19 => 1, _ => 2 }} }} f(order.total); []"));
+        assert_eq!((kind, line), (RuleErrorKind::Type, Some(1)), "{text}");
+    }
+    let (what, mend) =
+        explained("for earlier in customer.recent(60) { switch earlier.total { 9 => 1, _ => 2 } } []");
+    assert!(what.ends_with("the type of what `switch` compares isn't known before the rule runs"), "{what}");
+    assert!(mend.contains("`switch x.to_int() { … }`"), "{mend}");
+    for (value, case) in [
+        ("n.to_int()", "2"),
+        ("n.to_string()", "\"2\""),
+        ("n == 2", "true"),
+        ("n.to_string().to_upper()", "\"2\""),
+    ] {
+        let source = format!(
+            "fn f(n) {{ switch {value} {{ {case} => [alert(\"A\", \"LOW\", \"\")], _ => [] }} }} f(order.quantity)"
+        );
+        assert_eq!(judge(&source).unwrap().len(), 1, "{source}");
+    }
+}
+
+#[test]
+fn a_fact_compared_as_a_whole_is_an_error_when_it_runs() {
+    let facts =
+        ["order", "window", "customer", "everyone", "alert(\"A\", \"LOW\", \"\")", "customer.recent(600)[0]"];
+    for fact in facts {
+        for other in ["1", "\"a\"", "order.total", "order", "customer", "[]"] {
+            for comparison in ["a == b", "b != a", "a < b"] {
+                let source = format!("fn compare(a, b) {{ {comparison} }} compare({fact}, {other}); []");
+                let (kind, line, text) = refused(&source);
+                assert_eq!((kind, line), (RuleErrorKind::Type, Some(1)), "{source}: {text}");
+                assert!(
+                    text.contains("as a whole") && text.ends_with("compare one of its properties"),
+                    "{text}"
+                );
+            }
+        }
+        let source = format!(
+            "fn there(a, b) {{ a != b && !(b == a) }} if there({fact}, ()) {{ [] }} else {{ throw 1 }}"
+        );
+        assert_eq!(judge(&source), Ok(vec![]), "{source}");
+    }
 }
 
 /// Case R5.

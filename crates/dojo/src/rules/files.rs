@@ -36,7 +36,7 @@ pub(crate) fn kind_of(path: &Path) -> anyhow::Result<RuleKind> {
 }
 
 /// Returns the `named` files, and those with one of the `extensions` in the folders among them, sorted; without a name,
-/// those in the `default` folder.
+/// those in the `default` folder. Definitions for editors, which end with `.d.rhai`, aren't rules.
 ///
 /// A file or folder that can't be read is among them, so that its reader reports why.
 pub(crate) fn find(named: &[PathBuf], default: &Path, extensions: &[&str]) -> Vec<PathBuf> {
@@ -67,9 +67,11 @@ fn find_in(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
             continue;
         }
         // Links to folders aren't followed, since they may form a circle.
+        let is_definition = entry.file_name().as_encoded_bytes().ends_with(b".d.rhai");
         if entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
             find_in(&path, extensions, found);
-        } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+        } else if !is_definition
+            && path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
         {
             found.push(path);
         }

@@ -28,6 +28,7 @@ fn every_shipped_rule_passes_the_check() {
     for rule in ["rules/fraud.rhai", "rules/notification.rhai", "rules/examples/fraud/card-testing.rhai"] {
         assert!(out.contains(rule), "{out}");
     }
+    assert!(!out.contains("definitions"), "{out}");
 }
 
 #[test]
