@@ -1,8 +1,12 @@
 //! Saves a rule's file for a person who edits it in the browser, while others may edit it on disk.
 //!
-//! Nothing is overwritten that the person hasn't seen: the file is compared with the entity tag that they edited, and once more
-//! just before the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
+//! Nothing is overwritten that the person hasn't seen: the file is compared with the entity tag that they edited, and again
+//! when the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
+//!
+//! The new file has the mode of the old one, and its owner if this process may give files away. A process that may not becomes the
+//! owner.
 
+use crate::rule_replace::replace;
 use dojo_rules::{EditedFile, FileError, Reading, RuleError, RuleKind, utf8_text};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -99,10 +103,10 @@ pub(crate) fn save(
     let mut beside = beside(&target, folder)?;
     beside.write_all(text.as_bytes())?;
     beside.as_file().sync_all()?;
-    unchanged(&file.read())?;
     if present.is_ok() {
-        beside.persist(&target).map_err(|failed| SaveError::from(failed.error))?;
+        replace(beside, &EditedFile::new(target.clone(), file.max_bytes()), unchanged)?;
     } else {
+        unchanged(&file.read())?;
         beside.persist_noclobber(&target).map_err(|failed| match failed.error.kind() {
             io::ErrorKind::AlreadyExists => changed(file),
             _ => failed.error.into(),
@@ -120,11 +124,11 @@ fn changed(file: &EditedFile) -> SaveError {
     SaveError::Changed(tag(&file.read()).unwrap_or_default())
 }
 
-/// Creates a file beside the target, with the permissions of the target.
+/// Creates a file beside the target, with the permissions and the owner of the target.
 fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".rule.").suffix(".new");
-    let permissions = fs::metadata(target).map(|metadata| metadata.permissions());
+    let old = fs::metadata(target);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -132,10 +136,26 @@ fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let beside = builder.tempfile_in(folder)?;
-    if let Ok(permissions) = permissions {
-        beside.as_file().set_permissions(permissions)?;
+    if let Ok(old) = old {
+        #[cfg(unix)]
+        give_to_owner(beside.as_file(), &old)?;
+        beside.as_file().set_permissions(old.permissions())?;
     }
     Ok(beside)
+}
+
+/// Gives a new file the owner of an old one, as far as the system allows it: root may choose the user, others only a group they are in.
+#[cfg(unix)]
+fn give_to_owner(new: &fs::File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let own = new.metadata()?;
+    if own.gid() != old.gid() {
+        let _ = fchown(new, None, Some(old.gid()));
+    }
+    if own.uid() != old.uid() {
+        let _ = fchown(new, Some(old.uid()), None);
+    }
+    Ok(())
 }
 
 /// Returns the file that `path` stands for. A symbolic link stays, and what it points to is written.
@@ -245,6 +265,22 @@ mod tests {
         assert!(fs::symlink_metadata(file.path()).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "[] // new");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_owner_of_a_file_stays_where_this_process_may_give_files_away() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let file = rule_in(folder.path());
+        fs::write(file.path(), "[]").unwrap();
+        if chown(file.path(), Some(12_345), Some(23_456)).is_err() {
+            println!("skipped: only root can give files away");
+            return;
+        }
+        saved(&file, "[] // new").unwrap();
+        let now = fs::metadata(file.path()).unwrap();
+        assert_eq!((now.uid(), now.gid()), (12_345, 23_456));
     }
 
     #[test]

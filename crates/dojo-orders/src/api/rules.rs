@@ -209,9 +209,10 @@ impl From<&RuleError> for RuleMistake {
 
 /// Changes a rule's file
 ///
-/// Needs `If-Match` with the `ETag` of the file that was edited: what others have saved since is never overwritten. The source is
-/// checked first, and a mistake changes nothing; it is the member `mistake` of the 422. The file keeps its line ends, its byte
-/// order mark and its permissions. Every instance has the new version in force within half a second.
+/// Needs `If-Match` with the `ETag` of the file that was edited. If the file on disk has changed since, nothing is written; on Linux this
+/// includes a change while the file is being replaced, but not what a program writes into the old file after that. The source is checked
+/// first, and a mistake changes nothing; it is the member `mistake` of the 422. The file keeps its line ends, its byte order mark, its
+/// mode, and its owner if this service may give files away. Every instance has the new version in force within half a second.
 #[utoipa::path(
     put,
     path = "/rules/{name}",
