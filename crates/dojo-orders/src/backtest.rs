@@ -17,8 +17,10 @@ pub struct BacktestRequest {
     pub kind: RuleKind,
     /// Path of the rule's file, for the report.
     pub file: String,
-    /// Source of the draft, which [`RuleKind::check`] accepts.
+    /// Source of the draft, as its file would have it. [`RuleKind::check`] accepts it.
     pub source: String,
     /// How far to go back from now.
     pub since: Duration,
+    /// How long the backtest may take.
+    pub within: Duration,
 }

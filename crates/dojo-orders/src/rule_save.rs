@@ -73,6 +73,25 @@ pub(crate) fn tag(reading: &Reading) -> Option<String> {
     }
 }
 
+/// Returns the source that a rule would have once it was saved: with the line ends of the present file. Blocks the thread.
+///
+/// # Errors
+/// [`SaveError::TooLarge`].
+pub(crate) fn as_saved(file: &EditedFile, source: &str) -> Result<String, SaveError> {
+    let text = fitting(file, &file.read(), source)?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// Returns `source` in the form of the present file, if it isn't too large.
+fn fitting<'a>(file: &EditedFile, present: &Reading, source: &'a str) -> Result<Cow<'a, str>, SaveError> {
+    let text = with_form_of(present.as_deref().unwrap_or_default(), source);
+    if text.len() <= file.max_bytes() { Ok(text) } else { Err(SaveError::TooLarge(file.max_bytes())) }
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// Saves `source` if the file's tag is `expected` and the source is a rule. A byte order mark and the line ends of the present
 /// file stay. Blocks the thread.
 ///
@@ -91,12 +110,8 @@ pub(crate) fn save(
         None => Err(SaveError::NotEditable(now.clone().err().unwrap_or(FileError::Missing))),
     };
     unchanged(&present)?;
-    let text = with_form_of(present.as_deref().unwrap_or_default(), source);
-    if text.len() > file.max_bytes() {
-        return Err(SaveError::TooLarge(file.max_bytes()));
-    }
-    let rule = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    let version = kind.check(&file.path().display().to_string(), rule)?;
+    let text = fitting(file, &present, source)?;
+    let version = kind.check(&file.path().display().to_string(), without_mark(&text))?;
 
     let target = target(file.path())?;
     let folder = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -178,7 +193,7 @@ fn with_form_of<'a>(present: &[u8], source: &'a str) -> Cow<'a, str> {
     let mark = if present.starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK } else { "" };
     let first_line = utf8_text(present).unwrap_or_default().split_inclusive('\n').next().unwrap_or_default();
     let has_crlf = first_line.ends_with("\r\n");
-    let own = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source);
+    let own = without_mark(source);
     if mark.is_empty() && !has_crlf && !own.contains("\r\n") {
         return Cow::Borrowed(own);
     }

@@ -16,14 +16,14 @@ use axum::{
 use chrono::{DateTime, Utc};
 use dojo_contract::{InstanceStatus, time};
 use dojo_http::{Conflict, Invalid, JsonBody, NoQuery, NotFound, Problem, Refused, Unavailable};
-use dojo_rules::{FileError, RuleError, RuleKind, utf8_text, version};
+use dojo_rules::{EditedFile, FileError, MAX_SOURCE, RuleError, RuleKind, utf8_text, version};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::SemaphorePermit, time::timeout};
 use utoipa::ToSchema;
 
 /// JSON can need six bytes for a byte of the source.
-const MAX_BODY_BYTES: usize = 6 * 256 * 1024 + 1024;
+const MAX_BODY_BYTES: usize = 6 * MAX_SOURCE + 1024;
 /// How long a draft waits until it has its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -64,7 +64,7 @@ struct RuleInForce {
 #[serde(rename_all = "camelCase")]
 struct RuleSwitch {
     version: String,
-    /// When this service first saw the version.
+    /// When the file with the version was saved. If its time is older than two seconds, when this service noticed it.
     #[serde(with = "time")]
     first_seen: DateTime<Utc>,
     /// When the last instance reported the version; null until every live instance has.
@@ -242,26 +242,26 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let kind = kind(name)?;
     let expected = expected(&headers)?;
-    let _turn = turn(&app).await?;
     let RuleDraft { source } = draft(request).await?;
+    // Only now, so that a slow sender holds up nobody.
+    let _turn = turn(&app).await?;
     let saver = Arc::clone(&app);
     let saving = tokio::task::spawn_blocking(move || {
         saver.rules.save(kind, |tag| expected.iter().any(|expected| expected == tag), &source)
     });
     match saving.await.map_err(Problem::internal)? {
         Ok(Saved { version, tag }) => Ok(tagged(Some(&tag), Json(SavedRule { version }))),
-        Err(SaveError::Changed(tag)) => {
-            let detail = "the file on disk isn't the one that `If-Match` names: somebody else has changed it; get it again";
-            Ok(tagged(Some(&tag), Problem::new(StatusCode::PRECONDITION_FAILED, detail)))
-        }
-        Err(error) => Err(save_problem(kind, &app, error)),
+        Err(error) => Ok(save_problem(&app.rules.get(kind).file, error)),
     }
 }
 
-fn save_problem(kind: RuleKind, app: &App, error: SaveError) -> Problem {
-    let file = app.rules.get(kind).file;
+fn save_problem(file: &EditedFile, error: SaveError) -> Response {
     let file = file.path().display();
-    match error {
+    let problem = match error {
+        SaveError::Changed(tag) => {
+            let detail = "the file on disk has changed since the `ETag` in `If-Match`; get the rule again and repeat your change";
+            return tagged(Some(&tag), Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+        }
         SaveError::Invalid(mistake) => invalid(&mistake),
         SaveError::TooLarge(most) => too_large(most),
         SaveError::NotEditable(why) => Problem::new(
@@ -278,10 +278,8 @@ fn save_problem(kind: RuleKind, app: &App, error: SaveError) -> Problem {
         SaveError::Failed(why) => {
             Problem::unavailable(format!("{file} could not be written: {why}; nothing was changed"))
         }
-        SaveError::Changed(_) => {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "the file on disk has changed")
-        }
-    }
+    };
+    problem.into_response()
 }
 
 /// 422 with the mistake as an own member.

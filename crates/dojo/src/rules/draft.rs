@@ -4,21 +4,15 @@ use dojo_fraud::backtest::{Backtest, Progress};
 use dojo_kafka::KafkaConfig;
 use dojo_orders::BacktestRequest;
 use dojo_rules::{FraudRule, Rule as _, RuleKind, version};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 use tokio_util::sync::CancellationToken;
-
-/// How long the page waits for a backtest.
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// Returns the function that judges the orders on `kafka` again with a draft.
 pub(crate) fn draft_backtest(kafka: KafkaConfig) -> dojo_orders::Backtest {
     Arc::new(move |request| {
         let kafka = kafka.clone();
         Box::pin(async move {
-            let BacktestRequest { kind, file, source, since } = request;
+            let BacktestRequest { kind, file, source, since, within } = request;
             if kind != RuleKind::Fraud {
                 return Err("only fraud rules have a backtest".to_owned());
             }
@@ -31,7 +25,7 @@ pub(crate) fn draft_backtest(kafka: KafkaConfig) -> dojo_orders::Backtest {
                 rule: Arc::new(rule),
                 version: version(&source),
                 since: Some(since.into()),
-                within: WITHIN,
+                within,
             };
             let report = backtest.run(&Arc::new(Progress::default()), CancellationToken::new()).await;
             report.map_err(|error| error.to_string())
