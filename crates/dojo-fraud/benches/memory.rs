@@ -1,4 +1,4 @@
-//! How much memory the windows take when they are full: the most orders that they hold, each of another customer.
+//! How much memory the windows take when they are full: the most orders that they hold, each of another customer and of another item.
 //!
 //! `cargo bench -p dojo-fraud --bench memory` prints the bytes an order, and the ratio to the same orders in a plain list.
 
@@ -26,7 +26,7 @@ fn main() {
     println!("full windows: {}", said(full, windows.held()));
     println!("  while they were filled, the process had {} MiB at the most", peak() >> 20);
 
-    // The windows stay, so that the list gets memory of its own.
+    // The windows stay, so that the list gets separate memory.
     let before = resident();
     let list: Vec<_> = (0..MAX_ORDERS).map(order).collect();
     let plain = resident().saturating_sub(before);
@@ -39,7 +39,7 @@ fn order(n: usize) -> Order {
     Order {
         id: Uuid::from_u128(n as u128),
         customer_name: format!("Customer {n}"),
-        item: format!("Pizza {}", n % 100),
+        item: format!("Pizza {n}"),
         quantity: 1 + (n % 9) as i64,
         price: Decimal::new(999, 2),
         status: OrderStatus::Created,

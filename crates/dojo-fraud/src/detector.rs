@@ -82,6 +82,13 @@ impl<T> Detector<T> {
         Self { merge, windows: Windows::holding(span), starts, judged }
     }
 
+    /// Notes that orders up to an event time, in milliseconds since 1970, may be missing. Windows that reach back to it are
+    /// partial.
+    pub fn missing_until(self, time: Option<i64>) -> Self {
+        self.windows.missing_until(time);
+        self
+    }
+
     /// Takes a new order, which arrived at `now`, in milliseconds since 1970.
     pub fn arrived(&mut self, incoming: Incoming<T>, now: i64) {
         self.restarted_below(incoming.partition, incoming.offset);
@@ -221,6 +228,16 @@ mod tests {
             .filter_map(|c| Some((c.incoming.offset, c.window?.stats().customer_orders_in_window)))
             .collect();
         assert_eq!(due, [(8, 6), (9, 7)]);
+    }
+
+    #[test]
+    fn a_window_that_reaches_back_to_missing_orders_is_partial() {
+        let mut detector = fresh(1, NOON).missing_until(Some(NOON - 2 * MINUTE));
+        for (offset, time) in [(0, NOON), (1, NOON - MINUTE - 1)] {
+            detector.arrived(incoming(0, offset, time), NOON);
+        }
+        let partial = drain(&mut detector, NOON).into_iter().map(|c| c.window.unwrap().stats().partial);
+        assert_eq!(partial.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

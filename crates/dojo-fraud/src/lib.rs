@@ -11,17 +11,18 @@
 //! # Guarantees
 //!
 //! If `N` orders of one customer were placed within a minute, the default rule raises exactly `max(0, N - 5)` VELOCITY
-//! alerts, in whatever order they arrive, and a replay of the log raises as many. No pattern of crashes changes a verdict:
-//! the windows are filled again from the log, the orders that were judged before are counted before the others, and an
-//! order that has its verdict on `audit` isn't judged again (`rebuild.rs`). Under the setting
-//! `guarantee: exactlyOnce` verdicts and offsets are one transaction.
+//! alerts, in whatever order they arrive, and a replay of the log raises as many. No pattern of crashes changes a verdict
+//! on an order that is at most a minute late: the windows are filled again from the log, the orders that were judged before
+//! are counted before the others, and an order that has its verdict on `audit` isn't judged again (`rebuild.rs`). Under the
+//! setting `guarantee: exactlyOnce` verdicts and offsets are one transaction.
 //!
 //! # Windows of any span
 //!
 //! The windows hold a minute, or the longest span that a rule has asked about since the start, up to an hour. When a rule asks
 //! about a longer one, the service reads its partitions again from an earlier offset, as after a restart. It learns of a span at
 //! the reload if the rule's source or its trial shows it, and otherwise with the first order on which the rule asks; that
-//! verdict has `windowStats.partial`. So has every verdict on an order whose window reaches back to orders that were forgotten.
+//! verdict has `windowStats.partial`. So has every verdict on an order whose window reaches back to orders that were forgotten,
+//! that a restart didn't read again, or that Kafka has deleted.
 //!
 //! # One instance at a time
 //!

@@ -1,8 +1,9 @@
-//! Where to begin reading, so that the windows hold what they held before a restart.
+//! Where to begin reading, so that each order finds the same window as without a restart.
 //!
 //! Windows are kept nowhere but in memory; the log has everything to fill them again. Reading begins, in every partition,
 //! earlier than the first record that was not judged: by the span that the windows hold, and by a minute for orders that
-//! stand on the log behind later ones. What lies before the committed offsets is counted and not judged again.
+//! stand on the log behind later ones. What lies before the committed offsets is counted and not judged again. A window that
+//! reaches further back than the reading, or than the log, is partial.
 //!
 //! The service takes the same path when a rule asks about a longer span than the windows hold.
 //!
@@ -23,6 +24,8 @@ pub struct Rebuild {
     pub starts: Vec<Start>,
     /// Partition and offset of the records that have their verdict, though their offsets were not committed.
     pub judged: HashSet<(i32, i64)>,
+    /// The latest event time, in milliseconds since 1970, of the orders that may be missing; `None` if none is.
+    pub missing_until: Option<i64>,
 }
 
 /// Looks up what `assigned` needs at `now`, in milliseconds since 1970, to fill windows of `span` milliseconds.
@@ -48,7 +51,9 @@ pub fn rebuild(
     // The next order that anybody places is dated from now on, whatever else waits on the log.
     let earliest = earliest.map_or(now, |earliest| earliest.min(now));
     let from = earliest.saturating_sub(span).saturating_sub(WINDOW).max(0);
-    Ok(Rebuild { starts: starts(assigned, log, from)?, judged })
+    let starts = starts(assigned, log, from)?;
+    let missing_until = missing_until(&starts, log, from)?;
+    Ok(Rebuild { starts, judged, missing_until })
 }
 
 /// The records behind the committed offsets whose verdict is on `audit`. The first of them is dated `earliest`.
@@ -95,6 +100,20 @@ fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, from: i64) -> Res
             Ok(Start { partition: *partition, read_from: read_from.min(judge_from), judge_from })
         })
         .collect()
+}
+
+fn missing_until(starts: &[Start], log: &dyn LogLookup, from: i64) -> Result<Option<i64>, Error> {
+    let mut latest = None;
+    for &Start { partition, read_from, .. } in starts {
+        let missing = match log.offset_at(topic::ORDERS, partition, 0)? {
+            Some(first) if read_from > first => Some(from - 1),
+            // Kafka deleted the records before.
+            Some(first) if first > 0 => log.timestamp_at(topic::ORDERS, partition, first)?,
+            _ => None,
+        };
+        latest = latest.max(missing);
+    }
+    Ok(latest)
 }
 
 #[cfg(test)]
@@ -203,6 +222,19 @@ mod tests {
     #[test]
     fn where_all_was_judged_the_last_two_minutes_count() {
         assert_eq!(starts_at([Some(600), Some(600), Some(300)]), [(480, 600), (480, 600), (300, 300)]);
+    }
+
+    #[test]
+    fn windows_lack_the_orders_from_before_the_reading_or_the_log() {
+        let missing = |committed, log: &Log| {
+            rebuild(&assigned(committed), log, WINDOW, NOW).unwrap().missing_until.map(|time| NOW - time)
+        };
+        assert_eq!(missing([None, None, None], &log()), None, "everything is read");
+        assert_eq!(missing([Some(600); 3], &log()), Some(2 * WINDOW + 1));
+        let mut cut = log();
+        // Deleted: no look-up by time finds them.
+        cut.0.get_mut(&1).unwrap()[..400].fill(-1);
+        assert_eq!(missing([None, None, None], &cut), Some(200 * SECOND));
     }
 
     #[test]

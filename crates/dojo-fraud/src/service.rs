@@ -131,10 +131,11 @@ impl Handler for Fraud {
         let now = Utc::now().timestamp_millis();
         self.wanted_span = self.wanted_span.max(self.span_of_rule());
         self.held_span = self.wanted_span;
-        let Rebuild { starts, judged } = rebuild(assigned, log, self.held_span, now)?;
+        let Rebuild { starts, judged, missing_until } = rebuild(assigned, log, self.held_span, now)?;
         self.is_partial = assigned.len() < log.partitions(topic::ORDERS)?;
         // The old state belongs to an earlier assignment: another instance may have judged its partitions meanwhile.
-        self.detector = Detector::starting(starts.iter().copied(), judged, self.held_span, now);
+        self.detector = Detector::starting(starts.iter().copied(), judged, self.held_span, now)
+            .missing_until(missing_until);
         let read_from = |partition| starts.iter().find(|s| s.partition == partition).map(|s| s.read_from);
         Ok(assigned
             .iter()

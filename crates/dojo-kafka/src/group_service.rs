@@ -49,7 +49,7 @@ impl GroupService {
         shutdown: &CancellationToken,
     ) -> Result<Self, Error> {
         let instance = Instance::start(service, name.instance_id);
-        let producer = Producer::new(&kafka, &instance.id, SEND_WITHIN)?;
+        let producer = Producer::batching(&kafka, &instance.id, SEND_WITHIN)?;
         let settings = SettingsFollower::start(&kafka, &instance.id, shutdown).await?;
         let (progress, changed) = (Progress::default(), Arc::new(Notify::new()));
         readiness.is_of_member(group, &producer, &progress);

@@ -155,7 +155,7 @@ pub trait Handler: Send + 'static {
     }
 
     /// Returns whether the handler can't go on with the partitions as they were assigned, because it needs earlier records than it
-    /// asked for. The loop then commits what is done, and calls [`revoked`](Self::revoked) and [`assigned`](Self::assigned)
+    /// asked for. The loop then commits what is done, as far as Kafka lets it, and calls [`revoked`](Self::revoked) and [`assigned`](Self::assigned)
     /// again with the same partitions.
     fn starts_over(&self) -> bool {
         false

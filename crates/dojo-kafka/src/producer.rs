@@ -177,8 +177,9 @@ impl Producer {
         Self::with_linger(kafka, client_id, message_timeout, "0")
     }
 
-    /// Creates a producer like [`Producer::new`], whose records wait half a millisecond to share a request: for many senders
-    /// that each await their own record. Otherwise each record would have its own request and queue for it.
+    /// Creates a producer like [`Producer::new`], whose records wait half a millisecond to share a request: for a member of a
+    /// group, which sends many records without waiting, and for many senders that each await their own record. Otherwise each
+    /// record would have its own request.
     pub fn batching(kafka: &KafkaConfig, client_id: &str, message_timeout: Duration) -> Result<Self, Error> {
         Self::with_linger(kafka, client_id, message_timeout, "0.5")
     }

@@ -23,7 +23,7 @@ pub(super) const MAX_NAME_BYTES: usize = 32 << 20;
 pub struct Placed<'a> {
     /// The order's id, which counts once.
     pub id: Uuid,
-    /// Whose order.
+    /// Name of the customer.
     pub customer: &'a str,
     /// What was ordered.
     pub item: &'a str,
@@ -56,7 +56,7 @@ pub fn millis(seconds: u32) -> i64 {
     i64::from(seconds) * 1_000
 }
 
-/// Whether an event time is too far ahead of `now`, the time of its arrival, to be taken for a time of ours.
+/// Whether an event time is too far ahead of `now`, the time of its arrival, to be plausible.
 pub fn is_far_ahead(time: i64, now: i64) -> bool {
     time > now.saturating_add(WINDOW)
 }
@@ -82,6 +82,12 @@ impl Windows {
     /// those that are still to be judged have found it.
     pub fn recall(&self, order: Placed<'_>, now: i64) {
         self.0.lock().recall(order, now);
+    }
+
+    /// Notes that orders up to an event time may be missing, as if they had been held and forgotten.
+    pub fn missing_until(&self, time: Option<i64>) {
+        let mut held = self.0.lock();
+        held.forgotten = held.forgotten.max(time);
     }
 
     /// Returns how many orders are held.

@@ -29,7 +29,7 @@ impl Line {
     }
 
     pub(super) fn insert(&mut self, time: i64, cents: i64, number: u64) {
-        let at = self.points.partition_point(|other| other.time <= time);
+        let at = self.number_before(|other| other.time <= time);
         let sum = self.sum_before(at).wrapping_add(cents);
         self.points.insert(at, Point { time, sum, number });
         self.points.range_mut(at + 1..).for_each(|later| later.sum = later.sum.wrapping_add(cents));
@@ -52,7 +52,7 @@ impl Line {
 
     /// Returns the window of `span` milliseconds of an order at `time`.
     pub(super) fn window(&self, time: i64, span: i64) -> Range<usize> {
-        let end = self.points.partition_point(|other| other.time < time.saturating_add(span));
+        let end = self.number_before(|other| other.time < time.saturating_add(span));
         let latest = end.checked_sub(1).and_then(|last| self.points.get(last)).map_or(time, |last| last.time);
         let start = self.points.partition_point(|other| other.time <= latest.saturating_sub(span));
         start.min(end)..end
@@ -70,13 +70,21 @@ impl Line {
 
     /// Returns the window as it was when the order with this number had just arrived.
     pub(super) fn window_then(&self, time: i64, span: i64, number: u64) -> Vec<Point> {
-        let end = self.points.partition_point(|other| other.time < time.saturating_add(span));
+        let end = self.number_before(|other| other.time < time.saturating_add(span));
         let before = self.points.range(..end).rev().filter(|point| point.number <= number);
         let latest = before.clone().next().map_or(time, |latest| latest.time);
         let mut window: Vec<_> =
             before.take_while(|point| point.time > latest.saturating_sub(span)).copied().collect();
         window.reverse();
         window
+    }
+
+    /// Returns the number of points that are before a time, which are nearly always all.
+    fn number_before(&self, is_before: impl Fn(&Point) -> bool) -> usize {
+        match self.points.back() {
+            Some(last) if !is_before(last) => self.points.partition_point(is_before),
+            _ => self.points.len(),
+        }
     }
 
     fn sum_before(&self, at: usize) -> i64 {

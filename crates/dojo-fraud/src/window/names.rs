@@ -20,7 +20,7 @@ impl Names {
         name
     }
 
-    /// Gives a copy back. The last one takes the name with it.
+    /// Releases a copy; removes the name with its last copy.
     pub(super) fn release(&mut self, name: Arc<str>) {
         // This copy, and the one in the set.
         if Arc::strong_count(&name) == 2 && self.known.remove(&name) {

@@ -1,7 +1,7 @@
 //! The window of one order, of any span: what a rule asks about.
 
 use super::{
-    held::{Held, Placed, WINDOW, Windows},
+    held::{Held, Placed, WINDOW, Windows, millis},
     line::Point,
 };
 use dojo_contract::WindowStats;
@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-/// The window of an order. It also notes what was asked.
+/// The window of an order. It also records the longest span that the rule asked about.
 #[derive(Debug)]
 pub struct OrderWindow {
     windows: Windows,
@@ -28,24 +28,17 @@ pub struct OrderWindow {
 impl Windows {
     /// Takes in `order`, which arrives at `now` (milliseconds since 1970), and returns its window, which includes it.
     pub fn count(&self, order: Placed<'_>, now: i64) -> OrderWindow {
-        let number = self.0.lock().count(order, now);
-        OrderWindow::new(self.clone(), order, number)
-    }
-}
-
-/// Number of orders, and sum of their totals in cents.
-type Count = (u64, i64);
-
-impl OrderWindow {
-    fn new(windows: Windows, order: Placed<'_>, number: Option<u64>) -> Self {
+        let mut held = self.0.lock();
+        let number = held.count(order, now);
         // An order that comes again has the time of its first time.
-        let held = number.and_then(|number| {
-            windows.0.lock().order(number).map(|held| (Arc::clone(&held.customer), held.time, held.cents))
-        });
-        let (customer, time, cents) =
-            held.unwrap_or_else(|| (order.customer.into(), order.time, order.cents));
-        Self {
-            windows,
+        let first = number.and_then(|number| held.order(number));
+        let (customer, time, cents) = first.map_or_else(
+            || (order.customer.into(), order.time, order.cents),
+            |first| (Arc::clone(&first.customer), first.time, first.cents),
+        );
+        drop(held);
+        OrderWindow {
+            windows: self.clone(),
             customer,
             time,
             cents,
@@ -54,13 +47,18 @@ impl OrderWindow {
             is_partial: AtomicBool::new(false),
         }
     }
+}
 
+/// Number of orders, and sum of their totals in cents.
+type Count = (u64, i64);
+
+impl OrderWindow {
     /// Returns the counts of a minute.
     pub fn stats(&self) -> WindowStats {
-        let span = (WINDOW / 1_000) as u32;
+        let (held, span) = (self.windows.0.lock(), (WINDOW / 1_000) as u32);
         WindowStats {
-            customer_orders_in_window: self.orders(OrdersOf::Customer, span),
-            global_orders_in_window: self.orders(OrdersOf::Everyone, span),
+            customer_orders_in_window: self.count(&held, OrdersOf::Customer, span).0,
+            global_orders_in_window: self.count(&held, OrdersOf::Everyone, span).0,
             partial: self.is_partial(),
         }
     }
@@ -75,10 +73,9 @@ impl OrderWindow {
         self.longest_asked.load(Ordering::Relaxed)
     }
 
-    fn count(&self, of: OrdersOf, span: u32) -> Count {
-        let held = self.windows.0.lock();
+    fn count(&self, held: &Held, of: OrdersOf, span: u32) -> Count {
         let Some(number) = self.number else { return (1, self.cents) };
-        let span = self.asked(&held, span);
+        let span = self.asked(held, span);
         let line = match of {
             OrdersOf::Everyone => &held.everyone,
             OrdersOf::Customer => match held.customers.get(&self.customer) {
@@ -99,7 +96,7 @@ impl OrderWindow {
     /// Notes a question, and returns its span in milliseconds.
     fn asked(&self, held: &Held, span: u32) -> i64 {
         self.longest_asked.fetch_max(span, Ordering::Relaxed);
-        let span = i64::from(span) * 1_000;
+        let span = millis(span);
         let is_cut = held.forgotten.is_some_and(|time| time > self.time.saturating_sub(span));
         if span > held.span || is_cut {
             self.is_partial.store(true, Ordering::Relaxed);
@@ -110,11 +107,11 @@ impl OrderWindow {
 
 impl OrderHistory for OrderWindow {
     fn orders(&self, of: OrdersOf, span: u32) -> u64 {
-        self.count(of, span).0
+        self.count(&self.windows.0.lock(), of, span).0
     }
 
     fn total(&self, of: OrdersOf, span: u32) -> Decimal {
-        Decimal::new(self.count(of, span).1, 2)
+        Decimal::new(self.count(&self.windows.0.lock(), of, span).1, 2)
     }
 
     fn recent(&self, span: u32) -> Vec<EarlierOrder> {

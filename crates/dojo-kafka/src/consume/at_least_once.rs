@@ -151,7 +151,7 @@ impl AtLeastOnce {
             tracing::warn!(
                 group = self.consume.group,
                 left,
-                "partitions are revoked before every record was acknowledged; their next owner repeats those records"
+                "reading ends before every record was acknowledged; whoever reads these partitions next repeats those records"
             );
         }
         if !self.producer.is_away() {

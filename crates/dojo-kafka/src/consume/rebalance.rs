@@ -59,7 +59,7 @@ impl<H: Handler> Member<H> {
         self.handler.revoked();
         self.owned = TopicPartitionList::new();
         self.withheld = None;
-        // Another instance reads these partitions now, so this one isn't behind with them.
+        // Another instance may read these partitions now, and this one isn't behind with them.
         for PartitionStatus { topic, partition, .. } in self.job.progress.partitions() {
             self.consumer.context().report_lag(&topic, partition, 0);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::On,
-    fraud::{filled, rate},
+    fraud::{MINUTES, filled, rate},
     latency,
     processes::Process,
     start::whole_dojo,
@@ -36,11 +36,11 @@ pub async fn measure(on: On) {
 /// Records a second through one instance of `service` that finds them on the log.
 async fn through(on: On, service: &str, guarantee: &str) -> f64 {
     let (_broker, brokers) = on.broker().await;
-    let producer = filled(&brokers).await;
+    let producer = filled(&brokers, MINUTES).await;
     set(&producer, guarantee).await;
     let _service =
         Process::dojo(&[service, "--kafka-brokers", &brokers, "--instance-id", &format!("{service}-1")]);
-    rate(&producer).await
+    rate(&producer, MINUTES).await
 }
 
 /// Sets the guarantee before anything runs.

@@ -25,6 +25,7 @@ mod posts;
 mod rebalances;
 mod redrive;
 mod restart;
+mod rules;
 mod slow;
 mod start;
 mod takeover;
@@ -59,6 +60,15 @@ async fn main() {
     }
     if wanted("fraud") {
         fraud::measure(on).await;
+    }
+    if wanted("edits") {
+        rules::edits(on).await;
+    }
+    if wanted("backtest") {
+        rules::backtest(on).await;
+    }
+    if wanted("windows") {
+        rules::windows(on).await;
     }
     if wanted("guarantee") {
         guarantee::measure(on).await;

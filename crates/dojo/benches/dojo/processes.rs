@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -43,7 +43,10 @@ impl Process {
 
     /// The program itself, with its own log silenced.
     pub fn dojo(args: &[&str]) -> Self {
-        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+        Self::dojo_with_rules(args, &shipped_rules())
+    }
+
+    pub fn dojo_with_rules(args: &[&str], rules: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dojo"));
         command
             .args(args)
@@ -57,6 +60,10 @@ impl Process {
     pub fn role(args: &[&str]) -> Self {
         Self::start(Command::new(std::env::current_exe().unwrap()).args(args))
     }
+}
+
+pub fn shipped_rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules")
 }
 
 /// A port that was free a moment ago.

@@ -4,7 +4,7 @@
 
 use crate::{
     broker::On,
-    processes::{answers, free_port},
+    processes::{answers, free_port, shipped_rules},
 };
 use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
@@ -45,11 +45,15 @@ impl Drop for Dojo {
 
 impl Dojo {
     pub async fn start(brokers: &str) -> Self {
+        Self::with_rules(brokers, &shipped_rules()).await
+    }
+
+    pub async fn with_rules(brokers: &str, rules: &Path) -> Self {
         let port = free_port();
         let mut process = Command::new(env!("CARGO_BIN_EXE_dojo"))
             .args(["--supervised", "--log", "error", "--fail-rate", "0", "--port", &port.to_string()])
             .args(["--kafka-brokers", brokers])
-            .env("RULES_DIR", Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules"))
+            .env("RULES_DIR", rules)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
