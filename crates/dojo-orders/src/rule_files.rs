@@ -137,3 +137,23 @@ impl<R: Rule> Followed<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, time::Duration};
+
+    #[tokio::test]
+    async fn a_switch_begins_when_its_file_was_saved() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let written = file.as_file().metadata().unwrap().modified().unwrap();
+        assert_eq!(saved(file.path()).await, DateTime::<Utc>::from(written));
+
+        // A file that is moved over the rule has the time at which it was written.
+        let before = Utc::now();
+        let hour_ago = written - Duration::from_secs(3_600);
+        fs::File::options().write(true).open(file.path()).unwrap().set_modified(hour_ago).unwrap();
+        assert!(saved(file.path()).await >= before);
+        assert!(saved(Path::new("/nowhere.rhai")).await >= before);
+    }
+}

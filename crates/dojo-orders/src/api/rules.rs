@@ -275,9 +275,7 @@ fn save_problem(file: &EditedFile, error: SaveError) -> Response {
                  (`./rules:/dojo/rules`), and run the services as its owner: DOJO_USER=$(id -u):$(id -g)"
             ),
         ),
-        SaveError::Failed(why) => {
-            Problem::unavailable(format!("{file} could not be written: {why}; nothing was changed"))
-        }
+        SaveError::Failed(why) => Problem::unavailable(format!("{file} could not be written: {why}")),
     };
     problem.into_response()
 }
