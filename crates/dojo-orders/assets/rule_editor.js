@@ -1,30 +1,36 @@
-// The editor of a rule, at `#/rules/fraud`. What is typed is checked by the service while it is typed; Apply changes the file on
-// disk, which every instance follows. What others save there meanwhile is shown, and never overwritten.
+// The editor of a rule, at `#/rules/fraud`. The service checks the text while it is typed; Apply changes the file on disk, which every
+// instance follows. If the file changes on disk meanwhile, the editor says so, and Apply doesn't replace it.
 import { send, sentence } from "./api.js";
 import { byId, can, clone, fill } from "./dom.js";
+import { fullPage } from "./full_page.js";
 import { onRule, ruleNamed, askSoon, switchText } from "./rules.js";
 import { beforeReload, holdReload } from "./stream.js";
 
 const CHECK_AFTER_MS = 150;
+// A little longer than the service takes at most.
 const BACKTEST_WITHIN_MS = 65000;
+const TRY_AGAIN_AFTER_MS = 3000;
 const INDENT = "    ";
 
 const panel = byId("rule-editor");
 const text = byId("rule-source");
 const lines = byId("rule-lines");
-const covered = document.querySelectorAll("header, #banner, main, footer");
+const page = fullPage(panel, "header, #banner, main, footer, #journey", () => document.querySelector("#rules a"));
 
 // The rule whose editor is open: the file's text and tag that the draft comes from, and the sources to go back to.
 let shown = null;
-let opener = null;
 let isApplying = false;
 // Counts checks and readings: an answer to any but the newest one comes too late.
 let checks = 0;
 let readings = 0;
 let checkTimer = 0;
+let readTimer = 0;
+// The backtest that runs.
 let trial = null;
 
 const say = (said) => { byId("rule-outcome").textContent = said; };
+// A text field has its own line ends.
+const inField = (source) => (source ?? "").replace(/\r\n?/g, "\n");
 const isDirty = () => shown !== null && shown.tag !== undefined && text.value !== shown.source;
 const wantedName = () => /^#\/rules\/([a-z]+)$/.exec(location.hash)?.[1] ?? null;
 
@@ -42,22 +48,24 @@ function followAddress() {
   open(name);
 }
 
-async function open(name) {
-  if (!panel.open) opener = document.activeElement;
-  stopTrial();
+function open(name) {
+  forget();
   shown = { name, source: "" };
   byId("rule-name").textContent = name;
   const known = ruleNamed(name);
   byId("rule-switched").textContent = known ? sentence(switchText(known)) : "";
   text.value = "";
+  text.readOnly = true;
   showMistake(null);
   hideQuestions();
   byId("rule-backtest-result").hidden = true;
   byId("rule-backtest")?.toggleAttribute("hidden", name !== "fraud");
-  showLines();
-  if (!panel.open) panel.show();
-  setCovered(true);
+  page.open();
   byId("rule-close").focus();
+  readFirst();
+}
+
+async function readFirst() {
   say("Reading the file …");
   const rule = await readFile();
   if (!rule) return;
@@ -70,17 +78,17 @@ async function open(name) {
 
 function close() {
   if (!panel.open) return;
-  stopTrial();
-  clearTimeout(checkTimer);
+  forget();
   shown = null;
-  panel.close();
-  setCovered(byId("topics").open);
-  const link = document.querySelector("#rules a");
-  (opener?.isConnected && opener !== document.body ? opener : link)?.focus();
+  page.close();
 }
 
-function setCovered(isCovered) {
-  for (const part of covered) part.inert = isCovered;
+// Ends what is under way about the rule: answers that still come are not for the next one.
+function forget() {
+  stopTrial();
+  checks++;
+  clearTimeout(checkTimer);
+  clearTimeout(readTimer);
 }
 
 function leave() {
@@ -115,24 +123,27 @@ beforeReload(stopTrial);
 
 // ---- the file -----------------------------------------------------------------------------------------------------
 
-// Reads the file as it is on disk: the rule, or null if another reading is newer or there was no answer.
+// Reads the file as it is on disk: the rule, or null if another reading is newer or there was no answer. Then it is read again.
 async function readFile() {
   const [name, turn] = [shown.name, ++readings];
+  clearTimeout(readTimer);
   const answer = await send("GET", `/rules/${name}`);
   if (turn !== readings || shown?.name !== name) return null;
   if (!answer.ok) {
     say(sentence(answer.detail));
+    shown.isUnread = true;
+    if (answer.status !== 404) readTimer = setTimeout(compare, TRY_AGAIN_AFTER_MS);
     return null;
   }
+  if (shown.isUnread) say("");
+  shown.isUnread = false;
   return { ...answer.body, tag: answer.tag };
 }
 
 // Shows the file's text in place of the draft.
 function take(rule) {
-  Object.assign(shown, { ...versions(rule), source: rule.source ?? "", tag: rule.tag ?? null });
+  Object.assign(shown, { ...versions(rule), source: inField(rule.source), tag: rule.tag ?? null });
   text.value = shown.source;
-  // A text field has its own line ends.
-  shown.source = text.value;
   text.readOnly = !can("rules") || rule.source === null;
   if (rule.source === null) say(sentence(rule.error ?? "The file can't be read"));
   hideQuestions();
@@ -146,7 +157,8 @@ function versions({ asShipped, lastGood }) {
 
 // The file may have changed on disk.
 async function compare() {
-  if (!shown || isApplying || shown.tag === undefined) return;
+  if (!shown || isApplying) return;
+  if (shown.tag === undefined) return readFirst();
   const rule = await readFile();
   if (!rule || isApplying) return;
   Object.assign(shown, versions(rule));
@@ -165,9 +177,8 @@ byId("rule-take-file")?.addEventListener("click", () => {
   text.focus();
 });
 byId("rule-keep-mine")?.addEventListener("click", () => {
-  // Apply compares with this file again.
-  shown.tag = shown.onDisk.tag;
-  shown.source = null;
+  // The draft is now a change of the file that is on disk.
+  Object.assign(shown, { source: inField(shown.onDisk.source), tag: shown.onDisk.tag ?? null });
   byId("rule-conflict").hidden = true;
   say("Your text is kept. Apply replaces the file's text.");
   text.focus();
@@ -223,6 +234,7 @@ async function check() {
 text.addEventListener("input", changed);
 text.addEventListener("scroll", () => { lines.scrollTop = text.scrollTop; });
 text.addEventListener("keydown", (event) => {
+  // In a text that can't be changed, both keys do what they do elsewhere.
   if (event.isComposing || text.readOnly || event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.key === "Tab" && !event.shiftKey) {
     event.preventDefault();
@@ -230,12 +242,14 @@ text.addEventListener("keydown", (event) => {
     changed();
   } else if (event.key === "Escape") {
     event.preventDefault();
-    event.stopPropagation();
     byId("rule-apply").focus();
   }
 });
 panel.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && event.target !== text && !event.isComposing) leave();
+  if (event.key !== "Escape" || event.isComposing) return;
+  // What the editor covers stays as it is.
+  event.stopPropagation();
+  if (!event.defaultPrevented) leave();
 });
 
 function replaceBy(source, said) {
@@ -285,18 +299,28 @@ byId("rule-apply")?.addEventListener("click", async () => {
 function stopTrial() {
   trial?.abort();
   trial = null;
+  showTrial();
+}
+
+function showTrial() {
+  const button = byId("rule-backtest");
+  if (button) button.textContent = trial ? "Stop the backtest" : "Backtest (last 10 minutes)";
 }
 
 byId("rule-backtest")?.addEventListener("click", async () => {
-  if (trial || !shown) return;
+  if (!shown) return;
+  if (trial) {
+    stopTrial();
+    return say("The backtest is stopped.");
+  }
   const own = trial = new AbortController();
-  byId("rule-backtest").ariaDisabled = "true";
+  showTrial();
   say("Judging the orders of the last 10 minutes again …");
   const body = JSON.stringify({ source: text.value, since: "10m" });
   const answer = await send("POST", `/rules/${shown.name}/backtest`, body, { within: BACKTEST_WITHIN_MS, signal: own.signal });
-  byId("rule-backtest").ariaDisabled = "false";
   if (trial !== own) return;
   trial = null;
+  showTrial();
   if (!answer.ok) {
     if (answer.body?.mistake) showMistake(answer.body.mistake);
     return say(sentence(answer.detail));
@@ -310,7 +334,13 @@ function showReport(report) {
   const apart = left.filter(([count]) => count > 0).map(([count, why]) => `${count} ${why}`);
   const changes = report.changes === 1 ? "1 change" : `${report.changes} changes`;
   const said = [`${changes} in ${report.compared} of ${report.orders} orders, with version ${report.version}, after ${(report.millis / 1000).toFixed(1)} s.`];
-  if (report.compared === 0) said[0] = report.orders === 0 ? "Nothing was compared: no order was placed in the last 10 minutes." : "Nothing was compared.";
+  if (report.compared === 0) {
+    said[0] = report.orders === 0 ? "Nothing was compared: no order was placed in the last 10 minutes." : "Nothing was compared.";
+  } else {
+    said.push(report.isReplay
+      ? "A replay: this version judged these orders before, so nothing may change."
+      : "This version has judged none of these orders before.");
+  }
   if (apart.length > 0) said.push(`Not compared: ${apart.join(", ")}.`);
   byId("rule-backtest-summary").textContent = said.join(" ");
   const rows = report.alerts.map((alerts) => fill(clone("backtest-row"), {

@@ -14,7 +14,7 @@ const listeners = [];
 let timer = 0;
 let isAsking = false;
 
-// Calls `show` with a rule whenever the service has told of it.
+// Calls `show` with each rule whenever the service has answered with the rules.
 export const onRule = (show) => listeners.push(show);
 export const ruleNamed = (name) => known.get(name);
 

@@ -3,16 +3,16 @@
 import { send, sentence } from "./api.js";
 import { offerForm } from "./by_hand.js";
 import { byId, clone, fill } from "./dom.js";
+import { fullPage } from "./full_page.js";
 import { addressOf, showRecords } from "./records.js";
 
 const ANSWER_WITHIN_MS = 15000;
 
 const panel = byId("topics");
 const list = byId("topic-list");
-// What the panel covers. The journey of an order opens beside it.
-const covered = document.querySelectorAll("header, #banner, main, footer");
+// The journey of an order opens beside it.
+const page = fullPage(panel, "header, #banner, main, footer", () => byId("open-topics"));
 
-let opener = null;
 // The topic that is shown, to read its records again only if the address says something else.
 let shown = null;
 let topics = [];
@@ -35,9 +35,7 @@ async function follow() {
   const wanted = address();
   if (!wanted) return close();
   if (!panel.open) {
-    opener = document.activeElement;
-    panel.show();
-    setCovered(true);
+    page.open();
     byId("topics-close").focus();
     await readTopics();
     // The address may have changed meanwhile.
@@ -50,14 +48,8 @@ async function follow() {
 
 function close() {
   if (!panel.open) return;
-  panel.close();
-  setCovered(false);
   shown = null;
-  (opener?.isConnected && opener !== document.body ? opener : byId("open-topics")).focus();
-}
-
-function setCovered(isCovered) {
-  for (const part of covered) part.inert = isCovered;
+  page.close();
 }
 
 function leave() {

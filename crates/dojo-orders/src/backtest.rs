@@ -15,8 +15,10 @@ pub type Backtest =
 pub struct BacktestRequest {
     /// Path of the rule's file, for the report.
     pub file: String,
-    /// Source of the draft, which compiles as a fraud rule.
+    /// Source of the draft, as its file would have it. It compiles as a fraud rule.
     pub source: String,
     /// How far to go back from now.
     pub since: Duration,
+    /// How long the backtest may take.
+    pub within: Duration,
 }

@@ -13,8 +13,8 @@
 //! - **`event_stream`** is `GET /events`: the hub with the newest events, the cursor that knows which log it belongs to, a
 //!   client's stream, and how a stream catches up from the log.
 //! - **`read_only`** refuses to change what `READ_ONLY` names.
-//! - **`rule_files`** are the files of the rules; `rule_save` changes one, and `rule_switches` knows when every instance has
-//!   switched to it. `backtest` is what tries a draft on recorded orders, which the program passes in.
+//! - **`rule_files`** are the files of the rules; `rule_save` and `rule_replace` change one, and `rule_switches` knows when
+//!   every instance has switched to it. `backtest` is what tries a draft on recorded orders, which the program passes in.
 //! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
 //!   there, and since when an open transaction has held readers back. `log/topics` is the topic browser.
@@ -41,6 +41,7 @@ mod page;
 mod read_models;
 mod rebalances;
 mod rule_files;
+mod rule_replace;
 mod rule_save;
 mod rule_switches;
 mod write;

@@ -5,12 +5,15 @@ use crate::{
     rule_save::{self, SaveError, Saved},
     rule_switches::RuleSwitches,
 };
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::Service;
 use dojo_rules::{EditedFile, FraudRule, LiveRule, NotificationRule, Rule, RuleKind, WatchMode};
 use parking_lot::Mutex;
 use std::{path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
+
+/// How soon a save is noticed, even on a busy machine.
+const NOTICED_WITHIN: TimeDelta = TimeDelta::seconds(2);
 
 /// The files of all rules.
 pub(crate) struct RuleFiles {
@@ -85,6 +88,13 @@ impl RuleFiles {
     }
 }
 
+/// Returns when the file was saved that is in force by now. A file that was moved here has an older time, and doesn't count from then.
+async fn saved(path: &Path) -> DateTime<Utc> {
+    let now = Utc::now();
+    let written = tokio::fs::metadata(path).await.and_then(|file| file.modified()).map(DateTime::<Utc>::from);
+    written.ok().filter(|written| *written <= now && now - written < NOTICED_WITHIN).unwrap_or(now)
+}
+
 impl<R: Rule> Followed<R> {
     fn open(
         dir: &Path,
@@ -97,13 +107,14 @@ impl<R: Rule> Followed<R> {
         let earlier = Arc::new(Mutex::new(None));
         let (mut changes, keep) = (rule.changes(), Arc::clone(&earlier));
         let (switches, shutdown) = (Arc::clone(switches), shutdown.clone());
+        let path = rule.file().path().to_owned();
         let mut known = rule.current();
         switches.file_shows(service, &known.version, Utc::now());
         tokio::spawn(async move {
             while let Some(Ok(())) = shutdown.run_until_cancelled(changes.changed()).await {
                 let now = Arc::clone(&changes.borrow_and_update().version);
                 if now.version != known.version {
-                    switches.file_shows(service, &now.version, Utc::now());
+                    switches.file_shows(service, &now.version, saved(&path).await);
                     let source = Arc::clone(&known.source);
                     *keep.lock() = Some(GoodSource { version: known.version.clone(), source });
                     known = now;
@@ -124,5 +135,25 @@ impl<R: Rule> Followed<R> {
             built_in: current.built_in,
             error: self.rule.error(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, time::Duration};
+
+    #[tokio::test]
+    async fn a_switch_begins_when_its_file_was_saved() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let written = file.as_file().metadata().unwrap().modified().unwrap();
+        assert_eq!(saved(file.path()).await, DateTime::<Utc>::from(written));
+
+        // A file that is moved over the rule has the time at which it was written.
+        let before = Utc::now();
+        let hour_ago = written - Duration::from_secs(3_600);
+        fs::File::options().write(true).open(file.path()).unwrap().set_modified(hour_ago).unwrap();
+        assert!(saved(file.path()).await >= before);
+        assert!(saved(Path::new("/nowhere.rhai")).await >= before);
     }
 }

@@ -1,8 +1,12 @@
 //! Saves a rule's file for a person who edits it in the browser, while others may edit it on disk.
 //!
-//! Nothing is overwritten that the person hasn't seen: the file is compared with the entity tag that they edited, and once more
-//! just before the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
+//! Nothing is overwritten that the person hasn't seen: the file is compared with the entity tag that they edited, and again
+//! when the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
+//!
+//! The new file has the mode of the old one, and its owner if this process may give files away. A process that may not becomes the
+//! owner.
 
+use crate::rule_replace::replace;
 use dojo_rules::{EditedFile, FileError, Reading, RuleError, RuleKind, utf8_text};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -69,6 +73,25 @@ pub(crate) fn tag(reading: &Reading) -> Option<String> {
     }
 }
 
+/// Returns the source that a rule would have once it was saved: with the line ends of the present file. Blocks the thread.
+///
+/// # Errors
+/// [`SaveError::TooLarge`].
+pub(crate) fn as_saved(file: &EditedFile, source: &str) -> Result<String, SaveError> {
+    let text = fitting(file, &file.read(), source)?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// Returns `source` in the form of the present file, if it isn't too large.
+fn fitting<'a>(file: &EditedFile, present: &Reading, source: &'a str) -> Result<Cow<'a, str>, SaveError> {
+    let text = with_form_of(present.as_deref().unwrap_or_default(), source);
+    if text.len() <= file.max_bytes() { Ok(text) } else { Err(SaveError::TooLarge(file.max_bytes())) }
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// Saves `source` if the file's tag is `expected` and the source is a rule. A byte order mark and the line ends of the present
 /// file stay. Blocks the thread.
 ///
@@ -87,22 +110,18 @@ pub(crate) fn save(
         None => Err(SaveError::NotEditable(now.clone().err().unwrap_or(FileError::Missing))),
     };
     unchanged(&present)?;
-    let text = with_form_of(present.as_deref().unwrap_or_default(), source);
-    if text.len() > file.max_bytes() {
-        return Err(SaveError::TooLarge(file.max_bytes()));
-    }
-    let rule = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    let version = kind.check(&file.path().display().to_string(), rule)?;
+    let text = fitting(file, &present, source)?;
+    let version = kind.check(&file.path().display().to_string(), without_mark(&text))?;
 
     let target = target(file.path())?;
     let folder = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut beside = beside(&target, folder)?;
     beside.write_all(text.as_bytes())?;
     beside.as_file().sync_all()?;
-    unchanged(&file.read())?;
     if present.is_ok() {
-        beside.persist(&target).map_err(|failed| SaveError::from(failed.error))?;
+        replace(beside, &EditedFile::new(target.clone(), file.max_bytes()), unchanged)?;
     } else {
+        unchanged(&file.read())?;
         beside.persist_noclobber(&target).map_err(|failed| match failed.error.kind() {
             io::ErrorKind::AlreadyExists => changed(file),
             _ => failed.error.into(),
@@ -120,11 +139,11 @@ fn changed(file: &EditedFile) -> SaveError {
     SaveError::Changed(tag(&file.read()).unwrap_or_default())
 }
 
-/// Creates a file beside the target, with the permissions of the target.
+/// Creates a file beside the target, with the permissions and the owner of the target.
 fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".rule.").suffix(".new");
-    let permissions = fs::metadata(target).map(|metadata| metadata.permissions());
+    let old = fs::metadata(target);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -132,10 +151,26 @@ fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let beside = builder.tempfile_in(folder)?;
-    if let Ok(permissions) = permissions {
-        beside.as_file().set_permissions(permissions)?;
+    if let Ok(old) = old {
+        #[cfg(unix)]
+        give_to_owner(beside.as_file(), &old)?;
+        beside.as_file().set_permissions(old.permissions())?;
     }
     Ok(beside)
+}
+
+/// Gives a new file the owner of an old one, as far as the system allows it: root may choose the user, others only a group they are in.
+#[cfg(unix)]
+fn give_to_owner(new: &fs::File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let own = new.metadata()?;
+    if own.gid() != old.gid() {
+        let _ = fchown(new, None, Some(old.gid()));
+    }
+    if own.uid() != old.uid() {
+        let _ = fchown(new, Some(old.uid()), None);
+    }
+    Ok(())
 }
 
 /// Returns the file that `path` stands for. A symbolic link stays, and what it points to is written.
@@ -158,7 +193,7 @@ fn with_form_of<'a>(present: &[u8], source: &'a str) -> Cow<'a, str> {
     let mark = if present.starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK } else { "" };
     let first_line = utf8_text(present).unwrap_or_default().split_inclusive('\n').next().unwrap_or_default();
     let has_crlf = first_line.ends_with("\r\n");
-    let own = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source);
+    let own = without_mark(source);
     if mark.is_empty() && !has_crlf && !own.contains("\r\n") {
         return Cow::Borrowed(own);
     }
@@ -245,6 +280,22 @@ mod tests {
         assert!(fs::symlink_metadata(file.path()).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "[] // new");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_owner_of_a_file_stays_where_this_process_may_give_files_away() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let file = rule_in(folder.path());
+        fs::write(file.path(), "[]").unwrap();
+        if chown(file.path(), Some(12_345), Some(23_456)).is_err() {
+            println!("skipped: only root can give files away");
+            return;
+        }
+        saved(&file, "[] // new").unwrap();
+        let now = fs::metadata(file.path()).unwrap();
+        assert_eq!((now.uid(), now.gid()), (12_345, 23_456));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) struct RuleSwitches(Mutex<BTreeMap<Service, Known>>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Switch {
     pub(crate) version: String,
-    /// When this service first saw the version: in the file, or in a report.
+    /// When the version came: when its file was saved, or an instance reported it.
     pub(crate) first_seen: DateTime<Utc>,
     /// When the last live instance first reported the version; `None` until all have.
     pub(crate) completed: Option<DateTime<Utc>>,
@@ -25,8 +25,8 @@ pub(crate) struct Switch {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The version according to the file.
-    version: Option<String>,
+    /// The version according to the file, and since when.
+    version: Option<(String, DateTime<Utc>)>,
     switch: Option<Switch>,
     reports: BTreeMap<String, Report>,
 }
@@ -40,17 +40,21 @@ struct Report {
 }
 
 impl RuleSwitches {
-    /// Notes the version that the file shows at `now`. The first one is no switch.
+    /// Notes the version that the file has since `now`. The first one is no switch.
     pub(crate) fn file_shows(&self, service: Service, version: &str, now: DateTime<Utc>) {
         let mut all = self.0.lock();
         let known = all.entry(service).or_default();
-        if known.version.as_deref() == Some(version) {
+        if known.version.as_ref().is_some_and(|(shown, _)| shown == version) {
             return;
         }
-        let is_switch = known.version.replace(version.to_owned()).is_some();
-        let reported = known.reports.values().filter(|report| report.version == version);
-        let first_seen = reported.map(|report| report.since).min().unwrap_or(now).min(now);
-        known.switch = is_switch.then(|| Switch { version: version.to_owned(), first_seen, completed: None });
+        let before = known.version.replace((version.to_owned(), now));
+        known.switch = before.map(|(_, shown)| {
+            // An instance may see the file before this service does. An older report is of an earlier time with this version.
+            let reported = known.reports.values().filter(|report| report.version == version);
+            let first_seen = reported.map(|report| report.since).filter(|since| *since > shown).min();
+            let first_seen = first_seen.unwrap_or(now).min(now);
+            Switch { version: version.to_owned(), first_seen, completed: None }
+        });
         known.complete(now);
     }
 
@@ -87,7 +91,8 @@ impl Known {
         self.reports.retain(|_, report| (now - report.heard).abs() < InstanceStatus::SILENCE);
         let Some(switch) = self.switch.as_mut().filter(|switch| switch.completed.is_none()) else { return };
         if self.reports.values().all(|report| report.version == switch.version) {
-            switch.completed = self.reports.values().map(|report| report.since).max();
+            let last = self.reports.values().map(|report| report.since).max();
+            switch.completed = last.map(|last| last.max(switch.first_seen));
         }
     }
 }
@@ -154,6 +159,13 @@ mod tests {
         report(&switches, "n2", "b", 950);
         switches.file_shows(Service::Notification, "b", at(1_000));
         assert_eq!(times(&switches), (900, Some(950)));
+    }
+
+    #[test]
+    fn going_back_before_any_instance_has_switched_takes_no_time() {
+        let switches = switching();
+        switches.file_shows(Service::Notification, "a", at(1_200));
+        assert_eq!(times(&switches), (1_200, Some(1_200)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reads a small file that a person edits while the program runs.
 //!
 //! An editor that writes in place leaves the file empty, or cut off, for a moment. So a change counts only once two
-//! readings in a row agree.
+//! readings in a row agree, and nothing was written between them: of two quick saves, both readings could find the same half.
 //!
 //! A reading is bounded: at most one byte more than the limit is read, and from a regular file alone, so that neither a
 //! pipe nor a device under the file's name can hold up the reader.
@@ -11,7 +11,7 @@ use std::{
     io::{self, Read as _},
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// How long a file must stay the same before a change counts.
@@ -68,19 +68,40 @@ impl EditedFile {
     /// # Errors
     /// Any [`FileError`] but [`FileError::NotUtf8`].
     pub fn read(&self) -> Reading {
-        let bytes =
-            read_at_most(&self.path, self.max_bytes as u64 + 1).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => FileError::Missing,
-                _ => FileError::Unreadable(error.to_string()),
-            })?;
-        if bytes.len() > self.max_bytes { Err(FileError::TooLarge(self.max_bytes)) } else { Ok(bytes) }
+        self.read_dated().reading
     }
 
     /// Reads the file until it equals `known` or two readings in a row agree, and returns that reading; `None` if the
     /// file kept changing. Blocks the thread for up to 160 ms, beside what the file system takes.
     pub fn settled(&self, known: &Reading) -> Option<Reading> {
-        settled(known, || self.read())
+        settled(known, || self.read_dated())
     }
+
+    fn read_dated(&self) -> Dated {
+        match read_at_most(&self.path, self.max_bytes as u64 + 1) {
+            Ok((bytes, written)) => {
+                let fits = bytes.len() <= self.max_bytes;
+                Dated {
+                    reading: if fits { Ok(bytes) } else { Err(FileError::TooLarge(self.max_bytes)) },
+                    written,
+                }
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    io::ErrorKind::NotFound => FileError::Missing,
+                    _ => FileError::Unreadable(error.to_string()),
+                };
+                Dated { reading: Err(why), written: None }
+            }
+        }
+    }
+}
+
+/// A reading, and when the file was last written to, if the file system knows.
+#[derive(Debug, PartialEq, Eq)]
+struct Dated {
+    reading: Reading,
+    written: Option<SystemTime>,
 }
 
 /// Returns the text in `bytes`, without the byte order mark that some editors put before it.
@@ -95,7 +116,7 @@ pub fn utf8_text(bytes: &[u8]) -> Result<&str, FileError> {
     })
 }
 
-fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<(Vec<u8>, Option<SystemTime>)> {
     let mut options = fs::File::options();
     options.read(true);
     #[cfg(unix)]
@@ -106,24 +127,25 @@ fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     }
     let file = options.open(path)?;
     // Asked of the open file, because another one may have taken the name since.
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(max_bytes).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok((bytes, metadata.modified().ok()))
 }
 
-fn settled(known: &Reading, mut read: impl FnMut() -> Reading) -> Option<Reading> {
+fn settled(known: &Reading, mut read: impl FnMut() -> Dated) -> Option<Reading> {
     let mut found = read();
     for _ in 0..MAX_REREADS {
-        if found == *known {
-            return Some(found);
+        if found.reading == *known {
+            return Some(found.reading);
         }
         thread::sleep(SETTLE);
         let again = read();
         if again == found {
-            return Some(found);
+            return Some(found.reading);
         }
         found = again;
     }
@@ -138,10 +160,27 @@ mod tests {
         Ok(text.as_bytes().to_vec())
     }
 
-    /// Settles a file that was `one` and now reads as `texts`, one after the other.
+    /// Settles a file that was `one` and now reads as `texts`, one after the other, each written at its own time or all at once.
+    fn settled_if(texts: &[&str], at_once: bool) -> Option<Reading> {
+        let mut texts = texts.iter().enumerate();
+        settled(&bytes("one"), || {
+            let (n, text) = texts.next().expect("no further reading");
+            let seconds = if at_once { 0 } else { n as u64 };
+            Dated {
+                reading: bytes(text),
+                written: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            }
+        })
+    }
+
     fn settled_on(texts: &[&str]) -> Option<Reading> {
-        let mut texts = texts.iter();
-        settled(&bytes("one"), || bytes(texts.next().expect("no further reading")))
+        settled_if(texts, true)
+    }
+
+    #[test]
+    fn half_of_one_save_and_half_of_the_next_do_not_agree() {
+        assert_eq!(settled_if(&["tw", "tw", "tw", "tw", "tw"], false), None);
+        assert_eq!(settled_if(&["tw", "one"], false), Some(bytes("one")));
     }
 
     #[test]

@@ -58,4 +58,5 @@ pub use kind::RuleKind;
 pub use live::{InForce, LiveRule, Version, read_rule, version};
 pub use notification::NotificationRule;
 pub use rule::Rule;
+pub use sandbox::MAX_SOURCE;
 pub use watch::{UnknownWatchMode, WatchMode};

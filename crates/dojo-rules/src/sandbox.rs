@@ -26,8 +26,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest source, in bytes.
-pub(crate) const MAX_SOURCE: usize = 256 * 1024;
+/// The most bytes that the source of a rule may have.
+pub const MAX_SOURCE: usize = 256 * 1024;
 /// Most steps of one evaluation: far more than a sensible rule takes, and done within about ten milliseconds.
 pub(crate) const MAX_OPERATIONS: u64 = 100_000;
 /// Longest time of one evaluation, for scripts whose single steps are slow.

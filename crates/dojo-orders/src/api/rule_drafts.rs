@@ -4,6 +4,7 @@ use crate::{
     api::rules::{RuleDraft, RuleMistake, draft, invalid, kind, too_large, turn},
     app::App,
     backtest::BacktestRequest,
+    rule_save,
 };
 use axum::{
     Json,
@@ -17,14 +18,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+/// How long the page waits for a backtest.
 const BACKTEST_WITHIN: Duration = Duration::from_secs(60);
 const DEFAULT_SINCE: Duration = Duration::from_secs(600);
+const MIN_SINCE: Duration = Duration::from_secs(1);
 const MAX_SINCE: Duration = Duration::from_secs(24 * 3_600);
 
 /// What the check of a draft found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RuleCheck {
-    /// The version that the draft would have.
+    /// The version that the draft would have in the file, which keeps its line ends.
     version: String,
     /// The mistake that keeps it from being in force; null for a draft without mistakes.
     #[schema(required)]
@@ -50,22 +53,28 @@ pub(crate) async fn check(
     request: Request,
 ) -> Result<Json<RuleCheck>, Problem> {
     let kind = kind(name)?;
-    let _turn = turn(&app).await?;
     let RuleDraft { source } = draft(request).await?;
-    let version = version(&source);
-    let mistake = checked(&app, kind, source).await?.err();
-    Ok(Json(RuleCheck { version, error: mistake.as_ref().map(RuleMistake::from) }))
+    let Checked { source, mistake } = checked(&app, kind, source).await?;
+    Ok(Json(RuleCheck { version: version(&source), error: mistake.as_ref().map(RuleMistake::from) }))
 }
 
-/// Checks a draft on a thread that may block.
-async fn checked(app: &App, kind: RuleKind, source: String) -> Result<Result<String, RuleError>, Problem> {
+/// A draft that was checked.
+struct Checked {
+    /// The source as its file would have it.
+    source: String,
+    mistake: Option<RuleError>,
+}
+
+/// Checks a draft on a thread that may block, when it is its turn.
+async fn checked(app: &App, kind: RuleKind, source: String) -> Result<Checked, Problem> {
+    let _turn = turn(app).await?;
     let file = app.rules.get(kind).file;
-    if source.len() > file.max_bytes() {
-        return Err(too_large(file.max_bytes()));
-    }
-    let path = file.path().display().to_string();
-    let checking = tokio::task::spawn_blocking(move || kind.check(&path, &source).map(|_| source));
-    checking.await.map_err(Problem::internal)
+    let checking = tokio::task::spawn_blocking(move || {
+        let source = rule_save::as_saved(&file, &source).map_err(|_| too_large(file.max_bytes()))?;
+        let mistake = kind.check(&file.path().display().to_string(), &source).err();
+        Ok(Checked { source, mistake })
+    });
+    checking.await.map_err(Problem::internal)?
 }
 
 /// A draft to judge recorded orders with.
@@ -74,7 +83,7 @@ async fn checked(app: &App, kind: RuleKind, source: String) -> Result<Result<Str
 pub(crate) struct DraftToTry {
     /// At most 256 KiB.
     source: String,
-    /// How far to go back, in seconds, minutes or hours: `90s`, `10m`, `2h`. At most 24 hours.
+    /// How far to go back: `90s`, `10m`, `1h 30m`. From one second to 24 hours.
     #[schema(default = "10m")]
     since: Option<String>,
 }
@@ -108,36 +117,33 @@ pub(crate) async fn backtest(
         let detail = "this program has no backtest; run `dojo rules backtest`";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
-    let (source, since) = {
-        let _turn = turn(&app).await?;
-        let DraftToTry { source, since } = draft(request).await?;
-        let since = since.map_or(Ok(DEFAULT_SINCE), |text| span(&text))?;
-        (checked(&app, kind, source).await?.map_err(|mistake| invalid(&mistake))?, since)
-    };
+    let DraftToTry { source, since } = draft(request).await?;
+    let since = since.map_or(Ok(DEFAULT_SINCE), |text| span(&text))?;
+    let Checked { source, mistake } = checked(&app, kind, source).await?;
+    if let Some(mistake) = mistake {
+        return Err(invalid(&mistake));
+    }
     let Ok(_alone) = app.backtests.try_acquire() else {
         let detail = "another backtest is under way: try again when it has ended";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
     let file = app.rules.get(kind).file.path().display().to_string();
-    match timeout(BACKTEST_WITHIN, backtest(BacktestRequest { file, source, since })).await {
+    let within = BACKTEST_WITHIN;
+    match timeout(within, backtest(BacktestRequest { file, source, since, within })).await {
         Ok(Ok(report)) => Ok(Json(report)),
         Ok(Err(why)) => Err(Problem::unavailable(why)),
-        Err(_) => Err(Problem::unavailable("the backtest did not end within 60 s: choose a shorter `since`")),
+        Err(_) => Err(Problem::unavailable(format!(
+            "the backtest did not end within {} s: choose a shorter `since`",
+            within.as_secs()
+        ))),
     }
 }
 
 fn span(text: &str) -> Result<Duration, Problem> {
-    let wrong =
-        || Problem::invalid_field("since", "isn't a span of 1s to 24h: give one such as 90s, 10m or 2h");
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        _ => return Err(wrong()),
-    };
-    let number = text.get(..text.len() - 1).and_then(|digits| digits.parse::<u32>().ok());
-    let span = number.map(|number| Duration::from_secs(u64::from(number) * unit));
-    span.filter(|span| !span.is_zero() && *span <= MAX_SINCE).ok_or_else(wrong)
+    let span = humantime::parse_duration(text).ok();
+    span.filter(|span| (MIN_SINCE..=MAX_SINCE).contains(span)).ok_or_else(|| {
+        Problem::invalid_field("since", "isn't a span of 1s to 24h: give one such as 90s, 10m or 2h")
+    })
 }
 
 #[cfg(test)]
@@ -145,11 +151,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_a_number_with_a_unit_of_at_most_a_day() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("24h", 86_400)] {
+    fn a_span_is_one_second_to_a_day() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h 30m", 5_400), ("24h", 86_400)] {
             assert_eq!(span(text).unwrap(), Duration::from_secs(seconds), "{text}");
         }
-        for text in ["", "m", "0s", "10", "1.5m", "25h", "-1m", "4294967295h", "10 m", "1\u{e9}"] {
+        for text in ["", "m", "0s", "999ms", "10", "25h", "-1m", "99999999999999999999h", "1\u{e9}"] {
             assert!(span(text).is_err(), "{text}");
         }
     }

@@ -16,14 +16,14 @@ use axum::{
 use chrono::{DateTime, Utc};
 use dojo_contract::{InstanceStatus, time};
 use dojo_http::{Conflict, Invalid, JsonBody, NoQuery, NotFound, Problem, Refused, Unavailable};
-use dojo_rules::{FileError, RuleError, RuleKind, utf8_text, version};
+use dojo_rules::{EditedFile, FileError, MAX_SOURCE, RuleError, RuleKind, utf8_text, version};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::SemaphorePermit, time::timeout};
 use utoipa::ToSchema;
 
 /// JSON can need six bytes for a byte of the source.
-const MAX_BODY_BYTES: usize = 6 * 256 * 1024 + 1024;
+const MAX_BODY_BYTES: usize = 6 * MAX_SOURCE + 1024;
 /// How long a draft waits until it has its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -64,7 +64,7 @@ struct RuleInForce {
 #[serde(rename_all = "camelCase")]
 struct RuleSwitch {
     version: String,
-    /// When this service first saw the version.
+    /// When the file with the version was saved. If its time is older than two seconds, when this service noticed it.
     #[serde(with = "time")]
     first_seen: DateTime<Utc>,
     /// When the last instance reported the version; null until every live instance has.
@@ -210,9 +210,10 @@ impl From<&RuleError> for RuleMistake {
 
 /// Changes a rule's file
 ///
-/// Needs `If-Match` with the `ETag` of the file that was edited: what others have saved since is never overwritten. The source is
-/// checked first, and a mistake changes nothing; it is the member `mistake` of the 422. The file keeps its line ends, its byte
-/// order mark and its permissions. Every instance has the new version in force within half a second.
+/// Needs `If-Match` with the `ETag` of the file that was edited. If the file on disk has changed since, nothing is written; on Linux this
+/// includes a change while the file is being replaced, but not what a program writes into the old file after that. The source is checked
+/// first, and a mistake changes nothing; it is the member `mistake` of the 422. The file keeps its line ends, its byte order mark, its
+/// mode, and its owner if this service may give files away. Every instance has the new version in force within half a second.
 #[utoipa::path(
     put,
     path = "/rules/{name}",
@@ -242,26 +243,26 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let kind = kind(name)?;
     let expected = expected(&headers)?;
-    let _turn = turn(&app).await?;
     let RuleDraft { source } = draft(request).await?;
+    // Only now, so that a slow sender holds up nobody.
+    let _turn = turn(&app).await?;
     let saver = Arc::clone(&app);
     let saving = tokio::task::spawn_blocking(move || {
         saver.rules.save(kind, |tag| expected.iter().any(|expected| expected == tag), &source)
     });
     match saving.await.map_err(Problem::internal)? {
         Ok(Saved { version, tag }) => Ok(tagged(Some(&tag), Json(SavedRule { version }))),
-        Err(SaveError::Changed(tag)) => {
-            let detail = "the file on disk isn't the one that `If-Match` names: somebody else has changed it; get it again";
-            Ok(tagged(Some(&tag), Problem::new(StatusCode::PRECONDITION_FAILED, detail)))
-        }
-        Err(error) => Err(save_problem(kind, &app, error)),
+        Err(error) => Ok(save_problem(&app.rules.get(kind).file, error)),
     }
 }
 
-fn save_problem(kind: RuleKind, app: &App, error: SaveError) -> Problem {
-    let file = app.rules.get(kind).file;
+fn save_problem(file: &EditedFile, error: SaveError) -> Response {
     let file = file.path().display();
-    match error {
+    let problem = match error {
+        SaveError::Changed(tag) => {
+            let detail = "the file on disk has changed since the `ETag` in `If-Match`; get the rule again and repeat your change";
+            return tagged(Some(&tag), Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+        }
         SaveError::Invalid(mistake) => invalid(&mistake),
         SaveError::TooLarge(most) => too_large(most),
         SaveError::NotEditable(why) => Problem::new(
@@ -275,13 +276,9 @@ fn save_problem(kind: RuleKind, app: &App, error: SaveError) -> Problem {
                  (`./rules:/dojo/rules`), and run the services as its owner: DOJO_USER=$(id -u):$(id -g)"
             ),
         ),
-        SaveError::Failed(why) => {
-            Problem::unavailable(format!("{file} could not be written: {why}; nothing was changed"))
-        }
-        SaveError::Changed(_) => {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "the file on disk has changed")
-        }
-    }
+        SaveError::Failed(why) => Problem::unavailable(format!("{file} could not be written: {why}")),
+    };
+    problem.into_response()
 }
 
 /// 422 with the mistake as an own member.

@@ -19,13 +19,14 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 20] = [
+const ASSETS: [Asset; 21] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
     script("by_hand.js", include_str!("../../assets/by_hand.js")),
     script("dom.js", include_str!("../../assets/dom.js")),
     script("edit.js", include_str!("../../assets/edit.js")),
+    script("full_page.js", include_str!("../../assets/full_page.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),

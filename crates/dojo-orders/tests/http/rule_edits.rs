@@ -4,13 +4,13 @@ use crate::fixture::{Orders, answer};
 use dojo_orders::{Backtest, PageConfig};
 use dojo_rules::{BacktestReport, FraudRule, Rule as _, version};
 use dojo_testbed::{Kafka, eventually};
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
     fs,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -198,6 +198,62 @@ async fn a_draft_is_checked_and_nothing_is_written() {
     assert_eq!(orders.send(Method::POST, "/rules/pizza/check", json!({"source": "[]"})).await.0, 404);
     assert_eq!(orders.send(Method::POST, "/rules/fraud/check", json!({})).await.0, 422);
     assert_eq!(fs::read_dir(orders.rules.path()).unwrap().count(), 0);
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn a_draft_has_the_version_that_its_file_would_have() {
+    let kafka = Kafka::start().await;
+    let (version_tried, tries) = (Arc::new(Mutex::new(String::new())), Arc::new(Notify::new()));
+    let (tried, notify) = (Arc::clone(&version_tried), Arc::clone(&tries));
+    let backtest: Backtest = Arc::new(move |request| {
+        *tried.lock().unwrap() = version(&request.source);
+        notify.notify_one();
+        async { Ok(report()) }.boxed()
+    });
+    let orders = Orders::start_trying(&kafka.config, PageConfig::default(), Some(backtest)).await;
+    orders.until_ready().await;
+    // A browser sends neither the byte order mark nor the carriage returns.
+    fs::write(orders.rules.path().join("fraud.rhai"), "\u{feff}let limit = 7.0;\r\n[]\r\n").unwrap();
+    let draft = json!({"source": OTHER_RULE});
+    let (_, checked) = orders.send(Method::POST, "/rules/fraud/check", draft.clone()).await;
+    let (status, tried) = orders.send(Method::POST, "/rules/fraud/backtest", draft).await;
+    assert_eq!(status, 200, "{tried}");
+    tries.notified().await;
+    let (status, _, saved) = orders.save("fraud", Some(&orders.tag("fraud").await), OTHER_RULE).await;
+    assert_eq!(status, 200, "{saved}");
+    assert_eq!(checked["version"], saved["version"]);
+    assert_eq!(json!(*version_tried.lock().unwrap()), saved["version"]);
+    assert_ne!(saved["version"], version(OTHER_RULE), "the file has other line ends");
+    orders.stop().await;
+}
+
+#[tokio::test]
+async fn people_who_send_their_drafts_slowly_hold_up_nobody() {
+    let kafka = Kafka::start().await;
+    let orders = orders(&kafka).await;
+    let (sends, mut sent) = tokio::sync::mpsc::channel(8);
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let sends = sends.clone();
+            let first = std::iter::once(Ok::<_, std::io::Error>(b"{".to_vec()));
+            // Asked for after the first byte has gone out.
+            let then = futures::stream::once(async move {
+                sends.send(()).await.unwrap();
+                std::future::pending().await
+            });
+            let body = reqwest::Body::wrap_stream(futures::stream::iter(first).chain(then));
+            let request = orders.request(Method::POST, "/rules/fraud/check");
+            tokio::spawn(request.header("content-type", "application/json").body(body).send())
+        })
+        .collect();
+    for _ in &slow {
+        sent.recv().await.unwrap();
+    }
+    let (status, checked) =
+        orders.send(Method::POST, "/rules/fraud/check", json!({"source": OTHER_RULE})).await;
+    assert_eq!(status, 200, "{checked}");
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
     orders.stop().await;
 }
 

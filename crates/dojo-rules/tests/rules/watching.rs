@@ -1,79 +1,11 @@
 //! A live rule follows its file, however the file is saved, broken, corrected, removed and restored.
 
-use crate::facts::{fraud_facts, order, window};
-use dojo_rules::{FraudRule, LiveRule, Rule, WatchMode};
+use crate::dojo::{Dojo, MODES, source};
+use dojo_rules::{FraudRule, Rule as _, WatchMode};
 use std::{
     fs,
-    path::Path,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
-use tokio_util::sync::{CancellationToken, DropGuard};
-
-const MODES: [WatchMode; 3] = WatchMode::ALL;
-
-/// A rules folder, the live rule in it, and its shutdown.
-struct Dojo {
-    parent: TempDir,
-    live: LiveRule<FraudRule>,
-    _shutdown: DropGuard,
-}
-
-impl Dojo {
-    /// Starts with what `prepare` puts into the parent of the rules folder.
-    fn start(mode: WatchMode, prepare: impl FnOnce(&Path)) -> Self {
-        let parent = TempDir::new().unwrap();
-        prepare(&parent.path().join("rules"));
-        let shutdown = CancellationToken::new();
-        let live = LiveRule::open(&parent.path().join("rules"), mode, shutdown.clone());
-        Self { parent, live, _shutdown: shutdown.drop_guard() }
-    }
-
-    /// Starts with a working file that raises the alert `kind`.
-    fn with(mode: WatchMode, kind: &str) -> Self {
-        Self::start(mode, |dir| {
-            fs::create_dir(dir).unwrap();
-            fs::write(dir.join(FraudRule::FILE), source(kind)).unwrap();
-        })
-    }
-
-    fn dir(&self) -> std::path::PathBuf {
-        self.parent.path().join("rules")
-    }
-
-    fn file(&self) -> std::path::PathBuf {
-        self.dir().join(FraudRule::FILE)
-    }
-
-    /// Returns the alerts of the rule in force for an ordinary order.
-    fn finds(&self) -> Vec<String> {
-        let alerts = self.live.current().rule.judge(fraud_facts(order(1, "1"), window(1, 1))).unwrap();
-        alerts.into_iter().map(|alert| alert.kind).collect()
-    }
-
-    #[track_caller]
-    fn until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
-        let start = Instant::now();
-        while !condition(self) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{what}: still not; {:?}", self.live.error());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[track_caller]
-    fn until_it_finds(&self, kind: &str) {
-        self.until(kind, |dojo| dojo.finds() == [kind] && dojo.live.error().is_none());
-    }
-
-    #[track_caller]
-    fn until_the_error_says(&self, text: &str) {
-        self.until(text, |dojo| dojo.live.error().is_some_and(|error| error.contains(text)));
-    }
-}
-
-fn source(kind: &str) -> String {
-    format!("[alert(\"{kind}\", \"LOW\", \"\")]")
-}
 
 #[test]
 fn a_file_that_is_there_is_in_force_at_once() {
@@ -244,34 +176,6 @@ fn a_folder_that_is_a_link_is_followed_when_the_link_is_switched() {
         dojo.until_it_finds("TWO");
         fs::write(dojo.file(), source("SIX")).unwrap();
         dojo.until_it_finds("SIX");
-    }
-}
-
-#[test]
-fn a_file_that_is_not_a_text_is_refused() {
-    let dojo = Dojo::with(WatchMode::Auto, "ONE");
-    fs::write(dojo.file(), b"[]\n// caf\xe9\n").unwrap();
-    dojo.until_the_error_says("fraud.rhai:2: the text is not UTF-8");
-    fs::write(dojo.file(), vec![b' '; 300 * 1024]).unwrap();
-    dojo.until_the_error_says("the file is larger than the 262144 bytes allowed");
-    fs::write(dojo.file(), "").unwrap();
-    dojo.until_the_error_says("the file has no statement");
-    fs::remove_file(dojo.file()).unwrap();
-    fs::create_dir(dojo.file()).unwrap();
-    dojo.until_the_error_says("the file cannot be read: it is not a regular file");
-    fs::remove_dir(dojo.file()).unwrap();
-    fs::write(dojo.file(), format!("\u{feff}{}", source("TWO"))).unwrap();
-    dojo.until_it_finds("TWO");
-}
-
-#[test]
-fn of_many_saves_in_a_row_the_last_one_holds() {
-    for mode in MODES {
-        let dojo = Dojo::with(mode, "ONE");
-        for save in 0..100 {
-            fs::write(dojo.file(), source(&format!("SAVE_{save}"))).unwrap();
-        }
-        dojo.until_it_finds("SAVE_99");
     }
 }
 

@@ -10,6 +10,8 @@ mod layout;
 mod placing;
 mod rebalances;
 mod redrive;
+mod rule_backtests;
+mod rule_drafts;
 mod rules;
 mod settings;
 mod terms;

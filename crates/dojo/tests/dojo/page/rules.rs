@@ -8,35 +8,77 @@ use crate::{process::Start, rules::save};
 use dojo_testbed::eventually;
 use serde_json::{Value, json};
 
-const EDITOR: &str = "#rule-editor[open]";
+pub const EDITOR: &str = "#rule-editor[open]";
 /// Flags every order above 7 dollars.
-const SEVEN: &str = "if order.total > 7.0 { [alert(\"SEVEN\", \"LOW\", \"more than 7\")] } else { [] }\n";
+pub const SEVEN: &str = "if order.total > 7.0 { [alert(\"SEVEN\", \"LOW\", \"more than 7\")] } else { [] }\n";
+
+/// Returns the shown elements whose text has a contrast of less than 4.5 to what is behind it (WCAG 1.4.3).
+const CONTRAST: &str = "
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return canvas.getImageData(0, 0, 1, 1).data;
+    };
+    const behind = (element) => {
+        for (let box = element; box; box = box.parentElement) {
+            const colour = rgba(getComputedStyle(box).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return rgba('Canvas');
+    };
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+        .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+    const contrast = (element) => {
+        const [a, b] = [light(rgba(getComputedStyle(element).color)), light(behind(element))];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    };
+    return [...document.querySelectorAll(arguments[0])]
+        .filter((element) => element.checkVisibility() && contrast(element) < 4.5)
+        .map((element) => `${element.id} ${element.tagName} ${contrast(element).toFixed(2)}`)";
 
 impl Page {
-    /// Opens the editor of the fraud rule, by keyboard.
-    async fn edit_rule(&self) {
+    /// Opens the editor of a rule, by keyboard.
+    pub async fn edit_rule(&self, name: &str) {
         let browser = &self.browser;
-        browser.wait_for("#rules [data-rule=fraud] a").await;
-        browser.tab_to("#rules [data-rule=fraud] a").await;
+        let link = format!("#rules [data-rule={name}] a");
+        browser.wait_for(&link).await;
+        browser.tab_to(&link).await;
         browser.press(ENTER).await;
         browser.wait_for(EDITOR).await;
         browser.focus_is_on("#rule-source").await;
     }
 
     /// Replaces the text of the editor, as a paste does.
-    async fn paste(&self, source: &str) {
+    pub async fn paste(&self, source: &str) {
         let script = "const text = document.querySelector('#rule-source'); text.value = arguments[0]; \
             text.dispatchEvent(new Event('input'))";
         self.browser.js(script, vec![json!(source)]).await;
     }
 
-    async fn typed(&self) -> Value {
+    pub async fn typed(&self) -> Value {
         self.browser.js("return document.querySelector('#rule-source').value", Vec::new()).await
     }
 
-    async fn press_button(&self, id: &str) {
+    pub async fn press_button(&self, id: &str) {
         self.browser.js(&format!("document.querySelector('{id}').focus()"), Vec::new()).await;
         self.browser.press(ENTER).await;
+    }
+
+    /// Saves a rule's file on disk, and waits until every instance has it in force. Returns its version.
+    pub async fn put_in_force(&self, name: &str, source: &str) -> String {
+        save(&self.dojo.rules, &format!("{name}.rhai"), source);
+        let version = dojo_rules::version(source);
+        eventually("the version in force", async || {
+            let rule = self.dojo.get(&format!("/rules/{name}")).await;
+            let instances = rule["instances"].as_array().unwrap();
+            let has = instances.iter().all(|instance| instance["version"] == *version);
+            if has && !instances.is_empty() { Ok(()) } else { Err(rule) }
+        })
+        .await;
+        version
     }
 }
 
@@ -44,7 +86,7 @@ impl Page {
 async fn a_mistake_is_shown_while_it_is_typed_and_the_mended_rule_judges_the_next_order() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    page.edit_rule().await;
+    page.edit_rule("fraud").await;
     page.paste("let limit = 7.0;\nif order.totl > limit { [] } else { [] }\n").await;
     browser.says("#rule-mistake", "fraud.rhai:2:").await;
     browser.says("#rule-lines mark", "2").await;
@@ -72,33 +114,6 @@ async fn a_mistake_is_shown_while_it_is_typed_and_the_mended_rule_judges_the_nex
 }
 
 #[tokio::test]
-async fn a_change_on_disk_while_the_rule_is_edited_is_shown_and_not_overwritten() {
-    let Some(page) = Page::open().await else { return };
-    let browser = &page.browser;
-    page.edit_rule().await;
-    page.paste(SEVEN).await;
-    save(&page.dojo.rules, "fraud.rhai", "[] // by another editor\n");
-    browser.wait_for("#rule-conflict:not([hidden])").await;
-    assert_eq!(page.typed().await, SEVEN);
-    browser.keep_screenshot("rule-conflict.png").await;
-    page.press_button("#rule-take-file").await;
-    assert_eq!(page.typed().await, "[] // by another editor\n");
-
-    // Without changes in the page, the editor follows the file.
-    save(&page.dojo.rules, "fraud.rhai", "[] // once more\n");
-    browser.says("#rule-outcome", "The file has changed on disk").await;
-    assert_eq!(page.typed().await, "[] // once more\n");
-
-    page.paste(SEVEN).await;
-    save(&page.dojo.rules, "fraud.rhai", "[] // a third time\n");
-    browser.wait_for("#rule-conflict:not([hidden])").await;
-    page.press_button("#rule-keep-mine").await;
-    page.press_button("#rule-apply").await;
-    browser.says("#rule-outcome", "is saved").await;
-    assert_eq!(std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), SEVEN);
-}
-
-#[tokio::test]
 async fn a_rule_goes_back_to_the_last_good_one_and_to_the_one_as_shipped() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
@@ -107,7 +122,7 @@ async fn a_rule_goes_back_to_the_last_good_one_and_to_the_one_as_shipped() {
     browser.says("#rules [data-rule=fraud] [data-f=version]", &dojo_rules::version(SEVEN)).await;
     save(&page.dojo.rules, "fraud.rhai", "[\n");
     browser.says("#rules [data-rule=fraud] [data-f=error]", "fraud.rhai:").await;
-    page.edit_rule().await;
+    page.edit_rule("fraud").await;
     assert_eq!(page.typed().await, "[\n");
     browser.wait_for("#rule-last-good:not([hidden])").await;
     page.press_button("#rule-last-good").await;
@@ -133,7 +148,7 @@ async fn a_rule_goes_back_to_the_last_good_one_and_to_the_one_as_shipped() {
 async fn the_editor_fits_a_phone_and_a_page_at_200_percent_zoom() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    page.edit_rule().await;
+    page.edit_rule("fraud").await;
     browser.press(TAB).await;
     assert!(page.typed().await.as_str().unwrap().starts_with("    "), "Tab indents");
     for (width, height) in [(360, 640), (640, 400), (1280, 900)] {
@@ -150,17 +165,8 @@ async fn the_editor_fits_a_phone_and_a_page_at_200_percent_zoom() {
 async fn a_rule_that_fails_on_one_order_in_a_hundred_says_why_where_the_verdict_is_shown() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    save(
-        &page.dojo.rules,
-        "fraud.rhai",
-        "if order.customerName == \"Sisyphus\" { throw \"no stone today\" }\n[]\n",
-    );
-    let version = dojo_rules::version(&std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap());
-    eventually("the version in force", async || {
-        let rule = page.dojo.get("/rules/fraud").await;
-        if rule["instances"][0]["version"] == *version { Ok(()) } else { Err(rule) }
-    })
-    .await;
+    let rule = "if order.customerName == \"Sisyphus\" { throw \"no stone today\" }\n[]\n";
+    page.put_in_force("fraud", rule).await;
     let order = page.dojo.placed("Sisyphus", "1").await;
     let row = format!("#orders [data-order-id='{order}']");
     browser.says(&format!("{row} [data-f=mistake]"), "fraud.rhai:1:").await;
@@ -190,4 +196,67 @@ async fn read_only_rules_are_shown_with_the_reason() {
         }
     })
     .await;
+    browser.js("document.querySelector('#rule-source').focus()", Vec::new()).await;
+    browser.press(ESCAPE).await;
+    browser.wait_for("#rule-editor:not([open])").await;
+}
+
+#[tokio::test]
+async fn the_notification_rule_is_edited_and_has_no_backtest() {
+    let Some(page) = Page::open().await else { return };
+    let browser = &page.browser;
+    page.edit_rule("notification").await;
+    browser.says("#rule-name", "notification").await;
+    browser
+        .js("if (document.querySelector('#rule-backtest').checkVisibility()) throw 'shown'", Vec::new())
+        .await;
+    let rule = "if order.customerName == \"Bob\" { throw \"Bob is on holiday\" }\n";
+    page.paste(rule).await;
+    page.press_button("#rule-apply").await;
+    let version = dojo_rules::version(rule);
+    browser.says("#rule-outcome", &format!("Version {version} is saved")).await;
+    browser.says("#rule-switched", &format!("Every instance switched to {version} after ")).await;
+    browser.keep_screenshot("rule-notification.png").await;
+    page.dojo.placed("Bob", "9.50").await;
+    browser.says("#dead-letters", "Bob is on holiday").await;
+}
+
+#[tokio::test]
+async fn dead_letters_show_the_version_of_the_rule_that_decided() {
+    let Some(page) = Page::open().await else { return };
+    let browser = &page.browser;
+    let version = page.put_in_force("notification", "throw \"closed today\"\n").await;
+    page.dojo.placed("Bob", "9.50").await;
+    browser.says("#dead-letters [data-f=rule]", &version).await;
+    browser.says("#dead-letters [data-f=reason]", "closed today").await;
+    // A page that is opened later shows the same.
+    browser.open(&page.dojo).await;
+    browser.says("#dead-letters [data-f=rule]", &version).await;
+}
+
+#[tokio::test]
+async fn the_editor_and_the_rules_are_readable_in_both_colour_schemes() {
+    let Some(page) = Page::open().await else { return };
+    let browser = &page.browser;
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        for (width, height) in [(1280, 900), (390, 844)] {
+            browser.resize(width, height).await;
+            browser
+                .js("document.querySelector('#rules').scrollIntoView({block: 'center'})", Vec::new())
+                .await;
+            browser.keep_screenshot(&format!("rules-{scheme}-{width}.png")).await;
+            page.edit_rule("fraud").await;
+            page.paste("let limit = 7.0;\nif order.totl > limit { [] } else { [] }\n").await;
+            browser.says("#rule-mistake", "fraud.rhai:2:").await;
+            page.press_button("#rule-close").await;
+            browser.focus_is_on("#rule-keep-editing").await;
+            browser.keep_screenshot(&format!("rule-editor-{scheme}-{width}.png")).await;
+            let read = "#rule-name, #rule-switched, #rule-source, #rule-lines, #rule-lines mark, #rule-mistake, \
+                #rule-keys, #rule-discard p, #rule-editor button";
+            assert_eq!(browser.js(CONTRAST, vec![json!(read)]).await, json!([]), "{scheme}, {width} pixels");
+            page.press_button("#rule-discard-now").await;
+            browser.wait_for("#rule-editor:not([open])").await;
+        }
+    }
 }
