@@ -8,7 +8,11 @@
 //! did you mean `total`?
 //! ```
 
-use crate::{excerpt::SourceLine, traps, vocabulary};
+use crate::{
+    comparisons::{UNLIKE, UNLIKE_MEND, WHOLE},
+    excerpt::SourceLine,
+    traps, vocabulary,
+};
 use rhai::{
     Array, Dynamic, EvalAltResult, ImmutableString, LexError, Map, ParseError, ParseErrorType, Position,
 };
@@ -187,15 +191,6 @@ impl Mistake {
         }
     }
 }
-
-/// Marks the message of a comparison of unlike types, because rhai has no error of its own for it.
-pub(crate) const UNLIKE: &str = "unlike types: ";
-
-/// Marks the message of a comparison of a fact as a whole.
-pub(crate) const WHOLE: &str = "a whole: ";
-
-/// How to correct a comparison of unlike types.
-pub(crate) const UNLIKE_MEND: &str = "compare values of one type: a number is written without quotes, and `x.to_string()` makes a text of a value";
 
 /// Returns the text of a thrown value. rhai would print a fact, alone or in an array, as the name of its Rust type.
 pub(crate) fn thrown_text(thrown: &Dynamic) -> String {

@@ -5,9 +5,10 @@
 
 use crate::{
     EarlierOrder, FraudFacts, OrderFacts, OrderHistory, OrdersOf, Rule, RuleError, RuleErrorKind, TimeOfDay,
+    comparisons,
     history::{self, CUSTOMER, EVERYONE},
-    sandbox,
     script::Script,
+    values,
     vocabulary::{self, ORDER, WINDOW},
 };
 use dojo_contract::{FraudAlert, Severity, WindowStats};
@@ -82,7 +83,7 @@ impl FraudRule {
         let elements = value.try_cast_result::<Array>().map_err(|value| {
             wrong(format!(
                 "the rule returned {}, not an array of alerts; make the last line the array, without a semicolon",
-                vocabulary::describe(&value)
+                values::describe(&value)
             ))
         })?;
         if elements.len() > MAX_ALERTS {
@@ -93,7 +94,7 @@ impl FraudRule {
             alerts.push(element.try_cast_result::<FraudAlert>().map_err(|element| {
                 wrong(format!(
                     "element {index} of the rule's array is {}, not an alert; make it with alert(type, severity, reason)",
-                    vocabulary::describe(&element)
+                    values::describe(&element)
                 ))
             })?);
         }
@@ -102,7 +103,7 @@ impl FraudRule {
 }
 
 fn register_alert(engine: &mut Engine) {
-    sandbox::refuse_comparisons::<FraudAlert>(engine, "alert");
+    comparisons::refuse_whole::<FraudAlert>(engine, "alert");
     engine
         .register_type_with_name::<FraudAlert>("alert")
         .register_fn("alert", alert)
@@ -115,7 +116,7 @@ fn alert(
     severity: ImmutableString,
     reason: ImmutableString,
 ) -> Result<FraudAlert, Box<EvalAltResult>> {
-    let refuse = |message: String| Err(sandbox::refusal(message));
+    let refuse = |message: String| Err(comparisons::refusal(message));
     let Some(severity) = Severity::from_name(&severity) else {
         return refuse(format!(
             "alert(type, severity, reason): write \"HIGH\", \"MEDIUM\" or \"LOW\" as the severity, not \"{severity}\""

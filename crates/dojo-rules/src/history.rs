@@ -2,7 +2,7 @@
 //! `customer.recent(600)`.
 
 use crate::{
-    EarlierOrder, MAX_EARLIER_ORDERS, MAX_SPAN, OrderHistory, OrdersOf, sandbox,
+    EarlierOrder, MAX_EARLIER_ORDERS, MAX_SPAN, OrderHistory, OrdersOf, comparisons,
     vocabulary::{self, EARLIER_ORDER},
 };
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT};
@@ -33,8 +33,8 @@ type Answer<T> = Result<T, Box<EvalAltResult>>;
 /// Registers both constants' types and functions with an engine.
 pub(crate) fn register(engine: &mut Engine) {
     vocabulary::register(engine, &EARLIER_ORDER);
-    sandbox::refuse_comparisons::<Customer>(engine, CUSTOMER);
-    sandbox::refuse_comparisons::<Everyone>(engine, EVERYONE);
+    comparisons::refuse_whole::<Customer>(engine, CUSTOMER);
+    comparisons::refuse_whole::<Everyone>(engine, EVERYONE);
     engine
         .register_type_with_name::<Customer>(CUSTOMER)
         .register_fn("orders", |of: &mut Customer, span: INT| orders(&*of.0, OrdersOf::Customer, span))
@@ -62,7 +62,7 @@ fn recent(history: &dyn OrderHistory, span: INT) -> Answer<Array> {
 fn checked(span: INT) -> Answer<u32> {
     match u32::try_from(span) {
         Ok(span @ 1..=MAX_SPAN) => Ok(span),
-        _ => Err(sandbox::refusal(format!(
+        _ => Err(comparisons::refusal(format!(
             "a span of {span} seconds: give 1 to {MAX_SPAN} seconds (an hour at most)"
         ))),
     }

@@ -27,6 +27,7 @@ mod fraud;
 mod kind;
 mod notification;
 
+mod comparisons;
 mod error;
 mod excerpt;
 mod history;
@@ -38,6 +39,7 @@ mod script;
 mod tokens;
 mod traps;
 mod types;
+mod values;
 mod vocabulary;
 
 mod edited_file;

@@ -6,13 +6,13 @@
 //! registered as a whole: it contains `sleep`, for example.
 
 use crate::{
-    error::{Mistake, RuleErrorKind, UNLIKE, WHOLE},
-    vocabulary,
+    comparisons,
+    error::{Mistake, RuleErrorKind},
 };
 use parking_lot::Mutex;
 use rhai::{
-    AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map,
-    OptimizationLevel, Position, Scope, Stmt,
+    AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, OptimizationLevel,
+    Position, Scope, Stmt,
     packages::{
         ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
         BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
@@ -100,11 +100,12 @@ pub(crate) fn engine(file: &str) -> Engine {
         .set_max_array_size(MAX_ELEMENTS)
         .set_max_map_size(MAX_ELEMENTS);
 
-    refuse_unlike_comparisons(&mut engine);
+    comparisons::refuse_unlike(&mut engine);
 
     // rhai catches the panic of an inconsistent comparison, but prints it, and drops the comparison's other errors.
     for sort in OWN_COMPARISONS {
-        let refuse = || refusal("a rule cannot sort with its own comparison; use sort() without one");
+        let refuse =
+            || comparisons::refusal("a rule cannot sort with its own comparison; use sort() without one");
         engine.register_fn(sort, move |_: &mut Array, _: FnPtr| -> Result<(), Box<EvalAltResult>> {
             Err(refuse())
         });
@@ -170,52 +171,6 @@ fn is_else_if(pair: &[ASTNode]) -> bool {
     parts.branch.statements().first().is_some_and(|first| std::ptr::eq(first, *inner))
 }
 
-/// Makes a comparison of unlike types an error; rhai would answer `false`. The functions are called where the types aren't
-/// known before the rule runs, because there the fast operators are off (see [`crate::types`]).
-fn refuse_unlike_comparisons(engine: &mut Engine) {
-    /// Registers both orders of two types; `$sign` are the operators that need them to be alike.
-    macro_rules! unlike {
-        ($($sign:literal)+ => $a:ty, $b:ty) => {$(
-            engine.register_fn($sign, |a: $a, b: $b| unlike($sign, &Dynamic::from(a), &Dynamic::from(b)));
-            engine.register_fn($sign, |a: $b, b: $a| unlike($sign, &Dynamic::from(a), &Dynamic::from(b)));
-        )+};
-    }
-    macro_rules! each {
-        ($a:ty => $($b:ty),+) => {$(
-            unlike!("==" "!=" "<" "<=" ">" ">=" => $a, $b);
-        )+};
-    }
-    each!(INT => ImmutableString, char, bool, Array, Map, FnPtr);
-    each!(Decimal => ImmutableString, char, bool, Array, Map, FnPtr);
-    each!(ImmutableString => bool, Array, Map, FnPtr);
-    each!(char => bool, Array, Map, FnPtr);
-    each!(bool => Array, Map, FnPtr);
-    each!(Array => Map, FnPtr);
-    each!(Map => FnPtr);
-    macro_rules! nothing {
-        ($($a:ty),+) => {$( unlike!("<" "<=" ">" ">=" => (), $a); )+};
-    }
-    nothing!(INT, Decimal, ImmutableString, char, bool, Array, Map, FnPtr);
-}
-
-/// Makes a comparison of a `T` an error, unless it is with nothing. rhai would answer `false`.
-pub(crate) fn refuse_comparisons<T: Clone + Send + Sync + 'static>(engine: &mut Engine, name: &'static str) {
-    for sign in ["==", "!=", "<", "<=", ">", ">="] {
-        let compared = move |other: &Dynamic| match sign {
-            "==" | "!=" if other.is_unit() => Ok(sign == "!="),
-            _ => Err(refusal(format!("{WHOLE}`{sign}` compares `{name}` as a whole"))),
-        };
-        engine.register_fn(sign, move |_: T, other: Dynamic| compared(&other));
-        engine.register_fn(sign, move |other: Dynamic, _: T| compared(&other));
-        engine.register_fn(sign, move |_: T, _: T| compared(&Dynamic::TRUE));
-    }
-}
-
-fn unlike(sign: &str, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {
-    let (a, b) = (vocabulary::describe(a), vocabulary::describe(b));
-    Err(refusal(format!("{UNLIKE}`{sign}` compares {a} with {b}")))
-}
-
 /// The functions that the calls of one script refer to, as far as its evaluations have looked them up. Looking up a function
 /// takes longer than running most functions, and the result never changes, because engine and script don't.
 ///
@@ -277,12 +232,6 @@ fn evaluate(
     let mut global = engine.new_global_runtime_state();
     global.lib.push(ast.shared_lib().clone());
     engine.eval_statements_raw(&mut global, known, scope, ast.statements())
-}
-
-/// Returns the error of a registered function. It is an arithmetic error, because rhai's variant for messages is also that
-/// of a script's `throw`, which isn't a mistake.
-pub(crate) fn refusal(message: impl Into<String>) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorArithmetic(message.into(), Position::NONE).into()
 }
 
 /// Runs a part of rhai and returns `None` if it panics. No panic is known, but an interpreter is large, and one rule must

@@ -6,7 +6,8 @@
 
 use crate::{
     MAX_SPAN,
-    error::{Mistake, RuleErrorKind, UNLIKE_MEND},
+    comparisons::UNLIKE_MEND,
+    error::{Mistake, RuleErrorKind},
     names,
     vocabulary::{self, FUNCTIONS, Type},
 };

@@ -3,7 +3,7 @@
 //!
 //! The names are those of the JSON events, so that a participant who has read an event knows them.
 
-use crate::{AttemptFacts, EarlierOrder, OrderFacts, SettingsFacts, sandbox};
+use crate::{AttemptFacts, EarlierOrder, OrderFacts, SettingsFacts, comparisons};
 use dojo_contract::{FraudAlert, WindowStats};
 use rhai::{Dynamic, Engine, INT};
 use std::{fmt, sync::Arc};
@@ -246,7 +246,7 @@ fn count(number: u64) -> Dynamic {
 /// Registers a noun with an engine: its type, a getter for each property, and its printed form. It can't be compared as a whole.
 pub(crate) fn register<F: Send + Sync>(engine: &mut Engine, noun: &'static Noun<F>) {
     engine.register_type_with_name::<Fact<F>>(noun.name);
-    sandbox::refuse_comparisons::<Fact<F>>(engine, noun.name);
+    comparisons::refuse_whole::<Fact<F>>(engine, noun.name);
     for &(property, _, _, get) in noun.properties {
         engine.register_get(property, move |fact: &mut Fact<F>| get(&fact.0));
     }
@@ -302,22 +302,5 @@ impl<F> fmt::Display for Printed<'_, F> {
             }
         }
         f.write_str("}")
-    }
-}
-
-/// Describes a value in a sentence: `a text`, `nothing`, `an array`.
-pub(crate) fn describe(value: &Dynamic) -> &'static str {
-    match () {
-        () if value.is_unit() => "nothing",
-        () if value.is_bool() => "true or false",
-        () if value.is_int() => "a whole number",
-        () if value.is_decimal() => "a decimal number",
-        () if value.is_string() => "a text",
-        () if value.is_char() => "a character",
-        () if value.is_array() => "an array",
-        () if value.is_map() => "a map",
-        () if value.is_fnptr() => "a function",
-        () if value.is::<FraudAlert>() => "a single alert",
-        () => "something else",
     }
 }
