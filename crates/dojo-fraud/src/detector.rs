@@ -320,7 +320,7 @@ mod tests {
             read.for_each(|record| detector.arrived(record.clone(), now));
             detector.end(start.partition, now);
         }
-        // As above.
+        // Each is asked when its turn comes, as the service does: later, its orders may be forgotten.
         let turns = std::iter::from_fn(|| detector.next(now));
         let due = turns.filter_map(|counted| Some((counted.incoming, counted.window?)));
         due.map(|(Incoming { partition, offset, .. }, window)| {

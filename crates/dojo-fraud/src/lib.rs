@@ -6,7 +6,7 @@
 //!
 //! Read in this order: how a record is read, how partitions are merged, what a window is, how both work together, and the
 //! event that reports a verdict; then where reading begins after a restart, and the service that does it all. Everything
-//! but the last two is pure: no clock, no Kafka.
+//! but the last two is pure: no clock, no Kafka. The backtest uses both, too.
 //!
 //! # Guarantees
 //!

@@ -104,11 +104,12 @@ fn starts(assigned: &[AssignedPartition], log: &dyn LogLookup, from: i64) -> Res
 
 fn missing_until(starts: &[Start], log: &dyn LogLookup, from: i64) -> Result<Option<i64>, Error> {
     let mut latest = None;
-    for &Start { partition, read_from, .. } in starts {
+    for &Start { partition, read_from, judge_from } in starts {
         let missing = match log.offset_at(topic::ORDERS, partition, 0)? {
             Some(first) if read_from > first => Some(from - 1),
             // Kafka deleted the records before.
             Some(first) if first > 0 => log.timestamp_at(topic::ORDERS, partition, first)?,
+            None if judge_from > 0 => Some(from - 1),
             _ => None,
         };
         latest = latest.max(missing);

@@ -16,7 +16,7 @@ const REASON_MAX_CHARS: usize = 1_000;
 /// Returns what the rule gets about an order that was placed at `time`. The window is asked while the rule runs.
 pub fn facts(order: &Order, time: i64, stats: WindowStats, window: Arc<OrderWindow>) -> FraudFacts {
     let mut facts = OrderFacts::from(order);
-    // From the timestamp of the record, as the windows.
+    // From the timestamp of the record, as in the windows.
     if let Some(placed) = time::from_kafka(time) {
         facts.placed = placed.into();
     }

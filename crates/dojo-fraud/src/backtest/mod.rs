@@ -141,9 +141,11 @@ impl Backtest {
         let since = self.since.map(|since| since.timestamp_millis());
         let before =
             |earlier: i64| since.and_then(|s| DateTime::from_timestamp_millis(s.saturating_sub(earlier)));
-        let mut orders = log_ranges(&catalog, topic::ORDERS, before(span.saturating_add(WINDOW))).await?;
-        // A verdict is dated by the clock of the service; the clock of the order may be ahead of it.
-        let audit = log_ranges(&catalog, topic::AUDIT, before(WINDOW)).await?.ranges;
+        let lead_in = span.saturating_add(WINDOW);
+        let mut orders = log_ranges(&catalog, topic::ORDERS, before(lead_in)).await?;
+        // A verdict is dated by the clock of the service; the clock of the order may be ahead of it. The verdicts of the lead-in
+        // are read for their order.
+        let audit = log_ranges(&catalog, topic::AUDIT, before(lead_in.saturating_add(WINDOW))).await?.ranges;
         if progress::records(&orders.ranges) > self.limits.records {
             return Err(BacktestError::TooMuch { what: "records of `orders`", most: self.limits.records });
         }

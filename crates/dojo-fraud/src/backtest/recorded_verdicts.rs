@@ -18,7 +18,9 @@ pub const RULE_ERROR: &str = "RULE_ERROR";
 const MAX_TYPES: usize = 200;
 const OTHER: &str = "(other types)";
 /// The most different verdicts. A rule has far fewer: a set of types for each version.
-pub(super) const MAX_VERDICTS: usize = 100_000;
+pub(super) const MAX_VERDICTS: usize = 10_000;
+/// The most bytes of a version; the versions of rules have 8.
+const MAX_VERSION: usize = 64;
 
 /// The types of the alerts that an order got; empty if it passed.
 pub type Types = BTreeSet<Arc<str>>;
@@ -150,7 +152,8 @@ impl RecordedVerdicts {
         if event.action == AuditAction::RuleError {
             types.insert(names.get(RULE_ERROR));
         }
-        let version: Arc<str> = event.rule_version.unwrap_or_default().as_ref().into();
+        let version = event.rule_version.filter(|version| version.len() <= MAX_VERSION).unwrap_or_default();
+        let version: Arc<str> = version.as_ref().into();
         let is_partial = event.window_stats.is_some_and(|stats| stats.partial);
         let Some(verdict) = self.number(Verdict { version, is_partial, types }) else {
             self.is_full = true;

@@ -2,7 +2,8 @@
 //!
 //! Pure. The service judges by event time, but an order that arrives late is judged after orders that were placed after it. So
 //! windows are the same again only if they count the orders in the order of their verdicts. `audit` has that order, because
-//! it has a single partition.
+//! it has a single partition. There is one exception: a verdict that Kafka didn't acknowledge in time is sent again, and may
+//! come after later ones. So after an outage of Kafka, a replay may find changes.
 //!
 //! An order without a verdict on the part of `audit` that is read has its turn by event time. If no later order of its partition
 //! has a verdict either, it wasn't judged yet, and comes after all orders that were.
