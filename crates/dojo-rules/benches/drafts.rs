@@ -17,9 +17,9 @@ fn main() {
             "conditions",
             "if order.total > 9999999.0 { alerts.push(alert(\"LARGE\", \"LOW\", order.item)); }\n",
         ),
-        ("one variable again and again", "let total = order.total;\n"),
-        ("an unknown variable", "let total = totl;\n"),
-        ("an unknown property", "let total = order.totl;\n"),
+        ("variables", "let total = order.total;\n"),
+        ("an unknown variable", "totl;\n"),
+        ("an unknown property", "order.totl;\n"),
         ("open brackets", "(("),
     ] {
         let (first, last) = ("let alerts = [];\n", "alerts\n");

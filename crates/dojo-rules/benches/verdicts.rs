@@ -88,7 +88,7 @@ const HOSTILE: [(&str, &str); 8] = [
     ),
 ];
 
-/// What a hostile rule costs until it is stopped, beside an evaluation of the shipped rule.
+/// What a hostile rule costs until it ends, beside an evaluation of the shipped rule.
 fn hostile(attempt: &NotificationFacts) {
     let shipped = NotificationRule::built_in();
     let ordinary = nanoseconds(|seed| usize::from(shipped.deliver(attempt.clone(), seed).is_ok()));
@@ -106,7 +106,7 @@ fn hostile(attempt: &NotificationFacts) {
             best = best.min(start.elapsed().as_nanos() as f64);
         }
         println!(
-            "hostile, {name}: {:.2} ms until it is stopped, {:.0} times an evaluation",
+            "hostile, {name}: {:.2} ms until it ends, {:.0} times an evaluation",
             best / 1e6,
             best / ordinary
         );

@@ -17,7 +17,7 @@ pub struct BacktestReport {
     /// The first event time that was compared; null: from the start of the log.
     #[schema(required)]
     pub since: Option<DateTime<Utc>>,
-    /// Whether verdicts of this very version are on the log, so that only those were compared.
+    /// Whether this very version has judged orders in the span whose windows were complete, so that only those were compared.
     pub is_replay: bool,
     /// Orders on the log in the span.
     pub orders: u64,

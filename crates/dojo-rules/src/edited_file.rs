@@ -19,8 +19,7 @@ const SETTLE: Duration = Duration::from_millis(40);
 /// How often a file that keeps changing is read again before it counts as still being written.
 const MAX_REREADS: usize = 4;
 
-/// The bytes of an [`EditedFile`] at one moment, or the reason why it has none. If two readings are equal, nothing has
-/// changed between them.
+/// The bytes of an [`EditedFile`] at one moment, or the reason why it has none.
 pub type Reading = Result<Vec<u8>, FileError>;
 
 /// Why an [`EditedFile`] gives no text.
@@ -71,8 +70,8 @@ impl EditedFile {
         self.read_dated().reading
     }
 
-    /// Reads the file until it equals `known` or two readings in a row agree, and returns that reading; `None` if the
-    /// file kept changing. Blocks the thread for up to 160 ms, beside what the file system takes.
+    /// Reads the file until it equals `known`, or two readings in a row agree in their bytes and in when they were written, and
+    /// returns that reading; `None` if the file kept changing. Blocks the thread for up to 160 ms, beside what the file system takes.
     pub fn settled(&self, known: &Reading) -> Option<Reading> {
         settled(known, || self.read_dated())
     }

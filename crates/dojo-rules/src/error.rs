@@ -56,8 +56,8 @@ pub enum RuleErrorKind {
     Value,
 }
 
-/// The longest message and the longest correction, in characters. With a line of the source between them, they fit into the reason of
-/// an event, which is cut after a thousand. A value of the rule may make them longer.
+/// The longest message and the longest correction, in characters. They are cut because they may contain values of the rule. With a
+/// line of the source between them, they fit into the reason of an event, which is cut after a thousand.
 const MAX_MESSAGE: usize = 250;
 const MAX_MEND: usize = 400;
 

@@ -42,6 +42,8 @@ pub(crate) const MAX_CALLS: usize = 8;
 pub(crate) const MAX_DEPTH: usize = 32;
 /// Most `else if` in a row: rhai runs them inside one another.
 pub(crate) const MAX_ELSE_IF: usize = 64;
+/// Most `let` and `const` in the source: for each use of a variable, the parser may look at all of them.
+pub(crate) const MAX_DECLARATIONS: usize = 500;
 /// Deepest nesting for the parser, for which a flat chain of `||` is deep, too. It has a large stack.
 const MAX_PARSER_DEPTH: usize = 1_024;
 pub(crate) const MAX_FUNCTIONS: usize = 64;

@@ -134,9 +134,12 @@ fn parse(engine: &mut Engine, file: &str, source: &str, facts: &[&'static str]) 
         scope.push(fact, ());
     }
     let refuse = |mistake| RuleError::of(mistake, file, source);
+    let tokens = Tokens::of(engine, source);
+    tokens.check_declarations().map_err(refuse)?;
     let ast = engine
         .compile_with_scope(&scope, source)
-        .map_err(|error| refuse(explain(engine, source, facts, &error)))?;
+        .map_err(|error| refuse(explain(&tokens, source, facts, &error)))?;
+    drop(tokens);
     // An editor may leave an empty file for a moment, which would be a rule that allows everything.
     if ast.statements().is_empty() {
         return Err(RuleError {
@@ -155,11 +158,10 @@ fn parse(engine: &mut Engine, file: &str, source: &str, facts: &[&'static str]) 
 }
 
 /// Explains an error of the parser: by the bracket that caused it, by a word of another language, or in rhai's words.
-fn explain(engine: &Engine, source: &str, facts: &[&'static str], error: &ParseError) -> Mistake {
+fn explain(tokens: &Tokens, source: &str, facts: &[&'static str], error: &ParseError) -> Mistake {
     if *error.err_type() == ParseErrorType::ExprTooDeep {
         return Mistake::parsing(error);
     }
-    let tokens = Tokens::of(engine, source);
     if let ParseErrorType::VariableUndefined(name) = error.err_type()
         && tokens.trap(error.position()).is_none()
     {

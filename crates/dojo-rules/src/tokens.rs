@@ -1,8 +1,9 @@
 //! The tokens of a source, for mistakes that rhai's parser reports far from where they were made: a brace that stays open,
-//! and the names that a misspelled variable may be meant to be.
+//! and the names that a misspelled variable may be meant to be. And for a limit that keeps the parser quick.
 
 use crate::{
     error::{Mistake, RuleErrorKind},
+    sandbox::MAX_DECLARATIONS,
     traps,
 };
 use rhai::{Engine, Position, Token};
@@ -39,6 +40,16 @@ impl Tokens {
             list.push((token, position));
         }
         Self(list)
+    }
+
+    /// Refuses a source that the parser would take too long for.
+    pub fn check_declarations(&self) -> Result<(), Mistake> {
+        let mut declarations = self.0.iter().filter(|(token, _)| matches!(token, Token::Let | Token::Const));
+        let Some(&(_, position)) = declarations.nth(MAX_DECLARATIONS) else { return Ok(()) };
+        let message = format!("more than {MAX_DECLARATIONS} `let` and `const`");
+        Err(Mistake::new(RuleErrorKind::Limit, position, message).mend(
+            "give a variable a new value with `name = value;`, or put the values into an array or a map",
+        ))
     }
 
     /// Returns the first bracket that has no partner. Of several open braces the indentation tells which one it is.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Types of values that the language server doesn't know.
 const TYPES: [&str; 6] = ["decimal", "array", "map", "range", "iterator", "Fn"];
 
-/// Functions of the language itself, which no package registers.
+/// Functions of the language itself, which no package registers, and `to_decimal`, which is registered without a comment.
 const LANGUAGE: &str = "\
 /// Writes a value to the log of the service.
 fn print(value: ?);

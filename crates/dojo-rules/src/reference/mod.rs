@@ -73,9 +73,9 @@ fn every_snippet_in_the_reference_is_a_rule() {
     assert!(snippets >= 5 && !text.contains("```rhai\n"), "{snippets}");
 }
 
-/// What the reference names is there, and what it leaves out is not.
+/// What the reference says the dojo has is there in the rule that it says, and not in the other one.
 #[test]
-fn every_function_in_the_reference_can_be_called() {
+fn every_function_of_the_dojo_in_the_reference_can_be_called() {
     for kind in RuleKind::ALL {
         for function in functions_of(kind) {
             let arguments: Vec<&str> = function

@@ -54,6 +54,7 @@ pub(super) fn text(functions: &[RhaiFunction]) -> String {
         ("MAX_DEPTH", number(sandbox::MAX_DEPTH)),
         ("MAX_ELSE_IF", number(sandbox::MAX_ELSE_IF)),
         ("MAX_FUNCTIONS", number(sandbox::MAX_FUNCTIONS)),
+        ("MAX_DECLARATIONS", number(sandbox::MAX_DECLARATIONS)),
         ("MAX_VARIABLES", number(sandbox::MAX_VARIABLES)),
         ("MAX_TEXT", number(sandbox::MAX_TEXT)),
         ("MAX_ELEMENTS", number(sandbox::MAX_ELEMENTS)),
@@ -104,8 +105,12 @@ fn functions_of_rhai(functions: &[RhaiFunction]) -> String {
         }
         for mut same in rows {
             same.sort_by_key(|function| plainness(function));
-            let mut ways: Vec<String> = same.iter().map(|function| code(&function.written())).collect();
-            ways.dedup();
+            let mut ways: Vec<String> = Vec::new();
+            for way in same.iter().map(|function| code(&function.written())) {
+                if !ways.contains(&way) {
+                    ways.push(way);
+                }
+            }
             let returns = if same.iter().all(|function| function.returns == same[0].returns) {
                 same[0].returns
             } else {
@@ -134,8 +139,9 @@ fn habits() -> String {
         .collect()
 }
 
+/// Returns a row of a table. In a cell, even within code, `|` would end the cell.
 fn row<const N: usize>(cells: [&str; N]) -> String {
-    format!("| {} |\n", cells.map(|cell| cell.replace('\n', " ")).join(" | "))
+    format!("| {} |\n", cells.map(|cell| cell.replace('\n', " ").replace('|', "\\|")).join(" | "))
 }
 
 fn code(text: &str) -> String {

@@ -100,7 +100,7 @@ fn whole_saves_alone_are_in_force(save: Save) {
                 assert_eq!(fs::read_dir(dojo.dir()).unwrap().count(), 1, "{mode}: the editor cleans up");
                 drop(dojo);
                 let in_force = versions.join().unwrap();
-                assert!(in_force.len() > SAVES / AT_ONCE, "{mode}: {in_force:?}");
+                assert!(in_force.contains(&vec![format!("SAVE_{SAVES}")]), "{mode}: {in_force:?}");
                 let half: Vec<_> = in_force.difference(&saved).collect();
                 // A busy machine may stop an editor in the middle of a save; then half of it is all that there is to read.
                 assert!(half.is_empty() || longest_half >= SETTLE, "{mode}: {half:?} were in force");

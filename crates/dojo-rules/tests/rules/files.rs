@@ -2,11 +2,8 @@
 //! file takes effect again.
 
 use crate::dojo::{Dojo, MODES, source};
-use dojo_rules::WatchMode;
+use dojo_rules::{MAX_SOURCE, WatchMode};
 use std::{fs, path::Path};
-
-/// The most bytes that a rule may have.
-const MOST: usize = 256 * 1024;
 
 /// Puts something in place of the file in every mode, waits for the error, and mends the file.
 fn is_refused(put: impl Fn(&Path), error: &str) {
@@ -80,15 +77,15 @@ fn a_link_to_itself() {
 #[test]
 fn a_file_that_is_too_large() {
     is_refused(
-        |file| fs::write(file, vec![b' '; MOST + 1]).unwrap(),
+        |file| fs::write(file, vec![b' '; MAX_SOURCE + 1]).unwrap(),
         "the file is larger than the 262144 bytes allowed",
     );
 }
 
 /// A rule that has as many bytes as it may have: `line` as often as it fits, and `last`.
 fn largest(line: &str, last: &str) -> String {
-    let times = (MOST - last.len()) / line.len();
-    let padding = MOST - last.len() - times * line.len();
+    let times = (MAX_SOURCE - last.len()) / line.len();
+    let padding = MAX_SOURCE - last.len() - times * line.len();
     format!("{}{}{last}", line.repeat(times), " ".repeat(padding))
 }
 
@@ -102,7 +99,8 @@ fn the_largest_rule_takes_effect() {
 #[test]
 fn a_mistake_in_the_largest_rule_is_found_and_the_last_good_version_stays() {
     for (line, error) in [
-        ("let total = totl;\n", "there is no variable `totl` here"),
+        ("totl;\n", "there is no variable `totl` here"),
+        ("let total = order.total;\n", "more than 500 `let` and `const`"),
         ("[", "the code is nested too deeply"),
         ("1+", "the code is nested too deeply"),
         ("while true { }\n", "too many steps"),

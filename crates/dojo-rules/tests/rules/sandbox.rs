@@ -107,10 +107,20 @@ fn code_that_is_nested_too_deep_is_refused() {
 
 #[test]
 fn too_many_variables_and_functions_are_refused() {
-    let variables: String = (0..1_000).map(|i| format!("let v{i} = {i};")).collect();
+    let variables: String = (0..200).map(|i| format!("let v{i} = {i};")).collect();
     assert_eq!(refused(&variables), RuleErrorKind::Limit);
     let functions: String = (0..1_000).map(|i| format!("fn f{i}() {{ {i} }}")).collect();
     assert_eq!(refused(&format!("{functions} ();")), RuleErrorKind::Limit);
+}
+
+/// For each use of a variable, the parser may look at every declaration.
+#[test]
+fn a_file_with_too_many_declarations_is_refused_before_it_is_parsed() {
+    let most = "{ let x = 1; } { const Y = 2; }\n".repeat(250);
+    deliver(&format!("{most} `let ${{1 + 1}} let`; // let")).unwrap();
+    let error = deliver(&format!("{most}(); let z = 3;")).unwrap_err();
+    assert_eq!((error.kind, error.line, error.column), (RuleErrorKind::Limit, Some(251), Some(5)));
+    assert_eq!(error.message, "more than 500 `let` and `const`");
 }
 
 #[test]
