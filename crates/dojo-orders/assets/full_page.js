@@ -2,7 +2,7 @@
 
 const pages = [];
 
-// `covers` selects what lies under the dialog. `home` returns what gets the focus if the element that had it is gone.
+// `covers` selects what lies under the dialog. `home` returns what gets the focus if the element that had it is gone or hidden.
 export function fullPage(panel, covers, home) {
   let opener = null;
   pages.push({ panel, parts: [...document.querySelectorAll(covers)] });
@@ -16,7 +16,8 @@ export function fullPage(panel, covers, home) {
     close() {
       panel.close();
       cover();
-      (opener?.isConnected && opener !== document.body ? opener : home())?.focus();
+      const canHaveFocus = opener?.checkVisibility({ visibilityProperty: true }) && opener !== document.body;
+      (canHaveFocus ? opener : home())?.focus();
     },
   };
 }

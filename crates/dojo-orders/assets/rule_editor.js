@@ -11,6 +11,7 @@ const CHECK_AFTER_MS = 150;
 const BACKTEST_WITHIN_MS = 65000;
 const TRY_AGAIN_AFTER_MS = 3000;
 const INDENT = "    ";
+const JUDGING = "Judging the orders of the last 10 minutes again …";
 
 const panel = byId("rule-editor");
 const text = byId("rule-source");
@@ -219,6 +220,7 @@ function showMistake(mistake) {
 // The draft has changed: checks it once the person pauses.
 function changed() {
   showLines();
+  checks++;
   clearTimeout(checkTimer);
   if (can("rules")) checkTimer = setTimeout(check, CHECK_AFTER_MS);
 }
@@ -288,11 +290,14 @@ byId("rule-apply")?.addEventListener("click", async () => {
   } else if (answer.status === 412) {
     say("Nothing was saved.");
     compare();
-  } else {
-    if (answer.body?.mistake) showMistake(answer.body.mistake);
-    say(sentence(answer.detail));
-  }
+  } else sayRefused(answer);
 });
+
+// The whole mistake stands under the text already.
+function sayRefused({ body, detail }) {
+  if (body?.mistake) showMistake(body.mistake);
+  say(body?.mistake ? "This rule can't be in force." : sentence(detail));
+}
 
 // ---- the backtest -------------------------------------------------------------------------------------------------
 
@@ -315,22 +320,19 @@ byId("rule-backtest")?.addEventListener("click", async () => {
   }
   const own = trial = new AbortController();
   showTrial();
-  say("Judging the orders of the last 10 minutes again …");
+  say(JUDGING);
   const body = JSON.stringify({ source: text.value, since: "10m" });
   const answer = await send("POST", `/rules/${shown.name}/backtest`, body, { within: BACKTEST_WITHIN_MS, signal: own.signal });
   if (trial !== own) return;
   trial = null;
   showTrial();
-  if (!answer.ok) {
-    if (answer.body?.mistake) showMistake(answer.body.mistake);
-    return say(sentence(answer.detail));
-  }
-  say("");
+  if (!answer.ok) return sayRefused(answer);
+  if (byId("rule-outcome").textContent === JUDGING) say("");
   showReport(answer.body);
 });
 
 function showReport(report) {
-  const left = [[report.unjudged, "had no verdict yet"], [report.partial, "had partial windows"], [report.otherVersions, "were judged by another version"]];
+  const left = [[report.unjudged, "without a verdict yet"], [report.partial, "with partial windows"], [report.otherVersions, "judged by another version"]];
   const apart = left.filter(([count]) => count > 0).map(([count, why]) => `${count} ${why}`);
   const changes = report.changes === 1 ? "1 change" : `${report.changes} changes`;
   const said = [`${changes} in ${report.compared} of ${report.orders} orders, with version ${report.version}, after ${(report.millis / 1000).toFixed(1)} s.`];
@@ -338,8 +340,8 @@ function showReport(report) {
     said[0] = report.orders === 0 ? "Nothing was compared: no order was placed in the last 10 minutes." : "Nothing was compared.";
   } else {
     said.push(report.isReplay
-      ? "A replay: this version judged these orders before, so nothing may change."
-      : "This version has judged none of these orders before.");
+      ? "A replay: this version judged these orders before, so there should be 0 changes."
+      : "Other versions judged the compared orders.");
   }
   if (apart.length > 0) said.push(`Not compared: ${apart.join(", ")}.`);
   byId("rule-backtest-summary").textContent = said.join(" ");

@@ -32,7 +32,8 @@ pub(crate) const LOG_READERS: usize = 4;
 pub(crate) const TOPIC_READERS: usize = 4;
 /// Records by hand that are read and written at a time. Each can have megabytes.
 pub(crate) const RECORDS_BY_HAND: usize = 8;
-
+/// Drafts of rules in memory at a time. A body can have 1.5 MiB.
+pub(crate) const RULE_DRAFTS: usize = 32;
 /// Drafts of rules that are checked at a time. Each takes a thread for some milliseconds.
 pub(crate) const RULE_CHECKS: usize = 4;
 
@@ -57,7 +58,8 @@ pub(crate) struct App {
     pub(crate) backtest: Option<Backtest>,
     /// One backtest at a time: each reads the log.
     pub(crate) backtests: Semaphore,
-    pub(crate) rule_checks: Semaphore,
+    pub(crate) rule_drafts: Semaphore,
+    pub(crate) rule_checks: Arc<Semaphore>,
     pub(crate) template: Template,
     /// Progress of the consumer of `audit` and `orders-dlq`.
     pub(crate) relay: Progress,

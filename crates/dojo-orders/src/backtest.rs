@@ -19,6 +19,4 @@ pub struct BacktestRequest {
     pub source: String,
     /// How far to go back from now.
     pub since: Duration,
-    /// How long the backtest may take.
-    pub within: Duration,
 }

@@ -88,7 +88,7 @@ impl RuleFiles {
     }
 }
 
-/// Returns when the file was saved that is in force by now. A file that was moved here has an older time, and doesn't count from then.
+/// Returns when the file that is in force was saved. A file that was moved here can have an older time; then the present time counts.
 async fn saved(path: &Path) -> DateTime<Utc> {
     let now = Utc::now();
     let written = tokio::fs::metadata(path).await.and_then(|file| file.modified()).map(DateTime::<Utc>::from);

@@ -1,7 +1,7 @@
 //! Saves a rule's file for a person who edits it in the browser, while others may edit it on disk.
 //!
-//! Nothing is overwritten that the person hasn't seen: the file is compared with the entity tag that they edited, and again
-//! when the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
+//! Except in the two gaps that `rule_replace` names, nothing is overwritten that the person hasn't seen: the file is compared with the
+//! entity tag that they edited, and again when the new file takes its name. A watcher never sees half a file, because the new one is complete before that.
 //!
 //! The new file has the mode of the old one, and its owner if this process may give files away. A process that may not becomes the
 //! owner.
@@ -147,7 +147,7 @@ fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // Of a new file, the umask takes its part away.
+        // The umask limits the permissions of a new file.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let beside = builder.tempfile_in(folder)?;

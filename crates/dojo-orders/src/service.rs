@@ -6,7 +6,7 @@
 
 use crate::{
     api,
-    app::{App, LOG_READERS, RECORDS_BY_HAND, RULE_CHECKS, STREAMS, TOPIC_READERS},
+    app::{App, LOG_READERS, RECORDS_BY_HAND, RULE_CHECKS, RULE_DRAFTS, STREAMS, TOPIC_READERS},
     backtest::Backtest,
     config::Config,
     event_stream::catch_up::LogReader,
@@ -197,7 +197,8 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
         rules,
         backtest,
         backtests: Semaphore::new(1),
-        rule_checks: Semaphore::new(RULE_CHECKS),
+        rule_drafts: Semaphore::new(RULE_DRAFTS),
+        rule_checks: Arc::new(Semaphore::new(RULE_CHECKS)),
     })
 }
 

@@ -45,7 +45,7 @@ impl BacktestReport {
             (1.., _) => None,
             (0, 0) => Some("no order was compared: the span has none".to_owned()),
             (0, _) => Some(format!(
-                "no order was compared: of {orders} orders, {unjudged} have no verdict yet, and {partial} have partial windows"
+                "no order was compared (orders: {orders}; without a verdict yet: {unjudged}; with partial windows: {partial})"
             )),
         }
     }

@@ -6,7 +6,7 @@ use std::{io::Write as _, process::ExitCode};
 pub(crate) const COMMAND_LINE: u8 = 1;
 /// Exit code of `dojo rules` if a rule or a file with cases has a mistake or can't be read.
 pub(crate) const MISTAKE: u8 = 2;
-/// Exit code of `dojo rules backtest` if the log couldn't be read, or no order on it could be compared.
+/// Exit code of `dojo rules backtest` if it couldn't read the log to its end in time and memory, or no order could be compared.
 pub(crate) const COULD_NOT_RUN: u8 = 3;
 /// Exit code of `dojo rules` if a case was not met, or a backtest found changes.
 pub(crate) const NOT_MET: u8 = 4;
@@ -23,7 +23,8 @@ Exit codes:
   0    everything is as expected
   1    the command line is wrong
   2    a rule or a file with cases has a mistake, or cannot be read
-  3    could not run: Kafka is away, the log changed meanwhile, or no order could be compared
+  3    no result: Kafka is away, a topic is missing, the log changed meanwhile or
+       holds too much, an hour is over, or no order could be compared
   4    a case was not met, or the backtest found changes
   78   the backtest found a wrong KAFKA_CONFIG_… variable
   130  interrupted";

@@ -79,5 +79,5 @@ async fn a_log_without_verdicts_has_nothing_to_compare() {
     assert_eq!(nothing.nothing_compared().unwrap(), "no order was compared: the span has none");
     kafka.send(created(&order("Ada", ago(TimeDelta::zero())))).await;
     let why = backtest(&kafka, "[]", LIMITS).await.unwrap().nothing_compared().unwrap();
-    assert!(why.contains("of 1 orders, 1 have no verdict yet"), "{why}");
+    assert!(why.contains("orders: 1; without a verdict yet: 1;"), "{why}");
 }

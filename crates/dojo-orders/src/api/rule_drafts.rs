@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-/// How long the page waits for a backtest.
+/// How long a backtest may take.
 const BACKTEST_WITHIN: Duration = Duration::from_secs(60);
 const DEFAULT_SINCE: Duration = Duration::from_secs(600);
 const MIN_SINCE: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub(crate) async fn check(
     request: Request,
 ) -> Result<Json<RuleCheck>, Problem> {
     let kind = kind(name)?;
-    let RuleDraft { source } = draft(request).await?;
+    let (_place, RuleDraft { source }) = draft(&app, request).await?;
     let Checked { source, mistake } = checked(&app, kind, source).await?;
     Ok(Json(RuleCheck { version: version(&source), error: mistake.as_ref().map(RuleMistake::from) }))
 }
@@ -67,9 +67,10 @@ struct Checked {
 
 /// Checks a draft on a thread that may block, when it is its turn.
 async fn checked(app: &App, kind: RuleKind, source: String) -> Result<Checked, Problem> {
-    let _turn = turn(app).await?;
+    let turn = turn(app).await?;
     let file = app.rules.get(kind).file;
     let checking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let source = rule_save::as_saved(&file, &source).map_err(|_| too_large(file.max_bytes()))?;
         let mistake = kind.check(&file.path().display().to_string(), &source).err();
         Ok(Checked { source, mistake })
@@ -117,7 +118,7 @@ pub(crate) async fn backtest(
         let detail = "this program has no backtest; run `dojo rules backtest`";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
-    let DraftToTry { source, since } = draft(request).await?;
+    let (_place, DraftToTry { source, since }) = draft(&app, request).await?;
     let since = since.map_or(Ok(DEFAULT_SINCE), |text| span(&text))?;
     let Checked { source, mistake } = checked(&app, kind, source).await?;
     if let Some(mistake) = mistake {
@@ -128,13 +129,12 @@ pub(crate) async fn backtest(
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
     let file = app.rules.get(kind).file.path().display().to_string();
-    let within = BACKTEST_WITHIN;
-    match timeout(within, backtest(BacktestRequest { file, source, since, within })).await {
+    match timeout(BACKTEST_WITHIN, backtest(BacktestRequest { file, source, since })).await {
         Ok(Ok(report)) => Ok(Json(report)),
         Ok(Err(why)) => Err(Problem::unavailable(why)),
         Err(_) => Err(Problem::unavailable(format!(
             "the backtest did not end within {} s: choose a shorter `since`",
-            within.as_secs()
+            BACKTEST_WITHIN.as_secs()
         ))),
     }
 }

@@ -19,7 +19,10 @@ use dojo_http::{Conflict, Invalid, JsonBody, NoQuery, NotFound, Problem, Refused
 use dojo_rules::{EditedFile, FileError, MAX_SOURCE, RuleError, RuleKind, utf8_text, version};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, SemaphorePermit},
+    time::timeout,
+};
 use utoipa::ToSchema;
 
 /// JSON can need six bytes for a byte of the source.
@@ -64,7 +67,8 @@ struct RuleInForce {
 #[serde(rename_all = "camelCase")]
 struct RuleSwitch {
     version: String,
-    /// When the file with the version was saved. If its time is older than two seconds, when this service noticed it.
+    /// When the file with the version was saved; if the file's time is more than two seconds ago, when this service or an instance first
+    /// noticed it.
     #[serde(with = "time")]
     first_seen: DateTime<Utc>,
     /// When the last instance reported the version; null until every live instance has.
@@ -210,10 +214,11 @@ impl From<&RuleError> for RuleMistake {
 
 /// Changes a rule's file
 ///
-/// Needs `If-Match` with the `ETag` of the file that was edited. If the file on disk has changed since, nothing is written; on Linux this
-/// includes a change while the file is being replaced, but not what a program writes into the old file after that. The source is checked
-/// first, and a mistake changes nothing; it is the member `mistake` of the 422. The file keeps its line ends, its byte order mark, its
-/// mode, and its owner if this service may give files away. Every instance has the new version in force within half a second.
+/// Needs `If-Match` with the `ETag` of the file that was edited. If the file on disk has changed since, nothing is written. On Linux,
+/// with a file system that can exchange names, this includes a change while the file is being replaced, but not what a program writes
+/// into the old file after that. The source is checked first, and a mistake changes nothing; it is the member `mistake` of the 422. The
+/// file keeps its line ends, its byte order mark, its mode, and its owner if this service may give files away. Every instance has the
+/// new version in force within half a second.
 #[utoipa::path(
     put,
     path = "/rules/{name}",
@@ -243,11 +248,12 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let kind = kind(name)?;
     let expected = expected(&headers)?;
-    let RuleDraft { source } = draft(request).await?;
+    let (_place, RuleDraft { source }) = draft(&app, request).await?;
     // Only now, so that a slow sender holds up nobody.
-    let _turn = turn(&app).await?;
+    let turn = turn(&app).await?;
     let saver = Arc::clone(&app);
     let saving = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         saver.rules.save(kind, |tag| expected.iter().any(|expected| expected == tag), &source)
     });
     match saving.await.map_err(Problem::internal)? {
@@ -302,19 +308,26 @@ fn expected(headers: &HeaderMap) -> Result<Vec<String>, Problem> {
     Ok(tags)
 }
 
-/// Waits until a draft may be read and checked.
-pub(crate) async fn turn(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
-    match timeout(TURN_WITHIN, app.rule_checks.acquire()).await {
+/// Waits until a draft may be checked. The thread that checks it keeps the permit, because it goes on when the client has gone.
+pub(crate) async fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    match timeout(TURN_WITHIN, Arc::clone(&app.rule_checks).acquire_owned()).await {
         Ok(Ok(turn)) => Ok(turn),
         _ => Err(Problem::unavailable("other drafts are being checked: try again")),
     }
 }
 
-/// Reads a body that has a draft.
-pub(crate) async fn draft<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, Problem> {
+/// Reads a body that has a draft. The permit is for as long as the draft is in memory.
+pub(crate) async fn draft<T: serde::de::DeserializeOwned>(
+    app: &App,
+    request: Request,
+) -> Result<(SemaphorePermit<'_>, T), Problem> {
+    let Ok(place) = app.rule_drafts.try_acquire() else {
+        return Err(Problem::unavailable("too many drafts are being read: try again"));
+    };
     let JsonBody(body) = JsonBody::<MAX_BODY_BYTES>::from_request(request, &()).await?;
-    serde_json::from_value(body)
-        .map_err(|error| Problem::invalid_field("", format!("the body is wrong: {error}")))
+    let draft = serde_json::from_value(body)
+        .map_err(|error| Problem::invalid_field("", format!("the body is wrong: {error}")))?;
+    Ok((place, draft))
 }
 
 /// Returns the rule with a name.

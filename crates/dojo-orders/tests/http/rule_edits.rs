@@ -3,8 +3,8 @@
 use crate::fixture::{Orders, answer};
 use dojo_orders::{Backtest, PageConfig};
 use dojo_rules::{BacktestReport, FraudRule, Rule as _, version};
-use dojo_testbed::{Kafka, eventually};
-use futures::{FutureExt as _, StreamExt as _};
+use dojo_testbed::{Kafka, PATIENCE, eventually};
+use futures::FutureExt as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{
@@ -15,8 +15,15 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Notify,
+    time::timeout,
+};
 
+/// Drafts that the service has in memory at a time.
+const DRAFTS: usize = 32;
 const OTHER_RULE: &str =
     "if order.total > 7.0 { [alert(\"SEVEN\", \"LOW\", \"more than 7\")] } else { [] }\n";
 
@@ -37,6 +44,18 @@ impl Orders {
         let tag = response.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let (status, body) = answer(response).await;
         (status.as_u16(), tag, body)
+    }
+
+    /// Begins to send a draft to be checked. The service reads it: it has asked for the body.
+    async fn draft_without_end(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let head = "POST /rules/fraud/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+            Content-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut status)).await.unwrap().unwrap();
+        assert_eq!(&status, b"HTTP/1.1 100");
+        stream
     }
 }
 
@@ -229,31 +248,26 @@ async fn a_draft_has_the_version_that_its_file_would_have() {
 }
 
 #[tokio::test]
-async fn people_who_send_their_drafts_slowly_hold_up_nobody() {
+async fn people_who_send_their_drafts_slowly_hold_up_nobody_until_the_memory_for_drafts_is_full() {
     let kafka = Kafka::start().await;
     let orders = orders(&kafka).await;
-    let (sends, mut sent) = tokio::sync::mpsc::channel(8);
-    let slow: Vec<_> = (0..8)
-        .map(|_| {
-            let sends = sends.clone();
-            let first = std::iter::once(Ok::<_, std::io::Error>(b"{".to_vec()));
-            // Asked for after the first byte has gone out.
-            let then = futures::stream::once(async move {
-                sends.send(()).await.unwrap();
-                std::future::pending().await
-            });
-            let body = reqwest::Body::wrap_stream(futures::stream::iter(first).chain(then));
-            let request = orders.request(Method::POST, "/rules/fraud/check");
-            tokio::spawn(request.header("content-type", "application/json").body(body).send())
-        })
-        .collect();
-    for _ in &slow {
-        sent.recv().await.unwrap();
+    let mut slow = Vec::new();
+    for _ in 1..DRAFTS {
+        slow.push(orders.draft_without_end().await);
     }
-    let (status, checked) =
-        orders.send(Method::POST, "/rules/fraud/check", json!({"source": OTHER_RULE})).await;
+    let check = || orders.send(Method::POST, "/rules/fraud/check", json!({"source": OTHER_RULE}));
+    let (status, checked) = check().await;
     assert_eq!(status, 200, "{checked}");
-    slow.iter().for_each(tokio::task::JoinHandle::abort);
+    slow.push(orders.draft_without_end().await);
+    let (status, problem) = check().await;
+    assert_eq!(status, 503, "{problem}");
+    assert_eq!(problem["detail"], "too many drafts are being read: try again");
+    drop(slow);
+    eventually("the check of a draft", async || match check().await {
+        (StatusCode::OK, _) => Ok(()),
+        refused => Err(refused),
+    })
+    .await;
     orders.stop().await;
 }
 

@@ -52,8 +52,7 @@ pub(crate) struct BacktestArgs {
 
 pub(super) async fn run(args: BacktestArgs) -> anyhow::Result<u8> {
     let path = args.rule.unwrap_or_else(|| args.rules.rules_dir.join(FraudRule::FILE));
-    if args.rules.rules_dir.is_dir() && files::kind_of(&path).is_ok_and(|kind| kind == RuleKind::Notification)
-    {
+    if files::kind_of(&path).is_ok_and(|kind| kind == RuleKind::Notification) {
         anyhow::bail!(
             "{}: only fraud rules have a backtest; run the cases of a notification rule with `dojo rules test`",
             path.display()
@@ -87,6 +86,8 @@ pub(super) async fn run(args: BacktestArgs) -> anyhow::Result<u8> {
     };
     let report = match report {
         Ok(report) => report,
+        // It has its own exit code.
+        Err(BacktestError::Kafka(error @ dojo_kafka::Error::Create { .. })) => return Err(error.into()),
         Err(
             error @ (BacktestError::Kafka(_)
             | BacktestError::NoTopic(_)

@@ -15,17 +15,16 @@ impl fmt::Display for Table<'_> {
         let since = report
             .since
             .map_or("from the start of the log".to_owned(), |since| format!("since {}", time::format(since)));
-        writeln!(f, "{} (version {}) on {} orders {since}", report.rule, report.version, report.orders)?;
-        match report.is_replay {
-            true => writeln!(f, "A replay: this version judged these orders before, so nothing may change.")?,
-            false => {
-                writeln!(f, "This version judged none of these orders before; this is what it would change.")?
-            }
-        }
-        writeln!(f)?;
+        let orders = counted(report.orders, "order");
+        writeln!(f, "{} (version {}) on {orders} {since}", report.rule, report.version)?;
         if report.compared == 0 {
             return writeln!(f, "No order was compared.");
         }
+        let replay = match report.is_replay {
+            true => "A replay: this version judged these orders before, so there should be 0 changes.",
+            false => "Other versions judged the compared orders; this is what this version would change.",
+        };
+        writeln!(f, "{replay}\n")?;
         if report.alerts.is_empty() {
             writeln!(f, "No order has an alert, at the time or now.")?;
         } else {
@@ -54,14 +53,19 @@ impl fmt::Display for Table<'_> {
         }
         writeln!(f)?;
         let apart = [
-            (report.unjudged, "had no verdict yet"),
-            (report.partial, "had partial windows"),
-            (report.other_versions, "were judged by another version of the rule"),
+            (report.unjudged, "without a verdict yet"),
+            (report.partial, "with partial windows"),
+            (report.other_versions, "judged by another version of the rule"),
         ];
         for (orders, why) in apart.into_iter().filter(|(orders, _)| *orders > 0) {
-            writeln!(f, "{orders} orders weren't compared: they {why}.")?;
+            writeln!(f, "Not compared: {} {why}.", counted(orders, "order"))?;
         }
         let seconds = report.millis as f64 / 1_000.0;
-        writeln!(f, "{} orders compared in {seconds:.1} s, {} changes", report.compared, report.changes)
+        let (compared, changes) = (counted(report.compared, "order"), counted(report.changes, "change"));
+        writeln!(f, "{compared} compared in {seconds:.1} s, {changes}")
     }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -48,20 +48,16 @@ pub(crate) struct Case {
     pub(crate) deliveries: Expected<AttemptPattern>,
     /// For a notification rule: the settings.
     #[serde(default)]
-    pub(crate) settings: Settings,
+    pub(crate) settings: Option<Settings>,
     /// For a notification rule: the instance that makes the attempts.
-    #[serde(default = "first_instance")]
-    pub(crate) instance: String,
+    #[serde(default)]
+    pub(crate) instance: Option<String>,
     /// For a notification rule: the time from an attempt to its retry.
-    #[serde(default, deserialize_with = "duration")]
-    pub(crate) retry_after: Duration,
+    #[serde(default, deserialize_with = "given_duration")]
+    pub(crate) retry_after: Option<Duration>,
     /// For a notification rule: orders with another seed have other ids, and so other random numbers.
     #[serde(default)]
     pub(crate) seed: u64,
-}
-
-fn first_instance() -> String {
-    "notification-1".to_owned()
 }
 
 /// Orders that differ only in their time.
@@ -191,6 +187,10 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     let wrong =
         |error| de::Error::custom(format!("`{text}`: {error}; write a time such as 500ms, 90s or 5m"));
     humantime::parse_duration(&text).map_err(wrong)
+}
+
+fn given_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
 }
 
 fn fail_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {

@@ -4,20 +4,23 @@ use dojo_fraud::backtest::{Backtest, Limits, Progress};
 use dojo_kafka::KafkaConfig;
 use dojo_orders::BacktestRequest;
 use dojo_rules::{FraudRule, Rule as _, version};
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio_util::sync::CancellationToken;
 
-/// Most orders in the windows, and most records of the log. The order service runs the backtest beside everything else that it
-/// holds in memory: the windows take up to 40 MiB and 32 MiB of names, the verdicts up to 32 MiB, and the readers up to 32 MiB.
-const MAX_HELD: usize = 100_000;
-const MAX_RECORDS: u64 = 4_000_000;
+/// The order service runs the backtest beside everything else that it holds in memory: the windows take up to 40 MiB and 32 MiB of
+/// names, the verdicts up to 32 MiB, and the readers up to 32 MiB. It drops the backtest long before the time is over.
+const LIMITS: Limits =
+    Limits { within: Duration::from_secs(3_600), held_orders: 100_000, records: 4_000_000 };
 
 /// Returns the function that judges the orders on `kafka` again with a draft.
 pub(crate) fn draft_backtest(kafka: KafkaConfig) -> dojo_orders::Backtest {
     Arc::new(move |request| {
         let kafka = kafka.clone();
         Box::pin(async move {
-            let BacktestRequest { file, source, since, within } = request;
+            let BacktestRequest { file, source, since } = request;
             // A long source takes some time.
             let compiling = tokio::task::spawn_blocking(move || {
                 let compiled = FraudRule::compile(&file, &source);
@@ -33,7 +36,7 @@ pub(crate) fn draft_backtest(kafka: KafkaConfig) -> dojo_orders::Backtest {
                 rule: Arc::new(rule),
                 version,
                 since: Some(since.into()),
-                limits: Limits { within, held_orders: MAX_HELD, records: MAX_RECORDS },
+                limits: LIMITS,
             };
             let report = backtest.run(&Arc::new(Progress::default()), CancellationToken::new()).await;
             report.map_err(|error| error.to_string())

@@ -124,7 +124,7 @@ impl<T> Expected<T> {
         for numbers in &ranges {
             let (first, last) = (*numbers.start(), *numbers.end());
             if first > last {
-                return Err(format!("{first}-{last} names no order; write {last}-{first}"));
+                return Err(format!("`{first}-{last}` names no order; write `{last}-{first}`"));
             }
             if first == 0 || last > count {
                 let named = if first == last { first.to_string() } else { format!("{first}-{last}") };

@@ -1,6 +1,6 @@
 //! The results of cases as JUnit XML, which CI systems show.
 
-use super::report::{Outcome, Tested};
+use super::report::{CaseResult, Tested};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// Returns the report: a suite for each file, a test case for each case.
@@ -13,17 +13,17 @@ pub(crate) fn xml(tested: &[Tested]) -> anyhow::Result<String> {
         let Some(first) = cases.first() else { continue };
         let mut suite = TestSuite::new(first.file.clone());
         suite.add_test_cases(cases.iter().map(|case| {
-            let (kind, message) = match &case.outcome {
-                Outcome::Met => return TestCase::new(case.case.clone(), TestCaseStatus::success()),
-                Outcome::NotMet(_) => (NonSuccessKind::Failure, "the rule answered something else"),
-                Outcome::Failed(_) => (NonSuccessKind::Error, "the rule failed"),
-                Outcome::Mistake(_) => {
+            let (kind, message) = match &case.result {
+                CaseResult::Met => return TestCase::new(case.case.clone(), TestCaseStatus::success()),
+                CaseResult::NotMet(_) => (NonSuccessKind::Failure, "the rule answered something else"),
+                CaseResult::Failed(_) => (NonSuccessKind::Error, "the rule failed"),
+                CaseResult::Mistake(_) => {
                     (NonSuccessKind::Error, "the case, its file or its rule has a mistake")
                 }
             };
             let mut status = TestCaseStatus::non_success(kind);
             status.set_message(message);
-            status.set_description(case.outcome.to_string());
+            status.set_description(case.result.to_string());
             TestCase::new(case.case.clone(), status)
         }));
         report.add_test_suite(suite);

@@ -10,11 +10,11 @@ const MAX_SHOWN: usize = 10;
 pub(crate) struct Tested {
     pub(crate) file: String,
     pub(crate) case: String,
-    pub(crate) outcome: Outcome,
+    pub(crate) result: CaseResult,
 }
 
 /// The result of a case.
-pub(crate) enum Outcome {
+pub(crate) enum CaseResult {
     /// The rule answered what was expected.
     Met,
     /// The rule's answer to these orders differs from the expected one.
@@ -27,11 +27,11 @@ pub(crate) enum Outcome {
 
 impl Tested {
     pub(crate) fn is_met(&self) -> bool {
-        matches!(self.outcome, Outcome::Met)
+        matches!(self.result, CaseResult::Met)
     }
 
     pub(crate) fn is_mistake(&self) -> bool {
-        matches!(self.outcome, Outcome::Mistake(_))
+        matches!(self.result, CaseResult::Mistake(_))
     }
 }
 
@@ -44,13 +44,13 @@ pub(crate) fn text(tested: &[Tested]) -> String {
             file = &case.file;
             let _ = writeln!(text, "{file}");
         }
-        let word = match case.outcome {
-            Outcome::Met => "met    ",
-            Outcome::NotMet(_) | Outcome::Failed(_) => "NOT MET",
-            Outcome::Mistake(_) => "MISTAKE",
+        let word = match case.result {
+            CaseResult::Met => "met    ",
+            CaseResult::NotMet(_) | CaseResult::Failed(_) => "NOT MET",
+            CaseResult::Mistake(_) => "MISTAKE",
         };
         let _ = writeln!(text, "  {word}  {}", case.case);
-        for line in case.outcome.to_string().lines() {
+        for line in case.result.to_string().lines() {
             let _ = writeln!(text, "           {line}");
         }
     }
@@ -72,7 +72,7 @@ fn summary(tested: &[Tested]) -> String {
 }
 
 /// Writes what differs, as a `diff` does: `-` was expected, `+` is what the rule answered.
-impl fmt::Display for Outcome {
+impl fmt::Display for CaseResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Met => Ok(()),

@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 /// The most attempts that are played for one order, because `onExhausted: retry` retries without end.
 const MAX_ATTEMPTS: usize = 100;
+/// The instance that makes the attempts unless the case names one.
+const FIRST_INSTANCE: &str = "notification-1";
 
 /// An order for which the rule's answer differs from the expected one.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +132,14 @@ fn orders_to_judge(case: &Case) -> Result<Vec<Placed>, String> {
     if !case.deliveries.is_empty() {
         return Err("a fraud rule has no `deliveries`; write `alerts`".to_owned());
     }
+    let of_notification = [
+        ("settings", case.settings.is_some()),
+        ("instance", case.instance.is_some()),
+        ("retryAfter", case.retry_after.is_some()),
+    ];
+    if let Some((name, _)) = of_notification.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(format!("`{name}` is for a notification rule, and a fraud rule ignores it; remove it"));
+    }
     let placed = placed(case)?;
     case.alerts.check(placed.len())?;
     let is_compared =
@@ -220,19 +230,21 @@ fn attempts(
     case: &Case,
     placed: &Placed,
 ) -> Result<Vec<(Outcome, String)>, PlayError> {
-    let settings = &case.settings;
+    let settings = case.settings.unwrap_or_default();
+    let instance_id = case.instance.as_deref().unwrap_or(FIRST_INSTANCE);
+    let retry_after = case.retry_after.unwrap_or_default();
     let event =
         OrderEvent { action: placed.action, order: placed.order.clone(), timestamp: placed.order.created_at };
     let mut seen = Vec::new();
     let mut retry_count = 0;
     while seen.len() < MAX_ATTEMPTS {
-        let after = placed.after.saturating_add(case.retry_after.saturating_mul(retry_count));
+        let after = placed.after.saturating_add(retry_after.saturating_mul(retry_count));
         let facts = NotificationFacts {
             order: (&placed.order).into(),
             attempt: AttemptFacts {
                 action: placed.action.name().to_owned(),
                 retry_count,
-                instance_id: case.instance.clone(),
+                instance_id: instance_id.to_owned(),
                 at: time(case, after).map_err(PlayError::Mistake)?.into(),
             },
             settings: SettingsFacts {

@@ -3,7 +3,7 @@
 use super::{
     cases::{Case, CaseFile},
     files, junit,
-    report::{self, Outcome, Tested},
+    report::{self, CaseResult, Tested},
     simulate::{self, PlayError},
     yaml_error,
 };
@@ -68,11 +68,11 @@ fn play_file(path: &Path) -> Vec<Tested> {
     match read(path) {
         Ok((rule, cases)) => cases
             .into_iter()
-            .map(|case| Tested { outcome: play(&rule, &case), file: file.clone(), case: case.name })
+            .map(|case| Tested { result: play(&rule, &case), file: file.clone(), case: case.name })
             .collect(),
         Err(error) => {
-            let outcome = Outcome::Mistake(format!("{error:#}"));
-            vec![Tested { file, case: "the file and its rule".to_owned(), outcome }]
+            let result = CaseResult::Mistake(format!("{error:#}"));
+            vec![Tested { file, case: "the file and its rule".to_owned(), result }]
         }
     }
 }
@@ -95,15 +95,15 @@ fn read(path: &Path) -> anyhow::Result<(Rule, Vec<Case>)> {
     Ok((rule, cases))
 }
 
-fn play(rule: &Rule, case: &Case) -> Outcome {
+fn play(rule: &Rule, case: &Case) -> CaseResult {
     let played = match rule {
         Rule::Fraud(rule) => simulate::fraud(rule, case),
         Rule::Notification(rule) => simulate::notification(rule, case),
     };
     match played {
-        Ok(differences) if differences.is_empty() => Outcome::Met,
-        Ok(differences) => Outcome::NotMet(differences),
-        Err(PlayError::Rule(why)) => Outcome::Failed(why),
-        Err(PlayError::Mistake(why)) => Outcome::Mistake(why),
+        Ok(differences) if differences.is_empty() => CaseResult::Met,
+        Ok(differences) => CaseResult::NotMet(differences),
+        Err(PlayError::Rule(why)) => CaseResult::Failed(why),
+        Err(PlayError::Mistake(why)) => CaseResult::Mistake(why),
     }
 }

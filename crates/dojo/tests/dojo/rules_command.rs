@@ -229,13 +229,16 @@ fn a_case_that_makes_no_sense_is_a_mistake() {
         ("{ name: a, orders: [{ times: 200000 }] }", "the most are 100000"),
         ("{ name: a, orders: [{ quantity: 0 }] }", "order 1: quantity is 0"),
         ("{ name: a, orders: [{}], alerts: { 2: BURST } }", "there is no order 2: "),
-        ("{ name: a, orders: [{ times: 3 }], alerts: { 3-2: BURST } }", "3-2 names no order; write 2-3"),
+        ("{ name: a, orders: [{ times: 3 }], alerts: { 3-2: BURST } }", "`3-2` names no order; write `2-3`"),
         (
             "{ name: a, orders: [{ action: updated }], alerts: { 1: BURST } }",
             "order 1 has `action: updated`, and a fraud rule judges new orders only",
         ),
         ("{ name: a, orders: [{ times: 3 }], alerts: { 1-2: BURST, 2: BURST } }", "order 2 is named twice"),
         ("{ name: a, orders: [{}], deliveries: { 1: NOTIFIED } }", "a fraud rule has no `deliveries`"),
+        ("{ name: a, orders: [{}], settings: { failRate: 0.5 } }", "`settings` is for a notification rule"),
+        ("{ name: a, orders: [{}], instance: notification-2 }", "`instance` is for a notification rule"),
+        ("{ name: a, orders: [{}], retryAfter: 0s }", "`retryAfter` is for a notification rule"),
         ("{ name: a, orders: [{ at: 9999999 years }] }", "too far in the future"),
     ] {
         let cases = format!("rule: fraud.rhai\ncases:\n  - {case}\n");

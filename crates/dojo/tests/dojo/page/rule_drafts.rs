@@ -30,14 +30,11 @@ impl Page {
 async fn a_change_on_disk_while_the_rule_is_edited_is_shown_and_not_overwritten() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    page.edit_rule("fraud").await;
-    page.paste(SEVEN).await;
-    save(&page.dojo.rules, "fraud.rhai", "[] // by another editor\n");
-    browser.wait_for("#rule-conflict:not([hidden])").await;
+    page.edit_while_the_file_changes().await;
     assert_eq!(page.typed().await, SEVEN);
     browser.keep_screenshot("rule-conflict.png").await;
     page.press_button("#rule-take-file").await;
-    assert_eq!(page.typed().await, "[] // by another editor\n");
+    assert_eq!(page.typed().await, ON_DISK);
 
     // Without changes in the page, the editor follows the file.
     save(&page.dojo.rules, "fraud.rhai", "[] // once more\n");
@@ -50,7 +47,7 @@ async fn a_change_on_disk_while_the_rule_is_edited_is_shown_and_not_overwritten(
     page.press_button("#rule-keep-mine").await;
     page.press_button("#rule-apply").await;
     browser.says("#rule-outcome", "is saved").await;
-    assert_eq!(std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), SEVEN);
+    assert_eq!(fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), SEVEN);
 }
 
 #[tokio::test]
@@ -100,8 +97,11 @@ async fn a_mistake_in_one_rule_is_not_shown_in_the_next_one() {
         const held = new Promise((go) => { window.letGo = go; }); \
         window.fetch = async (path, options) => { \
             const answer = await real(path, options); \
-            if (path === '/rules/fraud/check' && options.body.includes('[')) { window.isChecked = true; await held; } \
-            return answer; }";
+            if (path !== '/rules/fraud/check' || !options.body.includes('[')) return answer; \
+            const [{ ok, status, headers }, body] = [answer, await answer.json()]; \
+            window.isChecked = true; \
+            await held; \
+            return { ok, status, headers, json: async () => body }; }";
     page.edit_rule("fraud").await;
     browser.js(hold, Vec::new()).await;
     page.paste("[\n").await;
@@ -120,18 +120,18 @@ async fn a_mistake_in_one_rule_is_not_shown_in_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_the_service_could_not_read_at_first_is_read_again() {
+async fn a_page_that_could_not_reach_the_service_reads_the_file_again() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    let fail_once = "const real = fetch; let failed = false; \
-        window.fetch = (path, options) => { \
-            if (path !== '/rules/fraud' || failed) return real(path, options); \
-            failed = true; \
-            return Promise.reject(new TypeError('no connection')); }";
-    browser.js(fail_once, Vec::new()).await;
+    let go_away = "const real = fetch; window.isAway = true; \
+        window.fetch = (path, options) => path === '/rules/fraud' && isAway \
+            ? Promise.reject(new TypeError('no connection')) \
+            : real(path, options)";
+    browser.js(go_away, Vec::new()).await;
     browser.js("location.hash = '#/rules/fraud'", Vec::new()).await;
     browser.wait_for(EDITOR).await;
     browser.says("#rule-outcome", "does not answer").await;
+    browser.js("isAway = false", Vec::new()).await;
     browser.focus_is_on("#rule-source").await;
     assert!(page.typed().await.as_str().unwrap().contains("VELOCITY"));
     assert_eq!(browser.text_of("#rule-outcome").await, "");
