@@ -154,7 +154,7 @@ impl<T> Detector<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use chrono::DateTime;
     use dojo_contract::OrderStatus;
@@ -167,7 +167,8 @@ mod tests {
     const NOON: i64 = 1_800_000_000_000;
     const MINUTE: i64 = 60_000;
 
-    fn order(id: u128, customer: &str) -> Order {
+    /// An order whose id is made of `id`.
+    pub(crate) fn order(id: u128, customer: &str) -> Order {
         Order {
             id: Uuid::from_u128(id),
             customer_name: customer.to_owned(),

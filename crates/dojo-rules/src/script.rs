@@ -70,8 +70,8 @@ impl Script {
         })
     }
 
-    /// Returns the longest span in the source that a call asks about, in seconds, even in a branch that has never run; 0 if
-    /// there is none.
+    /// Returns the longest span, in seconds, that a call in the source asks about, even in a branch that has never run. Returns 0
+    /// if no call asks about a span.
     pub fn longest_span(&self) -> u32 {
         self.longest_span
     }

@@ -147,7 +147,8 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::order, *};
+    use super::*;
+    use crate::detector::tests::order;
 
     fn types(names: &[&str]) -> Types {
         names.iter().map(|name| Arc::from(*name)).collect()

@@ -6,39 +6,23 @@ use super::{
     recorded_verdicts::{RecordedVerdicts, TypeNames},
 };
 use crate::{
-    detector::{Counted, Detector, Incoming, Start},
+    detector::{Counted, Detector, Incoming, Start, tests::order},
     verdict::{event, facts},
     window::{MAX_ORDERS, OrderWindow, WINDOW, millis},
 };
 use chrono::DateTime;
-use dojo_contract::{Order, OrderStatus};
 use dojo_rules::{BacktestAlerts, FraudRule, Rule as _};
 use proptest::prelude::*;
-use rust_decimal::Decimal;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 const NOON: i64 = 1_800_000_000_000;
 const NOW: i64 = NOON + 120 * WINDOW;
 const HOUR: i64 = 60 * WINDOW;
-
-/// An order whose id is made of `n`.
-pub(super) fn order(n: u128, customer: &str) -> Order {
-    Order {
-        id: Uuid::from_u128(n),
-        customer_name: customer.to_owned(),
-        item: "Pizza".to_owned(),
-        quantity: 1,
-        price: Decimal::TEN,
-        status: OrderStatus::Created,
-        created_at: DateTime::UNIX_EPOCH,
-    }
-}
 
 /// Customer and event time, in milliseconds after [`NOON`], of each order, by partition.
 type Log = Vec<Vec<(&'static str, i64)>>;

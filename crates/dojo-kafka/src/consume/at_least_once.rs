@@ -151,7 +151,7 @@ impl AtLeastOnce {
             tracing::warn!(
                 group = self.consume.group,
                 left,
-                "reading ends before every record was acknowledged; whoever reads these partitions next repeats those records"
+                "reading ends before every record was acknowledged; the records that were not will be handled again"
             );
         }
         if !self.producer.is_away() {
