@@ -30,6 +30,9 @@ use tokio::sync::{oneshot, watch};
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_AGAIN: Duration = Duration::from_millis(250);
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// A probe that takes this much longer than it may says nothing about Kafka: this process itself didn't run, because it was
+/// stopped or the machine had no time for it.
+const NOT_RUNNING: Duration = Duration::from_millis(250);
 /// The same while Kafka is away: after a late answer it is back, too.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// The pause before a full send queue is tried again, and the number of tries.
@@ -136,12 +139,15 @@ impl Shared {
     /// has a leader; an overloaded one may be late with this answer, and not with others.
     fn ask(&self) -> Result<(), String> {
         let orders = self.prefix.on_cluster(topic::ORDERS);
-        let within = if self.connectivity.is_away() { BACK_WITHIN } else { PROBE_WITHIN };
+        let away = self.connectivity.is_away();
+        let within = if away { BACK_WITHIN } else { PROBE_WITHIN };
+        let asked = Instant::now();
         let metadata = match self.inner().client().fetch_metadata(Some(&orders), within) {
             Ok(metadata) => metadata,
             Err(error)
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
-                    && self.connectivity.was_heard_within(PROBE_WITHIN) =>
+                    && (self.connectivity.was_heard_within(PROBE_WITHIN)
+                        || !away && asked.elapsed() > within + NOT_RUNNING) =>
             {
                 return Ok(());
             }
