@@ -123,6 +123,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Stat
     let now = Utc::now();
     let topics = topics(&app).await;
     let connectivity = app.producer.connectivity().borrow().clone();
+    let orders = orders(&app);
     Json(Status {
         kafka: KafkaView {
             brokers: app.config.kafka.brokers.clone(),
@@ -134,14 +135,23 @@ pub(crate) async fn status(State(app): State<Arc<App>>, _: NoQuery) -> Json<Stat
         instances: instances::views(&app, now),
         groups: groups(app.models.instances.all(), now),
         topics,
-        orders: OrdersView {
-            count: app.models.orders().len(),
-            older: app.models.orders().older(),
-            caught_up: app.models.is_caught_up(),
-            unreadable_records: app.models.unreadable(),
-            notified_twice: app.models.page_rows().notified_twice(),
-        },
+        orders,
     })
+}
+
+/// Locks the orders list once: a second lock for reading would wait behind a writer that waits for the first one to end.
+fn orders(app: &App) -> OrdersView {
+    let (count, older) = {
+        let list = app.models.orders();
+        (list.len(), list.older())
+    };
+    OrdersView {
+        count,
+        older,
+        caught_up: app.models.is_caught_up(),
+        unreadable_records: app.models.unreadable(),
+        notified_twice: app.models.page_rows().notified_twice(),
+    }
 }
 
 fn state(connectivity: &Connectivity) -> KafkaState {
