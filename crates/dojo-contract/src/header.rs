@@ -1,5 +1,8 @@
 //! The dojo's own headers on `orders` and `orders-dlq`, all of them UTF-8 strings.
 
+/// The scenario run that wrote the record by hand.
+pub const RUN: &str = "dojo-run";
+
 /// On `orders`: how often this record was re-produced after a failed delivery (`1`, `2`); absent on originals.
 /// Overwritten, never appended.
 pub const RETRY_COUNT: &str = "retryCount";

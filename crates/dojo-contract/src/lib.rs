@@ -1,4 +1,4 @@
-//! What travels on Kafka in the dojo, and nothing else: topics, events, headers, settings, status.
+//! What travels on Kafka in the dojo, and nothing else: topics, events, headers, settings, status, runs.
 //!
 //! Every service and `dojo-run` agree by depending on this crate; no service depends on another. There is no IO in
 //! here and no clock: a timestamp is always given. Unknown JSON fields are ignored on read, so that a newer writer
@@ -36,5 +36,8 @@ pub use settings::{
 
 mod status;
 pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};
+
+mod run;
+pub use run::{RuleChange, Run, RunChange, RunFinding, RunId, RunState, RunStep, RunVerdict, SettingChange};
 
 pub mod time;

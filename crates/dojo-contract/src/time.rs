@@ -31,6 +31,27 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTim
     DateTime::<Utc>::deserialize(deserializer).map(to_millis)
 }
 
+/// For `#[serde(with = "time::optional")]` on an optional time.
+pub mod optional {
+    use chrono::{DateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the wire form, or null.
+    pub fn serialize<S: Serializer>(t: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match t {
+            Some(t) => super::serialize(t, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads any RFC 3339 time, or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+        Option::<DateTime<Utc>>::deserialize(deserializer).map(|t| t.map(super::to_millis))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

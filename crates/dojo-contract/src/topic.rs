@@ -88,7 +88,7 @@ pub const TOPICS: &[TopicSpec] = &[
     TopicSpec { name: STATUS, about: "The last report of each instance.", partitions: 1, config: COMPACTED },
     TopicSpec {
         name: RUNS,
-        about: "Scenario runs. Nothing is sent to it yet.",
+        about: "Scenario runs: what each plays, what it has changed, and what was put back. The last record of each run counts.",
         partitions: 1,
         config: COMPACTED,
     },

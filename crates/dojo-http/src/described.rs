@@ -26,7 +26,7 @@ pub type Invalid = Refused<422>;
 pub type Unavailable = Refused<503>;
 
 /// The statuses with a description of their own. [`describe_refusals`] adds them to the document's components.
-const REFUSALS: [(u16, &str); 11] = [
+const REFUSALS: [(u16, &str); 12] = [
     (
         400,
         "The request doesn't make sense: a query parameter is unknown or given twice, `Host` is missing, or the body isn't JSON.",
@@ -38,6 +38,7 @@ const REFUSALS: [(u16, &str); 11] = [
     (404, "There is no such resource."),
     (408, "The body didn't arrive in time."),
     (409, "The resource doesn't allow it, or not now; `detail` says why."),
+    (410, "The resource is over; `detail` says since when and why."),
     (412, "The resource isn't the one that `If-Match` names; `ETag` names the present one."),
     (413, "The body is too large."),
     (415, "The body's type isn't JSON."),

@@ -14,7 +14,12 @@ use crate::{
     read_models::ReadModels,
     rule_files::RuleFiles,
     write::{
-        instances::InstanceWriter, orders::OrderWriter, records::RecordWriter, redrive::Redriver,
+        instances::InstanceWriter,
+        orders::OrderWriter,
+        records::RecordWriter,
+        redrive::Redriver,
+        rules::RuleWriter,
+        runs::{journal::RunJournal, undo::RunUndo},
         settings::SettingsWriter,
     },
 };
@@ -53,7 +58,10 @@ pub(crate) struct App {
     pub(crate) redrives: Redriver,
     pub(crate) settings: Arc<SettingsWriter>,
     pub(crate) instances: InstanceWriter,
-    pub(crate) rules: RuleFiles,
+    pub(crate) rules: Arc<RuleFiles>,
+    pub(crate) rule_writer: Arc<RuleWriter>,
+    pub(crate) journal: Arc<RunJournal>,
+    pub(crate) undo: Arc<RunUndo>,
     /// Tries a draft on recorded orders, where this program can.
     pub(crate) backtest: Option<Backtest>,
     /// One backtest at a time: each reads the log.
@@ -98,6 +106,9 @@ impl App {
         }
         if self.settings.follower().is_none() {
             obstacles.push(("settings", "the settings are still being read from Kafka".to_owned()));
+        }
+        if !self.models.runs.is_caught_up() {
+            obstacles.push(("runs", "the runs are still being read from Kafka".to_owned()));
         }
         obstacles
     }

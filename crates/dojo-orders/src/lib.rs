@@ -8,7 +8,8 @@
 //! - **`write`** is the write path. A request's audit record goes to `audit`, then the change to `orders`
 //!   (`write/orders.rs`); settings go to `dojo-settings`, and a record by hand goes where it says. It reads the read models, to check a change and to wait until
 //!   it is visible, and changes them only through Kafka.
-//! - **`read_models`** is what the service knows: the orders list, the instances, the newest rows of the page.
+//!   `write/runs` keeps the lease of scenario runs, and puts back what a run has changed.
+//! - **`read_models`** is what the service knows: the orders list, the instances, the runs, the newest rows of the page.
 //!   `read_models/followers.rs` says who reads which topic. Nothing else changes them, and they write nothing to Kafka.
 //! - **`event_stream`** is `GET /events`: the hub with the newest events, the cursor that knows which log it belongs to, a
 //!   client's stream, and how a stream catches up from the log.

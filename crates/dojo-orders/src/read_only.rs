@@ -51,10 +51,14 @@ impl Part {
         }
     }
 
-    /// Returns the part that a route changes, which its path begins with. Records are below the topics.
+    /// Returns the part that a route changes, which its path begins with. Records are below the topics, and a run plays a scenario.
     fn of_route(path: &str) -> Option<Self> {
         let first = path.split('/').nth(1)?;
-        let name = if first == "topics" { "records" } else { first };
+        let name = match first {
+            "topics" => "records",
+            "runs" => "scenarios",
+            first => first,
+        };
         Self::ALL.into_iter().find(|part| part.name() == name)
     }
 }
@@ -144,6 +148,7 @@ mod tests {
             ("/topics/{topic}/records", Part::Records),
             ("/rules/{name}", Part::Rules),
             ("/scenarios/{name}/play", Part::Scenarios),
+            ("/runs/{id}/events", Part::Scenarios),
         ] {
             assert_eq!(Part::of_route(route), Some(part), "{route}");
         }

@@ -2,12 +2,12 @@
 //! `dojo-status` what they see.
 
 use crate::{
-    rule_save::{self, SaveError, Saved},
+    rule_save::{self, FileChange, SaveError, Saved},
     rule_switches::RuleSwitches,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use dojo_contract::Service;
-use dojo_rules::{EditedFile, FraudRule, LiveRule, NotificationRule, Rule, RuleKind, WatchMode};
+use dojo_rules::{EditedFile, FileError, FraudRule, LiveRule, NotificationRule, Rule, RuleKind, WatchMode};
 use parking_lot::Mutex;
 use std::{path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -85,6 +85,45 @@ impl RuleFiles {
         // Of two requests with the same tag, the second one sees what the first one wrote.
         let _alone = self.saving.lock();
         rule_save::save(&file, kind, expected, source)
+    }
+
+    /// Returns what [`save`](Self::save) would change. Blocks the thread.
+    ///
+    /// # Errors
+    /// The file can't be saved, or must not be.
+    pub(crate) fn change(
+        &self,
+        kind: RuleKind,
+        expected: impl Fn(&str) -> bool,
+        source: &str,
+    ) -> Result<FileChange, SaveError> {
+        rule_save::change(&self.get(kind).file, kind, expected, source)
+    }
+
+    /// Returns the tag of a rule's file. Blocks the thread.
+    ///
+    /// # Errors
+    /// What has the file's name can't be read.
+    pub(crate) fn tag(&self, kind: RuleKind) -> Result<String, SaveError> {
+        let reading = self.get(kind).file.read();
+        let unreadable = || reading.clone().err().unwrap_or(FileError::Missing);
+        Ok(rule_save::tag(&reading).ok_or_else(unreadable)?)
+    }
+
+    /// Makes `text` the file of a rule again if the tag of the present one is `expected`; without a text, removes the file.
+    /// Blocks the thread.
+    ///
+    /// # Errors
+    /// The file stays as it is.
+    pub(crate) fn put_back(
+        &self,
+        kind: RuleKind,
+        expected: &str,
+        text: Option<&str>,
+    ) -> Result<(), SaveError> {
+        let file = self.get(kind).file;
+        let _alone = self.saving.lock();
+        rule_save::put_back(&file, expected, text)
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) enum SaveError {
     /// The source isn't a rule that can be in force.
     #[error(transparent)]
     Invalid(#[from] RuleError),
+    /// The file isn't text.
+    #[error("the file isn't UTF-8 text, so it couldn't be put back when the run ends: put a text file there")]
+    NotText,
     /// The system refuses to write here.
     #[error("{0}")]
     ReadOnly(#[source] io::Error),
@@ -71,6 +74,78 @@ pub(crate) fn tag(reading: &Reading) -> Option<String> {
         Err(FileError::Missing) => Some("\"missing\"".to_owned()),
         Err(_) => None,
     }
+}
+
+/// Returns the entity tag of a file with that text; without a text, of a missing file.
+pub(crate) fn tag_of(text: Option<&str>) -> String {
+    tag(&text.map(|text| text.as_bytes().to_vec()).ok_or(FileError::Missing)).unwrap_or_default()
+}
+
+/// What saving a source would change.
+#[derive(Debug)]
+pub(crate) struct FileChange {
+    /// Tag of the present file.
+    pub(crate) present: String,
+    /// Text of the present file; `None` if there is no file.
+    pub(crate) before: Option<String>,
+    /// Tag of the file that would be saved.
+    pub(crate) tag: String,
+}
+
+/// Returns what [`save`] would change. Blocks the thread.
+///
+/// # Errors
+/// The file can't be saved, or must not be; or it isn't text, so that nobody could put it back.
+pub(crate) fn change(
+    file: &EditedFile,
+    kind: RuleKind,
+    expected: impl Fn(&str) -> bool,
+    source: &str,
+) -> Result<FileChange, SaveError> {
+    let present = file.read();
+    let tag_of_present = expect(&present, expected)?;
+    let (text, _) = checked(file, kind, &present, source)?;
+    let before = match present {
+        Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| SaveError::NotText)?),
+        Err(_) => None,
+    };
+    Ok(FileChange { present: tag_of_present, before, tag: tag_of(Some(&text)) })
+}
+
+/// Makes `text` the file again, whatever it says, if the tag of the present one is `expected`; without a text, removes the file.
+/// Blocks the thread.
+///
+/// # Errors
+/// The file is another one, or can't be written.
+pub(crate) fn put_back(file: &EditedFile, expected: &str, text: Option<&str>) -> Result<(), SaveError> {
+    let present = file.read();
+    expect(&present, |tag| tag == expected)?;
+    match text {
+        Some(text) => write(file, &present, |tag| tag == expected, text),
+        None if present.is_ok() => Ok(fs::remove_file(target(file.path())?)?),
+        None => Ok(()),
+    }
+}
+
+/// Returns the tag of the present file if it is expected.
+fn expect(present: &Reading, expected: impl Fn(&str) -> bool) -> Result<String, SaveError> {
+    match tag(present) {
+        Some(tag) if expected(&tag) => Ok(tag),
+        Some(tag) => Err(SaveError::Changed(tag)),
+        None => Err(SaveError::NotEditable(present.clone().err().unwrap_or(FileError::Missing))),
+    }
+}
+
+/// Returns `source` in the form of the present file, and its version as a rule.
+fn checked<'a>(
+    file: &EditedFile,
+    kind: RuleKind,
+    present: &Reading,
+    source: &'a str,
+) -> Result<(Cow<'a, str>, String), SaveError> {
+    let text = fitting(file, present, source)?;
+    let version = kind.check(&file.path().display().to_string(), without_mark(&text))?;
+    Ok((text, version))
 }
 
 /// Returns the source that a rule would have once it was saved: with the line ends of the present file. Blocks the thread.
@@ -104,15 +179,20 @@ pub(crate) fn save(
     source: &str,
 ) -> Result<Saved, SaveError> {
     let present = file.read();
-    let unchanged = |now: &Reading| match tag(now) {
-        Some(tag) if expected(&tag) => Ok(()),
-        Some(tag) => Err(SaveError::Changed(tag)),
-        None => Err(SaveError::NotEditable(now.clone().err().unwrap_or(FileError::Missing))),
-    };
-    unchanged(&present)?;
-    let text = fitting(file, &present, source)?;
-    let version = kind.check(&file.path().display().to_string(), without_mark(&text))?;
+    expect(&present, &expected)?;
+    let (text, version) = checked(file, kind, &present, source)?;
+    write(file, &present, expected, &text)?;
+    Ok(Saved { version, tag: tag_of(Some(&text)) })
+}
 
+/// Makes `text` the file, if its tag is still `expected`.
+fn write(
+    file: &EditedFile,
+    present: &Reading,
+    expected: impl Fn(&str) -> bool,
+    text: &str,
+) -> Result<(), SaveError> {
+    let unchanged = |now: &Reading| expect(now, &expected).map(drop);
     let target = target(file.path())?;
     let folder = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut beside = beside(&target, folder)?;
@@ -131,8 +211,7 @@ pub(crate) fn save(
     if let Ok(folder) = fs::File::open(folder) {
         let _ = folder.sync_all();
     }
-    let tag = tag(&Ok(text.into_owned().into_bytes())).unwrap_or_default();
-    Ok(Saved { version, tag })
+    Ok(())
 }
 
 fn changed(file: &EditedFile) -> SaveError {

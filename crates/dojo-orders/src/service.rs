@@ -25,6 +25,8 @@ use crate::{
         orders::{MESSAGE_TIMEOUT, OrderWriter},
         records::RecordWriter,
         redrive::Redriver,
+        rules::RuleWriter,
+        runs::{expiry, journal::RunJournal, undo::RunUndo},
         settings::SettingsWriter,
     },
 };
@@ -153,7 +155,14 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
     let offsets = Arc::new(StableOffsets::new(&kafka, producer.clone(), id)?);
     let orders =
         OrderWriter::new(producer.clone(), Arc::clone(&models), Arc::clone(&offsets), id.to_owned(), CHANGES);
-    let settings = Arc::new(SettingsWriter::new(producer.clone(), Arc::clone(&models), id.to_owned()));
+    let journal = {
+        let (models, offsets) = (Arc::clone(&models), Arc::clone(&offsets));
+        Arc::new(RunJournal::new(producer.clone(), models, offsets, id.to_owned()))
+    };
+    let settings = {
+        let (models, journal) = (Arc::clone(&models), Arc::clone(&journal));
+        Arc::new(SettingsWriter::new(producer.clone(), models, id.to_owned(), journal))
+    };
     let dead_letters = DeadLetterLog::new(kafka.clone(), id, serving.clone());
     let redrives = {
         let (producer, models, offsets) = (producer.clone(), Arc::clone(&models), Arc::clone(&offsets));
@@ -164,7 +173,13 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
             (config.rules.rules_dir.clone(), config.rules.rules_watch, serving.clone());
         let switches = Arc::clone(&models.rule_switches);
         let open = move || RuleFiles::open(&dir, mode, &switches, &serving);
-        tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?
+        Arc::new(tokio::task::spawn_blocking(open).await.map_err(Error::Rules)?)
+    };
+    let rule_writer = Arc::new(RuleWriter::new(Arc::clone(&rules), Arc::clone(&journal)));
+    let undo = {
+        let (settings, rules) = (Arc::clone(&settings), Arc::clone(&rule_writer));
+        let defaults = config.defaults.clone();
+        Arc::new(RunUndo::new(Arc::clone(&journal), settings, rules, defaults, serving.clone()))
     };
     let within = config.page.journey_within;
     let journeys = JourneyReader::new(kafka.clone(), producer.clone(), id, within, serving.clone());
@@ -182,6 +197,9 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
         template: Template::new(config.page.templates_dir.as_deref())?,
         instances: InstanceWriter::new(Arc::clone(&settings), Arc::clone(&models), id.to_owned()),
         settings,
+        rule_writer,
+        journal,
+        undo,
         relay: Progress::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         log_readers: Semaphore::new(LOG_READERS),
@@ -202,7 +220,7 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
     })
 }
 
-fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop, [Tail; 4]), Error> {
+fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop, [Tail; 5]), Error> {
     let App { config, instance, models, .. } = app;
     let tails = followers::start_tails(config, models, reading)?;
     let (work, relay) = followers::relay(config, instance, models);
@@ -214,6 +232,8 @@ fn start_reading(app: &App, reading: &CancellationToken) -> Result<(ConsumerLoop
     let cluster = move || producer.cluster_id().map(|id| id.to_string());
     tokio::spawn(followers::follow_cluster(Arc::clone(models), cluster, reading.clone()));
     tokio::spawn(followers::catch_up_on_outcomes(config.clone(), Arc::clone(models), reading.clone()));
+    let (journal, undo) = (Arc::clone(&app.journal), Arc::clone(&app.undo));
+    tokio::spawn(expiry::watch(Arc::clone(models), journal, undo, app.shutdown.clone()));
     Ok((relay, tails))
 }
 

@@ -87,7 +87,7 @@ impl ControlKind {
     }
 
     /// Returns instance and kind of a key; `None` if the key isn't one of these.
-    pub(super) fn of_key(key: &str) -> Option<(&str, Self)> {
+    pub fn of_key(key: &str) -> Option<(&str, Self)> {
         let (instance, name) = split_instance_key(key)?;
         let kind = Self::ALL.into_iter().find(|kind| kind.name() == name)?;
         is_instance_id(instance).then_some((instance, kind))

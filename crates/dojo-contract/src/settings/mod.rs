@@ -88,6 +88,21 @@ impl Settings {
         self.values.get(name).copied()
     }
 
+    /// Returns the value that the topic has under the key of a record. A wish that asks for the default counts as none.
+    pub fn value_of(&self, key: &str) -> Option<Value> {
+        let Some((instance, kind)) = ControlKind::of_key(key) else {
+            return self.get(&key.parse().ok()?).map(SettingValue::to_json);
+        };
+        let InstanceControl { state, crash, process } = self.control(instance);
+        let wish = match kind {
+            ControlKind::State if state == DesiredState::default() => None,
+            ControlKind::State => Some(Control::State(state)),
+            ControlKind::Crash => crash.map(Control::Crash),
+            ControlKind::Process => process.map(Control::Process),
+        };
+        wish.map(Control::to_json)
+    }
+
     /// Returns every setting that the topic has, with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&SettingName, SettingValue)> {
         self.values.iter().map(|(name, value)| (name, *value))
@@ -324,6 +339,25 @@ mod tests {
             settings.apply(&kind.key("audit-1"), None).unwrap();
         }
         assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn the_value_under_a_key_is_what_its_record_says() {
+        let mut settings = Settings::default();
+        for (key, value) in [
+            ("failRate", "0.25"),
+            ("instances.n-1.failRate", "1"),
+            ("instances.n-1.state", "\"stopped\""),
+            ("instances.n-1.process", "\"none\""),
+            ("instances.n-1.crash", "\"2026-01-01T00:00:00.000Z\""),
+        ] {
+            assert_eq!(settings.value_of(key), None);
+            settings.apply(key, Some(value.as_bytes())).unwrap();
+            assert_eq!(settings.value_of(key).unwrap().to_string(), value);
+        }
+        settings.apply("instances.n-1.state", Some(br#""running""#)).unwrap();
+        assert_eq!(settings.value_of("instances.n-1.state"), None, "that is the default");
+        assert_eq!(settings.value_of("speed"), None);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! `/instances`: who is there, and what is asked of whom. Stopping, starting, crashing, adding and removing are records on
 //! `dojo-settings`, so the answers to them show what the instances have reported since: 202 if that isn't the effect yet.
 
-use crate::{api::write_problem::ProblemOf as _, app::App, write::instances::is_known};
+use crate::{
+    api::{run_header::RunHeader, write_problem::ProblemOf as _},
+    app::App,
+    write::instances::is_known,
+};
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
@@ -122,19 +126,20 @@ pub(crate) async fn get(
     path = "/instances/{id}/stop",
     tag = "dojo",
     operation_id = "stopInstance",
-    params(("id" = InstanceId, Path, description = "The instance.")),
+    params(("id" = InstanceId, Path, description = "The instance."), RunHeader),
     responses(
         (status = 200, description = "The instance has stopped.", body = Instance),
         (status = 202, description = "The instance was asked to stop, and has not reported yet that it did.", body = Instance),
-        NotFound, Conflict, Unavailable
+        NotFound, Conflict, Invalid, Unavailable
     )
 )]
 pub(crate) async fn stop(
     State(app): State<Arc<App>>,
     _: NoQuery,
     id: IdPath,
+    run: RunHeader,
 ) -> Result<(StatusCode, Json<Instance>), Problem> {
-    set_state(&app, id, DesiredState::Stopped).await
+    set_state(&app, id, DesiredState::Stopped, &run).await
 }
 
 /// Asks an instance that was stopped to work again
@@ -143,28 +148,30 @@ pub(crate) async fn stop(
     path = "/instances/{id}/start",
     tag = "dojo",
     operation_id = "startInstance",
-    params(("id" = InstanceId, Path, description = "The instance.")),
+    params(("id" = InstanceId, Path, description = "The instance."), RunHeader),
     responses(
         (status = 200, description = "The instance is at work.", body = Instance),
         (status = 202, description = "The instance was asked to work, and has not reported yet that it does.", body = Instance),
-        NotFound, Conflict, Unavailable
+        NotFound, Conflict, Invalid, Unavailable
     )
 )]
 pub(crate) async fn start(
     State(app): State<Arc<App>>,
     _: NoQuery,
     id: IdPath,
+    run: RunHeader,
 ) -> Result<(StatusCode, Json<Instance>), Problem> {
-    set_state(&app, id, DesiredState::Running).await
+    set_state(&app, id, DesiredState::Running, &run).await
 }
 
 async fn set_state(
     app: &App,
     id: IdPath,
     state: DesiredState,
+    run: &RunHeader,
 ) -> Result<(StatusCode, Json<Instance>), Problem> {
     let id = instance_id(id)?;
-    let is_done = app.instances.set_state(&id, state).await.problem(LOOK_AT)?;
+    let is_done = app.instances.set_state(&id, state, run.id()).await.problem(LOOK_AT)?;
     let status = if is_done { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(entry(app, &id))))
 }
@@ -175,19 +182,20 @@ async fn set_state(
     path = "/instances/{id}/crash",
     tag = "dojo",
     operation_id = "crashInstance",
-    params(("id" = InstanceId, Path, description = "The instance.")),
+    params(("id" = InstanceId, Path, description = "The instance."), RunHeader),
     responses(
         (status = 202, description = "The process was asked to end.", body = Instance),
-        NotFound, Conflict, Unavailable
+        NotFound, Conflict, Invalid, Unavailable
     )
 )]
 pub(crate) async fn crash(
     State(app): State<Arc<App>>,
     _: NoQuery,
     id: IdPath,
+    run: RunHeader,
 ) -> Result<(StatusCode, Json<Instance>), Problem> {
     let id = instance_id(id)?;
-    app.instances.crash(&id).await.problem(LOOK_AT)?;
+    app.instances.crash(&id, run.id()).await.problem(LOOK_AT)?;
     Ok((StatusCode::ACCEPTED, Json(entry(&app, &id))))
 }
 
@@ -199,6 +207,7 @@ pub(crate) async fn crash(
     path = "/instances",
     tag = "dojo",
     operation_id = "addInstance",
+    params(RunHeader),
     request_body = NewInstance,
     responses(
         (status = 201, description = "The instance is there.", body = Instance,
@@ -211,9 +220,10 @@ pub(crate) async fn crash(
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     _: NoQuery,
+    run: RunHeader,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let (id, is_there) = app.instances.add(service(&body)?).await.problem(LOOK_AT)?;
+    let (id, is_there) = app.instances.add(service(&body)?, run.id()).await.problem(LOOK_AT)?;
     let location = [(header::LOCATION, format!("/instances/{id}"))];
     if is_there {
         return Ok((StatusCode::CREATED, location, Json(entry(&app, &id))).into_response());
@@ -227,16 +237,21 @@ pub(crate) async fn add(
     path = "/instances/{id}",
     tag = "dojo",
     operation_id = "removeInstance",
-    params(("id" = InstanceId, Path, description = "The instance.")),
+    params(("id" = InstanceId, Path, description = "The instance."), RunHeader),
     responses(
         (status = 204, description = "The instance is gone."),
         (status = 202, description = "The supervisor was asked to end the process, which has not ended yet.", body = Instance),
-        NotFound, Conflict, Unavailable
+        NotFound, Conflict, Invalid, Unavailable
     )
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, _: NoQuery, id: IdPath) -> Result<Response, Problem> {
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    id: IdPath,
+    run: RunHeader,
+) -> Result<Response, Problem> {
     let id = instance_id(id)?;
-    if app.instances.remove(&id).await.problem(LOOK_AT)? {
+    if app.instances.remove(&id, run.id()).await.problem(LOOK_AT)? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok((StatusCode::ACCEPTED, Json(entry(&app, &id))).into_response())

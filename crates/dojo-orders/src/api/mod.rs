@@ -24,11 +24,13 @@ mod records;
 mod redrive;
 mod rule_drafts;
 mod rules;
+mod runs;
 mod settings;
 mod status;
 mod topics;
 
 mod links;
+mod run_header;
 mod write_problem;
 
 use crate::{
@@ -73,6 +75,9 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(rules::get, rules::put))
         .routes(routes!(rule_drafts::check))
         .routes(routes!(rule_drafts::backtest))
+        .routes(routes!(runs::list, runs::start))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::report))
         .routes(routes!(dead_letters::list))
         .routes(routes!(redrive::redrive))
         .routes(routes!(rebalances::list))

@@ -24,6 +24,7 @@ use utoipa::openapi::OpenApi;
         (name = "orders", description = "Orders, and what happened to them."),
         (name = "dead letters", description = "Events that could not be delivered, and their way back."),
         (name = "dojo", description = "Settings, instances, rules, consumer groups and topics."),
+        (name = "runs", description = "Scenarios that `dojo-run` plays, and what they change for as long as they play."),
         (name = "stream", description = "Everything that happens, as server-sent events."),
         (name = "page", description = "The page."),
         (name = "descriptions", description = "The API and what travels on Kafka, described for machines."),

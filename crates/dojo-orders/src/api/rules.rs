@@ -2,10 +2,12 @@
 //! its file.
 
 use crate::{
+    api::{run_header::RunHeader, write_problem::ProblemOf as _},
     app::App,
     rule_files::{GoodSource, RuleFile},
     rule_save::{self, SaveError, Saved},
     rule_switches::Switch,
+    write::rules::RuleError as WriteRuleError,
 };
 use axum::{
     Json,
@@ -25,6 +27,7 @@ use tokio::{
 };
 use utoipa::ToSchema;
 
+const LOOK_AT: &str = "GET /rules/{name} shows the rule's file";
 /// JSON can need six bytes for a byte of the source.
 const MAX_BODY_BYTES: usize = 6 * MAX_SOURCE + 1024;
 /// How long a draft waits until it has its turn.
@@ -226,7 +229,8 @@ impl From<&RuleError> for RuleMistake {
     operation_id = "putRule",
     params(
         ("name" = String, Path, description = "The rule."),
-        ("If-Match" = String, Header, description = "The `ETag` of the file that was edited.")
+        ("If-Match" = String, Header, description = "The `ETag` of the file that was edited."),
+        RunHeader
     ),
     request_body = RuleDraft,
     responses(
@@ -244,6 +248,7 @@ pub(crate) async fn put(
     name: Result<Path<String>, PathRejection>,
     _: NoQuery,
     headers: HeaderMap,
+    run: RunHeader,
     request: Request,
 ) -> Result<Response, Problem> {
     let kind = kind(name)?;
@@ -251,14 +256,16 @@ pub(crate) async fn put(
     let (_place, RuleDraft { source }) = draft(&app, request).await?;
     // Only now, so that a slow sender holds up nobody.
     let turn = turn(&app).await?;
-    let saver = Arc::clone(&app);
-    let saving = tokio::task::spawn_blocking(move || {
+    let writer = Arc::clone(&app.rule_writer);
+    // It goes on when the client has gone.
+    let saving = tokio::spawn(async move {
         let _turn = turn;
-        saver.rules.save(kind, |tag| expected.iter().any(|expected| expected == tag), &source)
+        writer.save(kind, expected, source, run.id()).await
     });
     match saving.await.map_err(Problem::internal)? {
         Ok(Saved { version, tag }) => Ok(tagged(Some(&tag), Json(SavedRule { version }))),
-        Err(error) => Ok(save_problem(&app.rules.get(kind).file, error)),
+        Err(WriteRuleError::Save(error)) => Ok(save_problem(&app.rules.get(kind).file, error)),
+        Err(WriteRuleError::Write(error)) => Err(error).problem(LOOK_AT),
     }
 }
 
@@ -271,6 +278,7 @@ fn save_problem(file: &EditedFile, error: SaveError) -> Response {
         }
         SaveError::Invalid(mistake) => invalid(&mistake),
         SaveError::TooLarge(most) => too_large(most),
+        SaveError::NotText => Problem::new(StatusCode::CONFLICT, format!("{file}: {}", SaveError::NotText)),
         SaveError::NotEditable(why) => Problem::new(
             StatusCode::CONFLICT,
             format!("{file} can't be edited here: {why}; put a text file there"),

@@ -1,12 +1,15 @@
 //! `GET /settings`: every value with where it comes from. `PATCH /settings`: changes them, and waits until every live
 //! instance has applied the change; 202 names the instances that have not.
 
-use crate::{api::write_problem::ProblemOf as _, app::App};
+use crate::{
+    api::{run_header::RunHeader, write_problem::ProblemOf as _},
+    app::App,
+};
 use axum::{Json, extract::State, http::StatusCode};
 use dojo_contract::{
     Defaults, InstanceId, Setting, SettingName, SettingValue, Settings, SettingsPatch, ValueSource,
 };
-use dojo_http::{Invalid, JsonBody, NoQuery, Problem, Unavailable};
+use dojo_http::{Conflict, Invalid, JsonBody, NoQuery, Problem, Unavailable};
 use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, sync::Arc};
 use utoipa::{
@@ -116,20 +119,22 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _: NoQuery) -> Result<Json<
     path = "/settings",
     tag = "dojo",
     operation_id = "changeSettings",
+    params(RunHeader),
     request_body(content((SettingsPatch = "application/json"), (SettingsPatch = "application/merge-patch+json"))),
     responses(
         (status = 200, description = "Every live instance has applied the change.", body = SettingsView),
         (status = 202, description = "The change is on the topic. `waitingFor` has the instances that have not applied it yet.",
             body = SettingsView),
-        Invalid, Unavailable
+        Conflict, Invalid, Unavailable
     )
 )]
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
     _: NoQuery,
+    run: RunHeader,
     JsonBody(patch): JsonBody,
 ) -> Result<(StatusCode, Json<SettingsView>), Problem> {
-    let waiting_for = app.settings.patch(&patch).await.problem(LOOK_AT)?;
+    let waiting_for = app.settings.patch(&patch, run.id()).await.problem(LOOK_AT)?;
     let status = if waiting_for.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(SettingsView { waiting_for, ..view_of(&app)? })))
 }

@@ -17,8 +17,15 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             WriteError::Invalid(errors) => {
                 Problem::invalid(errors.into_iter().map(|FieldError { field, message }| (field, message)))
             }
-            WriteError::NoSuchOrder(_) | WriteError::NoSuchInstance(_) | WriteError::NoSuchTopic(_) => {
-                Problem::not_found(error.to_string())
+            WriteError::NoSuchOrder(_)
+            | WriteError::NoSuchInstance(_)
+            | WriteError::NoSuchRun(_)
+            | WriteError::NoSuchTopic(_) => Problem::not_found(error.to_string()),
+            WriteError::RunIsOver(ref run) => {
+                Problem::new(StatusCode::GONE, error.to_string()).with_member("run", run)
+            }
+            WriteError::LeaseTaken(ref run) => {
+                Problem::new(StatusCode::CONFLICT, error.to_string()).with_member("run", run.as_ref())
             }
             WriteError::Refused(why) => Problem::new(StatusCode::FORBIDDEN, why),
             WriteError::TooLarge(why) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why),
@@ -30,6 +37,7 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             | WriteError::Busy
             | WriteError::TooLate
             | WriteError::NotSent(_)
+            | WriteError::NotEndedYet(_)
             | WriteError::NotVisibleYet { .. }
             | WriteError::RedrivesNotVisibleYet(_) => Problem::unavailable(error.to_string()),
         })

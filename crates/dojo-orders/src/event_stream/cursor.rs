@@ -227,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_comes_back_from_its_text(
-            entries in prop::collection::vec((0usize..5, 0i32..12, 0i64.., prop::option::of(0i64..)), 0..20),
+            entries in prop::collection::vec((0usize..6, 0i32..12, 0i64.., prop::option::of(0i64..)), 0..20),
             cluster in prop::option::of("[0-9a-zA-Z_-]{2,40}x"),
         ) {
             let mut cursor = Cursor::default();

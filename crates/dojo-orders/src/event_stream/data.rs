@@ -1,7 +1,7 @@
 //! What the `data:` of each event looks like, described for machines. Only descriptions: [`frame`](super::frame) writes the JSON
 //! of a record itself, because it stays as it stands on the topic.
 
-use dojo_contract::{InstanceStatus, RecordMeta};
+use dojo_contract::{InstanceStatus, RecordMeta, Run};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -62,6 +62,16 @@ pub(crate) enum SettingData {
 #[expect(dead_code, reason = "a description")]
 pub(crate) enum StatusData {
     Report(Box<Readable<InstanceStatus>>),
+    Forgotten(KeyAndValue),
+    Unreadable(Unreadable),
+}
+
+/// A record of `dojo-runs`: a run, or that an ended run is forgotten.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a description")]
+pub(crate) enum RunData {
+    Run(Box<Readable<Run>>),
     Forgotten(KeyAndValue),
     Unreadable(Unreadable),
 }

@@ -152,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_record_breaks_the_framing(
-            topic in 0usize..5, key in prop::collection::vec(any::<u8>(), 0..12), value in prop::option::of("\\PC{0,40}|[\\r\\n {}\":a-z0-9,]{0,40}"),
+            topic in 0usize..6, key in prop::collection::vec(any::<u8>(), 0..12), value in prop::option::of("\\PC{0,40}|[\\r\\n {}\":a-z0-9,]{0,40}"),
             name in ".{0,10}", header in prop::option::of(prop::collection::vec(any::<u8>(), 0..12)),
         ) {
             let topic = StreamTopic::ALL[topic];

@@ -160,7 +160,7 @@ impl Subject {
                 };
                 (event.order.id, Kind::DeadLetter(Box::new(letter)))
             }
-            StreamTopic::Settings | StreamTopic::Status => return Ok(None),
+            StreamTopic::Settings | StreamTopic::Status | StreamTopic::Runs => return Ok(None),
         };
         Ok((id == self.id).then_some(kind))
     }

@@ -1,7 +1,7 @@
 //! Decodes a record's value as the event that its topic carries, or says why it can't be decoded.
 
 use crate::log::stream_topic::StreamTopic;
-use dojo_contract::{AuditEvent, DlqEvent, InstanceStatus, OrderEvent, Settings};
+use dojo_contract::{AuditEvent, DlqEvent, InstanceStatus, OrderEvent, Run, Settings};
 use dojo_kafka::Record;
 use serde::de::DeserializeOwned;
 
@@ -26,8 +26,9 @@ pub(crate) fn why_unreadable(topic: StreamTopic, record: &Record<'_>) -> Option<
             Some(Ok(key)) => Settings::default().apply(key, record.value).map_err(|e| e.to_string()),
             _ => Err("has no readable key".to_owned()),
         },
-        StreamTopic::Status if record.value.is_none() => Ok(()),
+        StreamTopic::Status | StreamTopic::Runs if record.value.is_none() => Ok(()),
         StreamTopic::Status => decode::<InstanceStatus>(record.value).map(drop),
+        StreamTopic::Runs => decode::<Run>(record.value).map(drop),
     };
     decoded.err()
 }

@@ -10,12 +10,13 @@ pub(crate) enum StreamTopic {
     DeadLetters,
     Settings,
     Status,
+    Runs,
 }
 
 impl StreamTopic {
     /// Every topic, in the order a cursor names them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Orders, Self::Audit, Self::DeadLetters, Self::Settings, Self::Status];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Orders, Self::Audit, Self::DeadLetters, Self::Settings, Self::Status, Self::Runs];
 
     /// The name of the Kafka topic.
     pub(crate) fn name(self) -> &'static str {
@@ -25,6 +26,7 @@ impl StreamTopic {
             Self::DeadLetters => topic::ORDERS_DLQ,
             Self::Settings => topic::SETTINGS,
             Self::Status => topic::STATUS,
+            Self::Runs => topic::RUNS,
         }
     }
 
@@ -36,6 +38,7 @@ impl StreamTopic {
             Self::DeadLetters => "dlq",
             Self::Settings => "settings",
             Self::Status => "status",
+            Self::Runs => "run",
         }
     }
 
@@ -47,12 +50,13 @@ impl StreamTopic {
             Self::DeadLetters => 'd',
             Self::Settings => 's',
             Self::Status => 't',
+            Self::Runs => 'r',
         }
     }
 
     /// Whether Kafka keeps only the last record of each key.
     pub(crate) fn is_compacted(self) -> bool {
-        matches!(self, Self::Settings | Self::Status)
+        matches!(self, Self::Settings | Self::Status | Self::Runs)
     }
 
     pub(crate) fn of_letter(letter: char) -> Option<Self> {

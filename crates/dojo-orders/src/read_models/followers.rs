@@ -8,6 +8,7 @@
 //! | `audit` | scan, once, from the first open redrive to the end | outcomes of redrives from before the start |
 //! | `dojo-settings` | tail, from now on | the hub |
 //! | `dojo-status` | tail, from a moment ago | instances, rebalances, then the hub |
+//! | `dojo-runs` | tail, from the start | runs, then the hub |
 //!
 //! `orders` is read twice. The only records that stand there in transactions are retries, which never change the list; so
 //! the list reads uncommitted, and no order waits behind an open transaction. The streams show what was committed.
@@ -58,15 +59,15 @@ const SCAN_WITHIN: Duration = Duration::from_secs(60);
 /// Three reports of every live instance.
 const STATUS_SINCE: TimeDelta = TimeDelta::seconds(6);
 
-/// What a record changes before it is shown on the streams.
-type Apply = Box<dyn FnMut(&ReadModels, &Record<'_>) + Send>;
+/// What an event of a tail changes before the streams show it.
+type Apply = Box<dyn FnMut(&ReadModels, &Tailed<'_>) + Send>;
 
 /// Starts the tails. They end with `shutdown`, or when they are dropped.
 pub(crate) fn start_tails(
     config: &Config,
     models: &Arc<ReadModels>,
     shutdown: &CancellationToken,
-) -> Result<[Tail; 4], Error> {
+) -> Result<[Tail; 5], Error> {
     let kafka = &config.kafka;
     let client = |what: &str| format!("{}-{what}", config.instance_id());
     let list = {
@@ -82,12 +83,22 @@ pub(crate) fn start_tails(
         })
     };
     let mut behind = BehindTheList { has_given_up: false };
-    let wait = move |models: &ReadModels, record: &Record<'_>| behind.wait(models, record);
-    let orders = show(StreamTopic::Orders, "orders-events", StartFrom::Newest(WARM), Box::new(wait))?;
+    let wait = of_records(move |models: &ReadModels, record: &Record<'_>| behind.wait(models, record));
+    let orders = show(StreamTopic::Orders, "orders-events", StartFrom::Newest(WARM), wait)?;
     let settings = show(StreamTopic::Settings, "settings-events", StartFrom::Latest, Box::new(|_, _| {}))?;
     let since = StartFrom::Time(Utc::now() - STATUS_SINCE);
-    let status = show(StreamTopic::Status, "status", since, Box::new(follow_status))?;
-    Ok([list, orders, settings, status])
+    let status = show(StreamTopic::Status, "status", since, of_records(follow_status))?;
+    let follow_runs = Box::new(|models: &ReadModels, tailed: &Tailed<'_>| models.runs.follow(tailed));
+    let runs = show(StreamTopic::Runs, "runs", StartFrom::Earliest, follow_runs)?;
+    Ok([list, orders, settings, status, runs])
+}
+
+fn of_records(mut apply: impl FnMut(&ReadModels, &Record<'_>) + Send + 'static) -> Apply {
+    Box::new(move |models, tailed| {
+        if let Tailed::Record(record) = tailed {
+            apply(models, record);
+        }
+    })
 }
 
 /// The group that follows `audit` and the dead letters, and what it does with their records.
@@ -210,16 +221,18 @@ impl StreamReader {
         Self { models, topic, expected: Expected::default() }
     }
 
-    fn tailed(&mut self, tailed: Tailed<'_>, apply: &mut dyn FnMut(&ReadModels, &Record<'_>)) {
+    fn tailed(&mut self, tailed: Tailed<'_>, apply: &mut dyn FnMut(&ReadModels, &Tailed<'_>)) {
+        if let Tailed::Record(record) = &tailed
+            && self.expected.starts_over(record)
+        {
+            self.models.hub.reset(self.topic, record.partition, record.offset);
+        }
+        apply(&self.models, &tailed);
         match tailed {
             Tailed::Started { starts, .. } => {
                 starts.iter().for_each(|(p, start)| self.models.hub.open(self.topic, *p, *start));
             }
             Tailed::Record(record) => {
-                if self.expected.starts_over(record) {
-                    self.models.hub.reset(self.topic, record.partition, record.offset);
-                }
-                apply(&self.models, record);
                 publish(&self.models, self.topic, record, why_unreadable(self.topic, record).as_deref());
             }
             Tailed::Gap { partition, resumes, .. } => {

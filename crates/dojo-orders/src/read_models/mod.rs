@@ -7,6 +7,7 @@ pub(crate) mod instances;
 pub(crate) mod order_list;
 pub(crate) mod page_rows;
 pub(crate) mod redrives;
+pub(crate) mod runs;
 
 pub(crate) mod followers;
 
@@ -22,6 +23,7 @@ use order_list::OrderList;
 use page_rows::PageRows;
 use parking_lot::{Mutex, RwLock};
 use redrives::Redrives;
+use runs::Runs;
 use std::{
     ops::Deref,
     sync::{
@@ -38,6 +40,7 @@ pub(crate) struct ReadModels {
     /// How far the orders list has come on `orders`.
     pub(crate) applied_orders: AppliedOffsets,
     pub(crate) instances: Instances,
+    pub(crate) runs: Runs,
     /// The newest rebalances of the consumer groups.
     pub(crate) rebalances: Arc<RebalanceLog>,
     /// The latest switches of the rules to other versions.
@@ -62,6 +65,7 @@ impl ReadModels {
             hub: Arc::new(Hub::new(Capacity::default())),
             applied_orders: AppliedOffsets::default(),
             instances: Instances::default(),
+            runs: Runs::default(),
             rebalances: Arc::default(),
             rule_switches: Arc::default(),
             orders: RwLock::new(OrderList::new(orders_kept)),

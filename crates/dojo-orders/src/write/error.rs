@@ -1,7 +1,9 @@
 //! The ways in which a change can fail. A client reacts to each variant differently.
 
 use crate::read_models::order_list::NoSuchOrder;
-use dojo_contract::{FieldError, OrderAction};
+use chrono::Utc;
+use dojo_contract::{FieldError, OrderAction, Run, RunState, time};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The outcome of a change that is not a plain success.
@@ -19,6 +21,18 @@ pub(crate) enum WriteError {
     /// No instance has this id, and nothing is asked of one.
     #[error("there is no instance {0}")]
     NoSuchInstance(String),
+    /// No run has this id, or it was forgotten.
+    #[error("there is no run {0}: it hasn't started, or ended some time ago")]
+    NoSuchRun(String),
+    /// The run is over.
+    #[error("{}", over(.0))]
+    RunIsOver(Box<Run>),
+    /// What a run has changed is still being put back.
+    #[error("the run {0} isn't over yet: what it has changed is being put back. Send the same event again")]
+    NotEndedYet(String),
+    /// Another run holds the lease.
+    #[error("{}", taken(.0))]
+    LeaseTaken(Arc<Run>),
     /// The topic doesn't exist.
     #[error("there is no topic {0}")]
     NoSuchTopic(&'static str),
@@ -62,6 +76,29 @@ pub(crate) enum WriteError {
     /// A defect of this service.
     #[error("{0}")]
     Defect(String),
+}
+
+fn over(run: &Run) -> String {
+    let at = run.ended_at.map(time::format).unwrap_or_default();
+    let silence = Run::SILENCE.as_secs();
+    match run.state {
+        RunState::Abandoned => format!(
+            "the run {} was abandoned at {at}, because its runner was silent for {silence} s: start a new one",
+            run.run_id
+        ),
+        RunState::Running | RunState::Ended => {
+            format!("the run {} ended at {at}: start a new one", run.run_id)
+        }
+    }
+}
+
+fn taken(holder: &Run) -> String {
+    let (scenario, since) = (&holder.scenario, holder.started_at);
+    format!(
+        "{scenario} has been playing since {} ({} s): wait until it ends, or play with `--alongside`, without changing anything",
+        time::format(since),
+        (Utc::now() - since).num_seconds().max(0)
+    )
 }
 
 impl From<Vec<FieldError>> for WriteError {

@@ -18,7 +18,7 @@ use dojo_contract::{
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::{Instant, timeout_at};
 
-/// Writes wishes about instances.
+/// Writes wishes about instances, for a run if there is one.
 pub(crate) struct InstanceWriter {
     settings: Arc<SettingsWriter>,
     models: Arc<ReadModels>,
@@ -41,12 +41,17 @@ impl InstanceWriter {
     }
 
     /// Asks an instance to work or to stop. Returns whether it has reported in time that it does.
-    pub(crate) async fn set_state(&self, id: &str, state: DesiredState) -> Result<bool, WriteError> {
+    pub(crate) async fn set_state(
+        &self,
+        id: &str,
+        state: DesiredState,
+        run: Option<&str>,
+    ) -> Result<bool, WriteError> {
         let choose = |settings: &Settings| {
             self.member(id, settings)?;
             Ok((records(settings, id, &[], Control::State(state))?, ()))
         };
-        let Change { until, offset, .. } = self.settings.change(choose).await?;
+        let Change { until, offset, .. } = self.settings.change(run, choose).await?;
         let is_so = |status: &InstanceStatus| match state {
             // An earlier report may be of the time before it stopped.
             DesiredState::Running => status.is_live(Utc::now()) && status.settings_offset >= offset,
@@ -56,7 +61,7 @@ impl InstanceWriter {
     }
 
     /// Asks the process that reports as `id` to crash.
-    pub(crate) async fn crash(&self, id: &str) -> Result<(), WriteError> {
+    pub(crate) async fn crash(&self, id: &str, run: Option<&str>) -> Result<(), WriteError> {
         let choose = |settings: &Settings| {
             let status = self.member(id, settings)?.filter(|status| status.is_recent(Utc::now()));
             let nobody = || {
@@ -70,11 +75,15 @@ impl InstanceWriter {
             records.extend(self::records(settings, id, &[], crash)?);
             Ok((records, ()))
         };
-        self.settings.change(choose).await.map(drop)
+        self.settings.change(run, choose).await.map(drop)
     }
 
     /// Asks the supervisor to run one more instance of `service`. Returns its id, and whether it has reported in time.
-    pub(crate) async fn add(&self, service: Service) -> Result<(String, bool), WriteError> {
+    pub(crate) async fn add(
+        &self,
+        service: Service,
+        run: Option<&str>,
+    ) -> Result<(String, bool), WriteError> {
         let choose = |settings: &Settings| {
             let in_compose = "In Docker Compose, `docker compose up -d --scale notification-extra=1` adds a notification instance";
             self.needs_supervisor(&format!(
@@ -85,14 +94,14 @@ impl InstanceWriter {
             let process = Control::Process(DesiredProcess::Of(service));
             Ok((records(settings, &id, &LEFT_BEHIND, process)?, id))
         };
-        let Change { chosen: id, until, .. } = self.settings.change(choose).await?;
+        let Change { chosen: id, until, .. } = self.settings.change(run, choose).await?;
         let has_reported = self.has_reported(&id, |_| true, until).await;
         Ok((id, has_reported))
     }
 
     /// Asks the supervisor to end the process of an instance. Returns whether it has gone in time: not if it ends slowly, and
     /// not if the supervisor doesn't run it.
-    pub(crate) async fn remove(&self, id: &str) -> Result<bool, WriteError> {
+    pub(crate) async fn remove(&self, id: &str, run: Option<&str>) -> Result<bool, WriteError> {
         let choose = |settings: &Settings| {
             self.member(id, settings)?;
             self.needs_supervisor(
@@ -102,7 +111,7 @@ impl InstanceWriter {
             let process = Control::Process(DesiredProcess::None);
             Ok((records(settings, id, &[], process)?, ()))
         };
-        let Change { until, .. } = self.settings.change(choose).await?;
+        let Change { until, .. } = self.settings.change(run, choose).await?;
         Ok(self.waited(until, || self.models.instances.get(id).is_none()).await)
     }
 

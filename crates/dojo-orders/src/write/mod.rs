@@ -11,6 +11,8 @@ pub(crate) mod orders;
 pub(crate) mod record_body;
 pub(crate) mod records;
 pub(crate) mod redrive;
+pub(crate) mod rules;
+pub(crate) mod runs;
 pub(crate) mod settings;
 
 use crate::{log::stable_offsets::StableOffsets, read_models::ReadModels};

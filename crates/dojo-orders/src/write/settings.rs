@@ -3,7 +3,10 @@
 
 use crate::{
     read_models::ReadModels,
-    write::{ANSWER_WITHIN, WriteError},
+    write::{
+        ANSWER_WITHIN, WriteError,
+        runs::{changes, journal::RunJournal},
+    },
 };
 use chrono::Utc;
 use dojo_contract::{Settings, SettingsPatch, topic};
@@ -40,14 +43,21 @@ pub(crate) struct SettingsWriter {
     producer: Producer,
     models: Arc<ReadModels>,
     instance_id: String,
+    /// Where a run's changes are noted before they are made.
+    journal: Arc<RunJournal>,
     follower: OnceLock<SettingsFollower>,
     /// A change is relative to the settings in force, so changes are made one after the other.
     turn: Mutex<()>,
 }
 
 impl SettingsWriter {
-    pub(crate) fn new(producer: Producer, models: Arc<ReadModels>, instance_id: String) -> Self {
-        Self { producer, models, instance_id, follower: OnceLock::new(), turn: Mutex::default() }
+    pub(crate) fn new(
+        producer: Producer,
+        models: Arc<ReadModels>,
+        instance_id: String,
+        journal: Arc<RunJournal>,
+    ) -> Self {
+        Self { producer, models, instance_id, journal, follower: OnceLock::new(), turn: Mutex::default() }
     }
 
     /// From now on the settings are known.
@@ -61,20 +71,22 @@ impl SettingsWriter {
         self.follower.get()
     }
 
-    /// Applies `patch`, a JSON Merge Patch (RFC 7396). Returns the live instances that have not applied it in time.
-    pub(crate) async fn patch(&self, patch: &Value) -> Result<Vec<String>, WriteError> {
+    /// Applies `patch`, a JSON Merge Patch (RFC 7396), for a run if there is one. Returns the live instances that have not applied
+    /// it in time.
+    pub(crate) async fn patch(&self, patch: &Value, run: Option<&str>) -> Result<Vec<String>, WriteError> {
         let choose = |settings: &Settings| {
             let patch = SettingsPatch::parse(patch, settings)?;
             Ok((patch.records.into_iter().map(|(name, value)| (name.to_string(), value)).collect(), ()))
         };
-        let Change { offset, until, .. } = self.change(choose).await?;
+        let Change { offset, until, .. } = self.change(run, choose).await?;
         Ok(self.wait_until_applied(offset, until).await)
     }
 
-    /// Writes the records that `choose` derives from the settings in force. Changes are made one after the other, each once
+    /// Writes the records that `choose` derives from the settings in force, once they are noted if they belong to a run. Changes are made one after the other, each once
     /// this service has read the records of the one before.
     pub(super) async fn change<T>(
         &self,
+        run: Option<&str>,
         choose: impl FnOnce(&Settings) -> Result<(Vec<SettingsRecord>, T), WriteError>,
     ) -> Result<Change<T>, WriteError> {
         if self.producer.is_away() {
@@ -84,7 +96,13 @@ impl SettingsWriter {
         let follower = self.follower().ok_or_else(unread)?;
         let deadline = Instant::now() + ANSWER_WITHIN;
         let _turn = timeout_at(deadline, self.turn.lock()).await.map_err(|_| WriteError::TooLate)?;
-        let (records, chosen) = choose(&follower.settings())?;
+        let settings = follower.settings();
+        let (records, chosen) = choose(&settings)?;
+        if let Some(run) = run {
+            let records = records.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
+            let noted = self.journal.note(run, changes::of_records(records, &settings));
+            timeout_at(deadline, noted).await.map_err(|_| WriteError::TooLate)??;
+        }
         let sends = records.into_iter().map(|(key, value)| {
             self.producer.send(Outgoing {
                 topic: topic::SETTINGS,

@@ -61,12 +61,29 @@ impl Orders {
 
     /// The service with a backtest, as soon as it listens.
     pub async fn start_trying(kafka: &KafkaConfig, page: PageConfig, backtest: Option<Backtest>) -> Self {
+        Self::start_as(InstanceName::default(), kafka, page, backtest).await
+    }
+
+    /// The service with an id of its own, once it is ready.
+    pub async fn start_named(id: &str, kafka: &KafkaConfig) -> Self {
+        let name = InstanceName { instance_id: Some(id.to_owned()) };
+        let orders = Self::start_as(name, kafka, PageConfig::default(), None).await;
+        orders.until_ready().await;
+        orders
+    }
+
+    async fn start_as(
+        instance: InstanceName,
+        kafka: &KafkaConfig,
+        page: PageConfig,
+        backtest: Option<Backtest>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rules = tempfile::tempdir().unwrap();
         let config = Config {
             kafka: kafka.clone(),
-            instance: InstanceName::default(),
+            instance,
             defaults: Defaults::default(),
             rules: RulesConfig { rules_dir: rules.path().to_owned(), rules_watch: WatchMode::Poll },
             page: PageConfig { allowed_hosts: vec!["dojo.test".parse().unwrap()], ..page },

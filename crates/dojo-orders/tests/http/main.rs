@@ -23,6 +23,8 @@ mod redrive;
 mod refusals;
 mod rule_edits;
 mod rules;
+mod run_leases;
+mod run_undo;
 mod settings;
 mod stream;
 mod topics;

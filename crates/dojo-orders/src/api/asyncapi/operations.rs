@@ -3,14 +3,14 @@
 use super::{
     parts::{KAFKA_BINDING, message},
     stream,
-    topics::{AUDIT_EVENT, DEAD_LETTER, INSTANCE_STATUS, ORDER_EVENT, REMOVAL, UNREADABLE},
+    topics::{AUDIT_EVENT, DEAD_LETTER, INSTANCE_STATUS, ORDER_EVENT, REMOVAL, RUN, UNREADABLE},
 };
 use crate::config::Config;
 use dojo_contract::{
     ControlKind, Setting,
     topic::{
-        AUDIT, AUDIT_GROUP, FRAUD_GROUP, NOTIFICATION_GROUP, ORDERS, ORDERS_DLQ, SETTINGS, SSE_RELAY_GROUP,
-        STATUS,
+        AUDIT, AUDIT_GROUP, FRAUD_GROUP, NOTIFICATION_GROUP, ORDERS, ORDERS_DLQ, RUNS, SETTINGS,
+        SSE_RELAY_GROUP, STATUS,
     },
 };
 use serde_json::{Map, Value, json};
@@ -41,6 +41,20 @@ const FLOWS: &[Flow] = &[
     ),
     ("orderService", Send, SETTINGS, &[], "Changes settings, and asks instances to do something."),
     ("orderService", Send, STATUS, &[INSTANCE_STATUS], "Reports every two seconds and on change."),
+    (
+        "orderService",
+        Send,
+        RUNS,
+        &[RUN, REMOVAL],
+        "Keeps what `dojo-run` reports, and what a run has changed.",
+    ),
+    (
+        "orderService",
+        Receive,
+        RUNS,
+        &[RUN, REMOVAL],
+        "Knows which run holds the lease, and what to put back.",
+    ),
     ("orderService", Receive, ORDERS, &[ORDER_EVENT], "Builds the orders list, and streams the events."),
     (
         "orderService",

@@ -2,7 +2,7 @@
 
 use super::parts::{Schemas, message};
 use crate::{
-    event_stream::data::{EventData, Gap, Heartbeat, SettingData, StatusData},
+    event_stream::data::{EventData, Gap, Heartbeat, RunData, SettingData, StatusData},
     log::stream_topic::StreamTopic,
     rebalances::rebalance::Rebalance,
 };
@@ -26,6 +26,7 @@ pub(super) fn channel(schemas: &mut Schemas) -> Value {
                 StreamTopic::DeadLetters => schemas.inline::<EventData<DlqEvent>>(),
                 StreamTopic::Settings => schemas.inline::<SettingData>(),
                 StreamTopic::Status => schemas.inline::<StatusData>(),
+                StreamTopic::Runs => schemas.inline::<RunData>(),
             };
             let summary = format!("A record of `{}`. Its `id:` is a cursor.", topic.name());
             (topic.event().to_owned(), json!({"summary": summary, "payload": data}))

@@ -2,7 +2,7 @@
 
 use super::parts::{KAFKA_BINDING, Schemas};
 use dojo_contract::{
-    AuditEvent, ControlKind, DlqEvent, InstanceId, InstanceStatus, OrderEvent, Setting,
+    AuditEvent, ControlKind, DlqEvent, InstanceId, InstanceStatus, OrderEvent, Run, RunId, Setting,
     header::{
         DLQ_OFFSET, ERROR, INSTANCE, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TIMESTAMP, ORIGINAL_TOPIC,
         REDRIVE_COUNT, REDRIVEN_AT, RETRY_COUNT, RULE_VERSION,
@@ -19,6 +19,7 @@ pub(super) const AUDIT_EVENT: &str = "auditEvent";
 pub(super) const DEAD_LETTER: &str = "deadLetter";
 pub(super) const UNREADABLE: &str = "unreadableRecord";
 pub(super) const INSTANCE_STATUS: &str = "instanceStatus";
+pub(super) const RUN: &str = "run";
 /// Of a record without a value on a compacted topic.
 pub(super) const REMOVAL: &str = "removal";
 
@@ -73,6 +74,11 @@ fn messages(topic: &str, schemas: &mut Schemas) -> Value {
             let status = schemas.reference::<InstanceStatus>();
             let removal = removal("The instance was removed.", id.clone());
             json!({INSTANCE_STATUS: record("An instance reports.", id, status), REMOVAL: removal})
+        }
+        topic::RUNS => {
+            let id = schemas.reference::<RunId>();
+            let run = record("A scenario run, as it is now.", id.clone(), schemas.reference::<Run>());
+            json!({RUN: run, REMOVAL: removal("The run ended some time ago and is forgotten.", id)})
         }
         _ => json!({}),
     }

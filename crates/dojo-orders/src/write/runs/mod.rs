@@ -1,0 +1,15 @@
+//! Scenario runs: the lease that one of them holds, and the undo of what a run has changed.
+//!
+//! A run is a record on `dojo-runs`, which is written again with each step, finding and change. What a run changes is noted
+//! there before the change is made ([`journal`]). When the run ends, or its runner falls silent ([`expiry`]), the changes are
+//! put back in one place ([`undo`]); a restarted order service finds on the topic what there is to put back.
+
+pub(crate) mod body;
+pub(in crate::write) mod changes;
+mod words;
+
+pub(crate) mod journal;
+
+pub(crate) mod undo;
+
+pub(crate) mod expiry;
