@@ -10,9 +10,9 @@
 
 use crate::{
     comparisons::{UNLIKE, UNLIKE_MEND, WHOLE},
-    excerpt::SourceLine,
     traps, vocabulary,
 };
+use dojo_excerpt::SourceLine;
 use rhai::{
     Array, Dynamic, EvalAltResult, ImmutableString, LexError, Map, ParseError, ParseErrorType, Position,
 };

@@ -29,7 +29,6 @@ mod notification;
 
 mod comparisons;
 mod error;
-mod excerpt;
 mod history;
 mod names;
 #[cfg(test)]
@@ -48,9 +47,9 @@ mod watch;
 
 pub use backtest::{AlertChange, BacktestAlerts, BacktestExample, BacktestReport};
 pub use config::RulesConfig;
+pub use dojo_excerpt::SourceLine;
 pub use edited_file::{EditedFile, FileError, Reading, utf8_text};
 pub use error::{RuleError, RuleErrorKind};
-pub use excerpt::SourceLine;
 pub use facts::{
     AttemptFacts, Delivery, EarlierOrder, FraudFacts, MAX_EARLIER_ORDERS, MAX_SPAN, NotificationFacts,
     OrderFacts, OrderHistory, OrdersOf, SettingsFacts, TimeOfDay,

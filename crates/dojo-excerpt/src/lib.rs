@@ -1,4 +1,4 @@
-//! The line of a rule that an error is about, with a caret below the character.
+//! The line of a text that an error is about, with a caret below the character: for rules and scenarios.
 
 use std::fmt;
 use unicode_width::UnicodeWidthChar;
@@ -11,7 +11,7 @@ const MAX_CHARACTERS: usize = 2 * MAX_COLUMNS;
 const BEFORE_CARET: usize = 60;
 const TAB: usize = 4;
 
-/// A line of a rule's source, as it is shown: tabs are spaces, and a long line is cut.
+/// A line of a text, as it is shown: tabs are spaces, and a long line is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
     /// The number of the line, from 1.
@@ -24,7 +24,7 @@ pub struct SourceLine {
 
 impl SourceLine {
     /// Returns line `number` of `source`, with a caret below the character `column`; both count from 1.
-    pub(crate) fn of(source: &str, number: usize, column: Option<usize>) -> Option<Self> {
+    pub fn of(source: &str, number: usize, column: Option<usize>) -> Option<Self> {
         let line = source.split('\n').nth(number.checked_sub(1)?)?.trim_end_matches('\r');
         let before = column.map_or(0, |column| column.saturating_sub(1));
         // rhai's columns end at 65,535.
