@@ -1,0 +1,82 @@
+//! A scenario that can be played: parsed from its file and the files that it includes.
+
+use crate::{
+    Placeholders, Text,
+    document::{Document, Step, Subject},
+    language::{Context, Mistake, ParseError, Sources, text_of},
+    plan::{MAX_PLANNED, Planned, flat, plan},
+};
+use std::collections::BTreeSet;
+
+/// Most different expectations of events: the observer keeps a bit for each with every event.
+pub const MAX_EXPECTATIONS: usize = 64;
+
+/// A scenario that can be played.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The file's name, as messages show it.
+    pub file: String,
+    /// What the file says.
+    pub document: Document,
+}
+
+impl Scenario {
+    /// Parses a scenario from the bytes of `file`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn parse(file: &str, bytes: &[u8], sources: &Sources<'_>) -> Result<Self, ParseError> {
+        let source = text_of(file, bytes)?;
+        let document = Context::read(file, &source, *sources, |root, context| {
+            let document = Document::checked(root, context);
+            let planned = context.scope.planned;
+            if let (Some(steps), true) = (root.member("steps"), planned > MAX_PLANNED as u64) {
+                let message = format!("the scenario plays {planned} steps; the most are {MAX_PLANNED}");
+                context.mistakes.add(steps.at, message).help("repeat less, or use a `flood` for many orders");
+            }
+            document
+        })?;
+        let scenario = Self { file: file.to_owned(), document };
+        match scenario.expectations_of_events() {
+            number if number > MAX_EXPECTATIONS => {
+                let message = format!(
+                    "the scenario has {number} different expectations of events; the most are {MAX_EXPECTATIONS}"
+                );
+                Err(Mistake::whole(file, message, "split it into several scenarios").into())
+            }
+            _ => Ok(scenario),
+        }
+    }
+
+    /// Returns every step that is played, in order: repetitions and included files are unrolled.
+    pub fn plan(&self) -> Vec<Planned<'_>> {
+        plan(self.steps())
+    }
+
+    /// Returns the number of different expectations of events, repetitions included.
+    fn expectations_of_events(&self) -> usize {
+        let plan = self.plan();
+        let texts = flat(&plan).into_iter().filter_map(|planned| {
+            let expectation = planned.expectation()?;
+            let of = Placeholders { run: "", number: 1, repetition: planned.repetition };
+            matches!(expectation.subject, Subject::Events(_))
+                .then(|| Text::new(expectation.to_string()).fill(of))
+        });
+        texts.collect::<BTreeSet<_>>().len()
+    }
+
+    /// Returns the name of the lesson, for the room.
+    pub fn name(&self) -> &str {
+        &self.document.name
+    }
+
+    /// Returns what the room learns from it.
+    pub fn lesson(&self) -> Option<&str> {
+        self.document.lesson.as_deref()
+    }
+
+    /// Returns the steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.document.steps
+    }
+}
