@@ -1,13 +1,13 @@
 //! The command line. A field's doc comment is its `--help`.
 
+use crate::{Options, Target};
 use clap::Parser;
-use dojo_run::Target;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Plays scenarios against a running dojo and reports whether their lessons happened.
 ///
-/// Scenarios are played one after another. Progress goes to stderr, the verdict to stdout. Settings that a scenario
-/// changes are restored at its end, also after a failure or Ctrl-C.
+/// Scenarios are played one after another. Progress goes to stderr, the verdict to stdout. What a scenario changes (settings,
+/// rules, instances) is put back at its end, also after a failure or Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "dojo-run", version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -18,6 +18,62 @@ pub struct Cli {
     /// The dojo's order service.
     #[arg(long, env = "DOJO_TARGET", default_value = "http://localhost:3001", value_name = "URL")]
     pub target: Target,
+
+    /// The value of a variable of the scenario, in place of the one in `vars:`.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+
+    /// The seed of every random choice, to repeat a run whose report names it.
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Play although another run holds the dojo; change no settings, rules or instances.
+    #[arg(long)]
+    pub alongside: bool,
+
+    /// Only say whether the scenarios are well written. Needs no dojo.
+    #[arg(long, conflicts_with_all = ["dry_run", "alongside", "seed"])]
+    pub check: bool,
+
+    /// Only print what would happen when. Needs no dojo.
+    #[arg(long, conflicts_with_all = ["alongside"])]
+    pub dry_run: bool,
+}
+
+/// What to do with the scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Play them.
+    Play,
+    /// Say whether they are well written.
+    Check,
+    /// Print what would happen when.
+    DryRun,
+}
+
+impl Cli {
+    pub(crate) fn options(&self) -> Options {
+        Options { seed: self.seed, alongside: self.alongside }
+    }
+
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        self.variables.iter().cloned().collect()
+    }
+
+    pub(crate) fn ask(&self) -> Ask {
+        match (self.check, self.dry_run) {
+            (true, _) => Ask::Check,
+            (_, true) => Ask::DryRun,
+            _ => Ask::Play,
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give a name and a value, such as customer=Ada".to_owned()),
+    }
 }
 
 const EXIT_CODES: &str = "\
@@ -25,6 +81,6 @@ Exit codes (of several scenarios, the first of 130, 3, 4, 0 that occurred):
   0    every expectation was met
   1    the command line is wrong, or a file cannot be read
   2    a scenario cannot be parsed; no scenario was played
-  3    could not run: target away, rate not reached, settings not restored
-  4    an expectation was not met
+  3    could not run: target away or not fit, another run, rate not held
+  4    an expectation was not met, or a promise of `always` was broken
   130  interrupted";

@@ -1,30 +1,116 @@
 //! A client of the order service's HTTP API: the part that a scenario needs. Every request has a time limit.
 
 use crate::{RunError, Target};
-use dojo_contract::{NewOrder, Order};
 use futures::StreamExt;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Method, Response, StatusCode, header, redirect};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{error::Error, time::Duration};
-use uuid::Uuid;
+use tokio::time::{Instant, sleep};
 
 /// The longest wait for an answer. The order service itself gives up earlier, with an error.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How long a connection is kept without a request. The order service closes it after a minute; a POST at that moment
 /// would fail.
-const IDLE: Duration = Duration::from_secs(30);
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long an open connection may be silent before it counts as broken. The event stream has heartbeats more often.
 const SILENCE: Duration = Duration::from_secs(45);
 /// The largest answer that is read. A dojo's answers to these requests are far smaller.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 const MAX_PROBLEM_CHARS: usize = 500;
 
-const POST_ORDERS: &str = "POST /orders";
-const GET_SETTINGS: &str = "GET /settings";
-const PATCH_SETTINGS: &str = "PATCH /settings";
 const GET_EVENTS: &str = "GET /events";
+/// How long a request that may be repeated is repeated while the dojo doesn't answer: longer than an order service takes to
+/// restart.
+const PATIENCE: Duration = Duration::from_secs(20);
+const AGAIN_EVERY: Duration = Duration::from_millis(250);
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Method and route, for messages: `POST /orders`.
+    pub name: &'static str,
+    /// The method.
+    pub method: Method,
+    /// The path, with its query.
+    pub path: String,
+    /// The body, if there is one.
+    pub body: Option<Value>,
+    /// Headers beside those of every request.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    /// A request to a route without parameters, such as `GET /settings`.
+    pub fn to(name: &'static str) -> Self {
+        let (method, path) = name.split_once(' ').unwrap_or(("GET", name));
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        Self { name, method, path: path.to_owned(), body: None, headers: Vec::new() }
+    }
+
+    /// Returns the request with this path, for a route that has parameters.
+    pub fn at(self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
+    /// Returns the request with a JSON body.
+    pub fn json(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// Returns the request with one more header.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    request: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `ETag`.
+    pub etag: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer to `request`, which is named as in [`Request::name`].
+    pub(crate) fn new(request: &'static str, status: u16, body: Vec<u8>) -> Self {
+        Self { request, status, etag: None, body }
+    }
+
+    /// Returns the answer if it has one of these statuses.
+    ///
+    /// # Errors
+    /// What the answer says instead.
+    pub fn with(self, statuses: &[u16]) -> Result<Self, RunError> {
+        if statuses.contains(&self.status) { Ok(self) } else { Err(self.refusal()) }
+    }
+
+    /// Returns the answer as an error that quotes it.
+    pub fn refusal(&self) -> RunError {
+        refused(self.request, self.status, &self.body)
+    }
+
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// The body isn't what a dojo answers.
+    pub fn json<T: for<'de> Deserialize<'de>>(&self) -> Result<T, RunError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|e| RunError::NotADojo { request: self.request, reason: shortened(&e.to_string()) })
+    }
+
+    /// Returns the instances that a 202 of `PATCH /settings` names; `None` if every instance has applied the change.
+    pub fn waiting_for(&self) -> Option<String> {
+        (self.status == StatusCode::ACCEPTED.as_u16()).then(|| waiting_for(&self.body))
+    }
+}
 
 /// A client of one dojo. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -48,40 +134,56 @@ impl Client {
         Ok(Self { http, target })
     }
 
-    /// Places an order, and returns its id once Kafka has acknowledged it.
-    pub async fn place(&self, order: &NewOrder) -> Result<Uuid, RunError> {
-        let request = self.http.post(self.target.url("/orders")).json(order);
-        let (status, body) = self.answer(POST_ORDERS, request).await?;
-        if status != StatusCode::CREATED {
-            return Err(refused(POST_ORDERS, status, &body));
-        }
-        let order: Order = read(POST_ORDERS, &body)?;
-        Ok(order.id)
+    /// Returns the dojo's address.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
-    /// Returns the answer of `GET /settings`.
-    pub async fn settings(&self) -> Result<Value, RunError> {
-        let (status, body) = self.answer(GET_SETTINGS, self.http.get(self.target.url("/settings"))).await?;
-        if status != StatusCode::OK {
-            return Err(refused(GET_SETTINGS, status, &body));
-        }
-        read(GET_SETTINGS, &body)
+    /// Sends a request. Returns its answer with any status.
+    ///
+    /// # Errors
+    /// No answer came in time.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, RunError> {
+        self.ask_within(request, ANSWER_WITHIN).await
     }
 
-    /// Changes settings. Returns the instances that haven't applied the change yet, if there are any.
-    pub async fn change_settings(&self, patch: &Value) -> Result<Option<String>, RunError> {
-        let request = self.http.request(Method::PATCH, self.target.url("/settings")).json(patch);
-        let (status, body) = self.answer(PATCH_SETTINGS, request).await?;
-        match status {
-            StatusCode::OK => Ok(None),
-            StatusCode::ACCEPTED => Ok(Some(waiting_for(&body))),
-            _ => Err(refused(PATCH_SETTINGS, status, &body)),
+    /// Sends a request. Returns its answer with any status.
+    ///
+    /// # Errors
+    /// No answer came within this time.
+    pub async fn ask_within(&self, request: &Request, within: Duration) -> Result<Answer, RunError> {
+        let mut builder = self.http.request(request.method.clone(), self.target.url(&request.path));
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
         }
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let response = builder.timeout(within).send().await.map_err(|e| self.broken(request.name, &e))?;
+        let status = response.status().as_u16();
+        let etag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let body = self.body(request.name, response).await?;
+        Ok(Answer { request: request.name, status, etag, body })
     }
 
-    /// Returns the address at which settings are changed.
-    pub fn settings_url(&self) -> String {
-        self.target.url("/settings").to_string()
+    /// Sends a request that may be repeated without doing more than once what it asks for, and repeats it while the dojo doesn't answer or is unavailable (503): an order
+    /// service that restarts is back in seconds.
+    ///
+    /// # Errors
+    /// The last failure, after [`PATIENCE`].
+    pub async fn ask_patiently(&self, request: &Request) -> Result<Answer, RunError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask(request).await;
+            let again = match &answer {
+                Ok(answer) => answer.status == StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+                Err(error) => !matches!(error, RunError::NotADojo { .. }),
+            };
+            if !again || Instant::now() + AGAIN_EVERY > deadline {
+                return answer;
+            }
+            sleep(AGAIN_EVERY).await;
+        }
     }
 
     /// Opens the event stream after the event with the id `last`, or from now.
@@ -101,7 +203,7 @@ impl Client {
             let body = tokio::time::timeout(ANSWER_WITHIN, self.body(GET_EVENTS, response))
                 .await
                 .map_err(|_| RunError::TimedOut { request: GET_EVENTS, after: ANSWER_WITHIN })??;
-            return Err(refused(GET_EVENTS, status, &body));
+            return Err(refused(GET_EVENTS, status.as_u16(), &body));
         }
         let kind =
             response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
@@ -110,16 +212,6 @@ impl Client {
             return Err(RunError::NotADojo { request: GET_EVENTS, reason });
         }
         Ok(response)
-    }
-
-    async fn answer(
-        &self,
-        name: &'static str,
-        request: RequestBuilder,
-    ) -> Result<(StatusCode, Vec<u8>), RunError> {
-        let response = request.timeout(ANSWER_WITHIN).send().await.map_err(|e| self.broken(name, &e))?;
-        let status = response.status();
-        Ok((status, self.body(name, response).await?))
     }
 
     async fn body(&self, name: &'static str, response: Response) -> Result<Vec<u8>, RunError> {
@@ -156,11 +248,6 @@ pub(crate) fn root_cause(error: &dyn Error) -> String {
     innermost.to_string()
 }
 
-fn read<T: for<'de> Deserialize<'de>>(request: &'static str, body: &[u8]) -> Result<T, RunError> {
-    serde_json::from_slice(body)
-        .map_err(|e| RunError::NotADojo { request, reason: shortened(&e.to_string()) })
-}
-
 /// The readable part of an `application/problem+json` (RFC 9457).
 #[derive(Deserialize)]
 struct Problem {
@@ -183,7 +270,7 @@ fn waiting_for(body: &[u8]) -> String {
     }
 }
 
-fn refused(request: &'static str, status: StatusCode, body: &[u8]) -> RunError {
+fn refused(request: &'static str, status: u16, body: &[u8]) -> RunError {
     let problem = match serde_json::from_slice::<Problem>(body) {
         Ok(Problem { title, detail, errors })
             if title.is_some() || detail.is_some() || !errors.is_empty() =>
@@ -194,7 +281,7 @@ fn refused(request: &'static str, status: StatusCode, body: &[u8]) -> RunError {
         _ => String::from_utf8_lossy(body).into_owned(),
     };
     let problem = if problem.trim().is_empty() { "(no explanation)".to_owned() } else { shortened(&problem) };
-    RunError::Refused { request, status: status.as_u16(), problem }
+    RunError::Refused { request, status, problem }
 }
 
 /// Cuts a text to one line that is safe for a terminal.
@@ -214,8 +301,7 @@ mod tests {
     #[test]
     fn a_refusal_quotes_the_server() {
         let body = br#"{"title":"invalid order","errors":[{"field":"price","message":"is -1"}]}"#;
-        let RunError::Refused { problem, .. } = refused(POST_ORDERS, StatusCode::UNPROCESSABLE_ENTITY, body)
-        else {
+        let RunError::Refused { problem, .. } = refused("POST /orders", 422, body) else {
             panic!("not refused")
         };
         assert_eq!(problem, "invalid order; `price` is -1");
@@ -224,7 +310,7 @@ mod tests {
     #[test]
     fn a_hostile_refusal_is_one_short_line() {
         let body = "\u{1b}[2J\n".repeat(1_000);
-        let text = refused(POST_ORDERS, StatusCode::BAD_GATEWAY, body.as_bytes()).to_string();
+        let text = refused("POST /orders", 502, body.as_bytes()).to_string();
         assert!(text.len() < 700 && !text.contains(['\u{1b}', '\n']), "{text}");
     }
 }

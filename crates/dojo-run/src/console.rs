@@ -3,7 +3,8 @@
 //! On a terminal, the line of the current step is rewritten as its counts change. Elsewhere, a step's line is written when
 //! the step is done. `NO_COLOR` (<https://no-color.org>) turns colours off, `TERM=dumb` the rewriting as well.
 
-use dojo_run::{Progress, Scenario};
+use crate::Progress;
+use dojo_scenario::Scenario;
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -16,7 +17,8 @@ const BOLD: &str = "1";
 pub struct Console {
     rewrites: bool,
     colours: bool,
-    step: String,
+    /// The steps that have begun and not ended, with their numbers.
+    open: Vec<(usize, String)>,
 }
 
 impl Console {
@@ -24,39 +26,50 @@ impl Console {
     pub fn new() -> Self {
         let rewrites = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let colours = rewrites && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { rewrites, colours, step: String::new() }
+        Self { rewrites, colours, open: Vec::new() }
     }
 
     /// Shows the name and the lesson of a scenario that begins.
-    pub fn begin(&self, scenario: &Scenario) {
-        line(&self.painted(BOLD, scenario.name()));
+    pub fn begin(&mut self, scenario: &Scenario) {
+        self.open.clear();
+        line(&self.painted(BOLD, &printable(scenario.name())));
         for text in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().lines()) {
-            line(&self.painted(DIM, &format!("  {text}")));
+            line(&self.painted(DIM, &printable(&format!("  {text}"))));
         }
     }
 
     /// Shows the progress of a scenario.
-    pub fn show(&mut self, progress: Progress<'_>) {
+    pub fn show(&mut self, progress: Progress) {
         match progress {
             Progress::Began { number, of, step } => {
-                self.step = format!("  {number}/{of}  {step}");
+                self.open.push((number, shown(number, of, &step)));
                 self.rewrite("…");
             }
-            Progress::Moved(text) => self.rewrite(text),
-            Progress::Ended(text) => {
+            // The step that began last is shown; a flood around it goes on meanwhile.
+            Progress::Moved { number, state } => {
+                if self.open.last().map_or(0, |(open, _)| *open) == number {
+                    self.rewrite(&printable(&state));
+                }
+            }
+            Progress::Ended { number, of, step, result } => {
+                self.open.retain(|(open, _)| *open != number);
                 self.clear();
-                line(&format!("{} {} {text}", self.step, self.painted(DIM, "→")));
+                line(&format!("{} {} {result}", shown(number, of, &step), self.painted(DIM, "→")));
             }
             Progress::Said(text) => {
-                for text in text.trim().lines() {
+                self.clear();
+                for text in printable(&text).trim().lines() {
                     line(&self.painted(BOLD, &format!("  » {text}")));
                 }
             }
             Progress::Noted(text) => {
                 self.clear();
-                line(&self.painted(DIM, &format!("  note: {text}")));
+                line(&self.painted(DIM, &printable(&format!("  note: {text}"))));
             }
-            _ => {}
+            Progress::Broken(text) => {
+                self.clear();
+                line(&self.painted(BOLD, &printable(&format!("  BROKEN: {text}"))));
+            }
         }
     }
 
@@ -70,7 +83,7 @@ impl Console {
             // The line is cut at the right edge, because only the last row of a wrapped line could be rewritten.
             put(&format!(
                 "\r\x1b[2K\x1b[?7l{} {}\x1b[?7h",
-                self.step,
+                self.open.last().map_or("", |(_, step)| step.as_str()),
                 self.painted(DIM, &format!("→ {state}"))
             ));
         }
@@ -85,6 +98,15 @@ impl Console {
     fn painted(&self, colour: &str, text: &str) -> String {
         if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+fn shown(number: usize, of: usize, step: &str) -> String {
+    printable(&format!("  {number}/{of}  {step}"))
+}
+
+/// Replaces control characters, so that a scenario from elsewhere can't control the terminal. Line ends stay.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 /// Writes a line on stderr. A closed stderr is ignored.

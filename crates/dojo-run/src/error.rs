@@ -1,6 +1,10 @@
 //! The errors that end the run of a scenario.
 
-use crate::{exit, scenario::Rate};
+use crate::{
+    exit,
+    load::{Shortfall, Silence},
+};
+use dojo_scenario::schedule::ScheduleError;
 use std::time::Duration;
 
 /// Why a scenario was not played to its end. Its expectations are then neither met nor missed.
@@ -54,7 +58,7 @@ pub enum RunError {
         reason: String,
     },
     /// Orders of a flood were not accepted.
-    #[error("{failed} of {sent} orders were not accepted; the first: {first}")]
+    #[error("{failed} of {sent} orders were not accepted; the first: {first}{}", after_silence(.silence))]
     OrdersFailed {
         /// Orders that were not accepted.
         failed: u64,
@@ -62,27 +66,18 @@ pub enum RunError {
         sent: u64,
         /// Why the first was not accepted.
         first: Box<RunError>,
+        /// The longest time in which nothing was answered, which is often the reason.
+        silence: Option<Silence>,
     },
-    /// The task that sent an order panicked.
-    #[error("dojo-run itself failed while it sent an order ({0}); please report this")]
+    /// A mistake in this program.
+    #[error("dojo-run itself failed ({0}); please report this")]
     Crashed(String),
-    /// A flood was slower than its scenario asks for.
-    #[error(
-        "rate not reached: asked for {asked}, reached {reached:.1}/s; {late} of {count} orders were sent more than \
-         {tolerance:?} late; lower the `rate`, or use a release build on a machine with more room"
-    )]
-    RateNotReached {
-        /// The scenario's rate.
-        asked: Rate,
-        /// Orders per second, over the whole flood.
-        reached: f64,
-        /// Orders sent late.
-        late: u64,
-        /// Orders of the flood.
-        count: u64,
-        /// How late an order may be sent.
-        tolerance: Duration,
-    },
+    /// A flood whose orders can't all be due within the limits.
+    #[error("the flood can't be sent: {0}")]
+    Schedule(ScheduleError),
+    /// Too many orders of a flood were sent late.
+    #[error("{0}")]
+    RateNotHeld(Box<Shortfall>),
     /// The event stream broke and could not be resumed.
     #[error(
         "the event stream broke and could not be resumed within {within:?} ({reason}); did the order service stop?"
@@ -96,21 +91,81 @@ pub enum RunError {
     /// Events were missed, so the counts are uncertain.
     #[error("events were missed, so the counts are uncertain ({0}); play the scenario again")]
     EventsMissed(&'static str),
-    /// The settings could not be restored.
+    /// The dojo isn't fit for the lesson.
+    #[error("the dojo isn't fit for this lesson: {}", .0.join("; "))]
+    NotFit(Vec<String>),
+    /// The snippet that a step replaces isn't in the rule exactly once.
     #[error(
-        "the settings could not be restored ({reason}); restore them by hand: curl -X PATCH -H 'content-type: application/json' -d '{patch}' {url}"
+        "the rule {rule} has the snippet `{snippet}` {times} times, and a step can only replace one that is there once; see \
+         GET /rules/{rule}"
     )]
-    NotRestored {
+    NoSuchSnippet {
+        /// The rule.
+        rule: String,
+        /// The snippet.
+        snippet: String,
+        /// How often the rule has it.
+        times: usize,
+    },
+    /// An instance didn't do what it was asked to do.
+    #[error(
+        "{instance} {} 20 s after it was asked to; GET /instances shows what each instance does",
+        if *live { "isn't at work" } else { "hasn't stopped" }
+    )]
+    InstanceUnmoved {
+        /// The instance.
+        instance: String,
+        /// Whether it was to work.
+        live: bool,
+    },
+    /// A run alongside another has a step that changes the dojo.
+    #[error(
+        "a run alongside another changes nothing, and this scenario has the step `{step}` ({place}); play it alone"
+    )]
+    NotAlongside {
+        /// The step.
+        step: String,
+        /// Where it is written.
+        place: dojo_scenario::Place,
+    },
+    /// The run has no lease any more.
+    #[error("the run lost its lease: {0}; play it again")]
+    LeaseLost(&'static str),
+    /// A step names an order that wasn't placed.
+    #[error(
+        "`{label}` names no order, because its POST was refused ({place}); let the step that places it succeed"
+    )]
+    NoSuchOrder {
+        /// The name of the order.
+        label: String,
+        /// The step that names it.
+        place: dojo_scenario::Place,
+    },
+    /// A run alongside another finds other settings than its scenario needs.
+    #[error("this scenario needs {wanted}, and the dojo has {found}; play it alone")]
+    OtherSettings {
+        /// The setting and its value in the scenario.
+        wanted: String,
+        /// The value in force.
+        found: String,
+    },
+    /// It isn't known whether everything was put back.
+    #[error(
+        "the end of the run could not be reported ({reason}); the order service puts back what the run changed 6 s after it \
+         is there again; see GET /runs"
+    )]
+    NotUndone {
         /// Why.
         reason: Box<RunError>,
-        /// The patch that restores them.
-        patch: String,
-        /// Where to send it.
-        url: String,
     },
     /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Returns the end of a sentence that names a silence.
+fn after_silence(silence: &Option<Silence>) -> String {
+    silence.map(|silence| format!("; {silence}")).unwrap_or_default()
 }
 
 impl RunError {

@@ -1,4 +1,4 @@
-//! Follows `GET /events` and records the facts about orders in the ledger.
+//! Follows `GET /events` and hands the events to the observer.
 //!
 //! The stream is open before the first order is sent, so no event is missed at its start. A broken stream is resumed after
 //! the last event's id, for a bounded time. If the server reports that events are missing (`event: gap`), or there is no id
@@ -8,9 +8,9 @@
 use crate::{
     RunError,
     client::{Client, root_cause},
-    ledger::{Fact, Ledger},
 };
-use dojo_contract::{AuditEvent, DlqEvent, topic};
+use dojo_contract::topic;
+use dojo_scenario::observe::Observer;
 use eventsource_stream::{Event, Eventsource};
 use futures::StreamExt;
 use reqwest::Response;
@@ -18,20 +18,66 @@ use serde::Deserialize;
 use std::time::Duration;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 /// How long to try to resume a broken stream: longer than an order service takes to restart.
 const RESUME_WITHIN: Duration = Duration::from_secs(15);
+/// A silence of the stream that isn't one between two heartbeats, which come every 3 s.
+const OUTAGE: Duration = Duration::from_secs(4);
+/// A stream that has been silent for this long is broken.
+const SILENCE: Duration = Duration::from_secs(10);
 const RESUME_EVERY: Duration = Duration::from_millis(200);
 
 /// The result of following the stream so far.
 #[derive(Debug)]
 pub struct Watched {
-    /// The facts.
-    pub ledger: Ledger,
-    /// Why no more facts will follow.
+    /// What was seen.
+    pub observer: Observer,
+    /// The number of the expectation that a step waits for.
+    pub waits_for: Option<usize>,
+    /// Floods that are being sent, so that more orders are to come.
+    pub floods: usize,
+    /// Whether the stream is connected. While it isn't, events may be on their way.
+    pub connected: bool,
+    /// When the stream last said anything: an event, or a heartbeat.
+    pub heard: Instant,
+    /// How long the stream was silent in all, although it has heartbeats.
+    pub outages: Duration,
+    /// Why nothing more will be seen.
     pub ended: Option<RunError>,
+}
+
+impl Watched {
+    /// Nothing was seen yet, on a stream that has just begun.
+    pub fn new(observer: Observer) -> Self {
+        Self {
+            observer,
+            waits_for: None,
+            floods: 0,
+            connected: true,
+            heard: Instant::now(),
+            outages: Duration::ZERO,
+            ended: None,
+        }
+    }
+
+    /// Returns a time that stands still while the stream is silent, so that an interrupted stream breaks no promise.
+    pub fn clock(&self) -> std::time::Instant {
+        let silent = self.heard.elapsed();
+        let outage = if silent > OUTAGE { self.outages + silent } else { self.outages };
+        let now = Instant::now();
+        now.checked_sub(outage).unwrap_or(now).into_std()
+    }
+
+    fn hear(&mut self) {
+        let silent = self.heard.elapsed();
+        if silent > OUTAGE {
+            self.outages += silent;
+        }
+        self.heard = Instant::now();
+        self.connected = true;
+    }
 }
 
 /// Follows the stream that `response` began, until the stream is lost for good.
@@ -43,6 +89,7 @@ pub async fn follow(client: Client, response: Response, watched: watch::Sender<W
             Ok(reason) => reason,
             Err(error) => break error,
         };
+        watched.send_modify(|watched| watched.connected = false);
         if last_id.is_none() {
             break RunError::EventsMissed("the event stream broke before its first event");
         }
@@ -62,7 +109,14 @@ async fn listen(
 ) -> Result<String, RunError> {
     let mut events = response.bytes_stream().eventsource();
     loop {
-        match events.next().await {
+        let Ok(next) = timeout(SILENCE, events.next()).await else {
+            return Ok(format!("the server was silent for {} s", SILENCE.as_secs()));
+        };
+        watched.send_if_modified(|watched| {
+            watched.hear();
+            false
+        });
+        match next {
             None => return Ok("the server closed the stream".to_owned()),
             Some(Err(error)) => return Ok(root_cause(&error)),
             Some(Ok(event)) => {
@@ -87,22 +141,17 @@ fn concerns_orders(gap: &str) -> bool {
     struct Gap {
         topic: String,
     }
-    serde_json::from_str(gap)
-        .map_or(true, |Gap { topic }| [topic::AUDIT, topic::ORDERS_DLQ].contains(&topic.as_str()))
+    serde_json::from_str(gap).map_or(true, |Gap { topic }| {
+        [topic::ORDERS, topic::AUDIT, topic::ORDERS_DLQ].contains(&topic.as_str())
+    })
 }
 
 fn record(event: &Event, watched: &watch::Sender<Watched>) {
-    let fact: Option<Fact> = match event.event.as_str() {
-        "audit" => serde_json::from_str::<AuditEvent>(&event.data).ok().map(Fact::from),
-        "dlq" => serde_json::from_str::<DlqEvent>(&event.data).ok().map(Fact::from),
-        _ => None,
-    };
-    let Some(fact) = fact else { return };
     let now = Instant::now().into_std();
     watched.send_if_modified(|watched| {
-        let is_new = watched.ledger.observe(fact, now);
-        if watched.ledger.overflowed() && watched.ended.is_none() {
-            watched.ended = Some(RunError::EventsMissed("too many orders of other clients at once"));
+        let is_new = watched.observer.event(&event.event, &event.data, now);
+        if let (None, Some(reason)) = (&watched.ended, watched.observer.overflow()) {
+            watched.ended = Some(RunError::EventsMissed(reason));
             return true;
         }
         is_new

@@ -6,7 +6,7 @@ pub const MET: u8 = 0;
 pub const COMMAND_LINE: u8 = 1;
 /// A scenario cannot be parsed. No scenario was played, not even those that can be parsed.
 pub const NOT_PARSED: u8 = 2;
-/// A scenario was not played to its end, or its settings could not be restored, so it proves nothing.
+/// A scenario was not played to its end, or it isn't known whether its changes were put back, so it proves nothing.
 pub const COULD_NOT_RUN: u8 = 3;
 /// An expectation was not met.
 pub const NOT_MET: u8 = 4;

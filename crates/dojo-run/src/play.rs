@@ -1,53 +1,47 @@
-//! Plays one scenario against one dojo: opens the event stream, remembers the settings, plays the steps in order, and
-//! restores the settings at the end, also after an error or an interruption.
+//! Plays one scenario against one dojo: takes the lease, opens the event stream, asks whether the dojo is fit, plays the steps in
+//! order, and gives the lease back, also after an error or an interruption. The order service then puts back what the run
+//! changed.
 //!
-//! A missed expectation doesn't end the run; an error does. A change of settings is never interrupted half-way, so that
-//! the old settings are restored after it.
+//! A missed expectation or a broken promise doesn't end the run; an error does.
 
 use crate::{
     RunError, Target,
-    client::{ANSWER_WITHIN, Client},
+    client::Client,
     events::{self, Watched},
-    exit, flood,
-    ledger::Ledger,
-    scenario::{Expectation, Scenario, SettingsChange, Step},
-    settings,
-    verdict::{Finding, Judge, Judgement},
+    exit,
+    finding::Finding,
+    lease::Lease,
+    progress::{Progress, Teller},
+    state,
+    steps::Stage,
 };
-use dojo_contract::Settings;
-use serde_json::Value;
-use std::time::Duration;
+use dojo_contract::{Run, RunVerdict};
+use dojo_scenario::{
+    Place, Planned, Scenario,
+    document::{Action, Redrive},
+    draw::Seed,
+    flat,
+    observe::Observer,
+};
+use serde_json::json;
+use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
-/// Shortest time between two judgements of an expectation while events arrive.
-const JUDGE_EVERY: Duration = Duration::from_millis(20);
+/// How often broken promises are looked for: often enough to tell one within a second.
+const TICK: Duration = Duration::from_millis(250);
 
-/// What a caller can show while a scenario plays.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Progress<'a> {
-    /// A step has begun.
-    Began {
-        /// The step's number, from 1.
-        number: usize,
-        /// The number of steps.
-        of: usize,
-        /// The step in words.
-        step: &'a str,
-    },
-    /// The state of the step, in place of its last one.
-    Moved(&'a str),
-    /// The step is done.
-    Ended(&'a str),
-    /// A text of the scenario for the room.
-    Said(&'a str),
-    /// Something worth knowing that isn't a failure.
-    Noted(&'a str),
+/// How a scenario is played.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The seed of every random choice. Without it, the scenario's own is used, or a new one.
+    pub seed: Option<u64>,
+    /// Plays although another run holds the dojo, and changes no settings, rules or instances.
+    pub alongside: bool,
 }
 
 /// The result of playing a scenario.
@@ -55,282 +49,267 @@ pub enum Progress<'a> {
 pub struct Played {
     /// The short name of the run, the value of `${run}`.
     pub run: String,
+    /// The seed of its random choices.
+    pub seed: u64,
     /// Orders placed.
-    pub orders: usize,
+    pub orders: u64,
     /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
+    /// The promises that were broken, in sentences.
+    pub broken: Vec<String>,
+    /// What the order service put back, in sentences.
+    pub undone: Vec<String>,
     /// Why the scenario was not played to its end.
     pub error: Option<RunError>,
-    /// Why the settings could not be restored.
-    pub not_restored: Option<RunError>,
+    /// The step at which that happened.
+    pub failed_at: Option<Place>,
+    /// Why it isn't known whether everything was put back.
+    pub not_undone: Option<RunError>,
 }
 
 impl Played {
     /// Exit code of a run with this scenario alone.
     pub fn exit_code(&self) -> u8 {
-        let met = if self.findings.iter().all(|finding| finding.met) { exit::MET } else { exit::NOT_MET };
-        let codes = self.error.iter().chain(&self.not_restored).map(RunError::exit_code);
+        let met = self.broken.is_empty() && self.findings.iter().all(|finding| finding.met);
+        let met = if met { exit::MET } else { exit::NOT_MET };
+        let codes = self.error.iter().chain(&self.not_undone).map(RunError::exit_code);
         codes.fold(met, exit::worse)
+    }
+
+    fn verdict(&self) -> RunVerdict {
+        match (&self.error, self.exit_code()) {
+            (Some(RunError::Interrupted), _) => RunVerdict::Interrupted,
+            (Some(_), _) => RunVerdict::Failed,
+            (None, exit::MET) => RunVerdict::Met,
+            (None, _) => RunVerdict::NotMet,
+        }
     }
 }
 
 /// Plays `scenario` against `target` until its end or `stop`, and reports the progress to `audience`.
 ///
 /// Takes at most as long as the scenario's schedule and waits, plus a bounded time for each answer of the target. To stop
-/// it, cancel `stop`: dropping the future leaves the settings as the scenario set them.
+/// it, cancel `stop`: if the future is dropped, the order service puts everything back six seconds later.
 pub async fn play(
     scenario: &Scenario,
     target: &Target,
-    audience: &mut (dyn FnMut(Progress<'_>) + Send),
+    options: &Options,
+    audience: &mut (dyn FnMut(Progress) + Send),
     stop: &CancellationToken,
 ) -> Played {
-    let run: String = Uuid::new_v4().simple().to_string().chars().take(6).collect();
-    let (watched, _) = watch::channel(Watched { ledger: Ledger::new(ANSWER_WITHIN), ended: None });
-    let mut findings = Vec::new();
-    let mut stage = Stage { scenario, run: &run, watched: &watched, audience, stop, findings: &mut findings };
-    let (error, not_restored) = match Client::new(target.clone()) {
-        Ok(client) => stage.play(&client).await,
-        Err(error) => (Some(error), None),
+    let seed = options.seed.or(scenario.document.seed).unwrap_or_else(new_seed);
+    let mut played = Played {
+        run: Uuid::new_v4().simple().to_string().chars().take(6).collect(),
+        seed,
+        orders: 0,
+        findings: Vec::new(),
+        broken: Vec::new(),
+        undone: Vec::new(),
+        error: None,
+        failed_at: None,
+        not_undone: None,
     };
-    let orders = watched.borrow().ledger.orders().len();
-    Played { run, orders, findings, error, not_restored }
+    let (tell, mut told) = Teller::new();
+    let mut playing = Box::pin(play_with(scenario, target, options, &mut played, tell, stop));
+    loop {
+        tokio::select! {
+            biased;
+            Some(progress) = told.recv() => audience(progress),
+            () = &mut playing => break,
+        }
+    }
+    drop(playing);
+    while let Ok(progress) = told.try_recv() {
+        audience(progress);
+    }
+    played
 }
 
-/// A scenario being played.
-struct Stage<'a> {
-    scenario: &'a Scenario,
-    run: &'a str,
-    watched: &'a watch::Sender<Watched>,
-    audience: &'a mut (dyn FnMut(Progress<'_>) + Send),
-    stop: &'a CancellationToken,
-    findings: &'a mut Vec<Finding>,
+/// Returns a seed that is short enough to be typed.
+fn new_seed() -> u64 {
+    u64::from(Uuid::new_v4().as_fields().0 >> 12)
 }
 
-impl Stage<'_> {
-    /// Returns why the scenario was not played to its end, and why the settings could not be restored.
-    async fn play(&mut self, client: &Client) -> (Option<RunError>, Option<RunError>) {
-        let (_events, before) = match self.open(client).await {
+async fn play_with(
+    scenario: &Scenario,
+    target: &Target,
+    options: &Options,
+    played: &mut Played,
+    tell: Teller,
+    stop: &CancellationToken,
+) {
+    let opened = async {
+        let client = Client::new(target.clone())?;
+        let lease = Lease::acquire(&client, &played.run, scenario.name(), options.alongside).await?;
+        Ok((client, lease))
+    };
+    let (client, lease) = tokio::select! {
+        opened = opened => match opened {
             Ok(opened) => opened,
-            Err(error) => return (Some(error), None),
-        };
-        let error = self.steps(client).await.err();
-        let not_restored = match before {
-            Some(before) => self.restore(client, &before).await.err(),
-            None => None,
-        };
-        (error, not_restored)
-    }
-
-    /// Opens the event stream and, if the scenario changes settings, gets their values.
-    async fn open(&mut self, client: &Client) -> Result<(AbortOnDropHandle<()>, Option<Settings>), RunError> {
-        let open = async {
-            let stream = client.events(None).await?;
-            let events = tokio::spawn(events::follow(client.clone(), stream, self.watched.clone()));
-            let before = match self.scenario.settings_changes().next() {
-                Some(_) => Some(client.settings().await?),
-                None => None,
-            };
-            Ok((AbortOnDropHandle::new(events), before))
-        };
-        let (events, shown) = tokio::select! {
-            opened = open => opened?,
-            () = self.stop.cancelled() => return Err(RunError::Interrupted),
-        };
-        let not_settings = |reason| RunError::NotADojo { request: "GET /settings", reason };
-        let before = shown.map(|shown| settings::on_topic(&shown).map_err(not_settings)).transpose()?;
-        Ok((events, before))
-    }
-
-    async fn steps(&mut self, client: &Client) -> Result<(), RunError> {
-        if self.stop.is_cancelled() {
-            return Err(RunError::Interrupted);
+            Err(error) => return played.error = Some(error),
+        },
+        () = stop.cancelled() => return played.error = Some(RunError::Interrupted),
+    };
+    played.error = on_stage(scenario, &client, &lease, played, &tell, stop).await.err();
+    let ended = lease.end(played.verdict()).await;
+    match ended {
+        Ok(undone) => {
+            for text in &undone {
+                tell.noted(text.clone()).await;
+            }
+            played.undone = undone;
         }
-        if let Some(change) = self.scenario.settings() {
-            self.change_settings(change, client).await?;
-            (self.audience)(Progress::Noted(&format!("settings for this run: {change}")));
-        }
-        let steps = self.scenario.steps();
-        for (index, step) in steps.iter().enumerate() {
-            if self.stop.is_cancelled() {
-                return Err(RunError::Interrupted);
-            }
-            if let Step::Say(text) = step {
-                (self.audience)(Progress::Said(&text.fill(self.run, 0)));
-                continue;
-            }
-            let step_text = step.to_string().replace("${run}", self.run);
-            (self.audience)(Progress::Began { number: index + 1, of: steps.len(), step: &step_text });
-            let ended = self.step(index, step, client).await?;
-            (self.audience)(Progress::Ended(&ended));
-        }
-        Ok(())
-    }
-
-    /// Plays one step and returns its result in words.
-    async fn step(&mut self, index: usize, step: &Step, client: &Client) -> Result<String, RunError> {
-        match step {
-            Step::Say(_) => Ok(String::new()),
-            Step::Pause(duration) => {
-                unless_stopped(self.stop, sleep(*duration)).await?;
-                Ok("done".to_owned())
-            }
-            Step::Order(order) => {
-                let start = Instant::now();
-                unless_stopped(self.stop, flood::place(client, self.watched, order.fill(self.run, 1)))
-                    .await??;
-                Ok(format!("accepted after {:.1?}", start.elapsed()))
-            }
-            Step::Flood(flood) => {
-                let audience = &mut *self.audience;
-                let report = |text: String| audience(Progress::Moved(&text));
-                let place = |n| flood::place(client, self.watched, flood.order.fill(self.run, n));
-                let went = flood::send(flood, place, report, self.stop).await?;
-                Ok(format!(
-                    "{} accepted, {:.1}/s, answered after {:.1?} (p50), {:.1?} (p99)",
-                    went.accepted, went.rate, went.p50, went.p99
-                ))
-            }
-            Step::Settings(change) => {
-                self.change_settings(change, client).await?;
-                Ok("applied".to_owned())
-            }
-            Step::Expect(expectation) => {
-                let finding = self.expect(index, expectation).await?;
-                let ended = format!("{}: {}", if finding.met { "met" } else { "not met" }, finding.seen());
-                self.findings.push(finding);
-                Ok(ended)
-            }
-        }
-    }
-
-    async fn expect(&mut self, step: usize, expectation: &Expectation) -> Result<Finding, RunError> {
-        let customer =
-            expectation.customer.as_ref().map(|text| dojo_contract::normalize_name(&text.fill(self.run, 0)));
-        let judge = Judge::new(expectation, customer.as_deref());
-        let mut news = self.watched.subscribe();
-        let start = Instant::now();
-        let deadline = start + expectation.within;
-        loop {
-            let time_is_up = Instant::now() >= deadline;
-            let Judgement { tally, met, examples } = {
-                let watched = news.borrow_and_update();
-                if let Some(error) = &watched.ended {
-                    return Err(error.clone());
-                }
-                judge.judge(watched.ledger.orders(), time_is_up)
-            };
-            if let Some(met) = met {
-                let expectation = expectation.clone();
-                return Ok(Finding { step, expectation, met, tally, took: start.elapsed(), examples });
-            }
-            (self.audience)(Progress::Moved(&format!(
-                "{} seen, {} orders open",
-                tally.seen, tally.unsettled
-            )));
-            let next_judgement = Instant::now() + JUDGE_EVERY;
-            tokio::select! {
-                () = self.stop.cancelled() => return Err(RunError::Interrupted),
-                () = sleep_until(deadline) => {}
-                // Can't fail, because `self` holds the sender.
-                _ = news.changed() => sleep_until(next_judgement.min(deadline)).await,
-            }
-        }
-    }
-
-    async fn change_settings(&mut self, change: &SettingsChange, client: &Client) -> Result<(), RunError> {
-        if let Some(waiting) = client.change_settings(&Value::Object(change.0.clone())).await? {
-            (self.audience)(Progress::Noted(&format!("the settings are not applied yet by {waiting}")));
-        }
-        Ok(())
-    }
-
-    async fn restore(&mut self, client: &Client, before: &Settings) -> Result<(), RunError> {
-        let patch = settings::restoring(before, self.scenario.settings_changes());
-        match client.change_settings(&patch).await {
-            Ok(None) => (self.audience)(Progress::Noted("the settings are restored")),
-            Ok(Some(waiting)) => {
-                (self.audience)(Progress::Noted(&format!(
-                    "the settings are restored, but not applied yet by {waiting}"
-                )));
-            }
-            Err(reason) => {
-                return Err(RunError::NotRestored {
-                    reason: Box::new(reason),
-                    patch: patch.to_string(),
-                    url: client.settings_url(),
-                });
-            }
-        }
-        Ok(())
+        Err(reason) => played.not_undone = Some(RunError::NotUndone { reason: Box::new(reason) }),
     }
 }
 
-/// Returns the result of `work`, or [`RunError::Interrupted`] if `stop` is cancelled first.
-async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, RunError> {
+/// Plays the steps with the event stream open, and collects broken promises on the way.
+async fn on_stage(
+    scenario: &Scenario,
+    client: &Client,
+    lease: &Lease,
+    played: &mut Played,
+    tell: &Teller,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let plan = scenario.plan();
+    let all = flat(&plan);
+    if let Some(planned) = all.iter().find(|planned| lease.is_alongside() && changes(&planned.step.action)) {
+        let step = planned.step.action.to_string();
+        return Err(RunError::NotAlongside { step, place: planned.step.place.clone() });
+    }
+    let expectations =
+        all.iter().filter_map(|planned| Some((planned.number, planned.expectation()?, planned.repetition)));
+    let observer = Observer::new(&played.run, expectations, scenario.document.always.as_ref());
+    let (watched, _) = watch::channel(Watched::new(observer));
+    let stream = unless(stop, client.events(None)).await??;
+    let _events =
+        AbortOnDropHandle::new(tokio::spawn(events::follow(client.clone(), stream, watched.clone())));
+    let mut stage = Stage {
+        scenario,
+        client,
+        lease,
+        run: &played.run,
+        seed: Seed(played.seed),
+        watched: &watched,
+        tell,
+        stop,
+        labels: HashMap::new(),
+        findings: &mut played.findings,
+        total: all.len(),
+        step: &mut played.failed_at,
+    };
+    let steps = async {
+        stage.wait_until_fit().await?;
+        // The rebalances before the first step are not the run's.
+        unless(stop, state::until_quiet(client, &watched)).await??;
+        unless(stop, state::look(client, &watched)).await?;
+        let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
+        stage.play(&plan).await?;
+        stage.wait_for_outcomes().await
+    };
+    let went = tokio::select! {
+        went = steps => went,
+        error = lease.lost() => Err(error),
+        () = keep_promises(&watched, tell) => Ok(()),
+    };
+    watched.send_modify(|watched| watched.observer.tick(watched.clock()));
+    // Each promise with its first breach, which was told before, and with how often it was broken.
+    played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();
+    played.orders = watched.borrow().observer.orders();
+    went
+}
+
+/// Tells each promise that is broken, within a second.
+async fn keep_promises(watched: &watch::Sender<Watched>, tell: &Teller) {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let mut breaches = Vec::new();
+        watched.send_if_modified(|watched| {
+            watched.observer.tick(watched.clock());
+            breaches = watched.observer.take_breaches();
+            false
+        });
+        for breach in breaches {
+            tell.tell(Progress::Broken(breach.to_string())).await;
+        }
+    }
+}
+
+/// Returns whether a step changes the dojo, which a run alongside another must not.
+fn changes(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Settings(_) | Action::Rule(_) | Action::Instance(_) | Action::Redrive(Redrive::All)
+    )
+}
+
+async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, RunError> {
     tokio::select! {
         done = work => Ok(done),
         () = stop.cancelled() => Err(RunError::Interrupted),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::tests::fact;
-    use dojo_contract::AuditAction;
-    use std::sync::atomic::{AtomicBool, Ordering};
+/// Returns a step in words, short enough to be reported. `${n}` stays, because it differs from order to order.
+fn in_words(planned: &Planned<'_>, run: &str) -> String {
+    let words = planned.step.to_string().replace("${run}", run);
+    words.replace("${i}", &planned.repetition.to_string()).chars().take(Run::TEXT_MAX_CHARS).collect()
+}
 
-    /// How often the orders are claimed and notified, one after another, while the expectation is judged.
-    const ROUNDS: usize = 2_000;
-    const ORDERS: u128 = 3;
-
-    #[test]
-    fn the_tally_and_the_examples_of_a_finding_are_of_one_moment() {
-        let yaml =
-            b"name: Test\nsteps:\n  - order: { customerName: Ada, item: Pizza, quantity: 1, price: 1 }\n  \
-            - expect: { action: NOTIFIED, exactly: 0, within: 0s }\n";
-        let scenario = Scenario::parse("test.yaml", yaml).unwrap();
-        let [_, Step::Expect(expectation)] = scenario.steps() else { panic!("not an expectation") };
-        let (watched, _) = watch::channel(Watched { ledger: Ledger::new(ANSWER_WITHIN), ended: None });
-        let (stop, done) = (CancellationToken::new(), AtomicBool::new(false));
-        std::thread::scope(|threads| {
-            threads.spawn(|| {
-                for _ in 0..ROUNDS {
-                    watched.send_modify(|watched| watched.ledger = Ledger::new(ANSWER_WITHIN));
-                    for order in 1..=ORDERS {
-                        watched.send_modify(|watched| {
-                            watched.ledger.claim(Uuid::from_u128(order), "Ada".to_owned());
-                            let now = std::time::Instant::now();
-                            watched.ledger.observe(fact(order, AuditAction::Notified, 0), now);
-                        });
-                    }
-                }
-                done.store(true, Ordering::Relaxed);
-            });
-            let (mut audience, mut findings) = (|_: Progress<'_>| {}, Vec::new());
-            let mut stage = Stage {
-                scenario: &scenario,
-                run: "run",
-                watched: &watched,
-                audience: &mut audience,
-                stop: &stop,
-                findings: &mut findings,
-            };
-            while !done.load(Ordering::Relaxed) {
-                let finding = futures::executor::block_on(stage.expect(1, expectation)).unwrap();
-                assert_eq!(finding.examples.len(), finding.tally.orders, "{finding:?}");
-                assert_eq!(finding.examples.len() as u64, finding.tally.seen, "{finding:?}");
+impl Stage<'_> {
+    async fn play(&mut self, plan: &[Planned<'_>]) -> Result<(), RunError> {
+        if let Some(change) = &self.scenario.document.settings {
+            if self.lease.is_alongside() {
+                self.settings_are(change).await?;
+                self.tell.noted(format!("the settings are as this run needs them: {change}")).await;
+            } else {
+                let applied = self.settings(change).await?;
+                self.tell.noted(format!("settings for this run: {change}: {applied}")).await;
             }
-        });
+        }
+        self.play_steps(plan).await
     }
 
-    #[test]
-    fn a_play_can_be_given_to_another_thread() {
-        fn is_send<T: Send>(_: &T) {}
-        let yaml = b"name: Test\nsteps:\n  - pause: 1s\n";
-        let scenario = Scenario::parse("test.yaml", yaml).unwrap();
-        let target = "http://localhost:1".parse().unwrap();
-        let (mut audience, stop) = (|_: Progress<'_>| {}, CancellationToken::new());
-        is_send(&play(&scenario, &target, &mut audience, &stop));
+    /// Waits for the outcome of every order, if the scenario promises one. An order that has none in time breaks the promise,
+    /// and isn't waited for any more.
+    async fn wait_for_outcomes(&self) -> Result<(), RunError> {
+        loop {
+            let awaited = self.watched.borrow().observer.awaited();
+            if awaited == 0 {
+                return Ok(());
+            }
+            self.tell.moved(0, format!("waiting for the outcome of {awaited} orders"));
+            self.unless_stopped(sleep(TICK)).await?;
+            if let Some(error) = &self.watched.borrow().ended {
+                return Err(error.clone());
+            }
+        }
+    }
+
+    /// Plays steps one after another.
+    pub(crate) async fn play_steps(&mut self, plan: &[Planned<'_>]) -> Result<(), RunError> {
+        for planned in plan {
+            if self.stop.is_cancelled() {
+                return Err(RunError::Interrupted);
+            }
+            *self.step = Some(planned.step.place.clone());
+            let is_said = matches!(planned.step.action, Action::Say(_));
+            if !is_said {
+                let step = in_words(planned, self.run);
+                let (number, total) = (planned.number + 1, self.total);
+                self.lease.tell(json!({"type": "step", "number": number, "of": total, "text": step}));
+                self.tell.tell(Progress::Began { number, of: total, step }).await;
+            }
+            let result = self.step(planned).await?;
+            if !is_said {
+                let step = in_words(planned, self.run);
+                let (number, of) = (planned.number + 1, self.total);
+                self.tell.tell(Progress::Ended { number, of, step, result }).await;
+            }
+        }
+        Ok(())
     }
 }

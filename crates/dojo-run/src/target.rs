@@ -8,10 +8,12 @@ use std::{fmt, str::FromStr};
 pub struct Target(Url);
 
 impl Target {
-    /// Returns the address of a route, such as `/orders`.
-    pub(crate) fn url(&self, route: &str) -> Url {
+    /// Returns the address of a path, such as `/orders`, which may have a query.
+    pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.0.clone();
-        url.set_path(route);
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(path);
+        url.set_query(query);
         url
     }
 }

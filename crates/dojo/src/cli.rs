@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// Check rules, run their cases, and judge the recorded orders again
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Play scenarios against a running dojo, and say whether their lessons happened
+    Run(dojo_run::Cli),
     /// Ask the service on this machine whether it is ready: at ADMIN_LISTEN, or else the order service
     Health(Health),
 }

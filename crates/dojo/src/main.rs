@@ -47,7 +47,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::start(&cli.telemetry)?;
-    if !matches!(&cli.command, Some(Command::Rules(rules)) if !rules.uses_kafka()) {
+    let uses_kafka = match &cli.command {
+        Some(Command::Rules(rules)) => rules.uses_kafka(),
+        Some(Command::Run(_)) => false,
+        _ => true,
+    };
+    if uses_kafka {
         dojo_kafka::check_environment().map_err(Misconfigured)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,6 +69,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(up) => until_signal(supervised, |end| supervisor::up(up, &cli.telemetry, end)).await,
         Command::Rules(command) => return rules::run(command).await.map(ExitCode::from),
+        Command::Run(run) => return Ok(ExitCode::from(dojo_run::run(&run).await)),
         Command::Order(order) => until_signal(supervised, |end| service::order(order, end)).await,
         Command::Notification(config) => {
             until_signal(supervised, |end| service::notification(config, end)).await

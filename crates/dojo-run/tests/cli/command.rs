@@ -56,7 +56,14 @@ impl Written {
 
     /// Starts playing all of them against `target`.
     pub fn start(&self, target: &str) -> Child {
-        dojo_run().current_dir(self.dir.path()).args(&self.names).args(["--target", target]).spawn().unwrap()
+        self.command().args(["--target", target]).spawn().unwrap()
+    }
+
+    /// The program with all of them, before it is started.
+    pub fn command(&self) -> Command {
+        let mut command = dojo_run();
+        command.current_dir(self.dir.path()).args(&self.names);
+        command
     }
 
     pub async fn play(&self, target: &str) -> Ended {

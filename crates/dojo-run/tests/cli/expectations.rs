@@ -56,7 +56,7 @@ async fn no_alert_is_not_concluded_from_silence() {
     let dojo = FakeDojo::start(Script { no_fraud: true, ..Script::default() }).await;
     let steps = [ORDER, "expect: { action: FRAUD_ALERT, exactly: 0, within: 300ms }"];
     let ended = play(&dojo.url, &steps).await.expect(exit::NOT_MET);
-    assert!(ended.stdout.contains("1 order still had no outcome"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("1 without an outcome yet"), "{}", ended.stdout);
     assert!(ended.stdout.contains("is fraud detection running"), "{}", ended.stdout);
 }
 
@@ -99,7 +99,8 @@ async fn of_several_scenarios_the_gravest_code_counts_and_all_are_played() {
     let dojo = FakeDojo::start(Script { accepts: 2, ..Script::default() }).await;
     let missed = scenario(&[ORDER, "expect: { action: DLQ, atLeast: 1 }"]);
     let met = scenario(&[ORDER, "expect: { action: NOTIFIED, atLeast: 1 }"]);
-    let refused = met.clone();
+    // A flood doesn't repeat an order that is refused.
+    let refused = scenario(&[SPAM]);
     Written::new(&[&missed, &met]).play(&dojo.url).await.expect(exit::NOT_MET);
     let ended = Written::new(&[&refused, &refused]).play(&dojo.url).await.expect(exit::COULD_NOT_RUN);
     assert_eq!(
@@ -114,4 +115,42 @@ async fn a_customer_is_found_however_the_name_is_composed() {
     let order = r#"order: { customerName: "Jose\u0301 ${run}", item: Pizza, quantity: 1, price: 1 }"#;
     let expected = r#"expect: { action: NOTIFIED, customer: "Jos\u00e9 ${run}", exactly: 1, within: 5s }"#;
     play(&dojo.url, &[order, expected]).await.expect(exit::MET);
+}
+
+#[tokio::test]
+async fn a_run_with_the_same_seed_draws_the_same_orders() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let flood = r#"flood: { count: 20, rate: 200/s, order: { customerName: [Ada, Bob, Eve], item: { Pizza: 3, Soup: 1 }, quantity: 1..9, price: 1..20 } }"#;
+    let written = Written::new(&[&scenario(&[flood])]);
+    for seed in ["7", "7", "8"] {
+        let child = written.command().args(["--target", &dojo.url, "--seed", seed]).spawn().unwrap();
+        let ended = crate::command::ended(child).await.expect(exit::MET);
+        assert!(ended.stdout.contains(&format!("seed {seed},")), "{}", ended.stdout);
+    }
+    let orders: Vec<_> = dojo.orders().into_iter().map(|(_, order)| order).collect();
+    let drawn = |run: &[dojo_contract::NewOrder]| {
+        let mut drawn: Vec<_> = run.iter().map(|order| serde_json::to_string(order).unwrap()).collect();
+        // Orders may overtake one another on their way.
+        drawn.sort();
+        drawn
+    };
+    assert_eq!(drawn(&orders[..20]), drawn(&orders[20..40]));
+    assert_ne!(drawn(&orders[..20]), drawn(&orders[40..]));
+}
+
+#[tokio::test]
+async fn an_order_without_an_outcome_breaks_the_promise_also_after_the_last_step() {
+    let dojo = FakeDojo::start(Script { no_fraud: true, ..Script::default() }).await;
+    let yaml = format!("always: {{ settled: 1s }}\n{}", scenario(&[ORDER]));
+    let ended = Written::new(&[&yaml]).play(&dojo.url).await.expect(exit::NOT_MET);
+    assert!(ended.stdout.contains("no verdict of fraud detection"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("BROKEN"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn what_must_not_happen_is_not_decided_while_orders_are_sent() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let flood = r#"flood: { count: 30, rate: 20/s, order: { customerName: "Mallory ${run}", item: Pizza, quantity: 1, price: 1 }, meanwhile: [ { pause: 200ms }, { expect: { action: FRAUD_ALERT, alert: VELOCITY, none: true } } ] }"#;
+    let ended = play(&dojo.url, &[flood]).await.expect(exit::NOT_MET);
+    assert!(ended.stdout.contains("25 seen, of 30 orders"), "{}", ended.stdout);
 }

@@ -3,10 +3,10 @@
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::{NewOrder, Order, Settings, SettingsPatch};
@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 use uuid::Uuid;
 
 /// How the dojo behaves. The default is a well-behaved one.
@@ -34,6 +34,10 @@ pub struct Script {
     pub early: bool,
     /// How long a POST takes.
     pub answer_after: Duration,
+    /// The order, counted from 1, at which the dojo stands still for [`Script::still_for`].
+    pub stands_still_at: usize,
+    /// How long the dojo stands still.
+    pub still_for: Duration,
     /// Orders accepted; after that, 503.
     pub accepts: usize,
     /// Events on one connection before it breaks.
@@ -42,12 +46,20 @@ pub struct Script {
     pub gap: bool,
     /// After a break, nobody answers on `/events`.
     pub never_resumes: bool,
-    /// What a PATCH that is taken answers.
+    /// After the first order, nothing else is answered and no event arrives for this time, as if the process were stopped.
+    pub stalls: Duration,
+    /// What a PATCH answers.
     pub patched: StatusCode,
-    /// The PATCH, counted from 1, that is never answered.
-    pub hangs_on_patch: usize,
-    /// PATCHes that are taken; after that, 503.
-    pub takes_patches: usize,
+    /// The notification service has no instance that runs.
+    pub no_notification: bool,
+    /// Another run holds the lease.
+    pub lent: bool,
+    /// Renewals of the lease that are taken; after that, the run is over.
+    pub renewals: usize,
+    /// Reports of the end that are answered with 503, as while the order service restarts.
+    pub away_at_the_end: usize,
+    /// The report of the end is never answered.
+    pub hangs_at_the_end: bool,
 }
 
 impl Default for Script {
@@ -58,13 +70,19 @@ impl Default for Script {
             twice: false,
             early: false,
             answer_after: Duration::ZERO,
+            stands_still_at: usize::MAX,
+            still_for: Duration::ZERO,
             accepts: usize::MAX,
             breaks_after: None,
             gap: false,
             never_resumes: false,
+            stalls: Duration::ZERO,
             patched: StatusCode::OK,
-            hangs_on_patch: usize::MAX,
-            takes_patches: usize::MAX,
+            no_notification: false,
+            lent: false,
+            renewals: usize::MAX,
+            away_at_the_end: 0,
+            hangs_at_the_end: false,
         }
     }
 }
@@ -88,8 +106,17 @@ struct Known {
     orders: Vec<(Value, NewOrder)>,
     per_customer: HashMap<String, usize>,
     settings: Settings,
-    patches: Vec<Value>,
+    /// Each PATCH, with the run to which it belongs.
+    patches: Vec<(Value, Option<String>)>,
+    /// Until when nothing is answered.
+    stalled_until: Option<tokio::time::Instant>,
+    /// The runs that were asked for.
+    runs: Vec<Value>,
+    /// What the runs reported.
+    reports: Vec<Value>,
     streams: Vec<Option<String>>,
+    /// Until when no POST is answered.
+    still_until: Option<Instant>,
 }
 
 impl FakeDojo {
@@ -100,7 +127,17 @@ impl FakeDojo {
         let routes = Router::new()
             .route("/orders", post(place))
             .route("/events", get(events))
-            .route("/settings", get(settings).patch(change_settings))
+            .route(
+                "/settings",
+                patch(change_settings)
+                    .get(|| async { Json(json!({"failRate": {"value": 0.3, "source": "default"}})) }),
+            )
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(|| async { "ready" }))
+            .route("/status", get(status))
+            .route("/rebalances", get(|| async { Json(json!({"since": null, "rebalances": []})) }))
+            .route("/runs", post(start_run))
+            .route("/runs/{id}/events", post(report))
             .with_state(shared.clone());
         let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
@@ -121,8 +158,21 @@ impl FakeDojo {
         self.known().orders.clone()
     }
 
-    pub fn patches(&self) -> Vec<Value> {
+    /// Each PATCH, with the run to which it belongs.
+    pub fn patches(&self) -> Vec<(Value, Option<String>)> {
         self.known().patches.clone()
+    }
+
+    /// The runs that were asked for.
+    pub fn runs(&self) -> Vec<Value> {
+        self.known().runs.clone()
+    }
+
+    /// The verdicts with which runs reported their end.
+    pub fn verdicts(&self) -> Vec<String> {
+        let known = self.known();
+        let ended = known.reports.iter().filter(|report| report["type"] == "ended");
+        ended.map(|report| report["verdict"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The `Last-Event-ID` of every connection to `/events`.
@@ -130,19 +180,24 @@ impl FakeDojo {
         self.known().streams.clone()
     }
 
-    pub fn set(&self, key: &str, value: &str) {
-        self.known().settings.apply(key, Some(value.as_bytes())).unwrap();
+    /// Waits until a run has begun the step with this number.
+    pub async fn until_step(&self, number: u64) {
+        self.until(|known| known.reports.iter().any(|report| report["number"] == number)).await;
     }
 
-    /// Waits until `condition` holds of the patches taken.
-    pub async fn until_patched(&self, condition: impl Fn(&[Value]) -> bool) {
+    /// Waits until a run has reported its end.
+    pub async fn until_ended(&self) {
+        self.until(|known| known.reports.iter().any(|report| report["type"] == "ended")).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&Known) -> bool) {
         let waited = async {
             let mut grown = self.shared.grown.subscribe();
-            while !condition(&self.known().patches) {
+            while !condition(&self.known()) {
                 grown.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), waited).await.expect("the patch comes");
+        tokio::time::timeout(Duration::from_secs(30), waited).await.expect("the run gets there");
     }
 }
 
@@ -156,7 +211,17 @@ async fn place(State(dojo): State<Arc<Shared>>, Json(json): Json<Value>) -> Resp
             let problem = json!({"title": "Kafka is away", "detail": "nothing was sent"});
             return (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response();
         }
+        if known.orders.is_empty() {
+            known.stalled_until = Some(tokio::time::Instant::now() + dojo.script.stalls);
+        }
         known.orders.push((json, order.clone()));
+        if known.orders.len() == dojo.script.stands_still_at {
+            known.still_until = Some(Instant::now() + dojo.script.still_for);
+        }
+    }
+    let still_until = dojo.state.lock().unwrap().still_until;
+    if let Some(until) = still_until {
+        tokio::time::sleep_until(until).await;
     }
     let order = order.into_order(id, Utc::now());
     if dojo.script.early {
@@ -170,7 +235,20 @@ async fn place(State(dojo): State<Arc<Shared>>, Json(json): Json<Value>) -> Resp
     (StatusCode::CREATED, [(header::LOCATION, format!("/orders/{id}"))], Json(order)).into_response()
 }
 
+async fn healthz(State(dojo): State<Arc<Shared>>) -> &'static str {
+    dojo.stall().await;
+    "alive"
+}
+
 impl Shared {
+    /// Waits while nothing is answered.
+    async fn stall(&self) {
+        let until = self.state.lock().unwrap().stalled_until;
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
     /// Everything that follows from an order, and something that follows from somebody else's.
     fn happen(&self, order: &Order) {
         let mut known = self.state.lock().unwrap();
@@ -264,6 +342,7 @@ async fn events(State(dojo): State<Arc<Shared>>, headers: HeaderMap) -> Response
                 match next {
                     // A quiet stream says in between that it is alive.
                     Some(event) => {
+                        dojo.stall().await;
                         return Some((format!("event: heartbeat\ndata: {{}}\n\n{event}"), (at + 1, grown)));
                     }
                     None => grown.changed().await.ok()?,
@@ -276,38 +355,66 @@ async fn events(State(dojo): State<Arc<Shared>>, headers: HeaderMap) -> Response
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 
-async fn settings(State(dojo): State<Arc<Shared>>) -> Json<Value> {
-    let known = dojo.state.lock().unwrap();
-    let mut shown = json!({"failRate": {"value": 0.3, "source": "default"}, "instances": {}});
-    for (name, value) in known.settings.iter() {
-        let value = json!({"value": value.to_json(), "source": "topic"});
-        match &name.instance {
-            None => shown[name.setting.name()] = value,
-            Some(instance) => shown["instances"][instance][name.setting.name()] = value,
-        }
-    }
-    Json(shown)
-}
-
-async fn change_settings(State(dojo): State<Arc<Shared>>, Json(patch): Json<Value>) -> Response {
-    let count = dojo.state.lock().unwrap().patches.len() + 1;
-    let response = take_patch(&dojo, patch);
-    if count == dojo.script.hangs_on_patch {
-        std::future::pending::<()>().await;
-    }
-    response
-}
-
-fn take_patch(dojo: &Shared, patch: Value) -> Response {
+async fn change_settings(
+    State(dojo): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(patch): Json<Value>,
+) -> Response {
+    let run = headers.get("dojo-run").map(|run| run.to_str().unwrap().to_owned());
     let mut known = dojo.state.lock().unwrap();
-    if known.patches.len() >= dojo.script.takes_patches {
-        return (StatusCode::SERVICE_UNAVAILABLE, "Kafka is away").into_response();
-    }
     for (name, value) in SettingsPatch::parse(&patch, &known.settings).unwrap().records {
         known.settings.apply(&name.to_string(), value.as_deref().map(str::as_bytes)).unwrap();
     }
-    known.patches.push(patch);
+    known.patches.push((patch, run));
     drop(known);
     dojo.grown.send_replace(());
     (dojo.script.patched, Json(json!({"waitingFor": ["notification-2"]}))).into_response()
+}
+
+async fn start_run(State(dojo): State<Arc<Shared>>, Json(run): Json<Value>) -> Response {
+    let refused = dojo.script.lent && run["alongside"] != true;
+    dojo.state.lock().unwrap().runs.push(run.clone());
+    if refused {
+        let detail = "the scenario \"Order flood\" (run a1b2c3) plays since 12:00:00, for 7 seconds";
+        return (StatusCode::CONFLICT, Json(json!({"title": "Conflict", "detail": detail}))).into_response();
+    }
+    (StatusCode::CREATED, Json(run)).into_response()
+}
+
+async fn report(
+    State(dojo): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(report): Json<Value>,
+) -> Response {
+    let ends = report["type"] == "ended";
+    let (renewals, endings) = {
+        let mut known = dojo.state.lock().unwrap();
+        known.reports.push(report);
+        let of = |name: &str| known.reports.iter().filter(|report| report["type"] == name).count();
+        (of("renewed"), of("ended"))
+    };
+    dojo.grown.send_replace(());
+    if renewals > dojo.script.renewals && !ends {
+        let detail = "the run was abandoned: its runner had been silent for 6 seconds";
+        return (StatusCode::GONE, Json(json!({"title": "Gone", "detail": detail}))).into_response();
+    }
+    if !ends {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    if dojo.script.hangs_at_the_end {
+        std::future::pending::<()>().await;
+    }
+    if endings <= dojo.script.away_at_the_end {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    Json(json!({"runId": id, "undone": ["`failRate` is 0.3 again"]})).into_response()
+}
+
+async fn status(State(dojo): State<Arc<Shared>>) -> Json<Value> {
+    let instance = |service: &str| json!({"instanceId": format!("{service}-1"), "service": service, "state": "running", "live": true});
+    let mut instances = vec![instance("fraud")];
+    if !dojo.script.no_notification {
+        instances.push(instance("notification"));
+    }
+    Json(json!({"instances": instances, "groups": [], "topics": []}))
 }

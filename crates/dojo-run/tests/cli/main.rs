@@ -11,11 +11,10 @@
 mod command;
 mod fake_dojo;
 
+mod changes;
 mod command_line;
-mod errors;
 mod expectations;
 mod floods;
 mod scenarios;
-mod settings;
 mod signals;
 mod stream;

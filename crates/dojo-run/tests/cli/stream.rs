@@ -5,6 +5,7 @@ use crate::{
     fake_dojo::{FakeDojo, Script},
 };
 use dojo_run::exit;
+use std::time::Duration;
 
 const FIVE: &str = r#"flood: { count: 5, rate: 100/s, order: { customerName: "Ada ${run}", item: Pizza, quantity: 1, price: 1 } }"#;
 const NOTIFIED: &str = "expect: { action: NOTIFIED, exactly: 5, within: 20s }";
@@ -38,4 +39,11 @@ async fn a_stream_that_does_not_come_back_ends_the_run_within_a_bound() {
     let steps = [ORDER, "expect: { action: NOTIFIED, exactly: 1, within: 10m }"];
     let ended = play(&dojo.url, &steps).await.expect(exit::COULD_NOT_RUN);
     assert!(ended.stdout.contains("could not be resumed within"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn events_that_are_held_up_are_waited_for_after_the_time_is_up() {
+    let dojo = FakeDojo::start(Script { stalls: Duration::from_secs(3), ..Script::default() }).await;
+    let notified = "expect: { action: NOTIFIED, exactly: 1, within: 1s }";
+    play(&dojo.url, &[ORDER, notified]).await.expect(exit::MET);
 }

@@ -1,9 +1,7 @@
 //! Puts an error of the YAML parser into words: the file, the line, the column, and the name that was probably meant.
 
+use dojo_scenario::language::nearest;
 use serde_yaml::Error;
-
-/// How alike two names must be for one to be a misspelling of the other.
-const ALIKE: f64 = 0.8;
 
 /// Returns the error about `file` as `file:line:column: message`, which editors and terminals turn into a link.
 pub(crate) fn explain(file: &str, error: &Error) -> String {
@@ -27,8 +25,6 @@ fn meant(message: &str) -> Option<&str> {
     let (_, names) =
         message.split_once("unknown field ").or_else(|| message.split_once("unknown variant "))?;
     let mut quoted = names.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?.to_lowercase();
-    let likeness = |name: &str| strsim::jaro_winkler(&unknown, &name.to_lowercase());
-    let best = quoted.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > ALIKE).then_some(best)
+    let unknown = quoted.next()?;
+    nearest(unknown, quoted)
 }
