@@ -38,6 +38,7 @@ mod restarts;
 mod returns;
 mod rules;
 mod rules_command;
+mod runs;
 mod scenarios;
 mod settings;
 mod slow_readers;

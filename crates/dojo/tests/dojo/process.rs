@@ -372,9 +372,14 @@ impl Dojo {
 
     /// Plays a scenario with `dojo-run`, and returns its exit code and all its output.
     pub async fn play(&self, scenario: &str) -> (i32, String) {
+        self.play_with(scenario, &[]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn play_with(&self, scenario: &str, args: &[&str]) -> (i32, String) {
         let path = workspace().join("scenarios").join(scenario).with_extension("yaml");
         let mut command = tokio::process::Command::new(dojo_run());
-        let output = command.arg(path).env("DOJO_TARGET", &self.url).output().await.unwrap();
+        let output = command.arg(path).args(args).env("DOJO_TARGET", &self.url).output().await.unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         (output.status.code().unwrap(), said)
     }
