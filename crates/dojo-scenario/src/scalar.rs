@@ -57,6 +57,12 @@ scalar!(
     Rate::parse
 );
 scalar!(
+    RampEnd,
+    "a rate up to 10000/s, such as 0/s or 20/s",
+    json!({"type": "string", "pattern": r"^\d+(\.\d+)? ?(/|per) ?(s|sec|second|m|min|minute)$|\$\{", "examples": ["0/s", "40/s"]}),
+    RampEnd::parse
+);
+scalar!(
     Size,
     "a size up to 16 MiB, such as 500 B, 2 kB or 1 MiB",
     json!({"type": "string", "pattern": r"^\d+(\.\d+)? ?(B|kB|MB|KiB|MiB)$|\$\{", "examples": ["2 kB", "1 MiB"]}),
@@ -162,6 +168,32 @@ impl fmt::Display for Rate {
     }
 }
 
+/// The rate at one end of a ramp, which may be none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RampEnd(Option<Rate>);
+
+impl RampEnd {
+    /// Returns the number per second.
+    pub fn per_second(&self) -> f64 {
+        self.0.map_or(0.0, |rate| rate.per_second())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (number, unit) = text.split_once('/')?;
+        let is_none = amount(number) == Some(Decimal::ZERO) && matches!(unit.trim(), "s" | "min");
+        if is_none { Some(Self(None)) } else { Rate::parse(text).map(|rate| Self(Some(rate))) }
+    }
+}
+
+impl fmt::Display for RampEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(rate) => rate.fmt(f),
+            None => f.write_str("0/s"),
+        }
+    }
+}
+
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -203,6 +235,7 @@ mod tests {
     fn a_rate_is_a_number_per_second_or_minute() {
         let read = |text| Rate::parse(text).map(|rate| rate.per_second());
         assert_eq!(["20/s", "30/min", "6 per minute"].map(read), [20.0, 0.5, 0.1].map(Some));
+        assert_eq!(RampEnd::parse("0/s").map(|end| end.per_second()), Some(0.0));
         assert_eq!(["20", "0/s", "-1/s", "20/h", "10001/s", "0.5/min", "/s"].map(read), [None; 7]);
     }
 

@@ -55,7 +55,7 @@ fn every_mistake_is_told_at_once() {
 fn a_step_is_shown_in_words() {
     let steps = r#"name: Words
 steps:
-  - order: { customerName: "Ada ${run}", item: Pizza, quantity: 1..5, price: 9.50, as: ada, answers: 422 }
+  - order: { customerName: "Ada ${run}", item: Pizza, quantity: 1..5, price: 9.50, as: ada, answers: 201 }
   - update: { order: ada, status: preparing, price: 8 }
   - delete: { order: ada }
   - flood: { count: 3, rate: 30/min, order: { customerName: { Ada: 5, Bob: 1 }, item: Pizza, quantity: 1, price: 0 } }
@@ -75,7 +75,7 @@ steps:
     assert_eq!(
         words,
         [
-            "order 1..5 × Pizza at $9.50 for Ada ${run}, as ada, answered 422",
+            "order 1..5 × Pizza at $9.50 for Ada ${run}, as ada, answered 201",
             "update ada: price $8, status preparing",
             "delete ada",
             "flood 3 at 30/min: 1 × Pizza at $0 for Ada or Bob",

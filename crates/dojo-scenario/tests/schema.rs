@@ -30,6 +30,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "flood-without-orders",
     "include-with-mistakes",
     "merge-key",
+    "name-of-a-refused-order",
     "name-too-long-in-the-last-order-of-a-flood",
     "number-outside-a-flood",
     "price-with-three-decimals",
@@ -37,10 +38,12 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "repeat-too-often",
     "two-orders-of-one-name",
     "unknown-placeholder",
+    "update-of-a-deleted-order",
     "update-without-any-name",
     "variable-not-used",
     "wide-characters",
     "windows-line-ends",
+    "within-no-time",
 ];
 
 fn scenarios() -> PathBuf {

@@ -13,6 +13,8 @@ use crate::{
 use serde_json::json;
 use std::{fmt, time::Duration};
 
+/// Shortest time for an expectation: as long as the busiest laptop takes for an event.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// Default time within which an expectation must be met.
 pub const WITHIN: Duration = Duration::from_secs(10);
 
@@ -48,6 +50,12 @@ impl Read for Expectation {
     fn read(node: &Node, context: &mut Context<'_>) -> Option<Self> {
         let mut members = context.members(node, EXPECTATION)?;
         let within = members.take::<Option<Duration>>("within", context);
+        if let (Some(Some(within)), Some(node)) = (within, members.node("within"))
+            && within < SHORTEST
+        {
+            let message = format!("`within` is {}; nothing arrives in so short a time", written(within));
+            context.mistakes.add(node.at, message).help(format!("give at least {}", written(SHORTEST)));
+        }
         let states = [
             members.node("lag").map(|node| LagExpectation::read(&node, context).map(Subject::Lag)),
             members.node("owner").map(|node| OwnerExpectation::read(&node, context).map(Subject::Owner)),

@@ -4,6 +4,7 @@ use super::order;
 use crate::{
     Rate,
     language::{Context, Definitions, Node, Read, mapping},
+    scalar::RampEnd,
     schedule::{self, Length, MAX_ORDERS, Schedule, ScheduleError},
 };
 use serde_json::json;
@@ -36,9 +37,9 @@ mapping! {
     /// Orders at a rate that grows or falls evenly.
     pub struct Ramp, "a phase such as { from: 10/s, to: 200/s, for: 10s }" {
         /// The rate at the beginning.
-        "from" => from: Rate,
+        "from" => from: RampEnd,
         /// The rate at the end.
-        "to" => to: Rate,
+        "to" => to: RampEnd,
         /// How long.
         "for" => lasts: Duration,
     }

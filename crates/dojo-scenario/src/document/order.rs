@@ -2,7 +2,7 @@
 
 use crate::{
     Placeholders, Text,
-    language::{Context, Definitions, Node, Position, Read, Value, mapping, or_variable},
+    language::{Context, Definitions, Node, Position, Read, Value, mapping, or_variable, shortened},
     scalar::scalar,
 };
 use dojo_contract::{NewOrder, OrderStatus};
@@ -233,6 +233,10 @@ pub(super) fn check(node: &Node, context: &mut Context<'_>) {
     if !refused(node, context) {
         check_template(node, 1, context);
     }
+    if let (true, Some(name)) = (refused(node, context), node.member("as")) {
+        let message = "an order that is refused needs no name, because no later step can use it";
+        context.mistakes.add(name.at, message).help("remove `as`, or `answers`");
+    }
     context.scope.requests.insert(POST);
     let Some(label) = context.peek::<Label>(node.member("as")) else { return };
     if !context.scope.orders.insert(label.0.clone())
@@ -269,11 +273,22 @@ pub(super) fn check_update(node: &Node, context: &mut Context<'_>) {
 /// Checks a deletion of an order.
 pub(super) fn check_delete(node: &Node, context: &mut Context<'_>) {
     check_known(node, context);
+    if let Some(name) = context.peek::<String>(node.member("order")) {
+        context.scope.deleted.insert(name);
+    }
     context.scope.requests.insert(DELETE);
 }
 
 /// Checks that a step above gave an order the name that `node` has as `order`.
 fn check_known(node: &Node, context: &mut Context<'_>) {
+    if let (Some(order), Some(name)) = (node.member("order"), context.peek::<String>(node.member("order")))
+        && context.scope.deleted.contains(&name)
+        && !refused(node, context)
+    {
+        let message = format!("`{}` was deleted by a step above", shortened(&name));
+        context.mistakes.add(order.at, message).help("add `answers: 404` if that is the lesson");
+        return;
+    }
     let known: Vec<_> = context.scope.orders.iter().cloned().collect();
     match (&known[..], node.member("order")) {
         ([], Some(order)) => {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub struct Scope {
     /// The names of the orders (`as`).
     pub orders: BTreeSet<String>,
+    /// The names of the orders that were deleted.
+    pub deleted: BTreeSet<String>,
     /// The names of the steps that send requests.
     pub steps: BTreeSet<String>,
     /// The requests that were sent, such as `POST /orders`.
