@@ -58,12 +58,16 @@ pub enum RunError {
         reason: String,
     },
     /// Orders of a flood were not accepted.
-    #[error("{failed} of {sent} orders were not accepted; the first: {first}{}", after_silence(.silence))]
+    #[error("{failed} of {sent} orders were not accepted{}; the first: {first}{}", at_rate(*.asked, *.held), after_silence(.silence))]
     OrdersFailed {
         /// Orders that were not accepted.
         failed: u64,
         /// Orders sent until then.
         sent: u64,
+        /// Orders per second that the schedule asks for.
+        asked: Option<f64>,
+        /// Orders per second that were sent.
+        held: Option<f64>,
         /// Why the first was not accepted.
         first: Box<RunError>,
         /// The longest time in which nothing was answered, which is often the reason.
@@ -161,6 +165,14 @@ pub enum RunError {
     /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Returns the part of a sentence that compares a rate with the one that was asked for.
+fn at_rate(asked: Option<f64>, held: Option<f64>) -> String {
+    match (asked, held) {
+        (Some(asked), Some(held)) => format!(" (asked for {asked:.1}/s, sent {held:.1}/s)"),
+        _ => String::new(),
+    }
 }
 
 /// Returns the end of a sentence that names a silence.

@@ -210,14 +210,6 @@ impl Measured {
 
     /// Returns the report of a flood that is over.
     pub fn report(self) -> Result<LoadReport, RunError> {
-        if let Some(first) = self.first_failure {
-            return Err(RunError::OrdersFailed {
-                failed: self.failed,
-                sent: self.sent,
-                first: Box::new(first),
-                silence: self.silences.longest(),
-            });
-        }
         let gaps = self.sent.saturating_sub(1);
         let span = self.last_sent.saturating_sub(self.first_sent).as_secs_f64();
         let held_rate = if self.orders == 1 {
@@ -225,6 +217,16 @@ impl Measured {
         } else {
             (gaps > 0 && span > 0.0).then_some(gaps as f64 / span)
         };
+        if let Some(first) = self.first_failure {
+            return Err(RunError::OrdersFailed {
+                failed: self.failed,
+                sent: self.sent,
+                asked: self.asked_rate,
+                held: held_rate,
+                first: Box::new(first),
+                silence: self.silences.longest(),
+            });
+        }
         let late = self.late_for_answers + self.late_for_process;
         if late * LATE_ONE_IN > self.orders {
             return Err(RunError::RateNotHeld(Box::new(Shortfall {

@@ -123,7 +123,7 @@ async fn the_first_refusal_ends_the_sending() {
         }
     };
     let ended = send_here(&steady(1_000.0, 10_000), place, |_| (), &CancellationToken::new()).await;
-    let Err(RunError::OrdersFailed { failed, sent, first, silence: None }) = ended else {
+    let Err(RunError::OrdersFailed { failed, sent, first, silence: None, .. }) = ended else {
         panic!("{ended:?}")
     };
     assert_eq!(
