@@ -10,7 +10,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -34,9 +37,16 @@ pub fn dojo_run() -> PathBuf {
     path
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a port that was free a moment ago, and that no other test gets. It is below the range from which the system chooses
+/// the port of a listener on port 0, such as the embedded broker of the same dojo.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let first = std::process::id() as u16;
+    let candidate =
+        || PORTS.start + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u16;
+    std::iter::repeat_with(candidate).take(PORTS.len()).find(is_free).expect("a free port")
 }
 
 /// The arguments of a dojo.
