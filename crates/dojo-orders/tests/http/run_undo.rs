@@ -115,8 +115,8 @@ async fn instances_are_put_back_at_the_end() {
     }
     assert_eq!(orders.get("/instances/notification-1").await.1["desired"], "stopped");
     let expected = [
-        "notification-2 is added again",
-        "notification-3 is removed again",
+        "notification-2 is there again",
+        "notification-3, which the run added, is gone again",
         "notification-1 is asked to work again",
     ];
     assert_eq!(end(&orders, "a-1").await, expected);
