@@ -151,14 +151,17 @@ mod tests {
     }
 
     #[test]
-    fn instances_are_said_to_work_again_or_to_be_added_or_removed_again() {
+    fn instances_are_said_to_work_again_to_be_there_again_or_to_be_gone() {
         let (state, process) = ("instances.n-2.state", "instances.n-2.process");
         assert_eq!(back(state, None, json!("stopped")), "n-2 is asked to work again");
         assert_eq!(back(state, Some(json!("stopped")), Value::Null), "n-2 is asked to stop again");
-        assert_eq!(back(process, None, json!("notification")), "n-2 is removed again");
-        assert_eq!(back(process, None, json!("none")), "n-2 is added again");
-        assert_eq!(back(process, Some(json!("notification")), json!("none")), "n-2 is added again");
-        assert_eq!(back(process, Some(json!("none")), json!("notification")), "n-2 is removed again");
+        assert_eq!(back(process, None, json!("notification")), "n-2, which the run added, is gone again");
+        assert_eq!(back(process, None, json!("none")), "n-2 is there again");
+        assert_eq!(back(process, Some(json!("notification")), json!("none")), "n-2 is there again");
+        assert_eq!(
+            back(process, Some(json!("none")), json!("notification")),
+            "n-2, which the run added, is gone again"
+        );
     }
 
     #[test]
