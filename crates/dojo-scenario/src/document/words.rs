@@ -70,14 +70,14 @@ impl fmt::Display for Update {
 
 impl fmt::Display for Flood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("flood ")?;
+        f.write_str("flood")?;
         match (&self.phases, self.rate) {
             (Some(phases), _) => {
                 let phases: Vec<_> = phases.iter().map(Phase::to_string).collect();
-                f.write_str(&phases.join(", then "))?;
+                write!(f, " {}", phases.join(", then "))?;
             }
             (None, rate) => {
-                self.count.iter().try_for_each(|count| write!(f, "{count}"))?;
+                self.count.iter().try_for_each(|count| write!(f, " {count}"))?;
                 rate.iter().try_for_each(|rate| write!(f, " at {rate}"))?;
                 self.lasts.iter().try_for_each(|lasts| write!(f, " for {}", written(*lasts)))?;
             }
