@@ -57,8 +57,6 @@ pub struct Played {
     pub findings: Vec<Finding>,
     /// The promises that were broken, in sentences.
     pub broken: Vec<String>,
-    /// What the order service put back, in sentences.
-    pub undone: Vec<String>,
     /// Why the scenario was not played to its end.
     pub error: Option<RunError>,
     /// The step at which that happened.
@@ -104,7 +102,6 @@ pub async fn play(
         orders: 0,
         findings: Vec::new(),
         broken: Vec::new(),
-        undone: Vec::new(),
         error: None,
         failed_at: None,
         not_undone: None,
@@ -154,10 +151,9 @@ async fn play_with(
     let ended = lease.end(played.verdict()).await;
     match ended {
         Ok(undone) => {
-            for text in &undone {
-                tell.noted(text.clone()).await;
+            for text in undone {
+                tell.noted(text).await;
             }
-            played.undone = undone;
         }
         Err(reason) => played.not_undone = Some(RunError::NotUndone { reason: Box::new(reason) }),
     }

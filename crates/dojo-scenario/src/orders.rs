@@ -26,7 +26,7 @@ impl OrderTemplate {
     }
 }
 
-/// Returns the value, or one of several. `None` only if there are none, which reading a scenario refuses.
+/// Returns the value, or draws one of several. `None` if the list is empty, which no scenario that parses has.
 fn listed<'a, T>(choice: &'a Choice<T>, generator: &mut Generator) -> Option<&'a T> {
     match choice {
         Choice::Always(value) | Choice::Range(value, _) => Some(value),

@@ -60,11 +60,6 @@ impl Text {
             .replace("${i}", &repetition.to_string())
     }
 
-    /// Returns whether the text has this placeholder.
-    pub fn has(&self, placeholder: &str) -> bool {
-        self.0.contains(&format!("${{{placeholder}}}"))
-    }
-
     /// Returns the text as it is written.
     pub fn as_str(&self) -> &str {
         &self.0

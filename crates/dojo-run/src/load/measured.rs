@@ -18,8 +18,6 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// A running flood, for those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Time since the start of the flood.
-    pub elapsed: Duration,
     /// Orders of the schedule.
     pub orders: u64,
     /// Orders sent.
@@ -200,7 +198,6 @@ impl Measured {
 
     pub fn moment(&self, now: Duration) -> Moment {
         Moment {
-            elapsed: now,
             orders: self.orders,
             sent: self.sent,
             accepted: self.latencies.len(),

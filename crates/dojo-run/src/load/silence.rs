@@ -100,7 +100,7 @@ impl Silences {
         self.since = more.then_some(now);
     }
 
-    /// Returns the silence that lasts at `now`; its length is 0 if there is none.
+    /// Returns the present interval without an answer, up to `now`; its length is 0 if no answer is awaited.
     pub fn current(&self, now: Duration) -> Interval {
         Interval { from: self.since.unwrap_or(now), to: now }
     }

@@ -92,10 +92,9 @@ impl fmt::Display for Mistake {
         write!(f, "error: {}", printable(&self.message))?;
         match (self.position, &self.line) {
             (Some(position), Some(line)) => {
-                let number = line.number.to_string();
-                let (margin, before) = (" ".repeat(number.len()), " ".repeat(line.caret.unwrap_or(0)));
-                write!(f, "\n {margin} --> {}:{position}", self.file)?;
-                write!(f, "\n {margin} |\n {number} | {}\n {margin} | {before}^", line.text)?;
+                let margin = " ".repeat(line.number.to_string().len());
+                write!(f, "\n {margin} --> {}:{position}\n {margin} |", self.file)?;
+                line.to_string().lines().try_for_each(|line| write!(f, "\n {line}"))?;
             }
             (Some(position), None) => write!(f, "\n  --> {}:{position}", self.file)?,
             (None, _) => write!(f, "\n  --> {}", self.file)?,

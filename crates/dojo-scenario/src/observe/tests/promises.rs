@@ -19,7 +19,7 @@ fn an_order_without_an_outcome_in_time_breaks_the_promise_and_is_the_example() {
     assert!(breaches[0].contains("neither NOTIFIED nor a dead letter"), "{breaches:?}");
     assert!(breaches[0].contains("of Ada: created at audit 0@3; FRAUD_ALERT at audit 0@4"), "{breaches:?}");
     run.after(30);
-    assert!(run.breaches().is_empty(), "each promise is told once");
+    assert!(run.breaches().is_empty(), "the first breach of each promise is reported once");
     assert_eq!(run.observer.breaches()[0].count, 2);
     assert_eq!(run.observer.breaches()[0].at, run.start + std::time::Duration::from_secs(31));
 }
