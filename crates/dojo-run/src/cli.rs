@@ -19,7 +19,7 @@ pub struct Cli {
     #[arg(long, env = "DOJO_TARGET", default_value = "http://localhost:3001", value_name = "URL")]
     pub target: Target,
 
-    /// The value of a variable of the scenario, in place of the one in `vars:`.
+    /// The value of a variable, in place of the one in `vars:` of each scenario that has it.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
 
@@ -56,8 +56,18 @@ impl Cli {
         Options { seed: self.seed, alongside: self.alongside }
     }
 
-    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
-        self.variables.iter().cloned().collect()
+    /// Returns the variables.
+    ///
+    /// # Errors
+    /// A variable has two values.
+    pub(crate) fn variables(&self) -> Result<BTreeMap<String, String>, String> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in self.variables.iter().cloned() {
+            if let Some(first) = variables.insert(name.clone(), value) {
+                return Err(format!("--var gives `{name}` twice, first as `{first}`; give it once"));
+            }
+        }
+        Ok(variables)
     }
 
     pub(crate) fn ask(&self) -> Ask {

@@ -166,8 +166,8 @@ impl Client {
         Ok(Answer { request: request.name, status, etag, body })
     }
 
-    /// Sends a request that may be repeated without doing more than once what it asks for, and repeats it while the dojo doesn't answer or is unavailable (503): an order
-    /// service that restarts is back in seconds.
+    /// Sends a request, and repeats it while the dojo doesn't answer or is unavailable (503): an order service that restarts is
+    /// back in seconds. Not for a request that would then add two things, such as `POST /instances` or a record by hand.
     ///
     /// # Errors
     /// The last failure, after [`PATIENCE`].

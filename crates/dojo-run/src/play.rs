@@ -199,7 +199,7 @@ async fn on_stage(
         stage.wait_until_fit().await?;
         // The rebalances before the first step are not the run's.
         unless(stop, state::until_quiet(client, &watched)).await??;
-        unless(stop, state::look(client, &watched)).await?;
+        unless(stop, state::look(client, &watched)).await??;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
         stage.wait_for_outcomes().await

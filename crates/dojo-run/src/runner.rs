@@ -8,7 +8,7 @@ use crate::{
     console::{self, Console},
     exit, play, report,
 };
-use dojo_scenario::{MAX_BYTES, Scenario, Sources};
+use dojo_scenario::{MAX_BYTES, Scenario, Sources, unknown_variables};
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -48,7 +48,13 @@ fn print(text: &str) {
 fn read_all(cli: &Cli) -> Result<Vec<Scenario>, u8> {
     let mut scenarios = Vec::new();
     let mut code = exit::MET;
-    let variables = cli.variables();
+    let variables = match cli.variables() {
+        Ok(variables) => variables,
+        Err(error) => {
+            console::line(&format!("error: {error}"));
+            return Err(exit::COMMAND_LINE);
+        }
+    };
     let sources = Sources { read: &read, variables: &variables };
     for path in &cli.scenarios {
         let name = path.display().to_string();
@@ -67,6 +73,14 @@ fn read_all(cli: &Cli) -> Result<Vec<Scenario>, u8> {
                 code = exit::worse(code, exit::NOT_PARSED);
             }
         }
+    }
+    if code != exit::MET {
+        return Err(code);
+    }
+    let known = scenarios.iter().flat_map(|scenario| scenario.variables.iter().cloned()).collect();
+    for message in unknown_variables(variables.keys().map(String::as_str), &known) {
+        console::line(&format!("error: --var: {message}"));
+        code = exit::COMMAND_LINE;
     }
     if code == exit::MET { Ok(scenarios) } else { Err(code) }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     RunError,
-    client::{Client, Request},
+    client::{Answer, Client, Request},
     events::Watched,
 };
 use serde_json::Value;
@@ -61,9 +61,15 @@ pub(crate) async fn until_quiet(client: &Client, watched: &watch::Sender<Watched
     Ok(())
 }
 
-/// Asks once for every part that is needed now.
-pub(crate) async fn look(client: &Client, watched: &watch::Sender<Watched>) {
-    futures::future::join_all(PARTS.map(|part| part.look(client, watched))).await;
+/// Asks for every part that is needed from the beginning, and shows what was before the first step.
+///
+/// # Errors
+/// The dojo doesn't answer.
+pub(crate) async fn look(client: &Client, watched: &watch::Sender<Watched>) -> Result<(), RunError> {
+    for part in PARTS.into_iter().filter(|part| part.is_needed(&watched.borrow())) {
+        part.see(client.ask_patiently(&Request::to(part.route())).await?, watched)?;
+    }
+    Ok(())
 }
 
 impl Part {
@@ -72,22 +78,24 @@ impl Part {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            self.look(client, watched).await;
+            if self.is_needed(&watched.borrow())
+                && let Ok(answer) = client.ask(&Request::to(self.route())).await
+            {
+                // A dojo that can't answer now is asked again.
+                let _ = self.see(answer, watched);
+            }
         }
     }
 
-    async fn look(self, client: &Client, watched: &watch::Sender<Watched>) {
-        if !self.is_needed(&watched.borrow()) {
-            return;
-        }
-        let Ok(answer) = client.ask(&Request::to(self.route())).await else { return };
-        let Ok(Ok(answer)) = answer.with(&[200]).map(|answer| answer.json::<Value>()) else { return };
+    fn see(self, answer: Answer, watched: &watch::Sender<Watched>) -> Result<(), RunError> {
+        let answer: Value = answer.with(&[200])?.json()?;
         let now = Instant::now().into_std();
         watched.send_modify(|Watched { observer, .. }| match self {
             Self::Status => observer.status(&answer),
             Self::Rebalances => observer.rebalances(&answer),
             Self::Committed => observer.committed(&answer, now),
         });
+        Ok(())
     }
 
     fn route(self) -> &'static str {

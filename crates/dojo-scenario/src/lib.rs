@@ -13,7 +13,7 @@
 //! was expected ([`observe`]).
 
 pub mod language;
-pub use language::{MAX_BYTES, Mistake, ParseError, Place, Position, Sources};
+pub use language::{MAX_BYTES, Mistake, ParseError, Place, Position, Sources, unknown_variables};
 
 pub mod scalar;
 pub use scalar::{Rate, Size};

@@ -40,8 +40,7 @@ scalar!(
     json!({"type": "integer", "minimum": 100, "maximum": 599}),
     |text| { text.parse().ok().filter(|status| (100..=599).contains(status)) }
 );
-scalar!(Decimal, "a number such as 9.50", json!({"type": "number"}), |text| Decimal::from_str_exact(text)
-    .ok());
+scalar!(Decimal, "a number such as 9.50", json!({"type": "number"}), decimal);
 scalar!(bool, "true or false", json!({"type": "boolean"}), |text| text.parse().ok());
 scalar!(String, "text", json!({"type": ["string", "number", "boolean"]}), |text| Some(text.to_owned()));
 scalar!(
@@ -68,6 +67,11 @@ scalar!(
     json!({"type": "string", "pattern": r"^\d+(\.\d+)? ?(B|kB|MB|KiB|MiB)$|\$\{", "examples": ["2 kB", "1 MiB"]}),
     Size::parse
 );
+
+/// Reads a decimal number with all its digits. It has no `_` between them, as YAML numbers don't.
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+    Decimal::from_str_exact(text).ok().filter(|_| !text.contains('_'))
+}
 
 /// Reads a duration: one or more numbers with units, the largest unit first.
 pub(crate) fn duration(text: &str) -> Option<Duration> {

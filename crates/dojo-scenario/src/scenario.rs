@@ -18,6 +18,8 @@ pub struct Scenario {
     pub file: String,
     /// What the file says.
     pub document: Document,
+    /// The names of the variables that the file and those that it includes have.
+    pub variables: BTreeSet<String>,
 }
 
 impl Scenario {
@@ -27,7 +29,7 @@ impl Scenario {
     /// Every mistake in it.
     pub fn parse(file: &str, bytes: &[u8], sources: &Sources<'_>) -> Result<Self, ParseError> {
         let source = text_of(file, bytes)?;
-        let document = Context::read(file, &source, *sources, |root, context| {
+        let (document, variables) = Context::read(file, &source, *sources, |root, context| {
             let document = Document::checked(root, context);
             let planned = context.scope.planned;
             if let (Some(steps), true) = (root.member("steps"), planned > MAX_PLANNED as u64) {
@@ -36,7 +38,7 @@ impl Scenario {
             }
             document
         })?;
-        let scenario = Self { file: file.to_owned(), document };
+        let scenario = Self { file: file.to_owned(), document, variables };
         match scenario.expectations_of_events() {
             number if number > MAX_EXPECTATIONS => {
                 let message = format!(

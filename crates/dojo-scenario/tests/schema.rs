@@ -15,6 +15,7 @@ use std::{
 
 /// What only a reader that knows the whole scenario can refuse: values that depend on one another, and limits of the contract.
 const BEYOND_A_SCHEMA: &[&str] = &[
+    "alert-misspelt",
     "count-too-large",
     "duplicate-field-at-root",
     "duplicate-field",
@@ -28,6 +29,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "flood-too-large",
     "flood-with-phases-and-rate",
     "flood-without-orders",
+    "group-that-is-not-the-dojos",
     "include-with-mistakes",
     "merge-key",
     "name-of-a-refused-order",

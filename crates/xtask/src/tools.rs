@@ -28,9 +28,15 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("mvn", "-version", "maven"),
 ];
 
-/// Python packages: other people's Kafka clients, and what asks the API whether it answers as described. Of one version, since
-/// what the clients show is compared line by line.
-const PYTHON: [&str; 3] = ["kafka-python==3.0.12", "confluent-kafka==2.16.1", "schemathesis==4.32.5"];
+/// Python packages: other people's Kafka clients, what asks the API whether it answers as described, and the schema reader that
+/// stands for an editor. Of one version, since what the clients show is compared line by line.
+const PYTHON: [&str; 5] = [
+    "kafka-python==3.0.12",
+    "confluent-kafka==2.16.1",
+    "schemathesis==4.32.5",
+    "jsonschema==4.26.0",
+    "PyYAML==6.0.4",
+];
 /// JavaScript packages: a Kafka client, and the parser of AsyncAPI.
 const JAVASCRIPT: [&str; 4] = ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6", "ajv@8.20.0", "ajv-formats@3.0.1"];
 

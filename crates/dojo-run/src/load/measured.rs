@@ -17,7 +17,7 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A running flood, for those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct FloodProgress {
     /// Orders of the schedule.
     pub orders: u64,
     /// Orders sent.
@@ -29,7 +29,7 @@ pub struct Moment {
 }
 
 /// Writes the counts, such as "300 of 1000 sent, 298 accepted".
-impl fmt::Display for Moment {
+impl fmt::Display for FloodProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { orders, sent, accepted, silent_for, .. } = self;
         write!(f, "{sent} of {orders} sent, {accepted} accepted")?;
@@ -196,8 +196,8 @@ impl Measured {
         self.first_failure.is_some()
     }
 
-    pub fn moment(&self, now: Duration) -> Moment {
-        Moment {
+    pub fn moment(&self, now: Duration) -> FloodProgress {
+        FloodProgress {
             orders: self.orders,
             sent: self.sent,
             accepted: self.latencies.len(),

@@ -15,7 +15,7 @@ pub use shortfall::{Cause, Shortfall};
 mod open_files;
 
 mod measured;
-pub use measured::{LoadReport, Moment};
+pub use measured::{FloodProgress, LoadReport};
 
 mod send;
 pub use send::MAX_IN_FLIGHT;

@@ -5,7 +5,7 @@
 //! half of the processor time that a shared runtime takes.
 
 use super::{
-    measured::{LoadReport, Moment},
+    measured::{FloodProgress, LoadReport},
     send::send_here,
 };
 use crate::RunError;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn send<P, F>(
     schedule: Schedule,
     place: P,
-    mut report: impl FnMut(&Moment),
+    mut report: impl FnMut(&FloodProgress),
     stop: &CancellationToken,
 ) -> Result<LoadReport, RunError>
 where
@@ -42,7 +42,7 @@ where
     let failed = |e: std::io::Error| RunError::Crashed(e.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let flood = move || {
-        let report = |moment: &Moment| {
+        let report = |moment: &FloodProgress| {
             let _ = moments.send_replace(Some(*moment));
         };
         // If the receiver is gone, the caller no longer wants the result.

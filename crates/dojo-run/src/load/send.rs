@@ -3,7 +3,7 @@
 //! One task holds all requests in flight and polls those that make progress: no task is spawned for an order.
 
 use super::{
-    measured::{LoadReport, Measured, Moment, Wait},
+    measured::{FloodProgress, LoadReport, Measured, Wait},
     open_files,
 };
 use crate::RunError;
@@ -26,7 +26,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 pub(super) async fn send_here<F>(
     schedule: &Schedule,
     place: impl Fn(u64, Instant) -> F,
-    mut report: impl FnMut(&Moment),
+    mut report: impl FnMut(&FloodProgress),
     stop: &CancellationToken,
 ) -> Result<LoadReport, RunError>
 where

@@ -158,7 +158,7 @@ impl Stage<'_> {
 
     async fn remove_instance(&self, id: &str) -> Result<String, RunError> {
         let request = Request::to("DELETE /instances/{id}").at(format!("/instances/{id}"));
-        self.client.ask(&self.lease.own(request)).await?.with(&[202, 204])?;
+        self.client.ask_patiently(&self.lease.own(request)).await?.with(&[202, 204])?;
         self.until_live(id, false).await
     }
 

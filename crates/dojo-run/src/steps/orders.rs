@@ -86,7 +86,7 @@ impl Stage<'_> {
         let id = self.labelled(&delete.order, planned)?;
         let request = Request::to("DELETE /orders/{id}").at(format!("/orders/{id}"));
         let start = Instant::now();
-        let answer = self.unless_stopped(self.client.ask(&request)).await??;
+        let answer = self.unless_stopped(self.client.ask_patiently(&request)).await??;
         self.answered(RequestKind::Delete, planned, &answer, start.elapsed());
         self.changed(id, &answer);
         self.check(planned, answer, delete.answers, &[204], start.elapsed())
@@ -113,7 +113,7 @@ impl Stage<'_> {
         let place = move |number, due| Arc::clone(&sender).place(number, due);
         let (watched, tell, stop) = (self.watched, self.tell, self.stop);
         let number = planned.number + 1;
-        let report = |moment: &load::Moment| tell.moved(number, moment.to_string());
+        let report = |moment: &load::FloodProgress| tell.moved(number, moment.to_string());
         watched.send_modify(|watched| watched.floods += 1);
         let sending = async {
             let went = load::send(schedule, place, report, stop).await;

@@ -2,8 +2,8 @@
 
 use crate::{
     Text,
-    language::{Context, Definitions, Node, Read, unknown_name},
-    scalar::scalar,
+    language::{Context, Definitions, Key, Node, Read, unknown_name},
+    scalar::{decimal, scalar},
 };
 use regex::Regex;
 use rust_decimal::Decimal;
@@ -17,7 +17,7 @@ pub struct Pattern(pub Regex);
 impl Read for Pattern {
     fn read(node: &Node, context: &mut Context<'_>) -> Option<Self> {
         let text = context.text(node, "a regular expression")?;
-        match regex::RegexBuilder::new(&text).size_limit(1 << 20).build() {
+        match regex::RegexBuilder::new(&text).size_limit(1 << 18).build() {
             Ok(regex) => Some(Self(regex)),
             Err(error) => {
                 let reason = error.to_string();
@@ -54,6 +54,37 @@ const FIELDS: [&str; 16] = [
     "windowStats",
 ];
 
+/// The fields that some of them have in turn. A header can have any name.
+const INNER_FIELDS: [(&str, &[&str]); 4] = [
+    ("alerts", &["reason", "severity", "type"]),
+    ("order", &["createdAt", "customerName", "id", "item", "price", "quantity", "status"]),
+    ("record", &["headers", "offset", "partition", "timestamp", "topic"]),
+    ("windowStats", &["customerOrdersInWindow", "globalOrdersInWindow", "partial"]),
+];
+
+fn inner_fields(field: &str) -> Option<&'static [&'static str]> {
+    INNER_FIELDS.iter().find(|(name, _)| *name == field).map(|(_, inner)| *inner)
+}
+
+/// Checks the path of a condition. A misspelt field would match nothing, and `none` would pass.
+fn check_path(key: &Key, context: &mut Context<'_>) -> Option<()> {
+    let (first, rest) = key.text.split_once('.').unwrap_or((&key.text, ""));
+    if !FIELDS.contains(&first) {
+        unknown_name(&key.text, key.at, &FIELDS, context);
+        return None;
+    }
+    let second = rest.split('.').next().unwrap_or_default();
+    match inner_fields(first) {
+        Some(inner) if !inner.contains(&second) => {
+            let paths: Vec<_> = inner.iter().map(|second| format!("{first}.{second}")).collect();
+            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+            unknown_name(&key.text, key.at, &paths, context);
+            None
+        }
+        _ => Some(()),
+    }
+}
+
 /// Conditions on fields and headers of an event.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions(pub Vec<Condition>);
@@ -84,11 +115,7 @@ impl Read for Conditions {
         let read: Vec<_> = members
             .iter()
             .map(|(key, node)| {
-                // A misspelt field would match nothing, and `none` would pass.
-                if !FIELDS.contains(&key.text.split('.').next().unwrap_or_default()) {
-                    unknown_name(&key.text, key.at, &FIELDS, context);
-                    return None;
-                }
+                check_path(key, context)?;
                 Some(Condition { field: key.text.to_string(), test: FieldTest::read(node, context)? })
             })
             .collect();
@@ -96,7 +123,11 @@ impl Read for Conditions {
     }
 
     fn schema(definitions: &mut Definitions) -> serde_json::Value {
-        let names = json!({"pattern": format!("^({})(\\.|$)", FIELDS.join("|"))});
+        let names = FIELDS.map(|field| match inner_fields(field) {
+            Some(inner) => format!(r"{field}\.({})", inner.join("|")),
+            None => field.to_owned(),
+        });
+        let names = json!({"pattern": format!(r"^({})(\.|$)", names.join("|"))});
         json!({"type": "object", "propertyNames": names, "additionalProperties": FieldTest::schema(definitions)})
     }
 }
@@ -148,7 +179,7 @@ impl Comparison {
 
 scalar!(Comparison, "a comparison such as `> 3` or `<= 10`", json!({"type": "string"}), |text| {
     let (larger, or_equal, limit) = Comparison::split(text)?;
-    Some(Comparison { larger, or_equal, limit: Decimal::from_str_exact(limit).ok()? })
+    Some(Comparison { larger, or_equal, limit: decimal(limit)? })
 });
 
 impl fmt::Display for Comparison {

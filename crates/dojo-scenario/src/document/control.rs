@@ -103,7 +103,7 @@ pub struct RuleFile {
 
 impl Read for RuleFile {
     fn read(node: &Node, context: &mut Context<'_>) -> Option<Self> {
-        let name = String::read(node, context)?;
+        let name = context.text(node, "the path of a file")?.to_string();
         let (_, text) = context.file(node, &name)?;
         Some(Self { name, text: text.to_string() })
     }
@@ -177,6 +177,9 @@ const INSTANCES: &str = "instances";
 /// Records everything that the order service would refuse in a change of settings.
 pub(super) fn check_settings(node: &Node, context: &mut Context<'_>) {
     let Some(SettingsChange(change)) = context.peek(Some(node)) else { return };
+    if change.is_empty() {
+        context.mistakes.add(node.at, "no setting is changed; give one such as { failRate: 0 }");
+    }
     let patch = SettingsPatch::parse(&serde_json::Value::Object(change), &Settings::default());
     for error in patch.err().unwrap_or_default() {
         // A field of one instance is `instances.<id>.<setting>`, and the id may contain points.

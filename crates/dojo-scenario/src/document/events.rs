@@ -3,7 +3,7 @@
 use super::conditions::{Condition, Conditions, FieldTest, Pattern};
 use crate::{
     Text,
-    language::{Context, Definitions, Key, Node, Read, Value, mapping, or_variable},
+    language::{Context, Definitions, Key, Node, Read, Value, mapping, misspelt, or_variable, shortened},
     scalar::scalar,
 };
 use dojo_contract::AuditAction;
@@ -244,6 +244,9 @@ impl fmt::Display for EventExpectation {
     }
 }
 
+/// The alerts of the shipped rule. A participant's rule may have others.
+const SHIPPED_ALERTS: [&str; 3] = ["VELOCITY", "BURST", "AMOUNT"];
+
 /// The members of which exactly one says how many events there must be.
 pub(super) const COUNTS: [&str; 6] = ["exactly", "atLeast", "atMost", "perOrder", "none", "inOrder"];
 
@@ -283,6 +286,12 @@ pub(super) fn check(node: &Node, context: &mut Context<'_>) {
             }
         }
         EventTopic::Audit => {
+            if let (Some(at), Some(name)) = (alert, context.peek::<String>(alert))
+                && let Some(near) = misspelt(&name, &SHIPPED_ALERTS)
+            {
+                let message = format!("unknown alert `{}`; did you mean `{near}`?", shortened(&name));
+                context.mistakes.add(at.at, message);
+            }
             if let (Some(alert), Some(actions)) = (alert, actions)
                 && actions != [AuditAction::FraudAlert]
             {

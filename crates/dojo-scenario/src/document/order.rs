@@ -3,7 +3,7 @@
 use crate::{
     Placeholders, Text,
     language::{Context, Definitions, Node, Position, Read, Value, mapping, or_variable, shortened},
-    scalar::scalar,
+    scalar::{decimal, scalar},
 };
 use dojo_contract::{NewOrder, OrderStatus};
 use rust_decimal::Decimal;
@@ -71,7 +71,7 @@ pub struct Label(pub String);
 
 scalar!(
     Label,
-    "a name of 1 to 60 characters",
+    "a name of 1 to 60 characters without placeholders",
     json!({"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 60}),
     |text| {
         let valid = !text.trim().is_empty() && text.chars().count() <= 60 && !text.contains("${");
@@ -130,7 +130,7 @@ impl Chosen for Decimal {
     const RANGES: bool = true;
 
     fn parse(text: &str) -> Option<Self> {
-        Self::from_str_exact(text).ok()
+        decimal(text)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Label, order};
 use crate::{
     Text,
-    language::{Context, Definitions, Node, Read, Value, mapping, shortened},
+    language::{Context, Definitions, Node, Read, Value, mapping, misspelt, shortened},
     scalar::duration,
 };
 use dojo_contract::topic;
@@ -104,11 +104,12 @@ pub(super) const CHECKS: [(&str, Check); 5] = [
     ("lag", check_lag),
     ("owner", check_owner),
     ("members", check_members),
-    ("rebalances", check_range),
+    ("rebalances", check_rebalances),
     ("http", check_http),
 ];
 
 fn check_lag(node: &Node, context: &mut Context<'_>) {
+    check_group_with_offsets(node, context);
     check_range(node, context);
     check_member_partition(node, context);
 }
@@ -138,9 +139,13 @@ fn check_members(node: &Node, context: &mut Context<'_>) {
     }
 }
 
-/// Checks the group, and that `atLeast` and `atMost` leave something to check.
-fn check_range(node: &Node, context: &mut Context<'_>) {
+fn check_rebalances(node: &Node, context: &mut Context<'_>) {
     check_group(node, context);
+    check_range(node, context);
+}
+
+/// Checks that `atLeast` and `atMost` leave something to check.
+fn check_range(node: &Node, context: &mut Context<'_>) {
     let (low, high) = (node.member("atLeast"), node.member("atMost"));
     if low.is_none() && high.is_none() && is_mapping(node) {
         context.mistakes.add(node.at, "how many? give `atLeast`, `atMost` or both");
@@ -192,17 +197,26 @@ fn check_http(node: &Node, context: &mut Context<'_>) {
     }
 }
 
-/// Records a group that is a misspelling of one of the dojo's. Any other group can be a participant's.
+/// The consumer groups of the dojo, of which the order service knows members and rebalances.
+const GROUPS: [&str; 4] =
+    [topic::NOTIFICATION_GROUP, topic::FRAUD_GROUP, topic::AUDIT_GROUP, topic::SSE_RELAY_GROUP];
+
+/// Checks that the group is one of the dojo's.
 fn check_group(node: &Node, context: &mut Context<'_>) {
-    const GROUPS: [&str; 4] =
-        [topic::NOTIFICATION_GROUP, topic::FRAUD_GROUP, topic::AUDIT_GROUP, topic::SSE_RELAY_GROUP];
-    /// Most letters in which a misspelling differs.
-    const MISSPELT: usize = 2;
+    let group = node.member("group");
+    // Each order service has a group of its own on the way to the stream.
+    if context.peek::<String>(group).is_some_and(|group| group.starts_with(topic::SSE_RELAY_GROUP)) {
+        return;
+    }
+    context.check_known(group, "a consumer group of the dojo", &GROUPS);
+}
+
+/// Records a group that is a misspelling of one of the dojo's. Any other group can be a participant's.
+fn check_group_with_offsets(node: &Node, context: &mut Context<'_>) {
     let (Some(at), Some(group)) = (node.member("group"), context.peek::<String>(node.member("group"))) else {
         return;
     };
-    let near = GROUPS.iter().find(|known| strsim::osa_distance(known, &group) <= MISSPELT);
-    if let Some(near) = near.filter(|near| !group.starts_with(**near)) {
+    if let Some(near) = misspelt(&group, &GROUPS).filter(|near| !group.starts_with(near)) {
         let message = format!("unknown consumer group `{}`; did you mean `{near}`?", shortened(&group));
         context.mistakes.add(at.at, message);
     }

@@ -199,7 +199,7 @@ impl Read for OfTheWholeRun {
 
 impl Read for Include {
     fn read(node: &Node, context: &mut Context<'_>) -> Option<Self> {
-        let file = String::read(node, context)?;
+        let file = context.text(node, "the path of a file")?.to_string();
         let steps = context.include(node, &file, |root, context| {
             if let Some(settings) = root.member("settings") {
                 control::check_settings(settings, context);

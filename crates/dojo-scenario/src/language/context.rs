@@ -1,7 +1,7 @@
 //! What a reader knows and records: the variables, the files, and the mistakes.
 
 use super::{Mistakes, Node, ParseError, Scope, Sources, Value, Variables, files::Files, shortened};
-use std::{path::PathBuf, rc::Rc, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, rc::Rc, sync::Arc};
 
 /// What a reader knows and records.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Reads a file: its text as a tree, its variables, and then its value with `read`.
+    /// Reads a file: its text as a tree, its variables, and then its value with `read`. Returns the names of the variables, too.
     ///
     /// # Errors
     /// Every mistake in it.
@@ -24,16 +24,14 @@ impl<'a> Context<'a> {
         source: &Arc<str>,
         sources: Sources<'a>,
         read: impl FnOnce(&Node, &mut Self) -> Option<T>,
-    ) -> Result<T, ParseError> {
+    ) -> Result<(T, BTreeSet<String>), ParseError> {
         let mut mistakes = Mistakes::new(file.into(), source.clone());
         let variables = Variables::new(sources.variables, &mut mistakes);
         let files = Files::new(file, sources);
         let mut context = Self { mistakes, scope: Scope::default(), variables, files };
         let value = context.read_file(source, 0, read);
-        if value.is_some() {
-            context.variables.finish(&mut context.mistakes);
-        }
-        context.mistakes.finish(value)
+        let known = context.variables.into_known();
+        context.mistakes.finish(value.map(|value| (value, known)))
     }
 
     /// Reads the file that `node` names, relative to the innermost file, as [`read`](Self::read) does.

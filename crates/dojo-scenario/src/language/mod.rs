@@ -12,7 +12,7 @@ mod node;
 pub use node::{Key, Node, Scalar, Value};
 
 mod variables;
-pub use variables::{PLACEHOLDERS, Variables};
+pub use variables::{PLACEHOLDERS, Variables, unknown_variables};
 
 mod scope;
 pub use scope::Scope;
@@ -40,6 +40,15 @@ pub fn nearest<'a>(named: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
+}
+
+/// Returns the known name of which `name` is a misspelling, where other names than the known ones are allowed: it differs in a
+/// letter, or in two of a long name.
+pub fn misspelt<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    const LONG: usize = 10;
+    let distance = |known: &str| strsim::osa_distance(&known.to_lowercase(), &name.to_lowercase());
+    let near = known.iter().find(|known| distance(known) <= if known.len() < LONG { 1 } else { 2 });
+    near.copied().filter(|near| *near != name)
 }
 
 /// Cuts a value to what a message quotes.

@@ -99,18 +99,9 @@ impl Variables {
         }
     }
 
-    /// Records the caller's variables that no file has.
-    pub(super) fn finish(&self, mistakes: &mut Mistakes) {
-        for name in self.given.keys().filter(|name| !self.known.contains(*name)) {
-            let known: Vec<_> = self.known.iter().map(String::as_str).collect();
-            let near = nearest(name, known.iter().copied());
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let help = match &known[..] {
-                [] => "it has no variables; add them with `vars:`".to_owned(),
-                known => format!("its variables are {}", known.join(", ")),
-            };
-            mistakes.add_whole(format!("the scenario has no variable `{}`{near}", shortened(name)), help);
-        }
+    /// Returns the names of the variables that the files have.
+    pub(super) fn into_known(self) -> BTreeSet<String> {
+        self.known
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -167,6 +158,22 @@ impl Variables {
 
 fn unclosed(from: &str) -> String {
     format!("`${{{}` has no `}}`; write `${{name}}`", shortened(from))
+}
+
+/// Says of each name in `given` that none of the scenarios has such a variable. `known` has the variables of all of them.
+pub fn unknown_variables<'a>(given: impl Iterator<Item = &'a str>, known: &BTreeSet<String>) -> Vec<String> {
+    let all: Vec<_> = known.iter().map(String::as_str).collect();
+    let unknown = given.filter(|name| !known.contains(*name));
+    let said = unknown.map(|name| {
+        let near = nearest(name, all.iter().copied());
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let help = match &all[..] {
+            [] => "there are no variables; add them with `vars:`".to_owned(),
+            all => format!("the variables are {}", all.join(", ")),
+        };
+        format!("no scenario has a variable `{}`{near}\n{help}", shortened(name))
+    });
+    said.collect()
 }
 
 /// Checks the name of a variable.

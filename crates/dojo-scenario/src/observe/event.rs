@@ -22,7 +22,7 @@ pub(super) struct Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
     /// The record of `orders` that the event is about.
-    Record(Place),
+    Record(RecordPosition),
     /// The time of the change, in milliseconds since 1970: a change is reported before it is a record.
     Change(i64),
     /// Nothing: there is one such event for each order.
@@ -31,12 +31,12 @@ pub(super) enum About {
 
 /// Where a record stands on its topic, in eight bytes: partitions up to 65,535, offsets below 2^48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(NonZeroU64);
+pub(super) struct RecordPosition(NonZeroU64);
 
 const OFFSET_BITS: u32 = 48;
 const MAX_OFFSET: u64 = (1 << OFFSET_BITS) - 2;
 
-impl Place {
+impl RecordPosition {
     /// Numbers beyond those that Kafka gives in practice become the nearest one.
     pub fn new(partition: i32, offset: i64) -> Self {
         let partition = u64::from(u16::try_from(partition.max(0)).unwrap_or(u16::MAX));
@@ -54,7 +54,7 @@ impl Place {
 }
 
 /// Writes `partition@offset`.
-impl fmt::Display for Place {
+impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.partition(), self.offset())
     }
@@ -82,7 +82,7 @@ pub(super) struct Event {
     pub sends_back: Option<i64>,
     pub saying: Saying,
     /// Where the record stands; `None` if the stream doesn't say.
-    pub place: Option<Place>,
+    pub place: Option<RecordPosition>,
     pub alerts: Vec<FraudAlert>,
     pub reason: Option<String>,
 }
@@ -96,16 +96,19 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn place(&self) -> Place {
-        Place::new(self.partition, self.offset)
+    fn place(&self) -> RecordPosition {
+        RecordPosition::new(self.partition, self.offset)
     }
 
     fn header<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.headers.get(name)?.parse().ok()
     }
 
-    fn original(&self) -> Option<Place> {
-        Some(Place::new(self.header(header::ORIGINAL_PARTITION)?, self.header(header::ORIGINAL_OFFSET)?))
+    fn original(&self) -> Option<RecordPosition> {
+        Some(RecordPosition::new(
+            self.header(header::ORIGINAL_PARTITION)?,
+            self.header(header::ORIGINAL_OFFSET)?,
+        ))
     }
 }
 
@@ -166,7 +169,7 @@ impl Event {
     }
 
     /// Returns the place of a record that may not be about this run.
-    pub fn place_in(data: &str) -> Option<Place> {
+    pub fn place_in(data: &str) -> Option<RecordPosition> {
         #[derive(Deserialize)]
         struct Anything {
             record: Recorded,
@@ -176,7 +179,7 @@ impl Event {
 
     fn audit(event: Audit) -> Self {
         let about = match (event.partition, event.offset, event.action) {
-            (Some(partition), Some(offset), _) => About::Record(Place::new(partition, offset)),
+            (Some(partition), Some(offset), _) => About::Record(RecordPosition::new(partition, offset)),
             (_, _, AuditAction::Updated | AuditAction::Deleted) => {
                 About::Change(event.timestamp.timestamp_millis())
             }

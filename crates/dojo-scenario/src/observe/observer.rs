@@ -5,7 +5,7 @@ use super::{
     answers::{self, AllAnswers},
     api::TopicList,
     dojo_state::{self, DojoState},
-    event::{Event, Place},
+    event::{Event, RecordPosition},
     filter::Filter,
     orders::{Awaited, Effect, Orders},
     promises::{Promise, Promises},
@@ -31,7 +31,7 @@ const MAX_LETTERS: usize = 10_000;
 
 /// What an expectation looks at.
 #[derive(Debug)]
-enum Watched {
+enum Observed {
     /// The events that the watcher of this index counts.
     Events(usize),
     Lag(LagExpectation),
@@ -61,7 +61,7 @@ pub struct Needs {
 #[derive(Debug)]
 pub struct Observer {
     run: String,
-    expected: BTreeMap<usize, Watched>,
+    expected: BTreeMap<usize, Observed>,
     orders: Orders,
     awaited: Awaited,
     answers: AllAnswers,
@@ -88,23 +88,23 @@ impl Observer {
                     let filter = Filter::new(events, of);
                     // A repetition has the same expectations again and again.
                     let known = filters.iter().position(|known| known.text == filter.text);
-                    Watched::Events(known.unwrap_or_else(|| {
+                    Observed::Events(known.unwrap_or_else(|| {
                         filters.push(filter);
                         filters.len() - 1
                     }))
                 }
-                Subject::Owner(OwnerExpectation { group, partition, is, is_not }) => Watched::Owner {
+                Subject::Owner(OwnerExpectation { group, partition, is, is_not }) => Observed::Owner {
                     group: group.clone(),
                     partition: *partition,
                     is: is.as_ref().map(|text| text.fill(of)),
                     is_not: is_not.as_ref().map(|text| text.fill(of)),
                 },
-                Subject::Lag(lag) => Watched::Lag(lag.clone()),
-                Subject::Members(members) => Watched::Members(members.clone()),
-                Subject::Rebalances(rebalances) => Watched::Rebalances(rebalances.clone()),
+                Subject::Lag(lag) => Observed::Lag(lag.clone()),
+                Subject::Members(members) => Observed::Members(members.clone()),
+                Subject::Rebalances(rebalances) => Observed::Rebalances(rebalances.clone()),
                 Subject::Http(http) => {
                     answers.watch(http);
-                    Watched::Http(http.clone())
+                    Observed::Http(http.clone())
                 }
             };
             expected.insert(number, watched);
@@ -131,7 +131,7 @@ impl Observer {
     pub fn begin(&mut self, number: usize) {
         if matches!(
             self.expected.get(&number),
-            Some(Watched::Lag(_) | Watched::Owner { .. } | Watched::Members(_))
+            Some(Observed::Lag(_) | Observed::Owner { .. } | Observed::Members(_))
         ) {
             self.state.forget();
         }
@@ -140,10 +140,10 @@ impl Observer {
     /// Returns what must be asked for while the run waits for this expectation.
     pub fn needs(&self, waits_for: Option<usize>) -> Needs {
         let watched = waits_for.and_then(|number| self.expected.get(&number));
-        let counts_rebalances = |watched| matches!(watched, &Watched::Rebalances(_));
-        let is_lag = matches!(watched, Some(Watched::Lag(_)));
+        let counts_rebalances = |watched| matches!(watched, &Observed::Rebalances(_));
+        let is_lag = matches!(watched, Some(Observed::Lag(_)));
         Needs {
-            status: is_lag || matches!(watched, Some(Watched::Owner { .. } | Watched::Members(_))),
+            status: is_lag || matches!(watched, Some(Observed::Owner { .. } | Observed::Members(_))),
             // From the beginning of the run: the first answer shows what was before.
             rebalances: self.expected.values().any(counts_rebalances),
             committed: is_lag || self.promises.promised().contains(&Promise::OffsetsForward),
@@ -165,7 +165,7 @@ impl Observer {
     /// Waits for a record of `orders` that this run caused, such as a redrive's or one that was produced by hand: nothing counts
     /// as settled before it has arrived on the stream.
     pub fn await_record(&mut self, partition: i32, offset: i64) {
-        self.awaited.wait(Place::new(partition, offset));
+        self.awaited.wait(RecordPosition::new(partition, offset));
     }
 
     /// Adds an event of `GET /events` with its `data:`. Returns whether anything of this run changed.
@@ -213,16 +213,16 @@ impl Observer {
     pub fn judge(&self, number: usize, time_is_up: bool) -> Judgement {
         match self.expected.get(&number) {
             None => Judgement::unknown(),
-            Some(Watched::Events(watcher)) => {
+            Some(Observed::Events(watcher)) => {
                 verdict::judge(&self.orders, *watcher, self.awaited.is_waiting(), time_is_up)
             }
-            Some(Watched::Lag(lag)) => self.state.judge_lag(lag, time_is_up),
-            Some(Watched::Owner { group, partition, is, is_not }) => {
+            Some(Observed::Lag(lag)) => self.state.judge_lag(lag, time_is_up),
+            Some(Observed::Owner { group, partition, is, is_not }) => {
                 self.state.judge_owner(group, *partition, is.as_deref(), is_not.as_deref(), time_is_up)
             }
-            Some(Watched::Members(members)) => self.state.judge_members(members, time_is_up),
-            Some(Watched::Rebalances(rebalances)) => self.state.judge_rebalances(rebalances, time_is_up),
-            Some(Watched::Http(http)) => self.answers.judge(http, time_is_up),
+            Some(Observed::Members(members)) => self.state.judge_members(members, time_is_up),
+            Some(Observed::Rebalances(rebalances)) => self.state.judge_rebalances(rebalances, time_is_up),
+            Some(Observed::Http(http)) => self.answers.judge(http, time_is_up),
         }
     }
 
@@ -231,19 +231,21 @@ impl Observer {
         let look = |text: &str| vec![format!("look   {text}")];
         match self.expected.get(&number) {
             None => Vec::new(),
-            Some(Watched::Events(watcher)) => verdict::details(&self.orders, *watcher),
-            Some(Watched::Lag(_)) => look(dojo_state::LOOK_FOR_LAG),
-            Some(Watched::Owner { .. } | Watched::Members(_) | Watched::Rebalances(_)) => {
+            Some(Observed::Events(watcher)) => verdict::details(&self.orders, *watcher),
+            Some(Observed::Lag(_)) => look(dojo_state::LOOK_FOR_LAG),
+            Some(Observed::Owner { .. } | Observed::Members(_) | Observed::Rebalances(_)) => {
                 look(dojo_state::LOOK_FOR_MEMBERS)
             }
-            Some(Watched::Http(_)) => look(answers::LOOK),
+            Some(Observed::Http(_)) => look(answers::LOOK),
         }
     }
 
     /// Returns the counts of an expectation of events.
     pub fn tally(&self, number: usize) -> Option<Tally> {
         match self.expected.get(&number) {
-            Some(Watched::Events(watcher)) => self.orders.watchers.get(*watcher).map(|watcher| watcher.tally),
+            Some(Observed::Events(watcher)) => {
+                self.orders.watchers.get(*watcher).map(|watcher| watcher.tally)
+            }
             _ => None,
         }
     }

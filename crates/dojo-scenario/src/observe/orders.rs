@@ -8,7 +8,7 @@
 
 use super::{
     Example,
-    event::{Event, Place},
+    event::{Event, RecordPosition},
     filter::Filter,
     own_order::{Heard, OwnOrder, SETTLED},
     watchers::{EXAMPLES, Tally, Watchers},
@@ -35,15 +35,15 @@ const UNKNOWN_ORDERS: &str = "more than 100,000 orders of other clients were on 
     run the scenario while nothing else places that many orders";
 const UNSETTLED_ORDERS: &str = "more than 200,000 orders wait for their outcome, which is more than a run can watch; lower the rate of \
     the flood, or look whether notification and fraud detection keep up (GET /status)";
-const TOO_MANY_EVENTS: &str =
-    "an order has more events than a run can watch; does `onExhausted: retry` send it round without end?";
+const TOO_MANY_EVENTS: &str = "an order has more than 1,000 events, which is more than a run can watch; change it less often, and look whether \
+     `onExhausted: retry` sends it round without end";
 
 /// What happened to an own order, for the promises.
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     /// The order is new, or was changed: it has an outcome to come.
     Awaited(Uuid),
-    /// A second `NOTIFIED` came about one record.
+    /// A second `NOTIFIED` came about one change.
     NotifiedTwice(Uuid),
     /// A rule failed, and why.
     RuleFailed(Uuid, String),
@@ -211,12 +211,18 @@ impl Orders {
         let (id, kind) = (event.order, event.saying.kind);
         let alerts = self.alerts_number(&event);
         let repetitions = self.own.get(&id).map_or(0, |order| self.watchers.repetitions(order.list));
-        let mut heard = Heard::Again;
-        self.change(id, now, |order| heard = order.hear(&event, alerts, bits, repetitions));
+        let (mut heard, mut notified_again) = (Heard::Again, false);
+        self.change(id, now, |order| {
+            let before = order.repeated_notifications();
+            heard = order.hear(&event, alerts, bits, repetitions);
+            notified_again = order.repeated_notifications() > before;
+        });
+        if notified_again {
+            self.effects.push(Effect::NotifiedTwice(id));
+        }
         match (heard, kind.action) {
             (Heard::Again, _) => return false,
             (Heard::TooMany, _) => self.overflow = self.overflow.or(Some(TOO_MANY_EVENTS)),
-            (Heard::Duplicate, Some(AuditAction::Notified)) => self.effects.push(Effect::NotifiedTwice(id)),
             (Heard::New, Some(AuditAction::RuleError)) => {
                 self.effects.push(Effect::RuleFailed(id, event.reason.unwrap_or_default()));
             }
@@ -307,13 +313,13 @@ pub(super) struct Awaited {
 
 impl Awaited {
     /// Notes a record of `orders` that has arrived.
-    pub fn arrived(&mut self, place: Place) {
+    pub fn arrived(&mut self, place: RecordPosition) {
         let seen = self.seen.entry(place.partition()).or_default();
         *seen = (*seen).max(place.offset() + 1);
     }
 
     /// Waits for a record of `orders`.
-    pub fn wait(&mut self, place: Place) {
+    pub fn wait(&mut self, place: RecordPosition) {
         let wanted = self.wanted.entry(place.partition()).or_default();
         *wanted = (*wanted).max(place.offset() + 1);
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Example,
-    event::{About, Event, Kind, Place, Saying, is_change},
+    event::{About, Event, Kind, RecordPosition, Saying, is_change},
 };
 use crate::document::{Actions, EventTopic, action_name};
 use dojo_contract::{AuditAction as Action, Source};
@@ -28,7 +28,7 @@ const MAX_FACTS: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fact {
     pub saying: Saying,
-    pub place: Option<Place>,
+    pub place: Option<RecordPosition>,
     /// Whether another record said the same before.
     pub is_duplicate: bool,
     /// The expectations that count it: a bit for each that looks at the order.
@@ -104,6 +104,34 @@ impl OwnOrder {
         self.facts.push(Fact { saying: *saying, place: *place, is_duplicate, counted, alerts });
         self.settle();
         if is_duplicate { Heard::Duplicate } else { Heard::New }
+    }
+
+    /// Returns how many notifications are too many. A change is notified once, whether its first record or a retry led to it.
+    pub fn repeated_notifications(&self) -> usize {
+        let notified = Kind { topic: EventTopic::Audit, action: Some(Action::Notified) };
+        let mut changes = Vec::new();
+        let mut repeated = 0;
+        for fact in self.facts.iter().filter(|fact| fact.saying.kind == notified) {
+            let change = self.change_of(fact.saying.about);
+            if changes.contains(&change) {
+                repeated += 1;
+            } else {
+                changes.push(change);
+            }
+        }
+        repeated
+    }
+
+    /// Returns what all records of one change have in common, in place of one of its records. The record may arrive later
+    /// than what was said about it.
+    fn change_of(&self, about: About) -> (Option<Action>, u16, About) {
+        let record = self.facts.iter().find(|fact| {
+            fact.saying.kind.topic == EventTopic::Orders && fact.place.map(About::Record) == Some(about)
+        });
+        record.map_or((None, 0, about), |record| {
+            let Saying { kind, redrive, about, .. } = record.saying;
+            (kind.action, redrive, about)
+        })
     }
 
     /// Returns how many of its facts the expectation counts that has this bit.

@@ -111,7 +111,7 @@ impl Promises {
                 self.awaited.push_back((now, id));
             }
             Effect::NotifiedTwice(id) => self.of_order(Promise::NotifiedOnce, id, orders, now, || {
-                "was notified twice about the same record of `orders`".to_owned()
+                "was notified twice about the same change".to_owned()
             }),
             Effect::RuleFailed(id, reason) => {
                 self.of_order(Promise::NoRuleErrors, id, orders, now, || {

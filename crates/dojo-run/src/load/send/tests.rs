@@ -171,7 +171,7 @@ async fn those_who_watch_see_the_counts_and_a_silence_while_it_lasts() {
         sleep(seconds(2.5)).await;
         Ok(())
     };
-    let report = |moment: &Moment| texts.push(moment.to_string());
+    let report = |moment: &FloodProgress| texts.push(moment.to_string());
     send_here(&steady(10.0, 10), place, report, &CancellationToken::new()).await.unwrap();
     assert_eq!(texts.first().unwrap(), "1 of 10 sent, 0 accepted");
     assert!(texts.contains(&"10 of 10 sent, 0 accepted, nothing answered for 2.4 s".to_owned()), "{texts:?}");

@@ -1,6 +1,6 @@
 //! The promises of `always`.
 
-use super::Run;
+use super::{Run, order_event};
 use serde_json::{Value, json};
 
 #[test]
@@ -41,6 +41,44 @@ fn a_second_notification_about_one_record_breaks_the_promise_and_a_second_change
     run.say(1, &["NOTIFIED"]);
     let breaches = run.breaches();
     assert!(breaches[0].contains("was notified twice"), "{breaches:?}");
+}
+
+#[test]
+fn a_retry_that_was_produced_twice_is_a_second_notification_whichever_arrives_first() {
+    for records_first in [true, false] {
+        let mut run = Run::with("always: { notified: once }", &[]);
+        run.claim([1]);
+        let (first, second) = (run.next, run.next + 1);
+        let notify = |run: &mut Run| {
+            for offset in [first, second] {
+                run.audit(1, "NOTIFIED", json!({"partition": 0, "offset": offset, "retryCount": 1}));
+            }
+        };
+        if !records_first {
+            run.next += 2;
+            notify(&mut run);
+            assert!(run.breaches().is_empty(), "the records could be two changes");
+            run.next = first;
+        }
+        for _ in [first, second] {
+            run.record("order", order_event(1, "created"), json!({"retryCount": "1"}));
+        }
+        if records_first {
+            notify(&mut run);
+        }
+        assert!(run.breaches()[0].contains("was notified twice"));
+    }
+}
+
+#[test]
+fn a_redriven_order_may_be_notified_again() {
+    let mut run = Run::with("always: { notified: once }", &[]);
+    run.claim([1]).record("order", order_event(1, "created"), json!({}));
+    run.audit(1, "NOTIFIED", json!({"partition": 0, "offset": 0}));
+    let redriven = run.next;
+    run.record("order", order_event(1, "created"), json!({"redriveCount": "1"}));
+    run.audit(1, "NOTIFIED", json!({"partition": 0, "offset": redriven}));
+    assert!(run.breaches().is_empty());
 }
 
 #[test]
