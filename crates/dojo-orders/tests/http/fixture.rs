@@ -1,6 +1,7 @@
 //! The service on a Kafka, and clients for both.
 
-use dojo_contract::Defaults;
+use chrono::Utc;
+use dojo_contract::{Defaults, InstanceState, InstanceStatus, Service, topic};
 use dojo_http::Metrics;
 use dojo_kafka::{InstanceName, KafkaConfig, Outgoing, Readiness};
 use dojo_orders::{Backtest, Config, PageConfig};
@@ -16,6 +17,30 @@ use tokio_util::sync::CancellationToken;
 pub fn record(topic: &'static str, key: &str, value: Option<&[u8]>) -> Outgoing {
     let (key, value) = (Some(key.as_bytes().to_vec()), value.map(<[u8]>::to_vec));
     Outgoing { topic, key, value, headers: Vec::new(), timestamp: None }
+}
+
+/// The report of an instance that runs, as far as settings change: it has applied those that a test can write.
+pub fn running(id: &str, service: Service) -> InstanceStatus {
+    InstanceStatus {
+        instance_id: id.into(),
+        service,
+        version: "0".into(),
+        pid: 1,
+        started_at: Utc::now(),
+        timestamp: Utc::now(),
+        state: InstanceState::Running,
+        partitions: Vec::new(),
+        rule_version: None,
+        rule_error: None,
+        limitation: None,
+        settings_offset: 1_000,
+        rebalances: 1,
+    }
+}
+
+/// The record of an instance's report.
+pub fn reported(status: &InstanceStatus) -> Outgoing {
+    record(topic::STATUS, &status.instance_id, Some(&serde_json::to_vec(status).unwrap()))
 }
 
 /// Everything that a topic holds now: key and value of each record; null is what is no JSON.

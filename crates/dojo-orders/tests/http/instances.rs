@@ -1,6 +1,6 @@
 //! What is asked of instances is a record on `dojo-settings`. These tests report for instances that aren't there.
 
-use crate::fixture::{Orders, record, told};
+use crate::fixture::{Orders, record, reported, running, told};
 use chrono::{DateTime, Utc};
 use dojo_contract::{InstanceState, InstanceStatus, Service, time, topic};
 use dojo_testbed::{Kafka, OwnKafka, until};
@@ -23,23 +23,7 @@ async fn send_report(
     state: InstanceState,
     started_at: DateTime<Utc>,
 ) {
-    let status = InstanceStatus {
-        instance_id: id.into(),
-        service,
-        version: "0".into(),
-        pid: 1,
-        started_at,
-        timestamp: Utc::now(),
-        state,
-        partitions: Vec::new(),
-        rule_version: None,
-        rule_error: None,
-        limitation: None,
-        // Far enough that no change of settings waits for it.
-        settings_offset: 1_000,
-        rebalances: 1,
-    };
-    kafka.send(record(topic::STATUS, id, Some(&serde_json::to_vec(&status).unwrap()))).await;
+    kafka.send(reported(&InstanceStatus { state, started_at, ..running(id, service) })).await;
 }
 
 async fn reports_running(kafka: &Kafka, orders: &Orders, id: &str, service: Service) {

@@ -1,11 +1,10 @@
 //! What a run has changed is put back when it ends, or when its runner falls silent.
 
 use crate::{
-    fixture::{Orders, answer, record},
+    fixture::{Orders, answer, reported, running},
     run_leases::{end, report, start},
 };
-use chrono::Utc;
-use dojo_contract::{InstanceState, InstanceStatus, Run, Service, topic};
+use dojo_contract::{Run, Service, topic};
 use dojo_testbed::{Kafka, OwnKafka, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -28,22 +27,7 @@ async fn fail_rate(orders: &Orders) -> Value {
 }
 
 async fn reports(kafka: &Kafka, orders: &Orders, id: &str, service: Service) {
-    let status = InstanceStatus {
-        instance_id: id.into(),
-        service,
-        version: "0".into(),
-        pid: 1,
-        started_at: Utc::now(),
-        timestamp: Utc::now(),
-        state: InstanceState::Running,
-        partitions: Vec::new(),
-        rule_version: None,
-        rule_error: None,
-        limitation: None,
-        settings_offset: 1_000,
-        rebalances: 0,
-    };
-    kafka.send(record(topic::STATUS, id, Some(&serde_json::to_vec(&status).unwrap()))).await;
+    kafka.send(reported(&running(id, service))).await;
     let path = format!("/instances/{id}");
     until("the report is known", async || orders.get(&path).await.0 == 200).await;
 }

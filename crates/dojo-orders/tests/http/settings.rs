@@ -1,27 +1,12 @@
-use crate::fixture::{Orders, record};
-use chrono::Utc;
-use dojo_contract::{InstanceState, InstanceStatus, Service, topic};
+use crate::fixture::{Orders, reported, running};
+use dojo_contract::{InstanceStatus, Service};
+use dojo_kafka::Outgoing;
 use dojo_testbed::{Kafka, until};
 use reqwest::Method;
 use serde_json::json;
 
-fn report(id: &str, settings_offset: i64) -> Vec<u8> {
-    serde_json::to_vec(&InstanceStatus {
-        instance_id: id.into(),
-        service: Service::Notification,
-        version: "0".into(),
-        pid: 1,
-        started_at: Utc::now(),
-        timestamp: Utc::now(),
-        state: InstanceState::Running,
-        partitions: Vec::new(),
-        rule_version: Some("00c0ffee".into()),
-        rule_error: None,
-        limitation: None,
-        settings_offset,
-        rebalances: 1,
-    })
-    .unwrap()
+fn report(settings_offset: i64) -> Outgoing {
+    reported(&InstanceStatus { settings_offset, ..running("notification-9", Service::Notification) })
 }
 
 #[tokio::test]
@@ -56,7 +41,7 @@ async fn a_change_is_answered_when_it_holds_and_null_takes_it_back() {
 async fn an_instance_that_does_not_apply_a_change_is_named() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
-    kafka.send(record(topic::STATUS, "notification-9", Some(&report("notification-9", 0)))).await;
+    kafka.send(report(0)).await;
     until("it is known", async || {
         let instances = orders.get("/instances").await.1;
         instances.as_array().unwrap().iter().any(|i| i["instanceId"] == "notification-9" && i["live"] == true)
@@ -67,7 +52,7 @@ async fn an_instance_that_does_not_apply_a_change_is_named() {
     let change = orders.send(Method::PATCH, "/settings", json!({"maxRetries": 3}));
     let applies = async {
         until("it is told", async || orders.get("/settings").await.1["maxRetries"]["value"] == 3).await;
-        kafka.send(record(topic::STATUS, "notification-9", Some(&report("notification-9", 2)))).await;
+        kafka.send(report(2)).await;
     };
     let ((status, settings), ()) = tokio::join!(change, applies);
     assert_eq!((status.as_u16(), &settings["maxRetries"]["value"]), (200, &json!(3)));
