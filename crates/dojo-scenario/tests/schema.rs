@@ -4,7 +4,7 @@
 //! `UPDATE_EXPECTED=1 cargo test -p dojo-scenario` writes the file anew.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "a test panics")]
 
-use dojo_scenario::{Scenario, Sources};
+use dojo_scenario::{Scenario, Sources, document::Action, flat};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -81,6 +81,22 @@ fn every_shipped_scenario_parses_names_the_schema_and_has_a_lesson() {
         let scenario = Scenario::parse(&name, &bytes, &Sources { read: &read, variables: &BTreeMap::new() });
         let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
         assert!(scenario.lesson().is_some(), "{name}");
+        replacements_apply(&scenario);
+    }
+}
+
+/// Checks that each snippet that a scenario replaces is in the rule exactly once, which is the shipped one at first.
+fn replacements_apply(scenario: &Scenario) {
+    let mut rules = BTreeMap::new();
+    let plan = scenario.plan();
+    let actions = flat(&plan).into_iter().map(|planned| &planned.step.action);
+    for rule in actions.filter_map(|action| if let Action::Rule(rule) = action { Some(rule) } else { None }) {
+        let shipped = scenarios().join(format!("../rules/{}.rhai", rule.name));
+        let source = rules.entry(&rule.name).or_insert_with(|| fs::read_to_string(shipped).unwrap());
+        for snippet in rule.replace.iter().flatten() {
+            assert_eq!(source.matches(&snippet.this).count(), 1, "{}: {}", scenario.file, snippet.this);
+            *source = source.replace(&snippet.this, &snippet.by);
+        }
     }
 }
 
@@ -94,7 +110,8 @@ fn every_example_of_the_language_parses() {
     let read = |path: &Path| fs::read(path);
     for example in examples {
         let sources = Sources { read: &read, variables: &BTreeMap::new() };
-        Scenario::parse("README.md", example.as_bytes(), &sources).unwrap_or_else(|error| panic!("{error}"));
+        let scenario = Scenario::parse("README.md", example.as_bytes(), &sources);
+        replacements_apply(&scenario.unwrap_or_else(|error| panic!("{error}")));
     }
     for name in dojo_scenario::schema()["$defs"]["Step"]["properties"].as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{name}`")), "the page says nothing of `{name}`");
