@@ -1,7 +1,7 @@
 //! The orders of one customer, or of everyone, in the order of event time.
 //!
 //! Each point has the sum of all totals up to it, so the sum of any range is one subtraction. Orders arrive nearly in order, so
-//! an insertion is nearly always at the end and a removal nearly always at the front; elsewhere, the sums behind it change.
+//! an insertion is nearly always near the end and a removal nearly always near the front. Then few other sums change.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -38,8 +38,11 @@ impl Line {
     pub(super) fn remove(&mut self, time: i64, cents: i64, number: u64) {
         let from = self.points.partition_point(|other| other.time < time);
         let Some(at) = (from..self.points.len()).find(|at| self.points[*at].number == number) else { return };
-        if at == 0 {
+        // Only differences count: the sums before the order can grow, or those behind it shrink. Those before it are nearly
+        // always few, and those behind it may be hundreds of thousands.
+        if at < self.points.len() / 2 {
             self.base = self.base.wrapping_add(cents);
+            self.points.range_mut(..at).for_each(|earlier| earlier.sum = earlier.sum.wrapping_add(cents));
         } else {
             self.points.range_mut(at + 1..).for_each(|later| later.sum = later.sum.wrapping_sub(cents));
         }
