@@ -1,7 +1,7 @@
 //! How many orders a second one thread judges, without Kafka: read, merge, count, ask the rule, write the verdict.
 //!
 //! `cargo bench -p dojo-fraud --bench pipeline` prints the rate, the ratio to what cannot be saved (reading each event and
-//! writing one of its size), and the time that each step takes.
+//! writing one of its size), the time that each step takes, and what orders that overtake one another cost in a full window.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a bench")]
 
@@ -41,6 +41,30 @@ fn main() {
     println!("the whole pipeline:        {:>9.0} events/s, {:.2?} each", rate(whole), whole / ORDERS as u32);
     println!("ratio:                     {:>9.2}", rate(whole) / rate(least));
     steps(&values);
+    full_window(&values);
+}
+
+/// Prints what counting costs in a window of 60,000 orders, if they come in the order of their times, and if they don't quite, as
+/// with several partitions.
+fn full_window(values: &[Vec<u8>]) {
+    const LATE: usize = 30;
+    let orders: Vec<_> = values.iter().map(|value| OrderEvent::read(Some(value)).unwrap().order).collect();
+    let counting = |place: fn(usize) -> usize| {
+        let (start, windows, begun) = (start(), Windows::default(), Instant::now());
+        for (n, order) in orders.iter().enumerate() {
+            black_box(windows.count(Placed::of(order, start + place(n) as i64), i64::MAX).stats());
+        }
+        begun.elapsed()
+    };
+    let in_order = fastest(|| counting(|n| n));
+    let mixed = fastest(|| counting(|n| n / LATE * LATE + (LATE - 1 - n % LATE)));
+    let each = |took: Duration| took / ORDERS as u32;
+    println!(
+        "a full window: {:.2?} an order in order, {:.2?} if up to {LATE} overtake it; ratio {:.2}",
+        each(in_order),
+        each(mixed),
+        mixed.as_secs_f64() / in_order.as_secs_f64()
+    );
 }
 
 /// Prints what each step takes when it runs alone, over all orders.
