@@ -44,13 +44,15 @@ fn main() {
     full_window(&values);
 }
 
-/// Prints what counting costs in a window of 60,000 orders, if they come in the order of their times, and if they don't quite, as
-/// with several partitions.
+/// Prints what counting costs where each order makes another one of 60,000 leave, if they come in the order of their times, and if
+/// they don't quite, as with several partitions.
 fn full_window(values: &[Vec<u8>]) {
     const LATE: usize = 30;
+    const HELD: usize = 60_000;
+    const MINUTE: i64 = 60_000;
     let orders: Vec<_> = values.iter().map(|value| OrderEvent::read(Some(value)).unwrap().order).collect();
     let counting = |place: fn(usize) -> usize| {
-        let (start, windows, begun) = (start(), Windows::default(), Instant::now());
+        let (start, windows, begun) = (start(), Windows::bounded(MINUTE, HELD), Instant::now());
         for (n, order) in orders.iter().enumerate() {
             black_box(windows.count(Placed::of(order, start + place(n) as i64), i64::MAX).stats());
         }
