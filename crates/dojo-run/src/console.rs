@@ -3,7 +3,7 @@
 //! On a terminal, the line of the current step is rewritten as its counts change. Elsewhere, a step's line is written when
 //! the step is done. `NO_COLOR` (<https://no-color.org>) turns colours off, `TERM=dumb` the rewriting as well.
 
-use crate::Progress;
+use crate::{Progress, Step};
 use dojo_scenario::Scenario;
 use std::{
     env,
@@ -41,21 +41,22 @@ impl Console {
     /// Shows the progress of a scenario.
     pub fn show(&mut self, progress: Progress) {
         match progress {
-            Progress::Began { number, of, step } => {
-                self.open.push((number, shown(number, of, &step)));
+            Progress::Began(step) => {
+                self.open.push((step.number, shown(&step)));
                 self.rewrite("…");
             }
             // The step that began last is shown; a flood around it goes on meanwhile.
             Progress::Moved { number, state } => {
                 if self.open.last().map_or(0, |(open, _)| *open) == number {
-                    self.rewrite(&printable(&state));
+                    self.rewrite(&printable(&state.to_string()));
                 }
             }
-            Progress::Ended { number, of, step, result } => {
-                self.open.retain(|(open, _)| *open != number);
+            Progress::Ended { step, result } => {
+                self.open.retain(|(open, _)| *open != step.number);
                 self.clear();
-                line(&format!("{} {} {result}", shown(number, of, &step), self.painted(DIM, "→")));
+                line(&format!("{} {} {result}", shown(&step), self.painted(DIM, "→")));
             }
+            Progress::Counted(_) | Progress::Measured { .. } | Progress::Found { .. } => {}
             Progress::Said(text) => {
                 self.clear();
                 for text in printable(&text).trim().lines() {
@@ -100,8 +101,8 @@ impl Console {
     }
 }
 
-fn shown(number: usize, of: usize, step: &str) -> String {
-    printable(&format!("  {number}/{of}  {step}"))
+fn shown(Step { number, of, text, .. }: &Step) -> String {
+    printable(&format!("  {number}/{of}  {text}"))
 }
 
 /// Replaces control characters, so that a scenario from elsewhere can't control the terminal. Line ends stay.

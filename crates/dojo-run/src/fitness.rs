@@ -3,6 +3,7 @@
 use crate::{
     RunError,
     client::{Client, Request},
+    progress::State,
     steps::Stage,
 };
 use dojo_scenario::{
@@ -36,7 +37,7 @@ impl Stage<'_> {
                 return Err(RunError::NotFit(reasons));
             }
             if let Some(reason) = reasons.first() {
-                self.tell.moved(0, format!("waiting: {reason}"));
+                self.tell.moved(0, State::Waiting(format!("waiting: {reason}")));
             }
             self.unless_stopped(sleep(ASK_EVERY)).await?;
         }

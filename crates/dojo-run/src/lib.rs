@@ -28,7 +28,7 @@ pub mod load;
 mod finding;
 pub use finding::Finding;
 mod progress;
-pub use progress::Progress;
+pub use progress::{Extent, Progress, State, Step};
 
 mod steps;
 

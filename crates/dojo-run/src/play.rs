@@ -11,7 +11,7 @@ use crate::{
     exit,
     finding::Finding,
     lease::Lease,
-    progress::{Progress, Teller},
+    progress::{Extent, Progress, State, Step, Teller},
     state,
     steps::Stage,
 };
@@ -21,7 +21,7 @@ use dojo_scenario::{
     document::{Action, Redrive},
     draw::Seed,
     flat,
-    observe::Observer,
+    observe::{EventCounts, Observer},
 };
 use serde_json::json;
 use std::{collections::HashMap, time::Duration};
@@ -216,18 +216,24 @@ async fn on_stage(
     went
 }
 
-/// Tells each promise that is broken, within a second.
+/// Tells each promise that is broken, within a second, and the events so far.
 async fn keep_promises(watched: &watch::Sender<Watched>, tell: &Teller) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = EventCounts::default();
     loop {
         tick.tick().await;
-        let mut breaches = Vec::new();
+        let (mut breaches, mut events) = (Vec::new(), EventCounts::default());
         watched.send_if_modified(|watched| {
             watched.observer.tick(watched.clock());
             breaches = watched.observer.take_breaches();
+            events = watched.observer.counts();
             false
         });
+        if events != told {
+            told = events;
+            tell.tell(Progress::Counted(events)).await;
+        }
         for breach in breaches {
             tell.tell(Progress::Broken(breach.to_string())).await;
         }
@@ -277,7 +283,7 @@ impl Stage<'_> {
             if awaited == 0 {
                 return Ok(());
             }
-            self.tell.moved(0, format!("waiting for the outcome of {awaited} orders"));
+            self.tell.moved(0, State::Waiting(format!("waiting for the outcome of {awaited} orders")));
             self.unless_stopped(sleep(TICK)).await?;
             if let Some(error) = &self.watched.borrow().ended {
                 return Err(error.clone());
@@ -292,20 +298,30 @@ impl Stage<'_> {
                 return Err(RunError::Interrupted);
             }
             *self.step = Some(planned.step.place.clone());
-            let is_said = matches!(planned.step.action, Action::Say(_));
-            if !is_said {
-                let step = in_words(planned, self.run);
-                let (number, total) = (planned.number + 1, self.total);
-                self.lease.tell(json!({"type": "step", "number": number, "of": total, "text": step}));
-                self.tell.tell(Progress::Began { number, of: total, step }).await;
+            if matches!(planned.step.action, Action::Say(_)) {
+                self.step(planned).await?;
+                continue;
             }
+            let step = self.described(planned);
+            let Step { number, of, text, .. } = &step;
+            self.lease.tell(json!({"type": "step", "number": number, "of": of, "text": text}));
+            self.tell.tell(Progress::Began(step.clone())).await;
             let result = self.step(planned).await?;
-            if !is_said {
-                let step = in_words(planned, self.run);
-                let (number, of) = (planned.number + 1, self.total);
-                self.tell.tell(Progress::Ended { number, of, step, result }).await;
-            }
+            self.tell.tell(Progress::Ended { step, result }).await;
         }
         Ok(())
+    }
+
+    fn described(&self, planned: &Planned<'_>) -> Step {
+        let extent = match &planned.step.action {
+            Action::Pause(lasts) => Extent::Lasts(*lasts),
+            Action::Flood(flood) => {
+                flood.schedule().map_or(Extent::Answer, |schedule| Extent::Orders(schedule.orders()))
+            }
+            Action::Expect(expectation) => Extent::Within(expectation.within),
+            _ => Extent::Answer,
+        };
+        let text = in_words(planned, self.run);
+        Step { number: planned.number + 1, of: self.total, text, extent }
     }
 }

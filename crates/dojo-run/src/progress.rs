@@ -1,38 +1,96 @@
-//! How a run goes, for those who watch it.
+//! How a run goes, for those who watch it: a terminal, a report, a page.
 
+use crate::{
+    Finding,
+    load::{FloodProgress, LoadReport},
+};
+use dojo_scenario::observe::EventCounts;
+use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
 
 /// Messages that wait to be shown. More than that hold up the run until they were shown.
 const UNSHOWN: usize = 64;
 
-/// What a caller can show while a scenario plays.
+/// A step of a run.
 #[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The number of steps.
+    pub of: usize,
+    /// The step in words.
+    pub text: String,
+    /// How far it goes.
+    pub extent: Extent,
+}
+
+/// How far a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// As long as the answer to a request takes.
+    Answer,
+    /// A fixed time.
+    Lasts(Duration),
+    /// So many orders.
+    Orders(u64),
+    /// Until something is seen, for at most this time.
+    Within(Duration),
+}
+
+/// The state of a step at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The orders of a flood.
+    Flood(FloodProgress),
+    /// What has been seen of an expectation.
+    Seen(String),
+    /// What the run waits for.
+    Waiting(String),
+}
+
+/// Writes the state in words.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flood(progress) => progress.fmt(f),
+            Self::Seen(text) | Self::Waiting(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What a caller can show while a scenario plays.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Progress {
     /// A step has begun.
-    Began {
-        /// The step's number, from 1.
-        number: usize,
-        /// The number of steps.
-        of: usize,
-        /// The step in words.
-        step: String,
-    },
+    Began(Step),
     /// The state of a step, in place of its last one.
     Moved {
         /// The step's number, from 1; 0 before the first one and after the last one.
         number: usize,
-        /// The state in words.
-        state: String,
+        /// Its state.
+        state: State,
+    },
+    /// The events of this run's own orders so far. Comes only when they have changed, a few times a second.
+    Counted(EventCounts),
+    /// The figures of a flood that has ended.
+    Measured {
+        /// The step's number, from 1.
+        number: usize,
+        /// The figures.
+        report: Box<LoadReport>,
+    },
+    /// What came of an expectation.
+    Found {
+        /// The step's number, from 1.
+        number: usize,
+        /// The finding.
+        finding: Finding,
     },
     /// A step is done. Others may have begun and ended since it began.
     Ended {
-        /// The step's number, from 1.
-        number: usize,
-        /// The number of steps.
-        of: usize,
-        /// The step in words.
-        step: String,
+        /// The step.
+        step: Step,
         /// What came of it.
         result: String,
     },
@@ -56,7 +114,7 @@ impl Teller {
     }
 
     /// Shows the state of the step with this number, unless other messages still wait.
-    pub fn moved(&self, number: usize, state: String) {
+    pub fn moved(&self, number: usize, state: State) {
         let _ = self.0.try_send(Progress::Moved { number, state });
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Placeholders, Text,
-    document::{Document, Step, Subject},
+    document::{Document, Step, Subject, Tag},
     language::{Context, Mistake, ParseError, Sources, text_of},
     plan::{MAX_PLANNED, Planned, flat, plan},
 };
@@ -75,6 +75,11 @@ impl Scenario {
     /// Returns what the room learns from it.
     pub fn lesson(&self) -> Option<&str> {
         self.document.lesson.as_deref()
+    }
+
+    /// Returns the words by which it is chosen.
+    pub fn tags(&self) -> &[Tag] {
+        self.document.tags.as_deref().unwrap_or_default()
     }
 
     /// Returns the steps, in order.

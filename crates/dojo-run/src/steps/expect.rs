@@ -1,7 +1,12 @@
 //! The step `expect`: waits until the observer has decided, or the time is up.
 
 use super::Stage;
-use crate::{RunError, client::Request, finding::Finding};
+use crate::{
+    RunError,
+    client::Request,
+    finding::Finding,
+    progress::{Progress, State},
+};
 use dojo_contract::Run;
 use dojo_scenario::{
     Placeholders, Planned, Text,
@@ -57,7 +62,7 @@ impl Stage<'_> {
                 }
                 break (met, seen, details);
             }
-            self.tell.moved(number + 1, seen);
+            self.tell.moved(number + 1, State::Seen(seen));
             let next_judgement = Instant::now() + JUDGE_EVERY;
             tokio::select! {
                 () = self.stop.cancelled() => return Err(RunError::Interrupted),
@@ -77,7 +82,9 @@ impl Stage<'_> {
         let short = |text: &str| text.chars().take(Run::TEXT_MAX_CHARS).collect::<String>();
         let event = json!({"type": "finding", "text": short(&text), "met": met, "detail": short(&seen)});
         self.lease.tell(event);
-        self.findings.push(Finding { place: planned.step.place.clone(), text, met, seen, details });
+        let finding = Finding { place: planned.step.place.clone(), text, met, seen, details };
+        self.tell.tell(Progress::Found { number: number + 1, finding: finding.clone() }).await;
+        self.findings.push(finding);
         Ok(ended)
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     client::{Answer, Request},
     events::Watched,
     load::{self, POST_ORDERS},
+    progress::{Progress, State},
 };
 use dojo_contract::Order;
 use dojo_scenario::{
@@ -113,7 +114,7 @@ impl Stage<'_> {
         let place = move |number, due| Arc::clone(&sender).place(number, due);
         let (watched, tell, stop) = (self.watched, self.tell, self.stop);
         let number = planned.number + 1;
-        let report = |moment: &load::FloodProgress| tell.moved(number, moment.to_string());
+        let report = |moment: &load::FloodProgress| tell.moved(number, State::Flood(*moment));
         watched.send_modify(|watched| watched.floods += 1);
         let sending = async {
             let went = load::send(schedule, place, report, stop).await;
@@ -123,7 +124,9 @@ impl Stage<'_> {
         // An error of either ends both.
         let meanwhile = Box::pin(self.play_steps(&planned.meanwhile));
         let (went, ()) = futures::future::try_join(sending, meanwhile).await?;
-        Ok(went.to_string())
+        let result = went.to_string();
+        self.tell.tell(Progress::Measured { number, report: Box::new(went) }).await;
+        Ok(result)
     }
 
     /// Returns the order that a step gave this name.

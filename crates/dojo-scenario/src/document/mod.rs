@@ -9,6 +9,9 @@ pub use flood::{Phase, Ramp, Spike, Steady};
 mod vars;
 pub use vars::Vars;
 
+mod tag;
+pub use tag::Tag;
+
 mod control;
 pub use control::{Instance, Replacement, Rule, RuleFile, SettingsChange};
 
@@ -47,6 +50,8 @@ mapping! {
         "name" => name: String,
         /// What the room learns from it.
         "lesson" => lesson: Option<String>,
+        /// Words by which `dojo-run --tag` chooses scenarios, such as `[fraud, short]`.
+        "tags" => tags: Option<Vec<Tag>>,
         /// Variables: `${customer}` stands for the value of `customer` everywhere in the file. `--var customer=Ada` replaces it.
         "vars" => vars: Option<Vars>,
         /// The seed of every random choice, so that a run can be repeated; without it, each run chooses one and reports it.

@@ -1,7 +1,7 @@
 //! A step: one action, and perhaps a name.
 
 use super::{
-    Delete, Expectation, Instance, Order, OrderTemplate, Phase, Produce, Redrive, Rule, SettingsChange,
+    Delete, Expectation, Instance, Order, OrderTemplate, Phase, Produce, Redrive, Rule, SettingsChange, Tag,
     Update, Vars, control, expectation, flood, order, record,
 };
 use crate::{
@@ -161,6 +161,8 @@ mapping! {
         "name" => name: Option<String>,
         /// What the room learns from it, if the file is also played alone.
         "lesson" => lesson: Option<String>,
+        /// The tags of the lesson, if the file is also played alone.
+        "tags" => tags: Option<Vec<Tag>>,
         /// Defaults of variables. The including file's values of the same name replace them.
         "vars" => vars: Option<Vars>,
         /// Settings that are changed before the first step.

@@ -11,6 +11,7 @@
 mod answers;
 mod api;
 mod before;
+mod counts;
 mod dojo_state;
 mod event;
 mod filter;
@@ -24,6 +25,7 @@ mod watchers;
 
 pub use answers::RequestKind;
 pub use before::{Fitness, fit};
+pub use counts::EventCounts;
 pub use finding::{Example, Judgement};
 pub use observer::{Needs, Observer};
 pub use promises::{Breach, Promise};

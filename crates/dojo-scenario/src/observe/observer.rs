@@ -1,7 +1,7 @@
 //! The observer of a run: takes everything that is seen, and judges.
 
 use super::{
-    Breach, Judgement, RequestKind, Tally,
+    Breach, EventCounts, Judgement, RequestKind, Tally,
     answers::{self, AllAnswers},
     api::TopicList,
     dojo_state::{self, DojoState},
@@ -248,6 +248,11 @@ impl Observer {
             }
             _ => None,
         }
+    }
+
+    /// Returns the counts of the events of this run's own orders.
+    pub fn counts(&self) -> EventCounts {
+        EventCounts { orders: self.orders.claimed, ..self.orders.counts }
     }
 
     /// Returns how many orders this run has.

@@ -7,7 +7,7 @@
 //! later events, such as duplicates, are then missed, and findings say so.
 
 use super::{
-    Example,
+    EventCounts, Example,
     event::{Event, RecordPosition},
     filter::Filter,
     own_order::{Heard, OwnOrder, SETTLED},
@@ -77,6 +77,8 @@ pub(super) struct Orders {
     max_unknown: usize,
     /// Orders that were claimed.
     pub claimed: u64,
+    /// Events of own orders.
+    pub counts: EventCounts,
     /// Orders that were evicted.
     pub evicted: u64,
     /// Those of them that had been settled for less than [`KEEP`].
@@ -99,6 +101,7 @@ impl Orders {
             capacity: CAPACITY,
             max_unknown: MAX_UNKNOWN,
             claimed: 0,
+            counts: EventCounts::default(),
             evicted: 0,
             evicted_early: 0,
             overflow: None,
@@ -219,6 +222,9 @@ impl Orders {
         });
         if notified_again {
             self.effects.push(Effect::NotifiedTwice(id));
+        }
+        if matches!(heard, Heard::New) {
+            self.counts.add(kind);
         }
         match (heard, kind.action) {
             (Heard::Again, _) => return false,
