@@ -1,7 +1,8 @@
 //! The command line. A field's doc comment is its `--help`.
 
-use crate::{Options, Target};
+use crate::{Options, Target, terminal::Detail};
 use clap::Parser;
+use dojo_scenario::document::Tag;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Plays scenarios against a running dojo and reports whether their lessons happened.
@@ -11,7 +12,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 #[derive(Debug, Parser)]
 #[command(name = "dojo-run", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// The scenarios to play: YAML files, such as scenarios/fraud-spam.yaml.
+    /// The scenarios to play: YAML files, such as scenarios/fraud-spam.yaml, and folders, such as scenarios.
+    ///
+    /// A folder stands for the .yaml and .yml files directly in it, sorted by name. A file without a `name` that another one
+    /// includes is not a scenario, and is left out.
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
 
@@ -26,6 +30,34 @@ pub struct Cli {
     /// The seed of every random choice, to repeat a run whose report names it.
     #[arg(long)]
     pub seed: Option<u64>,
+
+    /// Only scenarios with this tag. May be given several times: scenarios with any of the tags.
+    #[arg(long = "tag", value_name = "TAG", value_parser = tag)]
+    pub tags: Vec<Tag>,
+
+    /// Play all scenarios so many times. With --seed, each time with that seed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(hide_default_value = true, conflicts_with_all = ["check", "dry_run"])]
+    pub repeat: u32,
+
+    /// Stop after the first scenario that isn't met.
+    #[arg(long, conflicts_with_all = ["check", "dry_run"])]
+    pub fail_fast: bool,
+
+    /// Play again whenever a scenario, a file that it names or a rule of the dojo is saved, and show what is different then.
+    ///
+    /// A change while a scenario plays stops it in order. Ctrl-C while one plays ends with 130; between two, with the exit code
+    /// of the last verdict.
+    #[arg(long, conflicts_with_all = ["repeat", "check", "dry_run"])]
+    pub watch: bool,
+
+    /// Show only verdicts and errors.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Show every change of a step's state and of the events so far, too.
+    #[arg(long, short)]
+    pub verbose: bool,
 
     /// Play although another run holds the dojo; change no settings, rules or instances.
     #[arg(long)]
@@ -49,6 +81,8 @@ pub(crate) enum Ask {
     Check,
     /// Print what would happen when.
     DryRun,
+    /// Play them again and again.
+    Watch,
 }
 
 impl Cli {
@@ -74,7 +108,16 @@ impl Cli {
         match (self.check, self.dry_run) {
             (true, _) => Ask::Check,
             (_, true) => Ask::DryRun,
+            _ if self.watch => Ask::Watch,
             _ => Ask::Play,
+        }
+    }
+
+    pub(crate) fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Steps,
         }
     }
 }
@@ -84,6 +127,10 @@ fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("give a name and a value, such as customer=Ada".to_owned()),
     }
+}
+
+fn tag(text: &str) -> Result<Tag, String> {
+    Tag::parse(text).ok_or_else(|| "a tag has 1 to 30 of a-z, 0-9 and '-', such as fraud".to_owned())
 }
 
 const EXIT_CODES: &str = "\

@@ -39,8 +39,14 @@ mod report;
 pub use report::report;
 pub mod exit;
 
+mod player;
+mod summary;
+mod terminal;
+
 mod cli;
-mod console;
 pub use cli::Cli;
+mod files;
+mod selection;
+mod watch;
 mod runner;
 pub use runner::run;

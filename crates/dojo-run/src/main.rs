@@ -2,7 +2,10 @@
 
 use clap::Parser;
 use dojo_run::{Cli, exit, run};
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -16,7 +19,8 @@ fn main() -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => ExitCode::from(runtime.block_on(run(&cli))),
         Err(error) => {
-            eprintln!("error: cannot start the asynchronous runtime: {error}");
+            // A closed stderr is ignored.
+            let _ = writeln!(io::stderr(), "error: cannot start the asynchronous runtime: {error}");
             ExitCode::from(exit::COULD_NOT_RUN)
         }
     }

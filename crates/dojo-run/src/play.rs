@@ -213,6 +213,9 @@ async fn on_stage(
     // Each promise with its first breach, which was told before, and with how often it was broken.
     played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();
     played.orders = watched.borrow().observer.orders();
+    // The last ones may have come since the last tick.
+    let counts = watched.borrow().observer.counts();
+    tell.tell(Progress::Counted(counts)).await;
     went
 }
 

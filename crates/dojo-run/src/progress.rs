@@ -94,6 +94,13 @@ pub enum Progress {
         /// What came of it.
         result: String,
     },
+    /// A rule was changed, until the end of the run.
+    RuleChanged {
+        /// The rule.
+        name: String,
+        /// Its version from now on.
+        version: String,
+    },
     /// A text of the scenario for the room.
     Said(String),
     /// Something worth knowing that isn't a failure.

@@ -1,6 +1,6 @@
 //! Puts a verdict into words: which expectations were met and which were not, what was seen, and where to look. Pure.
 
-use crate::{console::printable, finding::Finding, play::Played};
+use crate::{finding::Finding, play::Played, terminal::printable};
 use dojo_scenario::{Scenario, scalar::counted};
 use std::fmt::{self, Write};
 

@@ -28,7 +28,7 @@ pub mod document;
 mod orders;
 
 mod scenario;
-pub use scenario::{MAX_EXPECTATIONS, Scenario};
+pub use scenario::{MAX_EXPECTATIONS, Scenario, is_part};
 
 mod plan;
 pub use plan::{MAX_PLANNED, Planned, flat};

@@ -3,10 +3,14 @@
 use crate::{
     Placeholders, Text,
     document::{Document, Step, Subject, Tag},
-    language::{Context, Mistake, ParseError, Sources, text_of},
+    language::{Context, Mistake, Node, ParseError, Sources, text_of},
     plan::{MAX_PLANNED, Planned, flat, plan},
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 /// Most different expectations of events: the observer keeps a bit for each with every event.
 pub const MAX_EXPECTATIONS: usize = 64;
@@ -20,6 +24,17 @@ pub struct Scenario {
     pub document: Document,
     /// The names of the variables that the file and those that it includes have.
     pub variables: BTreeSet<String>,
+}
+
+/// Returns whether a file has steps and no name, so that it can only be included.
+pub fn is_part(bytes: &[u8]) -> bool {
+    let nowhere = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let sources = Sources { read: &nowhere, variables: &BTreeMap::new() };
+    let is_part = |root: &Node, _: &mut Context<'_>| {
+        Some(root.member("steps").is_some() && root.member("name").is_none())
+    };
+    let read = text_of("", bytes).and_then(|source| Context::read("", &source, sources, is_part));
+    read.is_ok_and(|(is_part, _)| is_part)
 }
 
 impl Scenario {

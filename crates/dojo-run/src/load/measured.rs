@@ -24,19 +24,26 @@ pub struct FloodProgress {
     pub sent: u64,
     /// Orders accepted.
     pub accepted: u64,
+    /// Orders that were not accepted.
+    pub failed: u64,
     /// For how long nothing has been answered, though requests are in flight.
     pub silent_for: Duration,
+}
+
+impl FloodProgress {
+    /// Returns that nothing is answered, in words, if that has been so for long enough to be told.
+    pub fn silence(&self) -> Option<String> {
+        let is_told = self.silent_for >= Silence::SHORTEST;
+        is_told.then(|| format!("nothing answered for {:.1} s", self.silent_for.as_secs_f64()))
+    }
 }
 
 /// Writes the counts, such as "300 of 1000 sent, 298 accepted".
 impl fmt::Display for FloodProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { orders, sent, accepted, silent_for, .. } = self;
+        let Self { orders, sent, accepted, .. } = self;
         write!(f, "{sent} of {orders} sent, {accepted} accepted")?;
-        if *silent_for >= Silence::SHORTEST {
-            write!(f, ", nothing answered for {:.1} s", silent_for.as_secs_f64())?;
-        }
-        Ok(())
+        self.silence().iter().try_for_each(|silence| write!(f, ", {silence}"))
     }
 }
 
@@ -201,6 +208,7 @@ impl Measured {
             orders: self.orders,
             sent: self.sent,
             accepted: self.latencies.len(),
+            failed: self.failed,
             silent_for: self.silences.current(now).length(),
         }
     }

@@ -1,7 +1,7 @@
 //! The steps `settings`, `rule` and `instance`. The order service puts back what they change.
 
 use super::Stage;
-use crate::{RunError, client::Request};
+use crate::{RunError, client::Request, progress::Progress};
 use dojo_scenario::{
     Placeholders,
     document::{Instance, Rule, SettingsChange},
@@ -90,6 +90,8 @@ impl Stage<'_> {
         let put = Request::to("PUT /rules/{name}").at(&path).json(json!({"source": source}));
         let put = self.lease.own(put.header("if-match", tag));
         let version = self.client.ask(&put).await?.with(&[200])?.json::<SavedRule>()?.version;
+        let changed = Progress::RuleChanged { name: rule.name.clone(), version: version.clone() };
+        self.tell.tell(changed).await;
         let in_force = self
             .until(async || {
                 let instances = self.instances().await?;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::{
     collections::HashMap,
     convert::Infallible,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -117,11 +118,33 @@ struct Known {
     streams: Vec<Option<String>>,
     /// Until when no POST is answered.
     still_until: Option<Instant>,
+    /// The source of each rule that was saved.
+    rules: HashMap<String, String>,
+    /// The sources that a run has replaced.
+    replaced: HashMap<String, String>,
+}
+
+impl Known {
+    fn source(&self, rule: &str) -> &str {
+        self.rules.get(rule).map_or("LIMIT = 5", String::as_str)
+    }
+}
+
+/// The version of a rule with this source.
+pub fn version(source: &str) -> String {
+    let mut hash = DefaultHasher::new();
+    source.hash(&mut hash);
+    format!("{:08x}", hash.finish() as u32)
 }
 
 impl FakeDojo {
     pub async fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// Starts where another one was before.
+    pub async fn start_at(address: &str, script: Script) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared { script, state: Mutex::default(), grown: watch::channel(()).0 });
         let routes = Router::new()
@@ -136,6 +159,9 @@ impl FakeDojo {
             .route("/readyz", get(|| async { "ready" }))
             .route("/status", get(status))
             .route("/rebalances", get(|| async { Json(json!({"since": null, "rebalances": []})) }))
+            .route("/rules", get(rules))
+            .route("/rules/{name}", get(rule).put(change_rule))
+            .route("/instances", get(|| async { Json(json!([])) }))
             .route("/runs", post(start_run))
             .route("/runs/{id}/events", post(report))
             .with_state(shared.clone());
@@ -178,6 +204,16 @@ impl FakeDojo {
     /// The `Last-Event-ID` of every connection to `/events`.
     pub fn streams(&self) -> Vec<Option<String>> {
         self.known().streams.clone()
+    }
+
+    /// Saves a rule, as an editor does.
+    pub fn save_rule(&self, name: &str, source: &str) {
+        self.known().rules.insert(name.to_owned(), source.to_owned());
+    }
+
+    /// Waits until so many runs have ended.
+    pub async fn until_runs_ended(&self, number: usize) {
+        self.until(|known| known.reports.iter().filter(|report| report["type"] == "ended").count() >= number).await;
     }
 
     /// Waits until a run has begun the step with this number.
@@ -371,6 +407,32 @@ async fn change_settings(
     (dojo.script.patched, Json(json!({"waitingFor": ["notification-2"]}))).into_response()
 }
 
+async fn rules(State(dojo): State<Arc<Shared>>) -> Json<Value> {
+    let known = dojo.state.lock().unwrap();
+    let shown = |name: &str| {
+        json!({"name": name, "file": format!("rules/{name}.rhai"), "version": version(known.source(name))})
+    };
+    Json(json!([shown("fraud"), shown("notification")]))
+}
+
+async fn rule(State(dojo): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
+    let source = dojo.state.lock().unwrap().source(&name).to_owned();
+    ([(header::ETAG, version(&source))], Json(json!({"source": source}))).into_response()
+}
+
+async fn change_rule(
+    State(dojo): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Json(body): Json<Value>,
+) -> Json<Value> {
+    let source = body["source"].as_str().unwrap().to_owned();
+    let mut known = dojo.state.lock().unwrap();
+    let before = known.source(&name).to_owned();
+    known.replaced.entry(name.clone()).or_insert(before);
+    known.rules.insert(name, source.clone());
+    Json(json!({"version": version(&source)}))
+}
+
 async fn start_run(State(dojo): State<Arc<Shared>>, Json(run): Json<Value>) -> Response {
     let refused = dojo.script.lent && run["alongside"] != true;
     dojo.state.lock().unwrap().runs.push(run.clone());
@@ -390,6 +452,10 @@ async fn report(
     let (renewals, endings) = {
         let mut known = dojo.state.lock().unwrap();
         known.reports.push(report);
+        if ends {
+            let replaced = std::mem::take(&mut known.replaced);
+            known.rules.extend(replaced);
+        }
         let of = |name: &str| known.reports.iter().filter(|report| report["type"] == name).count();
         (of("renewed"), of("ended"))
     };
