@@ -28,7 +28,8 @@ pub(crate) enum Stamp {
 impl Stamp {
     /// Returns what is there now.
     pub fn of(path: &Path) -> Self {
-        let stamp = if path.is_dir() { listed(path).map(Self::Folder) } else { read(path).map(|(stamp, _)| stamp) };
+        let stamp =
+            if path.is_dir() { listed(path).map(Self::Folder) } else { read(path).map(|(stamp, _)| stamp) };
         stamp.unwrap_or(Self::Absent)
     }
 }

@@ -46,7 +46,7 @@ mod terminal;
 mod cli;
 pub use cli::Cli;
 mod files;
+mod runner;
 mod selection;
 mod watch;
-mod runner;
 pub use runner::run;

@@ -88,7 +88,8 @@ fn listed(cli: &Cli, files: &Files, refusal: &mut Refusal) -> Vec<(PathBuf, bool
         match files.list(path) {
             Ok(found) if found.is_empty() => {
                 let name = path.display();
-                let error = format!("error: the folder `{name}` has no scenario; it needs .yaml or .yml files");
+                let error =
+                    format!("error: the folder `{name}` has no scenario; it needs .yaml or .yml files");
                 refusal.add(exit::COMMAND_LINE, error);
             }
             Ok(found) => listed.extend(found.into_iter().map(|file| (file, true))),
@@ -131,15 +132,19 @@ fn real(path: &Path) -> PathBuf {
 
 /// Returns the scenarios with any of the tags; all of them if no tag is given.
 fn tagged(scenarios: Vec<Scenario>, tags: &[Tag], refusal: &mut Refusal) -> Vec<Scenario> {
-    let known: BTreeSet<_> = scenarios.iter().flat_map(Scenario::tags).map(|tag| tag.as_str().to_owned()).collect();
+    let known: BTreeSet<_> =
+        scenarios.iter().flat_map(Scenario::tags).map(|tag| tag.as_str().to_owned()).collect();
     for tag in tags.iter().filter(|tag| !known.contains(tag.as_str())) {
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let error = match known.is_empty() {
             true => format!("error: --tag: no scenario has the tag `{tag}`; they have no tags"),
-            false => format!("error: --tag: no scenario has the tag `{tag}`; their tags are {}", known.join(", ")),
+            false => {
+                format!("error: --tag: no scenario has the tag `{tag}`; their tags are {}", known.join(", "))
+            }
         };
         refusal.add(exit::COMMAND_LINE, error);
     }
-    let chosen = |scenario: &Scenario| tags.is_empty() || scenario.tags().iter().any(|tag| tags.contains(tag));
+    let chosen =
+        |scenario: &Scenario| tags.is_empty() || scenario.tags().iter().any(|tag| tags.contains(tag));
     scenarios.into_iter().filter(chosen).collect()
 }

@@ -124,7 +124,9 @@ impl Tally {
     fn sums(&self) -> String {
         let Self { met, not_met, could_not_run, interrupted, took, orders } = self;
         let mut text = format!("{} played: {met} met", self.times());
-        for (number, what) in [(not_met, "not met"), (could_not_run, "could not run"), (interrupted, "interrupted")] {
+        for (number, what) in
+            [(not_met, "not met"), (could_not_run, "could not run"), (interrupted, "interrupted")]
+        {
             if *number > 0 {
                 let _ = write!(text, ", {number} {what}");
             }
@@ -162,7 +164,8 @@ mod tests {
 
     fn three() -> Summary {
         let mut summary = Summary::new();
-        let (short, long) = (scenario("a", "Fraud 詐欺"), scenario("b", &"Orders that overtake one another ".repeat(3)));
+        let (short, long) =
+            (scenario("a", "Fraud 詐欺"), scenario("b", &"Orders that overtake one another ".repeat(3)));
         summary.add(&short, exit::MET, Duration::from_millis(3_240), 12);
         summary.add(&long, exit::NOT_MET, Duration::from_secs(95), 100_000);
         summary

@@ -138,8 +138,7 @@ impl Audience for Terminal {
     }
 
     fn stopping(&mut self) {
-        let text =
-            "stopping; the order service puts back what the run changed (press Ctrl-C again not to wait for it)";
+        let text = "stopping; the order service puts back what the run changed (press Ctrl-C again not to wait for it)";
         self.say(PLAIN, text, 0);
     }
 

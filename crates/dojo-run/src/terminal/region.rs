@@ -186,7 +186,13 @@ mod tests {
     }
 
     fn flood(sent: u64) -> State {
-        State::Flood(FloodProgress { orders: 1_000, sent, accepted: sent, failed: 2, silent_for: Duration::ZERO })
+        State::Flood(FloodProgress {
+            orders: 1_000,
+            sent,
+            accepted: sent,
+            failed: 2,
+            silent_for: Duration::ZERO,
+        })
     }
 
     fn plain(lines: Vec<String>) -> Vec<String> {

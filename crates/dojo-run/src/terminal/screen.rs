@@ -43,7 +43,9 @@ impl Screen {
             let target = ProgressDrawTarget::term(term.clone(), DRAWN_AT_MOST);
             let bar = ProgressBar::with_draw_target(None, target);
             // The template is constant, so the default, which has no place for a message, is never used.
-            bar.with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
+            bar.with_style(
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+            )
         });
         let text = lines.join("\n");
         drawn.set_message(if self.colours { text } else { console::strip_ansi_codes(&text).into_owned() });

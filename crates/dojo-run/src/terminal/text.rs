@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_wrapped_line_keeps_its_indent() {
-        let lines = wrapped("  NOT MET  FRAUD_ALERT with VELOCITY: exactly 7 of the orders of Mallory", 11, Some(52));
+        let lines =
+            wrapped("  NOT MET  FRAUD_ALERT with VELOCITY: exactly 7 of the orders of Mallory", 11, Some(52));
         assert_eq!(
             lines,
             ["  NOT MET  FRAUD_ALERT with VELOCITY: exactly 7 of", "           the orders of Mallory"]

@@ -59,14 +59,21 @@ fn found(scenario: &Scenario, played: &Played) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
     for finding in &played.findings {
         let text = same(&finding.text);
-        let times = all.iter().filter(|found| found.text == text || found.text.starts_with(&format!("{text} ("))).count();
+        let times = all
+            .iter()
+            .filter(|found| found.text == text || found.text.starts_with(&format!("{text} (")))
+            .count();
         // An expectation of a repetition has a number from the second one on.
         let text = if times == 0 { text } else { format!("{text} ({})", times + 1) };
         all.push(Found { text, met: finding.met, seen: without_time(&same(&finding.seen)).to_owned() });
     }
     if scenario.document.always.is_some() {
         let (met, broken) = (played.broken.is_empty(), played.broken.len());
-        all.push(Found { text: "the promises of `always`".to_owned(), met, seen: format!("{broken} broken") });
+        all.push(Found {
+            text: "the promises of `always`".to_owned(),
+            met,
+            seen: format!("{broken} broken"),
+        });
     }
     all
 }
@@ -74,7 +81,11 @@ fn found(scenario: &Scenario, played: &Played) -> Vec<Found> {
 /// Removes how long an expectation took, which is different each time.
 fn without_time(seen: &str) -> &str {
     match seen.rsplit_once(" (") {
-        Some((seen, time)) if time == "at once)" || (time.starts_with("after ") && time.ends_with(" ms)")) => seen,
+        Some((seen, time))
+            if time == "at once)" || (time.starts_with("after ") && time.ends_with(" ms)")) =>
+        {
+            seen
+        }
         _ => seen,
     }
 }

@@ -67,7 +67,11 @@ fn in_words(path: &Path, before: &Stamp, now: &Stamp) -> Option<String> {
             let added: Vec<_> = now.iter().filter(|file| !before.contains(file)).collect();
             // A file that was deleted says so itself.
             let shown = added.iter().map(|file| format!("{} was added", file.display())).collect::<Vec<_>>();
-            Some(if shown.is_empty() { format!("{} has fewer files", path.display()) } else { shown.join(", ") })
+            Some(if shown.is_empty() {
+                format!("{} has fewer files", path.display())
+            } else {
+                shown.join(", ")
+            })
         }
         _ => Some(format!("{shown} changed")),
     }

@@ -152,7 +152,8 @@ fn show_refusal(refusal: &Refusal) {
     for name in &refusal.gone {
         line(format_args!("`{name}` isn't there any more; waits until it is back"));
     }
-    let gone = |error: &&String| refusal.gone.iter().any(|name| error.contains(&format!("cannot read `{name}`")));
+    let gone =
+        |error: &&String| refusal.gone.iter().any(|name| error.contains(&format!("cannot read `{name}`")));
     refusal.errors.iter().filter(|error| !gone(error)).for_each(line);
 }
 

@@ -139,7 +139,8 @@ mod tests {
     fn rules() -> RuleChanges {
         let client = Client::new("http://localhost:1".parse().unwrap()).unwrap();
         let mut rules = RuleChanges::new(client);
-        rules.known = [("fraud", "a1"), ("notification", "b1")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+        rules.known =
+            [("fraud", "a1"), ("notification", "b1")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         rules
     }
 
@@ -176,6 +177,9 @@ mod tests {
         rules.begin(["fraud".to_owned()].into()).await;
         assert_eq!(rules.change(rule("fraud", "saved")), None);
         rules.end([("fraud".to_owned(), "own".to_owned())].into(), false);
-        assert_eq!(rules.change(rule("fraud", "saved")), Some("rules/fraud.rhai: version a1 → saved".to_owned()));
+        assert_eq!(
+            rules.change(rule("fraud", "saved")),
+            Some("rules/fraud.rhai: version a1 → saved".to_owned())
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Starts the real program and waits for it, at most for a minute.
 
-use std::{fmt::Write, process::Stdio, time::Duration};
+use std::{fmt::Write, path::Path, process::Stdio, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -39,19 +39,41 @@ pub async fn ended(child: Child) -> Ended {
 
 /// Scenarios written to files of their own.
 pub struct Written {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     names: Vec<String>,
 }
 
 impl Written {
     pub fn new(scenarios: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         let mut names = Vec::new();
         for (n, yaml) in scenarios.iter().enumerate() {
             names.push(format!("scenario-{n}.yaml"));
             std::fs::write(dir.path().join(&names[n]), yaml).unwrap();
         }
         Self { dir, names }
+    }
+
+    /// The folder that they are in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Keeps the folder for as long as a program that plays them.
+    pub fn kept(&self) -> Arc<TempDir> {
+        self.dir.clone()
+    }
+
+    /// The names of their files.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Writes another file into their folder, or one of them again.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     /// Starts playing all of them against `target`.

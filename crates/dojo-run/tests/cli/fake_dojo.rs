@@ -120,6 +120,8 @@ struct Known {
     still_until: Option<Instant>,
     /// The source of each rule that was saved.
     rules: HashMap<String, String>,
+    /// How often the rules were asked for since a run ended.
+    asked_for_rules: usize,
     /// The sources that a run has replaced.
     replaced: HashMap<String, String>,
 }
@@ -211,9 +213,21 @@ impl FakeDojo {
         self.known().rules.insert(name.to_owned(), source.to_owned());
     }
 
+    /// Waits until the rules were asked for so often since a run ended.
+    pub async fn until_rules_are_asked_for(&self, times: usize) {
+        self.until(|known| known.asked_for_rules >= times).await;
+    }
+
     /// Waits until so many runs have ended.
     pub async fn until_runs_ended(&self, number: usize) {
-        self.until(|known| known.reports.iter().filter(|report| report["type"] == "ended").count() >= number).await;
+        self.until(|known| known.reports.iter().filter(|report| report["type"] == "ended").count() >= number)
+            .await;
+    }
+
+    /// Waits until so many steps have begun in all runs.
+    pub async fn until_steps(&self, number: usize) {
+        self.until(|known| known.reports.iter().filter(|report| report["type"] == "step").count() >= number)
+            .await;
     }
 
     /// Waits until a run has begun the step with this number.
@@ -408,10 +422,10 @@ async fn change_settings(
 }
 
 async fn rules(State(dojo): State<Arc<Shared>>) -> Json<Value> {
-    let known = dojo.state.lock().unwrap();
-    let shown = |name: &str| {
-        json!({"name": name, "file": format!("rules/{name}.rhai"), "version": version(known.source(name))})
-    };
+    let mut known = dojo.state.lock().unwrap();
+    known.asked_for_rules += 1;
+    dojo.grown.send_replace(());
+    let shown = |name: &str| json!({"name": name, "file": format!("rules/{name}.rhai"), "version": version(known.source(name))});
     Json(json!([shown("fraud"), shown("notification")]))
 }
 
@@ -453,6 +467,7 @@ async fn report(
         let mut known = dojo.state.lock().unwrap();
         known.reports.push(report);
         if ends {
+            known.asked_for_rules = 0;
             let replaced = std::mem::take(&mut known.replaced);
             known.rules.extend(replaced);
         }

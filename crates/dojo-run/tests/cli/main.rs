@@ -10,11 +10,16 @@
 
 mod command;
 mod fake_dojo;
+#[cfg(unix)]
+mod pty;
 
 mod changes;
 mod command_line;
 mod expectations;
 mod floods;
 mod scenarios;
+mod selection;
 mod signals;
 mod stream;
+mod terminal;
+mod watch;
