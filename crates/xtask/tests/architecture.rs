@@ -51,7 +51,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 34] = [
+const PURE: [&str; 36] = [
     "dojo-contract/src",
     "dojo-fraud/src/backtest/compare.rs",
     "dojo-fraud/src/backtest/recorded_verdicts.rs",
@@ -73,6 +73,8 @@ const PURE: [&str; 34] = [
     "dojo-fraud/src/read.rs",
     "dojo-kafka/src/consume/ledger.rs",
     "dojo-run/src/report.rs",
+    "dojo-run/src/terminal/region.rs",
+    "dojo-run/src/watch/difference.rs",
     "dojo-orders/src/read_models/order_list.rs",
     "dojo-orders/src/read_models/redrives.rs",
     "dojo-orders/src/write/redrive/wanted.rs",

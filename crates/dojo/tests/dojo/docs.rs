@@ -65,6 +65,8 @@ fn trial(command: &str) -> Option<Trial> {
         _ if !variables.is_empty() || has("|") => None,
         ["cargo", "bench" | "clippy" | "test" | "xtask", _, ..] => Some(Trial::Names),
         ["docker", "ps"] | ["docker", "compose" | "load" | "save", _, ..] => Some(Trial::Names),
+        // Every scenario takes minutes, and a watched one never ends. `scenarios.rs` plays them all.
+        ["cargo", "dojo-run", ..] if has("--watch") || has("scenarios") => Some(Trial::Names),
         ["cargo", "dojo-run" | "dojo-rules", _, ..] => Some(Trial::Succeeds),
         ["cargo", "run", "--release", "--", "--help"] => Some(Trial::Succeeds),
         ["curl", ..] | ["dojo", "health"] => Some(Trial::Succeeds),

@@ -1,10 +1,13 @@
 //! How well a flood holds its rate, and what it costs, against a dojo that runs already, best a release build:
 //! `cargo bench -p dojo-run -- http://localhost:3001`.
 //!
-//! A name after the address runs one part: `held`, `cost`, `first` or `memory`. `cost` compares with `oha` if it is installed
+//! A name after the address runs one part: `held`, `cost`, `first`, `memory`, `bars` or `save`. `cost` compares with `oha` if it is installed
 //! (`cargo install oha`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
+
+#[cfg(unix)]
+mod stage;
 
 use dojo_run::{Target, load};
 use dojo_scenario::schedule::{Length, Phase, Schedule};
@@ -19,6 +22,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::mpsc,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,11 +42,13 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["as-sender", url, orders, rate] => send(url, orders.parse().unwrap(), rate.parse().unwrap()),
-        [url] => [held, cost, first, memory].iter().for_each(|part| part(url)),
+        [url] => [held, cost, first, memory, bars, save].iter().for_each(|part| part(url)),
         [url, "held"] => held(url),
         [url, "cost"] => cost(url),
         [url, "first"] => first(url),
         [url, "memory"] => memory(url),
+        [url, "bars"] => bars(url),
+        [url, "save"] => save(url),
         _ => println!("no address of a dojo was given, so nothing is measured"),
     }
 }
@@ -187,17 +193,32 @@ fn first(url: &str) {
 
 /// Plays through a proxy that sees the first order go by.
 async fn until_first_order(url: &str) -> Duration {
+    let (proxy, mut orders, proxying) = proxied(url, b"POST /orders").await;
+    let scenario = scenario(1, 1);
+    let start = Instant::now();
+    let child = play(&proxy, &scenario);
+    let seen = orders.recv().await.unwrap();
+    tokio::task::spawn_blocking(move || ended(child)).await.unwrap();
+    proxying.abort();
+    seen - start
+}
+
+/// Starts a proxy of the dojo. Returns its address, and when each connection begins whose first request begins so.
+async fn proxied(
+    url: &str,
+    first_request: &'static [u8],
+) -> (String, mpsc::UnboundedReceiver<Instant>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://{}", listener.local_addr().unwrap());
     let dojo = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let (seen, mut orders) = mpsc::unbounded_channel();
+    let (seen, requests) = mpsc::unbounded_channel();
     let proxying = tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let (dojo, seen) = (dojo.clone(), seen.clone());
             tokio::spawn(async move {
                 let mut head = [0; 4_096];
                 let read = client.read(&mut head).await?;
-                if head.starts_with(b"POST /orders") {
+                if head.starts_with(first_request) {
                     let _ = seen.send(Instant::now());
                 }
                 let mut server = TcpStream::connect(dojo).await?;
@@ -206,13 +227,20 @@ async fn until_first_order(url: &str) -> Duration {
             });
         }
     });
-    let scenario = scenario(1, 1);
-    let start = Instant::now();
-    let child = play(&proxy, &scenario);
-    let seen = orders.recv().await.unwrap();
-    tokio::task::spawn_blocking(move || ended(child)).await.unwrap();
-    proxying.abort();
-    seen - start
+    (proxy, requests, proxying)
+}
+
+#[cfg(unix)]
+use stage::{bars, save};
+
+#[cfg(not(unix))]
+fn bars(_: &str) {
+    println!("what bars cost is measured on Unix");
+}
+
+#[cfg(not(unix))]
+fn save(_: &str) {
+    println!("how soon a saved scenario is played again is measured on Unix");
 }
 
 fn memory(url: &str) {
