@@ -121,8 +121,10 @@ impl Audience for Terminal {
         (self.region, self.decided) = (Region::default(), BTreeMap::new());
         if self.detail > Detail::Quiet {
             self.say(BOLD, scenario.name(), 0);
-            for text in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().lines()) {
-                self.say(DIM, &format!("  {text}"), 2);
+            // Its lines end where they fit the file, which isn't where they fit the terminal.
+            for paragraph in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().split("\n\n")) {
+                let words: Vec<_> = paragraph.split_whitespace().collect();
+                self.say(DIM, &format!("  {}", words.join(" ")), 2);
             }
         }
     }
