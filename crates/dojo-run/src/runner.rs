@@ -77,7 +77,7 @@ fn read_all(cli: &Cli) -> Result<Vec<Scenario>, u8> {
     if code != exit::MET {
         return Err(code);
     }
-    let known = scenarios.iter().flat_map(|scenario| scenario.variables.iter().cloned()).collect();
+    let known = scenarios.iter().flat_map(|scenario| scenario.variables.keys().cloned()).collect();
     for message in unknown_variables(variables.keys().map(String::as_str), &known) {
         console::line(&format!("error: --var: {message}"));
         code = exit::COMMAND_LINE;

@@ -6,7 +6,7 @@ use crate::{
     language::{Context, Mistake, ParseError, Sources, text_of},
     plan::{MAX_PLANNED, Planned, flat, plan},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most different expectations of events: the observer keeps a bit for each with every event.
 pub const MAX_EXPECTATIONS: usize = 64;
@@ -18,8 +18,8 @@ pub struct Scenario {
     pub file: String,
     /// What the file says.
     pub document: Document,
-    /// The names of the variables that the file and those that it includes have.
-    pub variables: BTreeSet<String>,
+    /// The variables that the file and those that it includes have, with their values.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Scenario {
