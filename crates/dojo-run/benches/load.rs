@@ -97,7 +97,8 @@ fn send(url: &str, orders: u64, rate: u64) {
         };
         let phase = Phase::Steady { rate: rate as f64, length: Length::Orders(orders) };
         let schedule = Schedule::new(&[phase]).unwrap();
-        match load::send(schedule, place, |_| (), &CancellationToken::new()).await {
+        let figures = load::Figures::new(&schedule).unwrap();
+        match load::send(schedule, place, |_| (), figures, &CancellationToken::new()).await {
             Ok(report) => println!("{report}"),
             Err(error) => println!("{error}"),
         }

@@ -11,9 +11,11 @@ use crate::{
     exit,
     finding::Finding,
     lease::Lease,
+    load::Figures,
     progress::{Extent, Progress, State, Step, Teller},
     state,
     steps::Stage,
+    versions::{self, Versions},
 };
 use dojo_contract::{Run, RunVerdict};
 use dojo_scenario::{
@@ -55,6 +57,12 @@ pub struct Played {
     pub orders: u64,
     /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
+    /// The figures of each flood that has begun, with the number of its step from 1.
+    pub floods: Vec<(usize, Figures)>,
+    /// The versions before the first step; `None` if the run didn't get there.
+    pub versions_before: Option<Versions>,
+    /// The versions after the last step, before anything was put back.
+    pub versions_after: Option<Versions>,
     /// The promises that were broken, in sentences.
     pub broken: Vec<String>,
     /// Why the scenario was not played to its end.
@@ -74,7 +82,8 @@ impl Played {
         codes.fold(met, exit::worse)
     }
 
-    fn verdict(&self) -> RunVerdict {
+    /// Returns the verdict.
+    pub fn verdict(&self) -> RunVerdict {
         match (&self.error, self.exit_code()) {
             (Some(RunError::Interrupted), _) => RunVerdict::Interrupted,
             (Some(_), _) => RunVerdict::Failed,
@@ -101,6 +110,9 @@ pub async fn play(
         seed,
         orders: 0,
         findings: Vec::new(),
+        floods: Vec::new(),
+        versions_before: None,
+        versions_after: None,
         broken: Vec::new(),
         error: None,
         failed_at: None,
@@ -148,6 +160,9 @@ async fn play_with(
         () = stop.cancelled() => return played.error = Some(RunError::Interrupted),
     };
     played.error = on_stage(scenario, &client, &lease, played, &tell, stop).await.err();
+    if played.versions_before.is_some() && !stop.is_cancelled() {
+        played.versions_after = Some(versions::ask(&client).await);
+    }
     let ended = lease.end(played.verdict()).await;
     match ended {
         Ok(undone) => {
@@ -192,6 +207,7 @@ async fn on_stage(
         stop,
         labels: HashMap::new(),
         findings: &mut played.findings,
+        floods: &mut played.floods,
         total: all.len(),
         step: &mut played.failed_at,
     };
@@ -199,7 +215,10 @@ async fn on_stage(
         stage.wait_until_fit().await?;
         // The rebalances before the first step are not the run's.
         unless(stop, state::until_quiet(client, &watched)).await??;
-        unless(stop, state::look(client, &watched)).await??;
+        let (looked, versions) =
+            unless(stop, async { futures::join!(state::look(client, &watched), versions::ask(client)) }).await?;
+        played.versions_before = Some(versions);
+        looked?;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
         stage.wait_for_outcomes().await

@@ -6,7 +6,8 @@
 use crate::{
     cli::{Ask, Cli},
     console::{self, Console},
-    exit, play, report,
+    exit, play,
+    report::{ReportFiles, report},
 };
 use dojo_scenario::{MAX_BYTES, Scenario, Sources, unknown_variables};
 use std::{
@@ -98,19 +99,38 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         console::line(&format!("error: cannot listen for signals: {error}"));
         return exit::COULD_NOT_RUN;
     }
+    let files = cli.report.as_ref().map(|folder| ReportFiles::create(folder, &cli.target)).transpose();
+    let mut files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            console::line(&format!("error: {error}"));
+            return exit::COMMAND_LINE;
+        }
+    };
     let mut console = Console::new();
     let mut code = exit::MET;
+    let mut written = Ok(());
     for scenario in scenarios {
         if stop.is_cancelled() {
             code = exit::worse(code, exit::INTERRUPTED);
             break;
         }
         console.begin(scenario);
-        let played =
-            play(scenario, &cli.target, &cli.options(), &mut |progress| console.show(progress), &stop).await;
+        files.iter_mut().for_each(ReportFiles::begin);
+        let mut audience = |progress| {
+            files.iter_mut().for_each(|files| files.progress(&progress));
+            console.show(progress);
+        };
+        let played = play(scenario, &cli.target, &cli.options(), &mut audience, &stop).await;
         console.end();
         print(&report(scenario, &played));
         code = exit::worse(code, played.exit_code());
+        // The files are written anew after the next scenario, so only the last time counts.
+        written = files.iter_mut().try_for_each(|files| files.end(scenario, &played));
+    }
+    if let Err(error) = written {
+        console::line(&format!("error: {error}"));
+        code = exit::worse(code, exit::COULD_NOT_RUN);
     }
     code
 }

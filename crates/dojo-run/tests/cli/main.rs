@@ -15,6 +15,7 @@ mod changes;
 mod command_line;
 mod expectations;
 mod floods;
+mod reports;
 mod scenarios;
 mod signals;
 mod stream;

@@ -1,0 +1,75 @@
+//! What is left of a run: its verdict on stdout, and with `--report` the files `report.html`, `report.json` and `junit.xml`.
+//!
+//! In reading order: the text of the verdict (`text`); the data of the files (`data`), which a `recorder` collects while scenarios are
+//! played; the three files that are written from them (`junit`; `charts`, `timeline` and `html`), and the folder that they stand in (`files`).
+
+mod text;
+pub use text::report;
+
+mod data;
+mod recorder;
+
+mod charts;
+mod timeline;
+mod html;
+mod junit;
+
+mod files;
+pub use files::FolderError;
+
+use crate::{Played, Progress, Target};
+use chrono::Utc;
+use dojo_scenario::Scenario;
+use files::Folder;
+use recorder::Recorder;
+use std::{path::Path, time::Instant};
+
+/// Writes the report files of the scenarios that a command plays.
+///
+/// The files are there from the beginning, and are replaced after each scenario. So they have what was played, also if the command
+/// is interrupted.
+#[derive(Debug)]
+pub struct ReportFiles {
+    folder: Folder,
+    recorder: Recorder,
+    began: Instant,
+}
+
+impl ReportFiles {
+    /// Makes the folder if it isn't there, and writes the report of no scenario.
+    ///
+    /// # Errors
+    /// The folder can't be made, or the files can't be written in it.
+    pub fn create(folder: &Path, target: &Target) -> Result<Self, FolderError> {
+        let recorder = Recorder::new(target.to_string(), Utc::now());
+        let files = Self { folder: Folder::create(folder)?, recorder, began: Instant::now() };
+        files.write()?;
+        Ok(files)
+    }
+
+    /// Notes that a scenario begins.
+    pub fn begin(&mut self) {
+        self.recorder.begin(self.began.elapsed());
+    }
+
+    /// Notes the progress of a scenario.
+    pub fn progress(&mut self, progress: &Progress) {
+        self.recorder.progress(self.began.elapsed(), progress);
+    }
+
+    /// Adds the scenario that was played to the files.
+    ///
+    /// # Errors
+    /// A file can't be written.
+    pub fn end(&mut self, scenario: &Scenario, played: &Played) -> Result<(), FolderError> {
+        self.recorder.end(self.began.elapsed(), scenario, played);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), FolderError> {
+        let report = self.recorder.report();
+        self.folder.write("report.json", || Ok(serde_json::to_string_pretty(report)? + "\n"))?;
+        self.folder.write("junit.xml", || Ok(junit::xml(report)?))?;
+        self.folder.write("report.html", || Ok(html::page(report)?))
+    }
+}
