@@ -55,6 +55,8 @@ pub struct Played {
     pub seed: u64,
     /// Orders placed.
     pub orders: u64,
+    /// The events of its orders.
+    pub events: EventCounts,
     /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
     /// The figures of each flood that has begun, with the number of its step from 1.
@@ -109,6 +111,7 @@ pub async fn play(
         run: Uuid::new_v4().simple().to_string().chars().take(6).collect(),
         seed,
         orders: 0,
+        events: EventCounts::default(),
         findings: Vec::new(),
         floods: Vec::new(),
         versions_before: None,
@@ -232,6 +235,7 @@ async fn on_stage(
     // Each promise with its first breach, which was told before, and with how often it was broken.
     played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();
     played.orders = watched.borrow().observer.orders();
+    played.events = watched.borrow().observer.counts();
     went
 }
 

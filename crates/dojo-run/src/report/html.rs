@@ -102,13 +102,18 @@ struct FloodView<'a> {
 impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Self {
         let total = report.scenarios.len() as u64;
-        let met = report.scenarios.iter().filter(|scenario| scenario.exit_code == exit::MET).count() as u64;
-        let summary = match (met, total) {
-            (_, 0) => "No scenario was played to its end yet".to_owned(),
-            (1, 1) => "The scenario was met".to_owned(),
-            (_, 1) => "The scenario was not met".to_owned(),
-            (met, total) if met == total => format!("All {total} scenarios were met"),
-            (met, total) => format!("{} of {} not met", total - met, counted(total, "scenario")),
+        let of = |wanted| report.scenarios.iter().filter(|one| class(one.exit_code) == wanted).count() as u64;
+        let summary = match (total, of("missed"), of("failed")) {
+            (0, ..) => "No scenario was played to its end yet".to_owned(),
+            (1, 0, 0) => "The scenario was met".to_owned(),
+            (1, _, 0) => "The scenario was not met".to_owned(),
+            (1, ..) => "The scenario was not played to its end".to_owned(),
+            (_, 0, 0) => format!("All {total} scenarios were met"),
+            (_, missed, 0) => format!("{missed} of {total} scenarios not met"),
+            (_, 0, failed) => format!("{failed} of {total} scenarios not played to their end"),
+            (_, missed, failed) => {
+                format!("Of {total} scenarios, {missed} not met and {failed} not played to the end")
+            }
         };
         Self {
             started: report.started_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),

@@ -33,7 +33,6 @@ struct Current {
     floods: Vec<usize>,
     measured: HashMap<usize, LoadReport>,
     marks: Vec<Mark>,
-    events: Events,
 }
 
 impl Recorder {
@@ -64,7 +63,7 @@ impl Recorder {
     /// Notes the progress of a scenario.
     pub fn progress(&mut self, now: Duration, progress: &Progress) {
         let at = millis(now.saturating_sub(self.current.began));
-        let Current { steps, floods, measured, marks, events, .. } = &mut self.current;
+        let Current { steps, floods, measured, marks, .. } = &mut self.current;
         let mut mark = |kind, text: &str| marks.push(Mark { at_millis: at, kind, text: text.trim().to_owned() });
         match progress {
             Progress::Began(Step { number, text, extent, .. }) => {
@@ -89,17 +88,16 @@ impl Recorder {
                 }
             }
             Progress::Measured { number, report } => drop(measured.insert(*number, (**report).clone())),
-            Progress::Counted(counts) => *events = (*counts).into(),
             Progress::Said(text) => mark(MarkKind::Said, text),
             Progress::Noted(text) => mark(MarkKind::Noted, text),
             Progress::Broken(text) => mark(MarkKind::Broken, text),
-            Progress::Moved { .. } | Progress::Found { .. } => {}
+            Progress::Moved { .. } | Progress::Counted(_) | Progress::Found { .. } => {}
         }
     }
 
     /// Adds a scenario that was played.
     pub fn end(&mut self, now: Duration, scenario: &Scenario, played: &Played) {
-        let Current { began, steps, measured, marks, events, .. } = std::mem::take(&mut self.current);
+        let Current { began, steps, measured, marks, .. } = std::mem::take(&mut self.current);
         let versions = |versions: &Option<crate::Versions>| versions.clone().unwrap_or_default();
         let (before, after) = (versions(&played.versions_before), versions(&played.versions_after));
         self.report.millis = millis(now);
@@ -122,7 +120,7 @@ impl Recorder {
             errors: errors(played),
             expectations: expectations(scenario, played),
             promises: promises(scenario, played),
-            events: Events { orders: played.orders, ..events },
+            events: played.events.into(),
             steps,
             marks,
             floods: played

@@ -32,17 +32,14 @@ impl Reports {
         self.0.path().join("reports/of today")
     }
 
-    fn start(&self, scenarios: &[&str], target: &str) -> Child {
-        let written = Written::new(scenarios);
-        let mut command = written.command();
-        let child = command.args(["--target", target, "--report"]).arg(self.folder()).spawn().unwrap();
-        // The scenarios are read at the start.
-        std::mem::forget(written);
-        child
+    fn start(&self, scenarios: &Written, target: &str) -> Child {
+        let mut command = scenarios.command();
+        command.args(["--target", target, "--report"]).arg(self.folder()).spawn().unwrap()
     }
 
     async fn play(&self, scenarios: &[&str], target: &str) -> Ended {
-        ended(self.start(scenarios, target)).await
+        let scenarios = Written::new(scenarios);
+        ended(self.start(&scenarios, target)).await
     }
 
     fn read(&self, name: &str) -> String {
@@ -97,7 +94,7 @@ async fn every_scenario_of_the_command_is_in_every_file() {
 async fn a_report_names_the_versions_and_what_the_run_had() {
     let dojo = FakeDojo::start(Script::default()).await;
     let reports = Reports::new();
-    let yaml = scenario(&[&SPAM.replace("12", "${count}"), "say: Look at the alerts", SEVEN]);
+    let yaml = scenario(&[&SPAM.replace("12", "\"${count}\""), "say: Look at the alerts", SEVEN]);
     let yaml = format!("vars: {{ count: 12 }}\ntags: [fraud]\n{yaml}");
     reports.play(&[&yaml], &dojo.url).await.expect(exit::MET);
     let json = reports.json();
@@ -131,7 +128,7 @@ async fn an_expectation_has_the_orders_that_met_it_or_contradict_it() {
     }
     assert_eq!((&met["look"], &missed["place"]["line"]), (&Value::Null, &5.into()));
     assert!(missed["look"].as_str().unwrap().contains("rules/fraud.rhai"));
-    assert!(missed["seen"].as_str().unwrap().starts_with("4 seen, of 12 orders (after "));
+    assert!(missed["seen"].as_str().unwrap().starts_with("4 seen, of 12 orders ("));
     assert!(reports.read("junit.xml").contains("such as "));
 }
 
@@ -176,7 +173,9 @@ async fn a_folder_that_cannot_be_written_is_told_before_the_run() {
 async fn a_report_that_cannot_be_written_at_the_end_is_an_error() {
     let dojo = FakeDojo::start(Script::default()).await;
     let reports = Reports::new();
-    let child = reports.start(&[&scenario(&[ORDER, "expect: { action: REDRIVEN, none: true, within: 1s }"])], &dojo.url);
+    let steps = [ORDER, "expect: { action: REDRIVEN, none: true, within: 1s }"];
+    let written = Written::new(&[&scenario(&steps)]);
+    let child = reports.start(&written, &dojo.url);
     dojo.until_step(2).await;
     let page = reports.folder().join("report.html");
     fs::remove_file(&page).unwrap();
@@ -192,7 +191,8 @@ async fn an_interrupted_run_has_a_report() {
     let dojo = FakeDojo::start(Script::default()).await;
     let reports = Reports::new();
     let steps = [ORDER, VERDICTS, "pause: 10m", DEAD];
-    let child = reports.start(&[&scenario(&[ORDER, VERDICTS]), &scenario(&steps)], &dojo.url);
+    let written = Written::new(&[&scenario(&[ORDER, VERDICTS]), &scenario(&steps)]);
+    let child = reports.start(&written, &dojo.url);
     dojo.until_step(3).await;
     assert_eq!(reports.json()["scenarios"].as_array().unwrap().len(), 1, "the files are written after each");
     let pid = child.id().unwrap().to_string();
