@@ -219,7 +219,8 @@ async fn on_stage(
         // The rebalances before the first step are not the run's.
         unless(stop, state::until_quiet(client, &watched)).await??;
         let (looked, versions) =
-            unless(stop, async { futures::join!(state::look(client, &watched), versions::ask(client)) }).await?;
+            unless(stop, async { futures::join!(state::look(client, &watched), versions::ask(client)) })
+                .await?;
         played.versions_before = Some(versions);
         looked?;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));

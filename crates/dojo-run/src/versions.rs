@@ -29,10 +29,8 @@ pub struct RuleVersion {
 /// Asks for the versions. What isn't answered in time is left out.
 pub(crate) async fn ask(client: &Client) -> Versions {
     let (status, rules) = (Request::to("GET /status"), Request::to("GET /rules"));
-    let (status, rules) = futures::join!(
-        client.ask_within(&status, ANSWER_WITHIN),
-        client.ask_within(&rules, ANSWER_WITHIN)
-    );
+    let (status, rules) =
+        futures::join!(client.ask_within(&status, ANSWER_WITHIN), client.ask_within(&rules, ANSWER_WITHIN));
     let rules = rules.ok().and_then(|rules| rules.json().ok()).unwrap_or_default();
     Versions { order_service: status.ok().as_ref().and_then(order_service), rules }
 }

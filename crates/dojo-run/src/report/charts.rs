@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// Size of the drawing, and the part of it that has the curves. The page scales it to the width of its column.
 const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 210.0;
-const LEFT: f64 = 50.0;
+const LEFT: f64 = 62.0;
 const RIGHT: f64 = 430.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 172.0;
@@ -136,10 +136,10 @@ pub fn latency(flood: &Flood) -> Option<Chart> {
         ),
         up: labels.map(|millis| Tick { at: up(millis), label: time(millis) }).collect(),
         curves: vec![
-            Curve { name: "max", path: line(|latency| latency.max) },
-            Curve { name: "p99", path: line(|latency| latency.p99) },
-            Curve { name: "p90", path: line(|latency| latency.p90) },
             Curve { name: "p50", path: line(|latency| latency.p50) },
+            Curve { name: "p90", path: line(|latency| latency.p90) },
+            Curve { name: "p99", path: line(|latency| latency.p99) },
+            Curve { name: "max", path: line(|latency| latency.max) },
         ],
         ..Chart::empty(&across)
     })
@@ -271,6 +271,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([0.25, 3.0, 12.4, 1_540.0, 90_000.0].map(time), ["0.25 ms", "3 ms", "12 ms", "1.54 s", "90 s"]);
+        assert_eq!(
+            [0.25, 3.0, 12.4, 1_540.0, 90_000.0].map(time),
+            ["0.25 ms", "3 ms", "12 ms", "1.54 s", "90 s"]
+        );
     }
 }

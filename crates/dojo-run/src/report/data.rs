@@ -119,10 +119,8 @@ pub struct OrderEvent {
 
 impl From<&Example> for ExampleOrder {
     fn from(Example { order, customer, events }: &Example) -> Self {
-        let event = |ExampleEvent { text, counts }: &ExampleEvent| OrderEvent {
-            text: text.clone(),
-            counts: *counts,
-        };
+        let event =
+            |ExampleEvent { text, counts }: &ExampleEvent| OrderEvent { text: text.clone(), counts: *counts };
         Self {
             order: order.to_string(),
             customer: customer.clone(),

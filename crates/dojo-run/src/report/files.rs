@@ -8,7 +8,9 @@ use std::{
 
 /// Why a report can't be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the report to `{folder}`: {what}: {reason}; give --report a folder that you may write to, on a disk with room")]
+#[error(
+    "cannot write the report to `{folder}`: {what}: {reason}; give --report a folder that you may write to, on a disk with room"
+)]
 pub struct FolderError {
     folder: String,
     what: String,

@@ -214,7 +214,8 @@ impl<'a> Expectation<'a> {
             customer: &example.customer,
             events: example.events.iter().map(|event| Event::of(&event.text, event.counts)).collect(),
         });
-        let has_counting = expected.examples.iter().flat_map(|example| &example.events).any(|event| event.counts);
+        let has_counting =
+            expected.examples.iter().flat_map(|example| &example.events).any(|event| event.counts);
         Self { expected, class, verdict, examples: examples.collect(), has_counting }
     }
 }

@@ -41,7 +41,8 @@ fn played(scenario: &PlayedScenario) -> TestCase {
         [] => TestCaseStatus::success(),
         [first, ..] => {
             let lines = scenario.errors.iter().map(|error| {
-                let place = error.place.iter().map(|at| format!("\n--> {}:{}:{}", at.file, at.line, at.column));
+                let place =
+                    error.place.iter().map(|at| format!("\n--> {}:{}:{}", at.file, at.line, at.column));
                 error.text.clone() + &place.collect::<String>()
             });
             not(NonSuccessKind::Error, &first.text, &lines.collect::<Vec<_>>().join("\n"))

@@ -11,6 +11,7 @@ mod recorder;
 
 mod charts;
 mod timeline;
+
 mod html;
 mod junit;
 

@@ -3,8 +3,8 @@
 //! A run has at most 1,000 steps, and a flood at most 400 intervals, so the data of a scenario are bounded however many orders it has.
 
 use super::data::{
-    Events, Expected, FORMAT, Failure, Flood, Interval, Line, Mark, MarkKind, Millis, PlayedScenario, PlayedStep,
-    Promised, Report, millis,
+    Events, Expected, FORMAT, Failure, Flood, Interval, Line, Mark, MarkKind, Millis, PlayedScenario,
+    PlayedStep, Promised, Report, millis,
 };
 use crate::{
     Extent, Finding, Played, Progress, Step, exit,
@@ -64,7 +64,8 @@ impl Recorder {
     pub fn progress(&mut self, now: Duration, progress: &Progress) {
         let at = millis(now.saturating_sub(self.current.began));
         let Current { steps, floods, measured, marks, .. } = &mut self.current;
-        let mut mark = |kind, text: &str| marks.push(Mark { at_millis: at, kind, text: text.trim().to_owned() });
+        let mut mark =
+            |kind, text: &str| marks.push(Mark { at_millis: at, kind, text: text.trim().to_owned() });
         match progress {
             Progress::Began(Step { number, text, extent, .. }) => {
                 let (number, during) = (*number, floods.last().copied());

@@ -17,6 +17,8 @@ pub struct Row<'a> {
     number: Option<usize>,
     text: &'a str,
     result: Option<&'a str>,
+    /// Whether it is an expectation that was not met.
+    missed: bool,
     at: String,
     took: Option<String>,
     /// Position and width of the bar, in percent.
@@ -36,10 +38,12 @@ pub fn rows<'a>(scenario: &'a PlayedScenario) -> Vec<Row<'a>> {
         // A step that didn't end lasted until the end of the run.
         let millis = step.millis.unwrap_or(scenario.millis.saturating_sub(step.from_millis));
         let (left, width) = bar(step.from_millis, millis);
+        let missed = step.result.as_deref().is_some_and(|result| result.starts_with("not met"));
         let row = Row {
             kind: if step.during.is_some() { "inner" } else { "step" },
             number: Some(step.number),
             text: &step.text,
+            missed,
             result: Some(step.result.as_deref().unwrap_or("it didn't end")),
             at: charts::time(step.from_millis as f64),
             took: Some(charts::time(millis as f64)),
@@ -56,7 +60,20 @@ pub fn rows<'a>(scenario: &'a PlayedScenario) -> Vec<Row<'a>> {
             MarkKind::Broken => "broken",
         };
         let at = charts::time(mark.at_millis as f64);
-        (mark.at_millis, Row { kind, number: None, text: &mark.text, result: None, at, took: None, left, width })
+        (
+            mark.at_millis,
+            Row {
+                kind,
+                number: None,
+                text: &mark.text,
+                result: None,
+                missed: false,
+                at,
+                took: None,
+                left,
+                width,
+            },
+        )
     };
     let mut rows: Vec<_> = scenario.marks.iter().map(mark).chain(scenario.steps.iter().map(step)).collect();
     rows.sort_by_key(|(at, row)| (*at, row.number));

@@ -6,7 +6,8 @@ mod orders;
 mod record;
 
 use crate::{
-    RunError, client::Client, events::Watched, finding::Finding, lease::Lease, load::Figures, progress::Teller,
+    RunError, client::Client, events::Watched, finding::Finding, lease::Lease, load::Figures,
+    progress::Teller,
 };
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,

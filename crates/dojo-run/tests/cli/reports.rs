@@ -86,7 +86,8 @@ async fn every_scenario_of_the_command_is_in_every_file() {
     assert_eq!(cases, [vec!["success"; 3], vec!["success", "success", "failure"]]);
     let html = reports.read("report.html");
     assert!(html.contains("1 of 2 scenarios not met") && html.contains("✗ not met"), "{html}");
-    let names: BTreeSet<_> = fs::read_dir(reports.folder()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let names: BTreeSet<_> =
+        fs::read_dir(reports.folder()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["junit.xml", "report.html", "report.json"].map(Into::into).into());
 }
 
@@ -98,18 +99,24 @@ async fn a_report_names_the_versions_and_what_the_run_had() {
     let yaml = format!("vars: {{ count: 12 }}\ntags: [fraud]\n{yaml}");
     reports.play(&[&yaml], &dojo.url).await.expect(exit::MET);
     let json = reports.json();
-    assert_eq!((&json["target"], &json["dojoRun"]), (&dojo.url.as_str().into(), &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(
+        (&json["target"], &json["dojoRun"]),
+        (&dojo.url.as_str().into(), &env!("CARGO_PKG_VERSION").into())
+    );
     let played = &json["scenarios"][0];
     assert_eq!(played["orderService"], "9.8.7");
     assert_eq!(played["rulesBefore"], serde_json::json!([{"name": "fraud", "version": "a1b2c3"}]));
     assert_eq!(played["variables"]["count"], "12");
     assert_eq!((&played["events"]["orders"], &played["events"]["alerts"]), (&12.into(), &7.into()));
-    let steps: Vec<_> = played["steps"].as_array().unwrap().iter().map(|step| step["result"].as_str().unwrap()).collect();
+    let steps: Vec<_> =
+        played["steps"].as_array().unwrap().iter().map(|step| step["result"].as_str().unwrap()).collect();
     assert!(steps[0].starts_with("12 accepted") && steps[1].starts_with("met: 7 seen"), "{steps:?}");
     assert!(played["marks"].as_array().unwrap().iter().any(|mark| mark["text"] == "Look at the alerts"));
     let flood = &played["floods"][0];
     assert_eq!((&flood["sent"], &flood["accepted"], &flood["failed"]), (&12.into(), &12.into(), &0.into()));
-    assert!(flood["latency"]["p99"].as_f64().unwrap() > 0.0 && !flood["intervals"].as_array().unwrap().is_empty());
+    assert!(
+        flood["latency"]["p99"].as_f64().unwrap() > 0.0 && !flood["intervals"].as_array().unwrap().is_empty()
+    );
 }
 
 #[tokio::test]
@@ -118,12 +125,15 @@ async fn an_expectation_has_the_orders_that_met_it_or_contradict_it() {
     let reports = Reports::new();
     reports.play(&[&scenario(&[SPAM, VERDICTS, SEVEN])], &dojo.url).await.expect(exit::NOT_MET);
     let json = reports.json();
-    let [met, missed] = &json["scenarios"][0]["expectations"].as_array().unwrap()[..] else { panic!("{json:#}") };
+    let [met, missed] = &json["scenarios"][0]["expectations"].as_array().unwrap()[..] else {
+        panic!("{json:#}")
+    };
     for (expected, counts) in [(met, true), (missed, false)] {
         let examples = expected["examples"].as_array().unwrap();
         assert_eq!(examples.len(), 3, "{expected:#}");
         let events = examples[0]["events"].as_array().unwrap();
-        let verdict = events.iter().find(|event| event["text"].as_str().unwrap().contains("FRAUD_CHECK_PASSED"));
+        let verdict =
+            events.iter().find(|event| event["text"].as_str().unwrap().contains("FRAUD_CHECK_PASSED"));
         assert_eq!(verdict.unwrap()["counts"], counts, "{expected:#}");
     }
     assert_eq!((&met["look"], &missed["place"]["line"]), (&Value::Null, &5.into()));
@@ -137,7 +147,8 @@ async fn hostile_names_stay_text() {
     let dojo = FakeDojo::start(Script::default()).await;
     let reports = Reports::new();
     let hostile = r#"<script>alert(1)</script>"#;
-    let order = format!("order: {{ customerName: '{hostile}', item: \"]]> & \\u202E\", quantity: 1, price: 1 }}");
+    let order =
+        format!("order: {{ customerName: '{hostile}', item: \"]]> & \\u202E\", quantity: 1, price: 1 }}");
     let yaml = scenario(&[&order, "say: '<img src=x onerror=alert(1)>'", DEAD]);
     let yaml = yaml.replacen("name: Test", &format!("name: 'Test {hostile}\u{1b}[2J \"x\" '"), 1);
     reports.play(&[&yaml.replace('\u{1b}', "")], &dojo.url).await.expect(exit::NOT_MET);
@@ -203,7 +214,8 @@ async fn an_interrupted_run_has_a_report() {
     let met: Vec<_> =
         json["scenarios"][1]["expectations"].as_array().unwrap().iter().map(|one| &one["met"]).collect();
     assert_eq!(met, [&Value::Bool(true), &Value::Null]);
-    let cases: Vec<_> = reports.junit().test_suites[1].test_cases.iter().map(|case| named(&case.status)).collect();
+    let cases: Vec<_> =
+        reports.junit().test_suites[1].test_cases.iter().map(|case| named(&case.status)).collect();
     assert_eq!(cases, ["error", "success", "skipped"]);
 }
 
@@ -218,7 +230,10 @@ async fn a_flood_that_fails_has_its_figures_up_to_then() {
     assert_eq!((&flood["accepted"], &flood["latency"]), (&3.into(), &Value::Null));
     assert!(flood["failed"].as_u64().unwrap() > 0, "{flood:#}");
     assert!(played["errors"][0]["text"].as_str().unwrap().contains("Kafka is away"), "{played:#}");
-    assert_eq!((&played["errors"][0]["place"]["line"], &played["steps"][0]["millis"]), (&3.into(), &Value::Null));
+    assert_eq!(
+        (&played["errors"][0]["place"]["line"], &played["steps"][0]["millis"]),
+        (&3.into(), &Value::Null)
+    );
     assert!(reports.read("report.html").contains("not accepted"));
 }
 
@@ -228,7 +243,8 @@ async fn every_field_is_described() {
     let reports = Reports::new();
     let played = format!("always: {{ settled: 1s }}\n{}", scenario(&[ORDER, SPAM, SEVEN]));
     reports.play(&[&played, &scenario(&[SPAM])], &dojo.url).await.expect(exit::COULD_NOT_RUN);
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REPORTS.md")).unwrap();
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REPORTS.md")).unwrap();
     let mut names = BTreeSet::new();
     let mut left = vec![reports.json()];
     while let Some(value) = left.pop() {

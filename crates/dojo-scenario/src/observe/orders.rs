@@ -194,7 +194,9 @@ impl Orders {
             if found.get(EXAMPLES - 1).is_some_and(|(_, last, _)| last.number < order.number) {
                 continue;
             }
-            let Some(bit) = self.watchers.bit(order, index).filter(|bit| is_one(order, *bit)) else { continue };
+            let Some(bit) = self.watchers.bit(order, index).filter(|bit| is_one(order, *bit)) else {
+                continue;
+            };
             found.push((id, order, bit));
             found.sort_unstable_by_key(|(_, order, _)| order.number);
             found.truncate(EXAMPLES);

@@ -101,7 +101,8 @@ async fn a_process_that_does_not_run_is_the_cause_and_not_the_dojo() {
         Ok(())
     };
     let schedule = steady(1_000.0, 10_000);
-    let shortfall = shortfall(send_here(&schedule, place, |_| (), figures(&schedule), &CancellationToken::new()).await);
+    let shortfall =
+        shortfall(send_here(&schedule, place, |_| (), figures(&schedule), &CancellationToken::new()).await);
     let Cause::ThisMachine { late, did_not_run: Some(interval), .. } = &shortfall.cause else {
         panic!("{shortfall}")
     };

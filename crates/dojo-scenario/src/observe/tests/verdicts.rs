@@ -43,9 +43,7 @@ fn per_order_is_decided_for_every_single_order() {
     let evidence = run.observer.evidence(0, false);
     let [example] = &evidence.examples[..] else { panic!("{evidence:?}") };
     assert!(
-        example
-            .to_string()
-            .contains("000000000002 of Ada: FRAUD_ALERT at audit 0@1, about orders 1@2"),
+        example.to_string().contains("000000000002 of Ada: FRAUD_ALERT at audit 0@1, about orders 1@2"),
         "{example}"
     );
     assert!(evidence.look.unwrap().contains("rules/fraud.rhai"));

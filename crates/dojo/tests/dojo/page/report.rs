@@ -90,7 +90,11 @@ async fn a_report_can_be_read_at_every_size_in_light_and_dark() {
         for open in [false, true] {
             let script = "document.querySelectorAll('details').forEach((one) => one.open = arguments[0] || one.matches('.missed'))";
             browser.js(script, vec![json!(open)]).await;
-            assert_eq!(browser.js(WRONG, Vec::new()).await, json!([width, [], []]), "{width} {scheme} {open}");
+            assert_eq!(
+                browser.js(WRONG, Vec::new()).await,
+                json!([width, [], []]),
+                "{width} {scheme} {open}"
+            );
         }
         let height = browser.js("return document.documentElement.scrollHeight", Vec::new()).await;
         browser.resize(width, height.as_u64().unwrap() as u32).await;
@@ -101,7 +105,8 @@ async fn a_report_can_be_read_at_every_size_in_light_and_dark() {
     let counts = browser.js(count, Vec::new()).await;
     assert_eq!((&counts[0], &counts[1], &counts[2]), (&json!(0), &json!(0), &json!(4)), "{counts}");
     assert!(browser.text_of("#scenario-1 h2").await.contains("<b>counter</b>"));
-    let names = "return [...document.querySelectorAll('figure > svg')].map((svg) => svg.getAttribute('aria-label'))";
+    let names =
+        "return [...document.querySelectorAll('figure > svg')].map((svg) => svg.getAttribute('aria-label'))";
     let names = browser.js(names, Vec::new()).await;
     assert!(names[0].as_str().unwrap().contains("240 sent, 240 accepted"), "{names}");
 }
