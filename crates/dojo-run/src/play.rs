@@ -61,7 +61,7 @@ pub struct Played {
     pub findings: Vec<Finding>,
     /// The figures of each flood that has begun, with the number of its step from 1.
     pub floods: Vec<(usize, Figures)>,
-    /// The versions before the first step; `None` if the run didn't get there.
+    /// The versions before the first step; `None` if the run didn't get the lease.
     pub versions_before: Option<Versions>,
     /// The versions after the last step, before anything was put back.
     pub versions_after: Option<Versions>,
@@ -215,14 +215,12 @@ async fn on_stage(
         step: &mut played.failed_at,
     };
     let steps = async {
-        stage.wait_until_fit().await?;
+        let (fit, versions) = futures::join!(stage.wait_until_fit(), versions::ask(client));
+        played.versions_before = Some(versions);
+        fit?;
         // The rebalances before the first step are not the run's.
         unless(stop, state::until_quiet(client, &watched)).await??;
-        let (looked, versions) =
-            unless(stop, async { futures::join!(state::look(client, &watched), versions::ask(client)) })
-                .await?;
-        played.versions_before = Some(versions);
-        looked?;
+        unless(stop, state::look(client, &watched)).await??;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
         stage.wait_for_outcomes().await
