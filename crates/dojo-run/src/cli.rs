@@ -59,6 +59,10 @@ pub struct Cli {
     #[arg(long, short)]
     pub verbose: bool,
 
+    /// Write report.html, report.json and junit.xml into this folder, which is made if it isn't there.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["watch", "check", "dry_run"])]
+    pub report: Option<PathBuf>,
+
     /// Play although another run holds the dojo; change no settings, rules or instances.
     #[arg(long)]
     pub alongside: bool,

@@ -22,6 +22,8 @@ mod lease;
 mod events;
 mod fitness;
 mod state;
+mod versions;
+pub use versions::{RuleVersion, Versions};
 
 pub mod load;
 
@@ -36,10 +38,11 @@ mod play;
 pub use play::{Options, Played, play};
 
 mod report;
-pub use report::report;
+pub use report::{FolderError, ReportFiles, report};
 pub mod exit;
 
 mod player;
+pub use player::Audience;
 mod summary;
 mod terminal;
 

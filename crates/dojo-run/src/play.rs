@@ -11,9 +11,11 @@ use crate::{
     exit,
     finding::Finding,
     lease::Lease,
+    load::Figures,
     progress::{Extent, Progress, State, Step, Teller},
     state,
     steps::Stage,
+    versions::{self, Versions},
 };
 use dojo_contract::{Run, RunVerdict};
 use dojo_scenario::{
@@ -53,8 +55,16 @@ pub struct Played {
     pub seed: u64,
     /// Orders placed.
     pub orders: u64,
+    /// The events of its orders.
+    pub events: EventCounts,
     /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
+    /// The figures of each flood that has begun, with the number of its step from 1.
+    pub floods: Vec<(usize, Figures)>,
+    /// The versions before the first step; `None` if the run didn't get the lease.
+    pub versions_before: Option<Versions>,
+    /// The versions after the last step, before anything was put back.
+    pub versions_after: Option<Versions>,
     /// The promises that were broken, in sentences.
     pub broken: Vec<String>,
     /// Why the scenario was not played to its end.
@@ -74,7 +84,8 @@ impl Played {
         codes.fold(met, exit::worse)
     }
 
-    fn verdict(&self) -> RunVerdict {
+    /// Returns the verdict.
+    pub fn verdict(&self) -> RunVerdict {
         match (&self.error, self.exit_code()) {
             (Some(RunError::Interrupted), _) => RunVerdict::Interrupted,
             (Some(_), _) => RunVerdict::Failed,
@@ -100,7 +111,11 @@ pub async fn play(
         run: Uuid::new_v4().simple().to_string().chars().take(6).collect(),
         seed,
         orders: 0,
+        events: EventCounts::default(),
         findings: Vec::new(),
+        floods: Vec::new(),
+        versions_before: None,
+        versions_after: None,
         broken: Vec::new(),
         error: None,
         failed_at: None,
@@ -148,6 +163,9 @@ async fn play_with(
         () = stop.cancelled() => return played.error = Some(RunError::Interrupted),
     };
     played.error = on_stage(scenario, &client, &lease, played, &tell, stop).await.err();
+    if played.versions_before.is_some() && !stop.is_cancelled() {
+        played.versions_after = Some(versions::ask(&client).await);
+    }
     let ended = lease.end(played.verdict()).await;
     match ended {
         Ok(undone) => {
@@ -192,11 +210,14 @@ async fn on_stage(
         stop,
         labels: HashMap::new(),
         findings: &mut played.findings,
+        floods: &mut played.floods,
         total: all.len(),
         step: &mut played.failed_at,
     };
     let steps = async {
-        stage.wait_until_fit().await?;
+        let (fit, versions) = futures::join!(stage.wait_until_fit(), versions::ask(client));
+        played.versions_before = Some(versions);
+        fit?;
         // The rebalances before the first step are not the run's.
         unless(stop, state::until_quiet(client, &watched)).await??;
         unless(stop, state::look(client, &watched)).await??;
@@ -213,9 +234,9 @@ async fn on_stage(
     // Each promise with its first breach, which was told before, and with how often it was broken.
     played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();
     played.orders = watched.borrow().observer.orders();
+    played.events = watched.borrow().observer.counts();
     // The last ones may have come since the last tick.
-    let counts = watched.borrow().observer.counts();
-    tell.tell(Progress::Counted(counts)).await;
+    tell.tell(Progress::Counted(played.events)).await;
     went
 }
 

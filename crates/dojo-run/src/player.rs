@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Watches scenarios being played: a terminal, a report, a page.
-pub(crate) trait Audience: Send {
+pub trait Audience: Send {
     /// A scenario begins.
     fn begin(&mut self, _scenario: &Scenario) {}
     /// Something happened in it.

@@ -5,7 +5,8 @@ use crate::{
     cli::{Ask, Cli},
     exit,
     files::Files,
-    player::Player,
+    player::{Audience, Player},
+    report::ReportFiles,
     selection::select,
     summary::Summary,
     terminal::{Terminal, columns_of_stdout, line, print},
@@ -55,12 +56,26 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         Ok(stop) => stop,
         Err(code) => return code,
     };
+    let files = cli.report.as_ref().map(|folder| ReportFiles::create(folder, &cli.target)).transpose();
+    let mut files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            line(format_args!("error: {error}"));
+            return exit::COMMAND_LINE;
+        }
+    };
     let player = Player { target: &cli.target, options: cli.options(), fail_fast: cli.fail_fast };
     let (mut terminal, mut summary) = (Terminal::new(cli.detail()), Summary::new());
+    let mut audiences: Vec<&mut dyn Audience> = vec![&mut terminal, &mut summary];
+    audiences.extend(files.as_mut().map(|files| files as &mut dyn Audience));
     let all = (0..cli.repeat).flat_map(|_| scenarios);
-    let code = player.play(all, &mut [&mut terminal, &mut summary], &stop).await;
+    let mut code = player.play(all, &mut audiences, &stop).await;
     if let Some(table) = summary.table(columns_of_stdout().unwrap_or(COLUMNS)) {
         print(&table);
+    }
+    if let Some(Err(error)) = files.as_ref().map(ReportFiles::written) {
+        line(format_args!("error: {error}"));
+        code = exit::worse(code, exit::COULD_NOT_RUN);
     }
     code
 }

@@ -68,7 +68,7 @@ pub(crate) fn select(cli: &Cli, files: &Files) -> Result<Vec<Scenario>, Refusal>
         }
     }
     if refusal.code == exit::MET {
-        let known = scenarios.iter().flat_map(|scenario| scenario.variables.iter().cloned()).collect();
+        let known = scenarios.iter().flat_map(|scenario| scenario.variables.keys().cloned()).collect();
         for message in unknown_variables(variables.keys().map(String::as_str), &known) {
             refusal.add(exit::COMMAND_LINE, format!("error: --var: {message}"));
         }

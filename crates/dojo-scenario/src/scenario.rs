@@ -22,8 +22,8 @@ pub struct Scenario {
     pub file: String,
     /// What the file says.
     pub document: Document,
-    /// The names of the variables that the file and those that it includes have.
-    pub variables: BTreeSet<String>,
+    /// The variables that the file and those that it includes have, with their values.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Returns whether a file has steps and no name, so that it can only be included.

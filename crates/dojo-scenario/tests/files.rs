@@ -124,8 +124,10 @@ fn a_variable_that_no_scenario_has_is_told() {
         ORDER.replace("Ada", "'${customer}'").replace("Pizza", "'${item}'")
     );
     let scenario = with_files(&text, &[], &[("custmer", "Bob")]).unwrap();
+    assert_eq!(scenario.variables["item"], "Pizza");
+    let known = scenario.variables.keys().cloned().collect();
     assert_eq!(
-        unknown_variables(["custmer", "item"].into_iter(), &scenario.variables),
+        unknown_variables(["custmer", "item"].into_iter(), &known),
         ["no scenario has a variable `custmer`; did you mean `customer`?\nthe variables are customer, item"]
     );
     assert!(unknown_variables(["a"].into_iter(), &BTreeSet::new())[0].ends_with("add them with `vars:`"));

@@ -51,7 +51,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 36] = [
+const PURE: [&str; 43] = [
     "dojo-contract/src",
     "dojo-fraud/src/backtest/compare.rs",
     "dojo-fraud/src/backtest/recorded_verdicts.rs",
@@ -62,6 +62,7 @@ const PURE: [&str; 36] = [
     "dojo-notification/src/outcome.rs",
     "dojo-notification/src/read.rs",
     "dojo-notification/src/tally.rs",
+    "dojo-run/src/load/figures.rs",
     "dojo-run/src/load/measured.rs",
     "dojo-run/src/load/shortfall.rs",
     "dojo-run/src/load/silence.rs",
@@ -72,7 +73,13 @@ const PURE: [&str; 36] = [
     "dojo-fraud/src/detector.rs",
     "dojo-fraud/src/read.rs",
     "dojo-kafka/src/consume/ledger.rs",
-    "dojo-run/src/report.rs",
+    "dojo-run/src/report/charts.rs",
+    "dojo-run/src/report/data.rs",
+    "dojo-run/src/report/html.rs",
+    "dojo-run/src/report/junit.rs",
+    "dojo-run/src/report/recorder.rs",
+    "dojo-run/src/report/text.rs",
+    "dojo-run/src/report/timeline.rs",
     "dojo-run/src/terminal/region.rs",
     "dojo-run/src/watch/difference.rs",
     "dojo-orders/src/read_models/order_list.rs",

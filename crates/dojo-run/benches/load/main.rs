@@ -1,7 +1,7 @@
 //! How well a flood holds its rate, and what it costs, against a dojo that runs already, best a release build:
 //! `cargo bench -p dojo-run -- http://localhost:3001`.
 //!
-//! A name after the address runs one part: `held`, `cost`, `first`, `memory`, `bars` or `save`. `cost` compares with `oha` if it is installed
+//! A name after the address runs one part: `held`, `cost`, `first`, `memory`, `bars`, `save` or `report`. `cost` compares with `oha` if it is installed
 //! (`cargo install oha`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
@@ -9,10 +9,15 @@
 #[cfg(unix)]
 mod stage;
 
-use dojo_run::{Target, load};
-use dojo_scenario::schedule::{Length, Phase, Schedule};
+use dojo_run::{Audience as _, Options, ReportFiles, Target, load};
+use dojo_scenario::{
+    Scenario, Sources,
+    schedule::{Length, Phase, Schedule},
+};
 use std::{
-    io::Write,
+    collections::BTreeMap,
+    io::{self, Write},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -42,13 +47,14 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["as-sender", url, orders, rate] => send(url, orders.parse().unwrap(), rate.parse().unwrap()),
-        [url] => [held, cost, first, memory, bars, save].iter().for_each(|part| part(url)),
+        [url] => [held, cost, first, memory, bars, save, report].iter().for_each(|part| part(url)),
         [url, "held"] => held(url),
         [url, "cost"] => cost(url),
         [url, "first"] => first(url),
         [url, "memory"] => memory(url),
         [url, "bars"] => bars(url),
         [url, "save"] => save(url),
+        [url, "report"] => report(url),
         _ => println!("no address of a dojo was given, so nothing is measured"),
     }
 }
@@ -103,7 +109,8 @@ fn send(url: &str, orders: u64, rate: u64) {
         };
         let phase = Phase::Steady { rate: rate as f64, length: Length::Orders(orders) };
         let schedule = Schedule::new(&[phase]).unwrap();
-        match load::send(schedule, place, |_| (), &CancellationToken::new()).await {
+        let figures = load::Figures::new(&schedule).unwrap();
+        match load::send(schedule, place, |_| (), figures, &CancellationToken::new()).await {
             Ok(report) => println!("{report}"),
             Err(error) => println!("{error}"),
         }
@@ -262,6 +269,31 @@ fn memory(url: &str) {
         }
         let samples: Vec<_> = samples.iter().map(|mib| format!("{mib:.1}")).collect();
         println!("  {name}: {}; {}", samples.join(" "), figures(&ended(child).1));
+    }
+}
+
+/// Plays a flood and measures how long its report takes to write, and how large it is.
+fn report(url: &str) {
+    let mut file = scenario(ORDERS, RATE);
+    writeln!(file, "  - expect: {{ action: NOTIFIED, perOrder: 1, within: 60s }}").unwrap();
+    let bytes = std::fs::read(file.path()).unwrap();
+    let no_other = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let sources = Sources { read: &no_other, variables: &BTreeMap::new() };
+    let scenario = Scenario::parse("bench.yaml", &bytes, &sources).unwrap();
+    let (folder, target) = (tempfile::tempdir().unwrap(), url.parse().unwrap());
+    let mut files = ReportFiles::create(folder.path(), &target).unwrap();
+    files.begin(&scenario);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (options, stop) = (Options::default(), CancellationToken::new());
+    let mut audience = |progress| files.progress(&progress);
+    let played = runtime.block_on(dojo_run::play(&scenario, &target, &options, &mut audience, &stop));
+    let start = Instant::now();
+    files.end(&scenario, &played);
+    files.written().unwrap();
+    println!("report of {} orders: written in {:.1?}", played.orders, start.elapsed());
+    for name in ["report.html", "report.json", "junit.xml"] {
+        let size = std::fs::metadata(folder.path().join(name)).unwrap().len();
+        println!("  {name}: {:.1} kB", size as f64 / 1e3);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is measured while a flood is sent, and the report at its end.
 
 use super::{
+    figures::Figures,
     shortfall::{Cause, Shortfall},
     silence::{Silence, Silences},
 };
@@ -135,10 +136,11 @@ pub(super) struct Measured {
     failed: u64,
     first_failure: Option<RunError>,
     pub silences: Silences,
+    figures: Figures,
 }
 
 impl Measured {
-    pub fn new(schedule: &Schedule, max_in_flight: usize) -> Result<Self, CreationError> {
+    pub fn new(schedule: &Schedule, max_in_flight: usize, figures: Figures) -> Result<Self, CreationError> {
         Ok(Self {
             orders: schedule.orders(),
             asked_rate: schedule.average_rate(),
@@ -154,6 +156,7 @@ impl Measured {
             failed: 0,
             first_failure: None,
             silences: Silences::default(),
+            figures,
         })
     }
 
@@ -166,6 +169,7 @@ impl Measured {
         self.last_sent = now;
         self.count_lateness(1, due, now, wait);
         self.silences.sent(now);
+        self.figures.sent(now);
     }
 
     /// Counts orders that were due from `due` on, and are not sent at all.
@@ -191,9 +195,11 @@ impl Measured {
             Ok(()) => {
                 let micros = u64::try_from(now.saturating_sub(due).as_micros()).unwrap_or(u64::MAX);
                 self.latencies.saturating_record(micros.max(1));
+                self.figures.accepted(now, micros.max(1));
             }
             Err(error) => {
                 self.failed += 1;
+                self.figures.failed(now);
                 self.first_failure.get_or_insert(error);
             }
         }

@@ -4,7 +4,8 @@
 //! who don't know one another would send it. Latency is measured from the time at which the order was due, so it includes
 //! the wait of an order that was sent late. Otherwise a slow dojo would look fast ("coordinated omission").
 //!
-//! Nothing here grows with the number of orders: the requests in flight are bounded, and latencies go into a histogram.
+//! Nothing here grows with the number of orders: the requests in flight are bounded, latencies go into a histogram, and figures over
+//! time have a bounded number of intervals.
 
 mod silence;
 pub use silence::{Interval, Silence};
@@ -13,6 +14,9 @@ mod shortfall;
 pub use shortfall::{Cause, Shortfall};
 
 mod open_files;
+
+mod figures;
+pub use figures::{FigureRow, Figures, Latency};
 
 mod measured;
 pub use measured::{FloodProgress, LoadReport};

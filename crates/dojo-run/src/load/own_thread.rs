@@ -5,6 +5,7 @@
 //! half of the processor time that a shared runtime takes.
 
 use super::{
+    figures::Figures,
     measured::{FloodProgress, LoadReport},
     send::send_here,
 };
@@ -21,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 /// every answer. The first order that isn't accepted ends the sending. Each future of `place` must end by itself after a
 /// bounded time.
 ///
-/// `place` is called on a thread of the flood, and `report` by the caller. Dropping the future ends the flood.
+/// `place` is called on a thread of the flood, and `report` by the caller. `figures` has the figures so far, also if the flood
+/// fails. Dropping the future ends the flood.
 ///
 /// # Errors
 /// An order wasn't accepted, the rate wasn't held, or `stop` was cancelled.
@@ -29,6 +31,7 @@ pub async fn send<P, F>(
     schedule: Schedule,
     place: P,
     mut report: impl FnMut(&FloodProgress),
+    figures: Figures,
     stop: &CancellationToken,
 ) -> Result<LoadReport, RunError>
 where
@@ -46,7 +49,7 @@ where
             let _ = moments.send_replace(Some(*moment));
         };
         // If the receiver is gone, the caller no longer wants the result.
-        let _ = ended.send(runtime.block_on(send_here(&schedule, place, report, &stop)));
+        let _ = ended.send(runtime.block_on(send_here(&schedule, place, report, figures, &stop)));
     };
     thread::Builder::new().name("flood".to_owned()).spawn(flood).map_err(failed)?;
     loop {
@@ -67,8 +70,18 @@ mod tests {
     use super::*;
     use dojo_scenario::schedule::{Length, Phase};
 
-    fn twenty_at_once() -> Schedule {
-        Schedule::new(&[Phase::Steady { rate: 1_000.0, length: Length::Orders(20) }]).unwrap()
+    /// Sends twenty orders in 20 ms.
+    async fn sent<F>(
+        place: impl Fn(u64, Instant) -> F + Send + 'static,
+        report: impl FnMut(&FloodProgress),
+    ) -> Result<LoadReport, RunError>
+    where
+        F: Future<Output = Result<(), RunError>>,
+    {
+        let phase = Phase::Steady { rate: 1_000.0, length: Length::Orders(20) };
+        let schedule = Schedule::new(&[phase]).unwrap();
+        let figures = Figures::new(&schedule).unwrap();
+        send(schedule, place, report, figures, &CancellationToken::new()).await
     }
 
     #[tokio::test]
@@ -77,15 +90,15 @@ mod tests {
             assert_ne!(n, 10, "as the test asks");
             Ok(())
         };
-        let ended = send(twenty_at_once(), place, |_| (), &CancellationToken::new()).await;
+        let ended = sent(place, |_| ()).await;
         assert!(matches!(&ended, Err(RunError::Crashed(_))), "{ended:?}");
     }
 
     #[tokio::test]
     async fn the_caller_is_told_how_far_the_flood_is() {
-        let (mut last, stop) = (None, CancellationToken::new());
+        let mut last = None;
         let place = |_, _| async { Ok(()) };
-        let report = send(twenty_at_once(), place, |moment| last = Some(*moment), &stop).await.unwrap();
+        let report = sent(place, |moment| last = Some(*moment)).await.unwrap();
         assert_eq!(report.accepted, 20);
         assert_eq!(last.unwrap().orders, 20);
     }

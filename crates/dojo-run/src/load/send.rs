@@ -3,6 +3,7 @@
 //! One task holds all requests in flight and polls those that make progress: no task is spawned for an order.
 
 use super::{
+    figures::Figures,
     measured::{FloodProgress, LoadReport, Measured, Wait},
     open_files,
 };
@@ -27,6 +28,7 @@ pub(super) async fn send_here<F>(
     schedule: &Schedule,
     place: impl Fn(u64, Instant) -> F,
     mut report: impl FnMut(&FloodProgress),
+    figures: Figures,
     stop: &CancellationToken,
 ) -> Result<LoadReport, RunError>
 where
@@ -34,7 +36,7 @@ where
 {
     open_files::allow(MAX_IN_FLIGHT as u64 + OTHER_FILES);
     let mut measured =
-        Measured::new(schedule, MAX_IN_FLIGHT).map_err(|e| RunError::Crashed(e.to_string()))?;
+        Measured::new(schedule, MAX_IN_FLIGHT, figures).map_err(|e| RunError::Crashed(e.to_string()))?;
     // Dropping the set cancels the requests in flight.
     let mut in_flight = FuturesUnordered::new();
     let mut tick = interval(REPORT_EVERY);

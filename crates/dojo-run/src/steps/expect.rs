@@ -38,9 +38,9 @@ impl Stage<'_> {
             watched.observer.begin(number);
             watched.waits_for = Some(number);
         });
-        let (met, seen, details) = loop {
+        let (met, seen, evidence) = loop {
             let time_is_up = Instant::now() >= deadline;
-            let (Judgement { met, seen }, details) = {
+            let (Judgement { met, seen }, evidence) = {
                 let watched = news.borrow_and_update();
                 if let Some(error) = &watched.ended {
                     return Err(error.clone());
@@ -50,9 +50,9 @@ impl Stage<'_> {
                     // The orders so far say nothing about those that are still to come.
                     judgement.met = None;
                 }
-                // The details are of the same moment as the judgement.
-                let missed = judgement.met == Some(false);
-                (judgement, if missed { watched.observer.details(number) } else { Vec::new() })
+                // The evidence is of the same moment as the judgement.
+                let evidence = judgement.met.map(|met| watched.observer.evidence(number, met));
+                (judgement, evidence.unwrap_or_default())
             };
             if let Some(met) = met {
                 // Events that are held up somewhere are not events that are missing.
@@ -60,7 +60,7 @@ impl Stage<'_> {
                     deadline = Instant::now() + outage;
                     continue;
                 }
-                break (met, seen, details);
+                break (met, seen, evidence);
             }
             self.tell.moved(number + 1, State::Seen(seen));
             let next_judgement = Instant::now() + JUDGE_EVERY;
@@ -74,7 +74,8 @@ impl Stage<'_> {
         self.watched.send_modify(|watched| watched.waits_for = None);
         let of = Placeholders { run: self.run, number: 1, repetition: planned.repetition };
         let text = Text::new(expectation.to_string()).fill(of);
-        let seen = match start.elapsed().as_millis() {
+        let after = start.elapsed();
+        let seen = match after.as_millis() {
             0 => format!("{seen} (at once)"),
             millis => format!("{seen} (after {millis} ms)"),
         };
@@ -82,8 +83,9 @@ impl Stage<'_> {
         let short = |text: &str| text.chars().take(Run::TEXT_MAX_CHARS).collect::<String>();
         let event = json!({"type": "finding", "text": short(&text), "met": met, "detail": short(&seen)});
         self.lease.tell(event);
-        let finding = Finding { place: planned.step.place.clone(), text, met, seen, details };
-        self.tell.tell(Progress::Found { number: number + 1, finding: finding.clone() }).await;
+        let (number, place) = (number + 1, planned.step.place.clone());
+        let finding = Finding { number, place, text, met, seen, after, evidence };
+        self.tell.tell(Progress::Found { number, finding: finding.clone() }).await;
         self.findings.push(finding);
         Ok(ended)
     }

@@ -5,11 +5,15 @@ mod expect;
 mod orders;
 mod record;
 
-use crate::{RunError, client::Client, events::Watched, finding::Finding, lease::Lease, progress::Teller};
+use crate::{
+    RunError, client::Client, events::Watched, finding::Finding, lease::Lease, load::Figures,
+    progress::Teller,
+};
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,
     document::{Action, Label},
     draw::Seed,
+    observe::Evidence,
 };
 use std::{collections::HashMap, time::Duration};
 use tokio::{
@@ -38,6 +42,8 @@ pub(crate) struct Stage<'a> {
     /// Orders by the names that their steps gave them.
     pub labels: HashMap<Label, Uuid>,
     pub findings: &'a mut Vec<Finding>,
+    /// The figures of each flood, with the number of its step from 1.
+    pub floods: &'a mut Vec<(usize, Figures)>,
     /// Where the step is written that began last.
     pub step: &'a mut Option<Place>,
     /// The number of steps of the plan.
@@ -100,11 +106,13 @@ impl Stage<'_> {
     /// Records an answer whose status isn't the one that the step names.
     fn answered_otherwise(&mut self, planned: &Planned<'_>, wanted: u16, error: RunError) -> String {
         let finding = Finding {
+            number: planned.number + 1,
             place: planned.step.place.clone(),
             text: format!("{}: answered with {wanted}", planned.step.action),
             met: false,
             seen: error.to_string(),
-            details: Vec::new(),
+            after: Duration::ZERO,
+            evidence: Evidence::default(),
         };
         let seen = finding.seen.clone();
         self.findings.push(finding);

@@ -100,6 +100,7 @@ impl Stage<'_> {
         of: Placeholders<'_>,
     ) -> Result<String, RunError> {
         let schedule = flood.schedule().map_err(RunError::Schedule)?;
+        let figures = load::Figures::new(&schedule).map_err(|e| RunError::Crashed(e.to_string()))?;
         let sender = FloodSender {
             client: load::OrderClient::new(self.client.target()).await?,
             watched: self.watched.clone(),
@@ -114,10 +115,12 @@ impl Stage<'_> {
         let place = move |number, due| Arc::clone(&sender).place(number, due);
         let (watched, tell, stop) = (self.watched, self.tell, self.stop);
         let number = planned.number + 1;
+        // Kept from the beginning, so that the figures are there however the flood ends.
+        self.floods.push((number, figures.clone()));
         let report = |moment: &load::FloodProgress| tell.moved(number, State::Flood(*moment));
         watched.send_modify(|watched| watched.floods += 1);
         let sending = async {
-            let went = load::send(schedule, place, report, stop).await;
+            let went = load::send(schedule, place, report, figures, stop).await;
             watched.send_modify(|watched| watched.floods -= 1);
             went
         };

@@ -160,6 +160,7 @@ impl FakeDojo {
             .route("/healthz", get(healthz))
             .route("/readyz", get(|| async { "ready" }))
             .route("/status", get(status))
+            .route("/rules", get(|| async { Json(json!([{"name": "fraud", "version": "a1b2c3"}])) }))
             .route("/rebalances", get(|| async { Json(json!({"since": null, "rebalances": []})) }))
             .route("/rules", get(rules))
             .route("/rules/{name}", get(rule).put(change_rule))
@@ -492,8 +493,8 @@ async fn report(
 }
 
 async fn status(State(dojo): State<Arc<Shared>>) -> Json<Value> {
-    let instance = |service: &str| json!({"instanceId": format!("{service}-1"), "service": service, "state": "running", "live": true});
-    let mut instances = vec![instance("fraud")];
+    let instance = |service: &str| json!({"instanceId": format!("{service}-1"), "service": service, "version": "9.8.7", "state": "running", "live": true});
+    let mut instances = vec![instance("order"), instance("fraud")];
     if !dojo.script.no_notification {
         instances.push(instance("notification"));
     }

@@ -17,6 +17,7 @@ mod changes;
 mod command_line;
 mod expectations;
 mod floods;
+mod reports;
 mod scenarios;
 mod selection;
 mod signals;

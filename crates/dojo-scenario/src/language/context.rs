@@ -1,7 +1,7 @@
 //! What a reader knows and records: the variables, the files, and the mistakes.
 
 use super::{Mistakes, Node, ParseError, Scope, Sources, Value, Variables, files::Files, shortened};
-use std::{collections::BTreeSet, path::PathBuf, rc::Rc, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc};
 
 /// What a reader knows and records.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Reads a file: its text as a tree, its variables, and then its value with `read`. Returns the names of the variables, too.
+    /// Reads a file: its text as a tree, its variables, and then its value with `read`. Returns the variables, too.
     ///
     /// # Errors
     /// Every mistake in it.
@@ -24,7 +24,7 @@ impl<'a> Context<'a> {
         source: &Arc<str>,
         sources: Sources<'a>,
         read: impl FnOnce(&Node, &mut Self) -> Option<T>,
-    ) -> Result<(T, BTreeSet<String>), ParseError> {
+    ) -> Result<(T, BTreeMap<String, String>), ParseError> {
         let mut mistakes = Mistakes::new(file.into(), source.clone());
         let variables = Variables::new(sources.variables, &mut mistakes);
         let files = Files::new(file, sources);

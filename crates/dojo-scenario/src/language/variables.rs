@@ -32,8 +32,8 @@ pub struct Variables {
     given: BTreeMap<String, String>,
     /// The variables of each file, from the scenario to the innermost one.
     scopes: Vec<BTreeMap<String, Variable>>,
-    /// Every name that a file has.
-    known: BTreeSet<String>,
+    /// Every name that a file has, with the value of the outermost file that has it.
+    known: BTreeMap<String, String>,
     /// Every name that was filled in.
     used: BTreeSet<String>,
     /// Bytes that were filled in.
@@ -80,7 +80,8 @@ impl Variables {
                 if let Err(message) = check_value(&scalar.text) {
                     mistakes.add(node.at, message);
                 }
-                self.known.insert(name.clone());
+                let value = self.given.get(&name).cloned().unwrap_or_else(|| scalar.text.to_string());
+                self.known.entry(name.clone()).or_insert(value);
                 scope.insert(name, Variable { value: scalar.text.to_string(), at: key.at });
             }
         }
@@ -99,8 +100,8 @@ impl Variables {
         }
     }
 
-    /// Returns the names of the variables that the files have.
-    pub(super) fn into_known(self) -> BTreeSet<String> {
+    /// Returns the variables that the files have, with their values.
+    pub(super) fn into_known(self) -> BTreeMap<String, String> {
         self.known
     }
 

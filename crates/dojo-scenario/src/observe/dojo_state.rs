@@ -5,7 +5,7 @@
 
 use super::{
     Judgement,
-    api::{DojoStatus, RebalanceList, TopicList},
+    api::{DojoStatus, Member, RebalanceList, TopicList},
 };
 use crate::{
     document::{LagExpectation, MembersExpectation, RebalancesExpectation},
@@ -170,6 +170,25 @@ impl DojoState {
         Judgement { met: if fits { Some(true) } else { missed }, seen }
     }
 
+    /// Returns a line for each live member of a group: which partitions it reads, and how far it is behind.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        let members = self.status.iter().flat_map(|status| status.members(group)).take(MEMBERS_SHOWN);
+        let described = members.map(|Member { instance_id, partitions }| match &partitions[..] {
+            [] => format!("{instance_id} reads no partition"),
+            partitions => {
+                let read = partitions.iter().map(|read| {
+                    let lag = match u64::try_from(read.lag) {
+                        Ok(lag) => format!("{} behind", counted(lag, "record")),
+                        Err(_) => "lag unknown".to_owned(),
+                    };
+                    format!("{} {} ({lag})", read.topic, read.partition)
+                });
+                format!("{instance_id} reads {}", read.collect::<Vec<_>>().join(", "))
+            }
+        });
+        described.collect()
+    }
+
     /// Judges the number of rebalances: "at least" as soon as it is reached, "at most" when the time is up.
     pub fn judge_rebalances(&self, expected: &RebalancesExpectation, time_is_up: bool) -> Judgement {
         let missed = time_is_up.then_some(false);
@@ -194,5 +213,8 @@ pub(super) const LOOK_FOR_LAG: &str =
     "are the group's instances running and keeping up? GET /status shows the instances and their lag";
 /// Where the reason of unexpected members is most likely to be found.
 pub(super) const LOOK_FOR_MEMBERS: &str = "did every instance start and join its group? GET /instances shows them; GET /rebalances says what happened";
+
+/// Most members of a group that evidence describes.
+const MEMBERS_SHOWN: usize = 20;
 
 const NO_STATUS: &str = "the order service has not answered GET /status";

@@ -1,4 +1,4 @@
-//! The verdict on one expectation, in words.
+//! The verdict on one expectation, in words, and the evidence for it.
 
 use std::fmt;
 use uuid::Uuid;
@@ -10,8 +10,17 @@ pub struct Example {
     pub order: Uuid,
     /// The order's customer.
     pub customer: String,
-    /// Its events in the order of arrival, in the words of the contract.
-    pub events: Vec<String>,
+    /// Its events in the order of arrival.
+    pub events: Vec<ExampleEvent>,
+}
+
+/// An event of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExampleEvent {
+    /// The event in the words of the contract.
+    pub text: String,
+    /// Whether the expectation counts it.
+    pub counts: bool,
 }
 
 impl fmt::Display for Example {
@@ -24,7 +33,8 @@ impl fmt::Display for Example {
 impl Example {
     /// Returns the events in one text.
     pub fn events(&self) -> String {
-        if self.events.is_empty() { "nothing".to_owned() } else { self.events.join("; ") }
+        let texts: Vec<_> = self.events.iter().map(|event| event.text.as_str()).collect();
+        if texts.is_empty() { "nothing".to_owned() } else { texts.join("; ") }
     }
 }
 
@@ -42,4 +52,15 @@ impl Judgement {
     pub(super) fn unknown() -> Self {
         Self { met: Some(false), seen: "nothing was observed for this expectation".to_owned() }
     }
+}
+
+/// What a judgement rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// Some orders: those that met the expectation, or, if it isn't met, those that contradict it.
+    pub examples: Vec<Example>,
+    /// The state of the consumer group that the expectation is about: a line for each member.
+    pub members: Vec<String>,
+    /// If it isn't met: where the reason is most likely to be found.
+    pub look: Option<String>,
 }

@@ -26,7 +26,7 @@ mod watchers;
 pub use answers::RequestKind;
 pub use before::{Fitness, fit};
 pub use counts::EventCounts;
-pub use finding::{Example, Judgement};
+pub use finding::{Evidence, Example, ExampleEvent, Judgement};
 pub use observer::{Needs, Observer};
 pub use promises::{Breach, Promise};
 pub use watchers::Tally;

@@ -1,7 +1,7 @@
 //! The observer of a run: takes everything that is seen, and judges.
 
 use super::{
-    Breach, EventCounts, Judgement, RequestKind, Tally,
+    Breach, EventCounts, Evidence, Judgement, RequestKind, Tally,
     answers::{self, AllAnswers},
     api::TopicList,
     dojo_state::{self, DojoState},
@@ -226,17 +226,23 @@ impl Observer {
         }
     }
 
-    /// Returns what helps to find out why an expectation isn't met, a line each: examples, and where to look.
-    pub fn details(&self, number: usize) -> Vec<String> {
-        let look = |text: &str| vec![format!("look   {text}")];
+    /// Returns the evidence that an expectation is met, or that it isn't.
+    pub fn evidence(&self, number: usize, met: bool) -> Evidence {
+        let of = |group: &str, look: &str| Evidence {
+            members: self.state.members(group),
+            look: (!met).then(|| look.to_owned()),
+            ..Evidence::default()
+        };
         match self.expected.get(&number) {
-            None => Vec::new(),
-            Some(Observed::Events(watcher)) => verdict::details(&self.orders, *watcher),
-            Some(Observed::Lag(_)) => look(dojo_state::LOOK_FOR_LAG),
-            Some(Observed::Owner { .. } | Observed::Members(_) | Observed::Rebalances(_)) => {
-                look(dojo_state::LOOK_FOR_MEMBERS)
+            None => Evidence::default(),
+            Some(Observed::Events(watcher)) => verdict::evidence(&self.orders, *watcher, met),
+            Some(Observed::Lag(lag)) => of(&lag.group, dojo_state::LOOK_FOR_LAG),
+            Some(Observed::Owner { group, .. }) => of(group, dojo_state::LOOK_FOR_MEMBERS),
+            Some(Observed::Members(members)) => of(&members.group, dojo_state::LOOK_FOR_MEMBERS),
+            Some(Observed::Rebalances(rebalances)) => of(&rebalances.group, dojo_state::LOOK_FOR_MEMBERS),
+            Some(Observed::Http(_)) => {
+                Evidence { look: (!met).then(|| answers::LOOK.to_owned()), ..Evidence::default() }
             }
-            Some(Observed::Http(_)) => look(answers::LOOK),
         }
     }
 

@@ -183,21 +183,25 @@ impl Orders {
 
     /// Returns an order with its facts in words.
     pub fn example(&self, id: Uuid) -> Option<Example> {
-        self.own.get(&id).map(|order| order.example(id, &self.alerts))
+        self.own.get(&id).map(|order| order.example(id, &self.alerts, None))
     }
 
-    /// Returns the first watched orders for which `contradicts` is true; it gets the order's bit of the expectation.
-    pub fn examples(&self, index: usize, contradicts: &dyn Fn(&OwnOrder, u32) -> bool) -> Vec<Example> {
-        let mut found: Vec<(&Uuid, &OwnOrder)> = Vec::new();
+    /// Returns the first watched orders for which `is_one` is true; it gets the order's bit of the expectation.
+    pub fn examples(&self, index: usize, is_one: &dyn Fn(&OwnOrder, u32) -> bool) -> Vec<Example> {
+        let mut found: Vec<(&Uuid, &OwnOrder, u32)> = Vec::new();
         for (id, order) in &self.own {
-            if !self.watchers.bit(order, index).is_some_and(|bit| contradicts(order, bit)) {
+            // Of hundreds of thousands, nearly all come after those that were found.
+            if found.get(EXAMPLES - 1).is_some_and(|(_, last, _)| last.number < order.number) {
                 continue;
             }
-            found.push((id, order));
-            found.sort_unstable_by_key(|(_, order)| order.number);
+            let Some(bit) = self.watchers.bit(order, index).filter(|bit| is_one(order, *bit)) else {
+                continue;
+            };
+            found.push((id, order, bit));
+            found.sort_unstable_by_key(|(_, order, _)| order.number);
             found.truncate(EXAMPLES);
         }
-        found.into_iter().map(|(id, order)| order.example(*id, &self.alerts)).collect()
+        found.into_iter().map(|(id, order, bit)| order.example(*id, &self.alerts, Some(bit))).collect()
     }
 
     /// Adds an order; returns whether it is new.
@@ -277,7 +281,7 @@ impl Orders {
             }
             let order = entry.remove();
             let alerts = &self.alerts;
-            self.watchers.keep_example(&order, || order.example(id, alerts));
+            self.watchers.keep_example(&order, |bit| order.example(id, alerts, Some(bit)));
             self.evicted += 1;
             self.evicted_early += u64::from(now.saturating_duration_since(since) < KEEP);
         }

@@ -1,7 +1,7 @@
 //! An order of this run: the facts that arrived about it, in little memory, and what has happened to it.
 
 use super::{
-    Example,
+    Example, ExampleEvent,
     event::{About, Event, Kind, RecordPosition, Saying, is_change},
 };
 use crate::document::{Actions, EventTopic, action_name};
@@ -194,11 +194,14 @@ impl OwnOrder {
         self.audit(Action::Retry).count() as u64 >= needed
     }
 
-    /// Returns the order with its facts in words; `alerts` has the names of alerts that came together.
-    pub fn example(&self, id: Uuid, alerts: &[String]) -> Example {
+    /// Returns the order with its facts in words; `alerts` has the names of alerts that came together, and `bit` is that of the
+    /// expectation for which the order is an example.
+    pub fn example(&self, id: Uuid, alerts: &[String], bit: Option<u32>) -> Example {
         let described = |fact: &Fact| {
             let alerts = alerts.get(usize::from(fact.alerts)).map_or("…", String::as_str);
-            format!("{}{}", described(fact, alerts), if fact.is_duplicate { ", again" } else { "" })
+            let again = if fact.is_duplicate { ", again" } else { "" };
+            let counts = bit.is_some_and(|bit| fact.counted & (1 << bit) != 0);
+            ExampleEvent { text: format!("{}{again}", described(fact, alerts)), counts }
         };
         Example {
             order: id,

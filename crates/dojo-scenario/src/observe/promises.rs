@@ -28,6 +28,19 @@ pub enum Promise {
     NoRuleErrors,
 }
 
+impl Promise {
+    /// Returns the promises of a scenario.
+    pub fn of(always: &Always) -> Vec<Self> {
+        let promised = [
+            always.settled.map(Self::Settled),
+            always.offsets.map(|_| Self::OffsetsForward),
+            always.notified.map(|_| Self::NotifiedOnce),
+            always.rule_errors.map(|_| Self::NoRuleErrors),
+        ];
+        promised.into_iter().flatten().collect()
+    }
+}
+
 /// Writes the promise as a scenario does.
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,14 +98,7 @@ pub(super) struct Promises {
 impl Promises {
     pub fn new(always: Option<&Always>) -> Self {
         let Some(always) = always else { return Self::default() };
-        let promised = [
-            always.settled.map(Promise::Settled),
-            always.offsets.map(|_| Promise::OffsetsForward),
-            always.notified.map(|_| Promise::NotifiedOnce),
-            always.rule_errors.map(|_| Promise::NoRuleErrors),
-        ];
-        let promised = promised.into_iter().flatten().collect();
-        Self { promised, within: always.settled, ..Self::default() }
+        Self { promised: Promise::of(always), within: always.settled, ..Self::default() }
     }
 
     /// Takes note of what happened to an own order.

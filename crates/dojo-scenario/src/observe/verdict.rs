@@ -19,7 +19,7 @@
 //! expectation of `duplicates` waits until its time is up, unless it is "at least", and then needs settled orders, too.
 
 use super::{
-    Judgement,
+    Evidence, Example, Judgement,
     filter::Filter,
     orders::Orders,
     own_order::OwnOrder,
@@ -35,12 +35,14 @@ pub(super) fn judge(orders: &Orders, index: usize, is_waiting: bool, time_is_up:
     Judgement { met: decide(filter, *tally, is_waiting, time_is_up), seen: seen(filter, *tally, orders) }
 }
 
-/// Returns what helps to find out why an expectation isn't met: examples, and where to look.
-pub(super) fn details(orders: &Orders, index: usize) -> Vec<String> {
-    let Some(watcher) = orders.watchers.get(index) else { return Vec::new() };
-    let examples = examples(orders, index, watcher);
-    let examples = examples.iter().map(|example| format!("such as {example}"));
-    examples.chain([format!("look   {}", look(&watcher.filter, watcher.tally))]).collect()
+/// Returns the evidence that an expectation is met, or that it isn't.
+pub(super) fn evidence(orders: &Orders, index: usize, met: bool) -> Evidence {
+    let Some(watcher) = orders.watchers.get(index) else { return Evidence::default() };
+    if met {
+        return Evidence { examples: supporting(orders, index, watcher), ..Evidence::default() };
+    }
+    let look = Some(look(&watcher.filter, watcher.tally));
+    Evidence { examples: contradicting(orders, index, watcher), look, ..Evidence::default() }
 }
 
 /// Returns whether the expectation is met; `None` if that needs more time.
@@ -87,8 +89,25 @@ fn seen(filter: &Filter, tally: Tally, orders: &Orders) -> String {
     text
 }
 
+/// Returns some of the orders that met the expectation: those with events that it counts, or, if it counts none, any.
+fn supporting(orders: &Orders, index: usize, watcher: &Watcher) -> Vec<Example> {
+    let Watcher { filter, tally, evicted_with, .. } = watcher;
+    match &filter.count {
+        Count::PerOrder(_) | Count::InOrder(_) => {
+            orders.examples(index, &|order, bit| fits(order, bit, &filter.count))
+        }
+        _ if tally.seen == 0 => orders.examples(index, &|_, _| true),
+        _ => {
+            let mut examples = orders.examples(index, &|order, bit| order.count(bit) > 0);
+            examples.extend(evicted_with.iter().cloned());
+            examples.truncate(EXAMPLES);
+            examples
+        }
+    }
+}
+
 /// Returns some of the orders that contradict the expectation.
-fn examples(orders: &Orders, index: usize, watcher: &Watcher) -> Vec<super::Example> {
+fn contradicting(orders: &Orders, index: usize, watcher: &Watcher) -> Vec<Example> {
     let Watcher { filter, tally, evicted_with, evicted_without, .. } = watcher;
     let is_settled = |order: &OwnOrder| filter.is_settled(order);
     let (evicted, mut examples) = match &filter.count {

@@ -151,7 +151,7 @@ impl Watchers {
     }
 
     /// Keeps an order that is evicted as an example of the expectations that still need one.
-    pub fn keep_example(&mut self, order: &OwnOrder, example: impl Fn() -> Example) {
+    pub fn keep_example(&mut self, order: &OwnOrder, example: impl Fn(u32) -> Example) {
         let of = self.lists.get(order.list as usize).map(|list| &list.of[..]).unwrap_or_default();
         for (bit, index) in of.iter().enumerate() {
             let Some(watcher) = self.all.get_mut(*index) else { continue };
@@ -170,7 +170,7 @@ impl Watchers {
                 _ => &mut watcher.evicted_without,
             };
             if examples.len() < EXAMPLES {
-                examples.push(example());
+                examples.push(example(bit));
             }
         }
     }

@@ -31,6 +31,7 @@ mod instances;
 mod kafka;
 mod kills;
 mod other_logs;
+mod own_ci;
 mod page;
 mod rebalances;
 mod redrive;

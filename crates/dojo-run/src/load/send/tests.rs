@@ -1,7 +1,7 @@
 //! All tests run on a paused clock, which jumps to the next timer whenever nothing else is to do.
 
 use super::*;
-use crate::load::{Cause, Shortfall};
+use crate::load::{Cause, FigureRow, Shortfall};
 use dojo_scenario::schedule::{Length, Phase};
 use std::cell::Cell;
 use tokio::time::{advance, sleep};
@@ -25,7 +25,11 @@ async fn sent(
             Ok(())
         }
     };
-    send_here(schedule, place, |_| (), &CancellationToken::new()).await
+    send_here(schedule, place, |_| (), figures(schedule), &CancellationToken::new()).await
+}
+
+fn figures(schedule: &Schedule) -> Figures {
+    Figures::new(schedule).unwrap()
 }
 
 fn seconds(seconds: f64) -> Duration {
@@ -97,7 +101,8 @@ async fn a_process_that_does_not_run_is_the_cause_and_not_the_dojo() {
         Ok(())
     };
     let schedule = steady(1_000.0, 10_000);
-    let shortfall = shortfall(send_here(&schedule, place, |_| (), &CancellationToken::new()).await);
+    let shortfall =
+        shortfall(send_here(&schedule, place, |_| (), figures(&schedule), &CancellationToken::new()).await);
     let Cause::ThisMachine { late, did_not_run: Some(interval), .. } = &shortfall.cause else {
         panic!("{shortfall}")
     };
@@ -122,7 +127,11 @@ async fn the_first_refusal_ends_the_sending() {
             if n >= 100 { Err(RunError::EventsMissed("as the test asks")) } else { Ok(()) }
         }
     };
-    let ended = send_here(&steady(1_000.0, 10_000), place, |_| (), &CancellationToken::new()).await;
+    let schedule = steady(1_000.0, 10_000);
+    let figures = figures(&schedule);
+    let stop = CancellationToken::new();
+    let ended = send_here(&schedule, place, |_| (), figures.clone(), &stop).await;
+    let rows = figures.rows();
     let Err(RunError::OrdersFailed { failed, sent, first, silence: None, .. }) = ended else {
         panic!("{ended:?}")
     };
@@ -131,6 +140,9 @@ async fn the_first_refusal_ends_the_sending() {
         (RunError::EventsMissed("as the test asks"), highest.get(), sent - 99)
     );
     assert!(sent < 120, "{sent}");
+    // The figures up to the failure are there.
+    let sum = |figure: fn(&FigureRow) -> u64| rows.iter().map(figure).sum::<u64>();
+    assert_eq!((sum(|row| row.sent), sum(|row| row.accepted), sum(|row| row.failed)), (sent, 99, failed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +151,8 @@ async fn a_refusal_after_a_silence_names_the_silence() {
         sleep(if n < 100 { MILLISECOND } else { seconds(3.0) }).await;
         if n == 100 { Err(RunError::EventsMissed("as the test asks")) } else { Ok(()) }
     };
-    let ended = send_here(&steady(100.0, 1_000), place, |_| (), &CancellationToken::new()).await;
+    let schedule = steady(100.0, 1_000);
+    let ended = send_here(&schedule, place, |_| (), figures(&schedule), &CancellationToken::new()).await;
     let said = ended.unwrap_err().to_string();
     assert!(
         said.contains("; nothing was answered for 3.0 s (from 1.0 s to 4.0 s after the start)"),
@@ -159,7 +172,8 @@ async fn an_interrupted_flood_ends_at_once() {
             Ok(())
         }
     };
-    let ended = send_here(&steady(10.0, 100), place, |_| (), &stop).await;
+    let schedule = steady(10.0, 100);
+    let ended = send_here(&schedule, place, |_| (), figures(&schedule), &stop).await;
     assert!(matches!(ended, Err(RunError::Interrupted)), "{ended:?}");
     assert!(start.elapsed() < seconds(1.1));
 }
@@ -172,7 +186,8 @@ async fn those_who_watch_see_the_counts_and_a_silence_while_it_lasts() {
         Ok(())
     };
     let report = |moment: &FloodProgress| texts.push(moment.to_string());
-    send_here(&steady(10.0, 10), place, report, &CancellationToken::new()).await.unwrap();
+    let schedule = steady(10.0, 10);
+    send_here(&schedule, place, report, figures(&schedule), &CancellationToken::new()).await.unwrap();
     assert_eq!(texts.first().unwrap(), "1 of 10 sent, 0 accepted");
     assert!(texts.contains(&"10 of 10 sent, 0 accepted, nothing answered for 2.4 s".to_owned()), "{texts:?}");
 }

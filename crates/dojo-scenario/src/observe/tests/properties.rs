@@ -155,7 +155,9 @@ proptest! {
             run.observer.committed(&data, run.now);
         }
         run.after(1);
-        (0..EXPECTATIONS.len()).for_each(|number| drop((run.judge(number), run.observer.details(number))));
+        (0..EXPECTATIONS.len()).for_each(|number| {
+            drop((run.judge(number), run.observer.evidence(number, true), run.observer.evidence(number, false)))
+        });
         let _ = run.breaches();
     }
 }

@@ -43,6 +43,19 @@ fn no_lag_needs_every_partition_and_the_present_end() {
 }
 
 #[test]
+fn the_evidence_of_a_state_is_every_member_of_the_group() {
+    let mut run = Run::new(&[NO_LAG]);
+    run.observer.status(&status(&[("notification-1", &[(0, 5, 5), (1, -1, -1)]), ("notification-2", &[])]));
+    let members = [
+        "notification-1 reads orders 0 (5 records behind), orders 1 (lag unknown)",
+        "notification-2 reads no partition",
+    ];
+    let [met, missed] = [true, false].map(|met| run.observer.evidence(0, met));
+    assert_eq!((&met.members[..], met.look), (&members.map(str::to_owned)[..], None));
+    assert!(missed.look.unwrap().contains("GET /status"));
+}
+
+#[test]
 fn the_lag_of_a_group_without_members_is_that_of_its_committed_offsets() {
     let mut run = Run::new(&["{ lag: { group: fraud-group, atLeast: 8 } }"]);
     let partitions: Vec<_> = (0..3).map(|p| json!({"partition": p, "position": 7, "lag": 3})).collect();

@@ -40,12 +40,13 @@ fn per_order_is_decided_for_every_single_order() {
     run.claim([2]).say(2, &["FRAUD_ALERT", "FRAUD_CHECK_PASSED"]);
     assert_eq!(run.met(0), Some(false));
     assert!(run.judge(0).seen.contains("1 of 2 orders fit"), "{:?}", run.judge(0));
-    let details = run.observer.details(0);
-    assert_eq!(details.len(), 2, "{details:?}");
+    let evidence = run.observer.evidence(0, false);
+    let [example] = &evidence.examples[..] else { panic!("{evidence:?}") };
     assert!(
-        details[0].contains("000000000002 of Ada: FRAUD_ALERT at audit 0@1, about orders 1@2"),
-        "{details:?}"
+        example.to_string().contains("000000000002 of Ada: FRAUD_ALERT at audit 0@1, about orders 1@2"),
+        "{example}"
     );
+    assert!(evidence.look.unwrap().contains("rules/fraud.rhai"));
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn no_orders_meet_no_expectation() {
     let mut run = Run::new(&["{ action: FRAUD_ALERT, none: true, customer: Mallroy }"]);
     run.claim([1]).say(1, &["FRAUD_CHECK_PASSED"]);
     assert_eq!(run.met(0), Some(false));
-    assert!(run.observer.details(0)[0].contains("compare the names"));
+    assert!(run.observer.evidence(0, false).look.unwrap().contains("compare the names"));
 }
 
 #[test]
@@ -92,7 +93,29 @@ fn duplicates_count_repetitions_alone_and_their_absence_waits_for_the_time() {
     assert_eq!((run.met(0), run.met_at_the_end(0), run.met(1)), (None, Some(true), None));
     run.say(1, &["NOTIFIED"]);
     assert_eq!((run.met_at_the_end(0), run.met(1)), (Some(false), Some(true)));
-    assert!(run.observer.details(0)[0].ends_with("NOTIFIED at audit 0@1, about orders 1@1, again"));
+    let examples = run.observer.evidence(0, false).examples;
+    assert!(examples[0].to_string().ends_with("NOTIFIED at audit 0@1, about orders 1@1, again"));
+}
+
+#[test]
+fn the_evidence_of_a_met_expectation_is_the_first_orders_with_the_events_that_count() {
+    let mut run = Run::new(&["{ action: FRAUD_ALERT, atLeast: 4 }"]);
+    run.claim(1..=6).say(1, &["FRAUD_CHECK_PASSED"]);
+    (2..=6).for_each(|order| drop(run.say(order, &["created", "FRAUD_ALERT"]).met(0)));
+    let evidence = run.observer.evidence(0, true);
+    let orders: Vec<_> = evidence.examples.iter().map(|example| example.order).collect();
+    assert_eq!((run.met(0), orders), (Some(true), [2, 3, 4].map(super::id).to_vec()));
+    let counts: Vec<_> = evidence.examples[0].events.iter().map(|event| event.counts).collect();
+    assert_eq!((counts, evidence.look), (vec![false, true], None));
+}
+
+#[test]
+fn the_evidence_that_nothing_happened_is_orders_with_all_their_events() {
+    let mut run = Run::new(&["{ action: FRAUD_ALERT, none: true }"]);
+    run.claim([1]).say(1, &["created", "FRAUD_CHECK_PASSED"]);
+    let examples = run.observer.evidence(0, true).examples;
+    assert_eq!((run.met(0), examples.len()), (Some(true), 1));
+    assert!(examples[0].events.len() == 2 && examples[0].events.iter().all(|event| !event.counts));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod layout;
 mod placing;
 mod rebalances;
 mod redrive;
+mod report;
 mod rule_backtests;
 mod rule_drafts;
 mod rules;

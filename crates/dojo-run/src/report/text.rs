@@ -1,7 +1,7 @@
 //! Puts a verdict into words: which expectations were met and which were not, what was seen, and where to look. Pure.
 
 use crate::{finding::Finding, play::Played, terminal::printable};
-use dojo_scenario::{Scenario, scalar::counted};
+use dojo_scenario::{Scenario, observe::Evidence, scalar::counted};
 use std::fmt::{self, Write};
 
 /// Returns the report of a played scenario: several lines, each with a newline.
@@ -40,12 +40,15 @@ fn write(out: &mut String, scenario: &Scenario, played: &Played) -> fmt::Result 
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
-    let Finding { place, text, met, seen, details } = finding;
+    let Finding { place, text, met, seen, evidence, .. } = finding;
     if *met {
         return writeln!(out, "  met      {text}: {seen}");
     }
     writeln!(out, "  NOT MET  {text}")?;
     writeln!(out, "           --> {place}")?;
     writeln!(out, "           {seen}")?;
-    details.iter().try_for_each(|detail| writeln!(out, "           {detail}"))
+    let Evidence { examples, members, look } = evidence;
+    examples.iter().try_for_each(|example| writeln!(out, "           such as {example}"))?;
+    members.iter().try_for_each(|member| writeln!(out, "           {member}"))?;
+    look.iter().try_for_each(|look| writeln!(out, "           look   {look}"))
 }

@@ -1,0 +1,217 @@
+//! Collects the data of a report while scenarios are played. Pure: times are counted from the start of the command.
+//!
+//! A run has at most 1,000 steps, and a flood at most 400 intervals, so the data of a scenario are bounded however many orders it has.
+
+use super::data::{
+    Events, Expected, FORMAT, Failure, Flood, Interval, Line, Mark, MarkKind, Millis, PlayedScenario,
+    PlayedStep, Promised, Report, millis,
+};
+use crate::{
+    Extent, Finding, Played, Progress, Step, exit,
+    load::{FigureRow, Latency, LoadReport},
+};
+use chrono::{DateTime, Utc};
+use dojo_scenario::{
+    Placeholders, Scenario, Text, flat,
+    observe::{EventCounts, Promise},
+};
+use std::{collections::HashMap, time::Duration};
+
+/// The report so far, and what is known of the scenario that is played.
+#[derive(Debug)]
+pub struct Recorder {
+    report: Report,
+    current: Current,
+}
+
+/// The scenario that is played.
+#[derive(Debug, Default)]
+struct Current {
+    began: Duration,
+    steps: Vec<PlayedStep>,
+    /// The floods that are sent.
+    floods: Vec<usize>,
+    measured: HashMap<usize, LoadReport>,
+    marks: Vec<Mark>,
+}
+
+impl Recorder {
+    /// Nothing was played yet.
+    pub fn new(target: String, started_at: DateTime<Utc>) -> Self {
+        let report = Report {
+            format: FORMAT,
+            dojo_run: env!("CARGO_PKG_VERSION"),
+            target,
+            started_at,
+            millis: 0,
+            exit_code: exit::MET,
+            scenarios: Vec::new(),
+        };
+        Self { report, current: Current::default() }
+    }
+
+    /// Returns the report so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Notes that a scenario begins.
+    pub fn begin(&mut self, now: Duration) {
+        self.current = Current { began: now, ..Current::default() };
+    }
+
+    /// Notes the progress of a scenario.
+    pub fn progress(&mut self, now: Duration, progress: &Progress) {
+        let at = millis(now.saturating_sub(self.current.began));
+        let Current { steps, floods, measured, marks, .. } = &mut self.current;
+        let mut mark =
+            |kind, text: &str| marks.push(Mark { at_millis: at, kind, text: text.trim().to_owned() });
+        match progress {
+            Progress::Began(Step { number, text, extent, .. }) => {
+                let (number, during) = (*number, floods.last().copied());
+                steps.push(PlayedStep {
+                    number,
+                    text: text.clone(),
+                    from_millis: at,
+                    millis: None,
+                    result: None,
+                    during,
+                });
+                if matches!(extent, Extent::Orders(_)) {
+                    floods.push(number);
+                }
+            }
+            Progress::Ended { step, result } => {
+                floods.retain(|flood| *flood != step.number);
+                if let Some(ended) = steps.iter_mut().rfind(|begun| begun.number == step.number) {
+                    ended.millis = Some(at.saturating_sub(ended.from_millis));
+                    ended.result = Some(result.clone());
+                }
+            }
+            Progress::Measured { number, report } => drop(measured.insert(*number, (**report).clone())),
+            Progress::Said(text) => mark(MarkKind::Said, text),
+            Progress::Noted(text) => mark(MarkKind::Noted, text),
+            Progress::Broken(text) => mark(MarkKind::Broken, text),
+            Progress::Moved { .. }
+            | Progress::Counted(_)
+            | Progress::Found { .. }
+            | Progress::RuleChanged { .. } => {}
+        }
+    }
+
+    /// Adds a scenario that was played.
+    pub fn end(&mut self, now: Duration, scenario: &Scenario, played: &Played) {
+        let Current { began, steps, measured, marks, .. } = std::mem::take(&mut self.current);
+        let versions = |versions: &Option<crate::Versions>| versions.clone().unwrap_or_default();
+        let (before, after) = (versions(&played.versions_before), versions(&played.versions_after));
+        self.report.millis = millis(now);
+        self.report.exit_code = exit::worse(self.report.exit_code, played.exit_code());
+        self.report.scenarios.push(PlayedScenario {
+            name: scenario.name().to_owned(),
+            file: scenario.file.clone(),
+            lesson: scenario.lesson().map(|lesson| lesson.trim().to_owned()),
+            tags: scenario.tags().iter().map(ToString::to_string).collect(),
+            verdict: played.verdict().name(),
+            exit_code: played.exit_code(),
+            run: played.run.clone(),
+            seed: played.seed,
+            variables: scenario.variables.clone(),
+            started_at: self.report.started_at + began,
+            millis: millis(now.saturating_sub(began)),
+            order_service: before.order_service,
+            rules_before: before.rules,
+            rules_after: after.rules,
+            errors: errors(played),
+            expectations: expectations(scenario, played),
+            promises: promises(scenario, played),
+            events: played.events.into(),
+            steps,
+            marks,
+            floods: played
+                .floods
+                .iter()
+                .map(|(number, figures)| flood(*number, &figures.rows(), measured.get(number)))
+                .collect(),
+        });
+    }
+}
+
+fn errors(played: &Played) -> Vec<Failure> {
+    let place = played.failed_at.as_ref().map(Line::from);
+    let error = played.error.iter().map(|error| Failure { text: error.to_string(), place: place.clone() });
+    let not_undone = played.not_undone.iter().map(|error| Failure { text: error.to_string(), place: None });
+    error.chain(not_undone).collect()
+}
+
+/// Returns every expectation of the plan in the order of the steps, also those that the run didn't get to.
+fn expectations(scenario: &Scenario, played: &Played) -> Vec<Expected> {
+    let mut all: Vec<_> = played.findings.iter().map(found).collect();
+    let plan = scenario.plan();
+    for planned in flat(&plan) {
+        let step = planned.number + 1;
+        let Some(expectation) = planned.expectation() else { continue };
+        if all.iter().any(|expected| expected.step == step) {
+            continue;
+        }
+        let of = Placeholders { run: &played.run, number: 1, repetition: planned.repetition };
+        all.push(Expected {
+            step,
+            text: Text::new(expectation.to_string()).fill(of),
+            place: Line::from(&planned.step.place),
+            met: None,
+            seen: None,
+            after_millis: None,
+            examples: Vec::new(),
+            members: Vec::new(),
+            look: None,
+        });
+    }
+    all.sort_by_key(|expected| expected.step);
+    all
+}
+
+fn found(Finding { number, place, text, met, seen, after, evidence }: &Finding) -> Expected {
+    Expected {
+        step: *number,
+        text: text.clone(),
+        place: Line::from(place),
+        met: Some(*met),
+        seen: Some(seen.clone()),
+        after_millis: Some(millis(*after)),
+        examples: evidence.examples.iter().map(Into::into).collect(),
+        members: evidence.members.clone(),
+        look: evidence.look.clone(),
+    }
+}
+
+fn promises(scenario: &Scenario, played: &Played) -> Vec<Promised> {
+    let promised = scenario.document.always.iter().flat_map(Promise::of);
+    let of = |promise: Promise| {
+        let text = promise.to_string();
+        let broken = played.broken.iter().find_map(|broken| broken.strip_prefix(&format!("{text}: ")));
+        Promised { broken: broken.map(str::to_owned), text }
+    };
+    promised.map(of).collect()
+}
+
+fn flood(step: usize, rows: &[FigureRow], measured: Option<&LoadReport>) -> Flood {
+    let sum = |figure: fn(&FigureRow) -> u64| rows.iter().map(figure).sum();
+    Flood {
+        step,
+        sent: sum(|row| row.sent),
+        accepted: sum(|row| row.accepted),
+        failed: sum(|row| row.failed),
+        asked_rate: measured.and_then(|report| report.asked_rate),
+        held_rate: measured.and_then(|report| report.held_rate),
+        latency: measured.and_then(|report| Latency::of(&report.latencies)).map(Millis::from),
+        silence: measured.and_then(|report| report.longest_silence).map(|silence| silence.to_string()),
+        intervals: rows.iter().map(Interval::from).collect(),
+    }
+}
+
+impl From<EventCounts> for Events {
+    fn from(counts: EventCounts) -> Self {
+        let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = counts;
+        Self { orders, notified, retries, given_up, redriven, alerts, rule_errors }
+    }
+}
