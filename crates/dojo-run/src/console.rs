@@ -3,8 +3,8 @@
 //! On a terminal, the line of the current step is rewritten as its counts change. Elsewhere, a step's line is written when
 //! the step is done. `NO_COLOR` (<https://no-color.org>) turns colours off, `TERM=dumb` the rewriting as well.
 
-use crate::{Progress, Step};
-use dojo_scenario::Scenario;
+use crate::{Progress, Question, Step};
+use dojo_scenario::{Scenario, scalar::written};
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -63,6 +63,15 @@ impl Console {
                     line(&self.painted(BOLD, &format!("  » {text}")));
                 }
             }
+            Progress::Asked(question) => {
+                self.clear();
+                line(&self.painted(BOLD, &printable(&asked(&question))));
+            }
+            Progress::Closed(closed) => line(&self.painted(DIM, &printable(&format!("    {closed}")))),
+            Progress::Revealed(revealed) => {
+                self.clear();
+                line(&self.painted(BOLD, &printable(&format!("  ! {revealed}"))));
+            }
             Progress::Noted(text) => {
                 self.clear();
                 line(&self.painted(DIM, &printable(&format!("  note: {text}"))));
@@ -103,6 +112,19 @@ impl Console {
 
 fn shown(Step { number, of, text, .. }: &Step) -> String {
     printable(&format!("  {number}/{of}  {text}"))
+}
+
+/// Returns a question with what may be typed.
+fn asked(question: &Question) -> String {
+    let within = written(question.within);
+    let how = match (question.typed, question.choices.is_empty()) {
+        (false, _) => format!("    the room guesses on the page, within {within}"),
+        (true, true) => format!("    type a number, or Enter alone to go on, within {within}"),
+        (true, false) => format!("    type a letter, or Enter alone to go on, within {within}"),
+    };
+    let choices = question.lettered();
+    let choices = if choices.is_empty() { choices } else { format!("    {choices}\n") };
+    format!("  ? {}\n{choices}{how}", question.text.trim())
 }
 
 /// Replaces control characters, so that a scenario from elsewhere can't control the terminal. Line ends stay.

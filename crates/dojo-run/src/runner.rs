@@ -7,6 +7,7 @@ use crate::{
     cli::{Ask, Cli},
     console::{self, Console},
     exit, play, report,
+    typed::Terminal,
 };
 use dojo_scenario::{MAX_BYTES, Scenario, Sources, unknown_variables};
 use std::{
@@ -98,6 +99,13 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         console::line(&format!("error: cannot listen for signals: {error}"));
         return exit::COULD_NOT_RUN;
     }
+    if cli.run_id.is_some() && scenarios.len() > 1 {
+        console::line("error: --run-id is for one scenario; name only one");
+        return exit::COMMAND_LINE;
+    }
+    // Without questions, stdin is left to others: reading it would stop a run in the background.
+    let has_questions = scenarios.iter().any(|scenario| scenario.questions() > 0);
+    let options = cli.options(|| has_questions.then(Terminal::open).flatten());
     let mut console = Console::new();
     let mut code = exit::MET;
     for scenario in scenarios {
@@ -107,7 +115,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         }
         console.begin(scenario);
         let played =
-            play(scenario, &cli.target, &cli.options(), &mut |progress| console.show(progress), &stop).await;
+            play(scenario, &cli.target, &options, &mut |progress| console.show(progress), &stop).await;
         console.end();
         print(&report(scenario, &played));
         code = exit::worse(code, played.exit_code());

@@ -1,11 +1,21 @@
 //! The steps of a scenario: a file for each kind.
 
+mod ask;
 mod control;
 mod expect;
 mod orders;
 mod record;
 
-use crate::{RunError, client::Client, events::Watched, finding::Finding, lease::Lease, progress::Teller};
+use crate::{
+    RunError,
+    client::Client,
+    events::Watched,
+    finding::Finding,
+    lease::Lease,
+    play::Asks,
+    progress::{Progress, Teller},
+    question::Revealed,
+};
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,
     document::{Action, Label},
@@ -38,6 +48,9 @@ pub(crate) struct Stage<'a> {
     /// Orders by the names that their steps gave them.
     pub labels: HashMap<Label, Uuid>,
     pub findings: &'a mut Vec<Finding>,
+    pub asks: &'a Asks,
+    /// The questions so far, without the guesses of the room.
+    pub asked: Vec<Revealed>,
     /// Where the step is written that began last.
     pub step: &'a mut Option<Place>,
     /// The number of steps of the plan.
@@ -53,6 +66,7 @@ impl Stage<'_> {
                 self.tell.said(text.fill(of)).await;
                 Ok(String::new())
             }
+            Action::Ask(ask) => self.ask(planned, ask, of).await.map(|()| String::new()),
             Action::Pause(duration) => {
                 self.unless_stopped(sleep(*duration)).await?;
                 Ok("done".to_owned())
@@ -98,7 +112,7 @@ impl Stage<'_> {
     }
 
     /// Records an answer whose status isn't the one that the step names.
-    fn answered_otherwise(&mut self, planned: &Planned<'_>, wanted: u16, error: RunError) -> String {
+    async fn answered_otherwise(&mut self, planned: &Planned<'_>, wanted: u16, error: RunError) -> String {
         let finding = Finding {
             place: planned.step.place.clone(),
             text: format!("{}: answered with {wanted}", planned.step.action),
@@ -106,7 +120,8 @@ impl Stage<'_> {
             seen: error.to_string(),
             details: Vec::new(),
         };
-        let seen = finding.seen.clone();
+        let (number, seen) = (planned.number + 1, finding.seen.clone());
+        self.tell.tell(Progress::Found { number, finding: finding.clone() }).await;
         self.findings.push(finding);
         seen
     }

@@ -11,6 +11,7 @@
 mod command;
 mod fake_dojo;
 
+mod asked;
 mod changes;
 mod command_line;
 mod expectations;
