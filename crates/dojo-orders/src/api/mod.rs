@@ -25,6 +25,7 @@ mod redrive;
 mod rule_drafts;
 mod rules;
 mod runs;
+mod scenarios;
 mod settings;
 mod status;
 mod topics;
@@ -81,6 +82,8 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(runs::guess))
         .routes(routes!(runs::close))
         .routes(routes!(runs::stop))
+        .routes(routes!(scenarios::list))
+        .routes(routes!(scenarios::play))
         .routes(routes!(dead_letters::list))
         .routes(routes!(redrive::redrive))
         .routes(routes!(rebalances::list))
