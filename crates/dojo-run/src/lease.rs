@@ -52,7 +52,8 @@ pub struct NewRun<'a> {
 impl<'a> NewRun<'a> {
     /// A run of `scenario`, whose texts are cut to what the order service takes.
     pub fn new(run_id: &'a str, scenario: &'a dojo_scenario::Scenario, seed: u64, alongside: bool) -> Self {
-        let lesson = scenario.lesson().map(|lesson| cut(lesson.trim(), LESSON_MAX_CHARS));
+        let lesson = scenario.lesson().map(str::trim).filter(|lesson| !lesson.is_empty());
+        let lesson = lesson.map(|lesson| cut(lesson, LESSON_MAX_CHARS));
         let file = cut(&scenario.file, FILE_MAX_CHARS);
         Self { run_id, scenario: scenario.name(), alongside, seed, file, lesson }
     }

@@ -95,7 +95,7 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
                 Extent::Lasts(lasts) => u64::try_from(lasts.as_millis()).ok(),
                 Extent::Answer | Extent::Within(_) => None,
             };
-            Event::Step { number: *number, of: *of, text: cut(text, Run::TEXT_MAX_CHARS), total }
+            Event::Step { number: *number, of: *of, text: shown(text, Run::TEXT_MAX_CHARS), total }
         }
         // Before the first step and after the last one, there is no step whose state this could be.
         Progress::Moved { number: 0, .. } => return Vec::new(),
@@ -104,7 +104,7 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
                 State::Flood(flood) => Some(flood.accepted),
                 State::Seen(_) | State::Waiting(_) => None,
             };
-            Event::Progress { number: *number, text: cut(&state.to_string(), STATE_MAX_CHARS), done }
+            Event::Progress { number: *number, text: shown(&state.to_string(), STATE_MAX_CHARS), done }
         }
         Progress::Ended { step, result } => {
             Event::StepEnded { number: step.number, result: cut(result, Run::TEXT_MAX_CHARS) }
@@ -112,12 +112,12 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
         Progress::Counted(counts) => Event::Counts(counts_of(counts)),
         Progress::Found { number, finding } => Event::Finding {
             step: *number,
-            text: cut(&finding.text, Run::TEXT_MAX_CHARS),
+            text: shown(&finding.text, Run::TEXT_MAX_CHARS),
             met: finding.met,
             detail: cut(&finding.seen, Run::DETAIL_MAX_CHARS),
         },
-        Progress::Said(text) => Event::Said { text: cut(text.trim(), Run::TEXT_MAX_CHARS) },
-        Progress::Broken(text) => Event::Breach { text: cut(text, Run::TEXT_MAX_CHARS) },
+        Progress::Said(text) => Event::Said { text: shown(text, Run::TEXT_MAX_CHARS) },
+        Progress::Broken(text) => Event::Breach { text: shown(text, Run::TEXT_MAX_CHARS) },
         Progress::Asked(question) => Event::Asked {
             number: question.number,
             text: cut(&question.text, RunQuestion::TEXT_MAX_CHARS),
@@ -135,7 +135,7 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
             let answer =
                 Event::Revealed { number: revealed.number, answer: cut(&revealed.answer, ANSWER_MAX_CHARS) };
             let because = revealed.because.iter();
-            let because = because.map(|text| Event::Said { text: cut(text.trim(), Run::TEXT_MAX_CHARS) });
+            let because = because.map(|text| Event::Said { text: shown(text, Run::TEXT_MAX_CHARS) });
             return std::iter::once(answer).chain(because).collect();
         }
         Progress::Measured { .. } | Progress::Noted(_) => return Vec::new(),
@@ -146,6 +146,14 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
 fn counts_of(counts: &EventCounts) -> RunCounts {
     let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = *counts;
     RunCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors }
+}
+
+/// Returns a text for the room, which isn't empty and has at most this many characters.
+fn shown(text: &str, most: usize) -> String {
+    match text.trim() {
+        "" => "…".to_owned(),
+        text => cut(text, most),
+    }
 }
 
 /// Returns the first `most` characters of a text.

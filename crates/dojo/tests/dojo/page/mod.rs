@@ -13,6 +13,7 @@ mod redrive;
 mod rule_backtests;
 mod rule_drafts;
 mod rules;
+mod scenarios;
 mod settings;
 mod terms;
 mod topics;
