@@ -245,16 +245,16 @@ pub(crate) async fn report(
     JsonBody(body): JsonBody<MAX_REPORT_BYTES>,
 ) -> Result<Json<Run>, Problem> {
     let id = run_id(id)?;
-    let events = RunEvent::read_all(&body).map_err(Into::into).problem(LOOK_AT)?;
-    let Some(RunEvent::Ended { verdict, .. }) = events.last() else {
+    let mut events = RunEvent::read_all(&body).map_err(Into::into).problem(LOOK_AT)?;
+    let last = events.pop_if(|event| matches!(event, RunEvent::Ended(_)));
+    let Some(RunEvent::Ended(ended)) = last else {
         return shown(app.journal.report(&id, events).await);
     };
-    let verdict = *verdict;
     // An answer may have been lost, so a runner may say twice that it has ended.
     let has_ended = app.models.runs.get(&id).is_some_and(|run| run.state == RunState::Ended);
     if !has_ended {
         app.journal.report(&id, events).await.problem(LOOK_AT)?;
-        app.undo.begin(&id, Some(verdict));
+        app.undo.begin(&id, Some(ended));
     }
     shown(until_over(&app.models.runs, &id).await)
 }

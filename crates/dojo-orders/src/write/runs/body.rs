@@ -3,7 +3,7 @@
 use crate::write::runs::{
     fields::{Fields, boolean, count, number, shown, text},
     guess::NewGuess,
-    report::RunEvent,
+    report::{RunEnd, RunEvent},
 };
 use dojo_contract::{FieldError, Run, RunCounts, RunFinding, RunQuestion, RunStep, RunVerdict};
 use serde_json::Value;
@@ -58,7 +58,7 @@ impl RunEvent {
         let (mut events, mut errors) = (Vec::new(), Vec::new());
         for (at, body) in list.iter().enumerate() {
             match Self::read(body) {
-                Ok(Self::Ended { .. }) if at + 1 < list.len() => {
+                Ok(Self::Ended(_)) if at + 1 < list.len() => {
                     let message =
                         "is \"ended\", which is the last event of a run: put it at the end of the list";
                     errors.push(FieldError::new(format!("[{at}].type"), message));
@@ -151,7 +151,7 @@ impl RunEvent {
                 let verdict = fields.required("verdict", verdict);
                 let reason = |value: &Value| text(value, 1, Run::DETAIL_MAX_CHARS).map(Some);
                 let failure = fields.optional("failure", reason);
-                fields.read(|| Some(Self::Ended { verdict: verdict?, failure: failure? }))
+                fields.read(|| Some(Self::Ended(RunEnd { verdict: verdict?, failure: failure? })))
             }
             _ => {
                 let value = body.get("type").unwrap_or(&Value::Null);
@@ -274,7 +274,7 @@ mod tests {
             RunStep { number: 2, of: 3, text: "flood".into(), total: Some(12), ..RunStep::default() };
         assert_eq!(RunEvent::read_all(&step), Ok(vec![RunEvent::Step(expected)]));
         let ended = json!({"type": "ended", "verdict": "notMet"});
-        let expected = RunEvent::Ended { verdict: RunVerdict::NotMet, failure: None };
+        let expected = RunEvent::Ended(RunEnd { verdict: RunVerdict::NotMet, failure: None });
         assert_eq!(RunEvent::read_all(&ended), Ok(vec![expected]));
         assert_eq!(RunEvent::read_all(&json!({"type": "renewed"})), Ok(vec![RunEvent::Renewed]));
         let long = "x".repeat(1_001);

@@ -51,7 +51,9 @@ fn answer_to(question: &RunQuestion, guess: &str) -> Result<String, String> {
         return choice.ok_or_else(|| format!("isn't a choice: give one of {}", question.choices.join(", ")));
     }
     let most = RunQuestion::NUMBER_MAX_CHARS;
-    let number = guess.parse::<Decimal>().ok().filter(|_| guess.len() <= most);
+    // A decimal could also have underscores and an exponent.
+    let is_plain = guess.len() <= most && guess.bytes().all(|b| b.is_ascii_digit() || b"-.".contains(&b));
+    let number = guess.parse::<Decimal>().ok().filter(|_| is_plain);
     let number = number.map(|number| number.normalize().to_string());
     number.ok_or_else(|| format!("isn't a number: give one of at most {most} characters, such as 7 or 0.5"))
 }
@@ -101,7 +103,7 @@ mod tests {
         let mut chosen = run(&["None", "7"]);
         guess(&mut chosen, 1, "None").unwrap();
         assert!(guess(&mut chosen, 2, "8").unwrap_err().contains("give one of None, 7"));
-        for wrong in ["seven", "", "1e3", &"1".repeat(21), "NaN"] {
+        for wrong in ["seven", "", "1e3", "1_000", &"1".repeat(21), "NaN"] {
             assert!(guess(&mut run(&[]), 1, wrong).unwrap_err().contains("isn't a number"), "{wrong}");
         }
     }

@@ -12,11 +12,16 @@ use crate::{
     },
     write::{
         ANSWER_WITHIN, WriteError,
-        runs::{body::NewRun, changes, guess::NewGuess, report::RunEvent},
+        runs::{
+            body::NewRun,
+            changes,
+            guess::NewGuess,
+            report::{RunEnd, RunEvent},
+        },
     },
 };
 use chrono::Utc;
-use dojo_contract::{Run, RunChange, RunQuestion, RunState, RunVerdict, time, topic};
+use dojo_contract::{Run, RunChange, RunQuestion, RunState, time, topic};
 use dojo_kafka::{Outgoing, Producer};
 use parking_lot::Mutex as Lock;
 use std::{
@@ -120,7 +125,7 @@ impl RunJournal {
         Ok(started)
     }
 
-    /// Takes in what a runner reports, as one write, which renews its lease. [`RunEvent::Ended`] doesn't end the run here.
+    /// Takes in what a runner reports, as one write, which renews its lease. The end of a run is for the undo.
     pub(crate) async fn report(&self, id: &str, events: Vec<RunEvent>) -> Result<Arc<Run>, WriteError> {
         let run = self.known(id)?;
         self.refuse_if_over(&run)?;
@@ -145,7 +150,12 @@ impl RunJournal {
         let run = self.known(id)?;
         self.refuse_if_over(&run)?;
         let (answer, answered) = oneshot::channel();
-        self.guesses.lock().push(WaitingGuess { run: id.to_owned(), question, guess, answer });
+        {
+            let mut guesses = self.guesses.lock();
+            // Those whose write failed, or whose client has left.
+            guesses.retain(|waiting| !waiting.answer.is_closed());
+            guesses.push(WaitingGuess { run: id.to_owned(), question, guess, answer });
+        }
         let (journal, id) = (Arc::clone(self), id.to_owned());
         // A task, because it writes the guesses of others, too, and this client may leave.
         let writing = tokio::spawn(async move { journal.write_guesses(&id).await });
@@ -242,16 +252,17 @@ impl RunJournal {
         self.last_of(id, &turn, deadline).await
     }
 
-    /// Ends a run whose changes were put back.
+    /// Ends a run whose changes were put back; one that hasn't said how it ended is abandoned.
     pub(crate) async fn end(
         &self,
         id: &str,
-        verdict: Option<RunVerdict>,
+        ended: Option<&RunEnd>,
         undone: &[String],
     ) -> Result<Arc<Run>, WriteError> {
         let end = |run: &mut Run| {
-            run.state = if verdict.is_some() { RunState::Ended } else { RunState::Abandoned };
-            run.verdict = verdict;
+            run.state = if ended.is_some() { RunState::Ended } else { RunState::Abandoned };
+            run.verdict = ended.map(|end| end.verdict);
+            run.failure = ended.and_then(|end| end.failure.clone());
             run.ended_at = Some(time::to_millis(Utc::now()));
             run.undone = undone.to_vec();
             run.questions.iter_mut().for_each(RunQuestion::close);

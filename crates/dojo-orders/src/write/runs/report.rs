@@ -30,15 +30,23 @@ pub(crate) enum RunEvent {
     Closed { number: u32, facilitator: Option<String> },
     /// The right answer to a question.
     Revealed { number: u32, answer: String },
-    /// It has ended, and why it was not played to its end.
-    Ended { verdict: RunVerdict, failure: Option<String> },
+    /// It has ended.
+    Ended(RunEnd),
+}
+
+/// How a run has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunEnd {
+    pub(crate) verdict: RunVerdict,
+    /// Why it was not played to its end.
+    pub(crate) failure: Option<String>,
 }
 
 impl RunEvent {
-    /// Adds the report to the run's record.
+    /// Adds the report to the run's record. The end is added once what the run has changed is put back.
     pub(crate) fn apply(self, run: &mut Run) {
         match self {
-            Self::Renewed => {}
+            Self::Renewed | Self::Ended(_) => {}
             Self::Step(step) => run.begin_step(step),
             Self::Progress { number, text, done } => {
                 if let Some(step) = run.step_mut(number) {
@@ -68,7 +76,6 @@ impl RunEvent {
                     question.answer = Some(answer);
                 }
             }
-            Self::Ended { failure, .. } => run.failure = failure,
         }
     }
 }
