@@ -71,7 +71,7 @@ function newRow({ number, choices }) {
   return row;
 }
 
-const counted = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+const counted = (number) => `${number} ${number === 1 ? "guess" : "guesses"}`;
 
 function show(row, question, run) {
   row.question = question;
@@ -91,7 +91,7 @@ function show(row, question, run) {
     question.answer === undefined ? "" : `The answer: ${question.answer}.`,
     own ? `Your guess: ${own}.` : "",
     question.facilitator === undefined ? "" : `The facilitator: ${question.facilitator}.`,
-    isOpen ? `${counted(all, "guess", "guesses")} so far.` : `${counted(all, "guess", "guesses")}.`,
+    isOpen ? `${counted(all)} so far.` : all === 0 ? "The room made no guess." : `${counted(all)}.`,
     isOpen || question.answer !== undefined ? "" : isOver ? "The run ended before the answer." : "Closed: the run shows the answer at its end.",
   ];
   fill(row, { text: question.text, state: said.filter(Boolean).join(" ") });
@@ -112,7 +112,7 @@ function showGuesses(place, guesses, answer, own) {
   place.replaceChildren(...sorted.map(({ guess, count }) => {
     const isRight = answer !== undefined && isSame(guess, answer);
     const marks = answer === undefined ? "" : isRight ? "✓ right" : "✗ wrong";
-    const item = fill(clone("run-guess"), { guess, count: counted(count, "guess", "guesses"), right: marks });
+    const item = fill(clone("run-guess"), { guess, count: counted(count), right: marks });
     field(item, "right").dataset.tone = isRight ? "good" : "note";
     Object.assign(item.querySelector("progress"), { max: most, value: count });
     return item;

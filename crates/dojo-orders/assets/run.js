@@ -80,6 +80,14 @@ function show(run) {
   texts(byId("run-texts"), told);
   rows(byId("run-findings"), [...(run.findings ?? [])].reverse(), findingRow);
   showSteps(run);
+  showLink(run);
+}
+
+// The link to this section says what goes on in it, also where the section is out of sight.
+function showLink({ state, questions = [] }) {
+  const news = questions.some(({ open }) => open) ? ": a question is open" : ": a run plays";
+  const link = byId("open-scenarios");
+  if (link) setText(link, `Scenarios${state === "running" ? news : ""}`);
 }
 
 // A status that is set again would be read out again.
@@ -91,17 +99,20 @@ function about({ runId, seed, file, startedAt }) {
   const time = document.createElement("time");
   time.dateTime = startedAt;
   localTime(time);
-  const texts = [`run ${runId}`, seed === undefined ? "" : `seed ${seed}`, file ?? ""].filter(Boolean);
+  const name = file?.split(/[\\/]/).at(-1) ?? "";
+  const texts = [`run ${runId}`, seed === undefined ? "" : `seed ${seed}`, name].filter(Boolean);
   return [`${texts.join(" · ")} · since `, time];
 }
 
+// What one and what several of each are called.
 const COUNTS = {
-  orders: "orders", notified: "notified", retries: "retries", givenUp: "given up", redriven: "redriven", alerts: "alerts", ruleErrors: "rule errors",
+  orders: ["order", "orders"], notified: ["notified", "notified"], retries: ["retry", "retries"], givenUp: ["given up", "given up"],
+  redriven: ["redriven", "redriven"], alerts: ["alert", "alerts"], ruleErrors: ["rule error", "rule errors"],
 };
 
 function counts(run) {
   const shown = Object.entries(COUNTS).filter(([name]) => run.counts?.[name] > 0);
-  return shown.map(([name, label]) => `${run.counts[name]} ${label}`);
+  return shown.map(([name, [one, several]]) => `${run.counts[name]} ${run.counts[name] === 1 ? one : several}`);
 }
 
 // Shows a text in each item of a list, if the texts have changed.

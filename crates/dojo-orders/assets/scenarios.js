@@ -44,7 +44,7 @@ async function play(name, title) {
   const answer = await send("POST", path, "{}", { within: BEGUN_WITHIN_MS });
   isBusy = false;
   const errors = answer.errors.map((e) => sentence(`${e.field} ${e.message}`)).join(" ");
-  say(answer.ok ? `${title} plays.` : `${title} isn't played. ${errors || sentence(answer.detail)}`);
+  say(answer.ok ? "" : `${title} isn't played. ${errors || sentence(answer.detail)}`);
 }
 
 list.addEventListener("click", ({ target }) => {

@@ -93,7 +93,7 @@ async fn a_scenario_is_played_from_the_page_and_each_browser_guesses_once() {
     browser.keep_screenshots("question").await;
     browser.choose("6").await;
     browser.says(".question [data-f=state]", "Your guess: 6. 1 guess so far.").await;
-    browser.says(".guesses", "6 1 guess").await;
+    browser.says(".guesses", "6  1 guess").await;
 
     // Another browser joins in the middle, and sees the others' guesses after its own.
     let Some(second) = Browser::start().await else { return };
