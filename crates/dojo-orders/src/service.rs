@@ -116,8 +116,8 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    // The end of `run` ends everything that it started.
-    let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
+    // The end of `run` ends everything that it started. Requests are still served while a scenario's runner ends its run.
+    let (serving, reading) = (CancellationToken::new(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
     let app = Arc::new(app(config, passed_in, &serving).await?);
     let of = Arc::downgrade(&app);

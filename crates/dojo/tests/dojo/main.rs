@@ -32,6 +32,7 @@ mod kafka;
 mod kills;
 mod other_logs;
 mod page;
+mod played;
 mod rebalances;
 mod redrive;
 mod restarts;
