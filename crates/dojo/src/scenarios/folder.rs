@@ -113,7 +113,7 @@ mod tests {
     }
 
     const GOOD: &str =
-        "name: Good\nlesson: Something.\ntags: [short]\nvars: { rate: 5/s }\nsteps: [{ say: Hello }]\n";
+        "name: Good\nlesson: Something.\ntags: [short]\nvars: { rate: 5/s }\nsteps: [{ say: \"Hello ${rate}\" }]\n";
 
     #[test]
     fn the_folder_is_listed_by_name_with_the_first_mistake_of_each_file() {
