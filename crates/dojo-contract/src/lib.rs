@@ -38,6 +38,9 @@ mod status;
 pub use status::{InstanceState, InstanceStatus, PartitionStatus, Service};
 
 mod run;
-pub use run::{RuleChange, Run, RunChange, RunFinding, RunId, RunState, RunStep, RunVerdict, SettingChange};
+pub use run::{
+    RuleChange, Run, RunChange, RunCounts, RunFinding, RunGuess, RunId, RunQuestion, RunState, RunStep,
+    RunVerdict, SettingChange,
+};
 
 pub mod time;

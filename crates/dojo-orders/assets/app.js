@@ -15,6 +15,8 @@ import "./terms.js";
 import "./topics.js";
 import "./rules.js";
 import "./rule_editor.js";
+import "./scenarios.js";
+import "./run.js";
 
 const newOrder = byId("new-order");
 // The Idempotency-Key of the order in the form: pressing the button again after a missing answer orders nothing twice.

@@ -13,6 +13,7 @@ use crate::{
     page::template::Template,
     read_models::ReadModels,
     rule_files::RuleFiles,
+    scenario_player::ScenarioPlayer,
     write::{
         instances::InstanceWriter,
         orders::OrderWriter,
@@ -62,6 +63,7 @@ pub(crate) struct App {
     pub(crate) rule_writer: Arc<RuleWriter>,
     pub(crate) journal: Arc<RunJournal>,
     pub(crate) undo: Arc<RunUndo>,
+    pub(crate) player: ScenarioPlayer,
     /// Tries a draft on recorded orders, where this program can.
     pub(crate) backtest: Option<Backtest>,
     /// One backtest at a time: each reads the log.

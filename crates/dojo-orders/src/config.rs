@@ -10,6 +10,8 @@ use std::{borrow::Cow, path::PathBuf, time::Duration};
 /// The instance that follows `audit` and the dead letters in the contract's group; a further replica has its own group.
 const FIRST_INSTANCE: &str = "order-1";
 
+const SCENARIOS_DIR: &str = "scenarios";
+
 /// Some 5 GiB.
 const MAX_ORDERS_KEPT: usize = 10_000_000;
 
@@ -61,6 +63,11 @@ pub struct PageConfig {
     /// separated by commas
     #[arg(long, env = "READ_ONLY", value_name = "PARTS", default_value_t, hide_default_value = true)]
     pub read_only: ReadOnly,
+
+    /// Folder with the scenarios that can be played from the page
+    #[arg(long, env = "SCENARIOS_DIR", value_name = "FOLDER", default_value = SCENARIOS_DIR)]
+    pub scenarios_dir: PathBuf,
+
     /// The longest time that reading the journey of an order may take. Not a flag: nobody waits longer than the default
     #[arg(skip = journey::WITHIN)]
     pub journey_within: Duration,
@@ -73,6 +80,7 @@ impl Default for PageConfig {
             allowed_hosts: Vec::new(),
             orders_kept: order_list::KEPT,
             read_only: ReadOnly::default(),
+            scenarios_dir: SCENARIOS_DIR.into(),
             journey_within: journey::WITHIN,
         }
     }

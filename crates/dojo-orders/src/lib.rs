@@ -16,6 +16,7 @@
 //! - **`read_only`** refuses to change what `READ_ONLY` names.
 //! - **`rule_files`** are the files of the rules; `rule_save` and `rule_replace` change one, and `rule_switches` knows when
 //!   every instance has switched to it. `backtest` is what tries a draft on recorded orders, which the program passes in.
+//! - **`scenarios`** is what lists and plays scenarios, which the program passes in, too; `scenario_player` plays one for the page.
 //! - **`journey`** is everything that happened to one order, read from the log and put into the order in which it happened.
 //! - **`log`** is what the service asks of the logs themselves: what their records hold, where they end, everything up to
 //!   there, and since when an open transaction has held readers back. `log/topics` is the topic browser.
@@ -33,6 +34,9 @@ pub use read_only::ReadOnly;
 mod backtest;
 pub use backtest::{Backtest, BacktestRequest};
 
+mod scenarios;
+pub use scenarios::{MAX_SCENARIOS, PlayError, PlayRequest, Runner, ScenarioSummary, Scenarios};
+
 mod api;
 mod app;
 mod event_stream;
@@ -45,7 +49,8 @@ mod rule_files;
 mod rule_replace;
 mod rule_save;
 mod rule_switches;
+mod scenario_player;
 mod write;
 
 mod service;
-pub use service::{Error, run};
+pub use service::{Error, PassedIn, run};

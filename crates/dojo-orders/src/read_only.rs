@@ -28,6 +28,9 @@ pub(crate) enum Part {
     Scenarios,
 }
 
+/// The route of the room's guesses.
+const GUESSES: &str = "/runs/{id}/questions/{number}/guesses";
+
 impl Part {
     const ALL: [Self; 7] = [
         Self::Orders,
@@ -52,7 +55,11 @@ impl Part {
     }
 
     /// Returns the part that a route changes, which its path begins with. Records are below the topics, and a run plays a scenario.
+    /// Guessing is for everybody: it changes nothing but what a question shows.
     fn of_route(path: &str) -> Option<Self> {
+        if path == GUESSES {
+            return None;
+        }
         let first = path.split('/').nth(1)?;
         let name = match first {
             "topics" => "records",
@@ -149,9 +156,10 @@ mod tests {
             ("/rules/{name}", Part::Rules),
             ("/scenarios/{name}/play", Part::Scenarios),
             ("/runs/{id}/events", Part::Scenarios),
+            ("/runs/{id}/questions/{number}/close", Part::Scenarios),
         ] {
             assert_eq!(Part::of_route(route), Some(part), "{route}");
         }
-        assert_eq!(Part::of_route("/"), None);
+        assert_eq!((Part::of_route("/"), Part::of_route(GUESSES)), (None, None));
     }
 }

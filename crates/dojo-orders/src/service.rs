@@ -1,8 +1,8 @@
 //! The order service from start to end.
 //!
 //! The listener is served from the first moment, also while Kafka isn't there: until then requests are answered 503
-//! with the reason. At the end requests under way are answered first, then the readers stop, then the last report goes to
-//! `dojo-status`; each within a bound.
+//! with the reason. At the end a scenario's runner is ended while its requests are still answered; then requests under way are
+//! answered, then the readers stop, then the last report goes to `dojo-status`; each within a bound.
 
 use crate::{
     api,
@@ -20,6 +20,8 @@ use crate::{
     read_models::{ReadModels, followers},
     rebalances,
     rule_files::RuleFiles,
+    scenario_player::ScenarioPlayer,
+    scenarios::Scenarios,
     write::{
         instances::InstanceWriter,
         orders::{MESSAGE_TIMEOUT, OrderWriter},
@@ -67,8 +69,22 @@ pub enum Error {
     Kafka(#[from] dojo_kafka::Error),
 }
 
-/// Serves the API on `listener` until `shutdown`. Kafka may come later, or go away for a while. Without a `backtest`, drafts of
-/// rules can be checked, but not tried on recorded orders.
+/// What the program passes in, because it is the work of crates that this one doesn't know.
+#[derive(Clone, Default)]
+pub struct PassedIn {
+    /// Without it, drafts of rules can be checked, but not tried on recorded orders.
+    pub backtest: Option<Backtest>,
+    /// Without it, there is no scenario to play.
+    pub scenarios: Option<Arc<dyn Scenarios>>,
+}
+
+impl std::fmt::Debug for PassedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PassedIn").finish_non_exhaustive()
+    }
+}
+
+/// Serves the API on `listener` until `shutdown`. Kafka may come later, or go away for a while.
 ///
 /// # Errors
 /// What cannot be mended by waiting: a wrong Kafka property, a consumer that Kafka has refused for good, or a defect that
@@ -78,7 +94,7 @@ pub async fn run(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Metrics,
-    backtest: Option<Backtest>,
+    passed_in: PassedIn,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Listener)?.ip();
@@ -90,20 +106,20 @@ pub async fn run(
         let router = dojo_http::finish(api::routes(app, health), Some(hosts));
         dojo_http::serve(listener, router, CONNECTIONS, serving)
     };
-    run_with(config, readiness, backtest, serve, shutdown).await
+    run_with(config, readiness, passed_in, serve, shutdown).await
 }
 
 async fn run_with<S: Future<Output = ()> + Send + 'static>(
     config: Config,
     readiness: Readiness,
-    backtest: Option<Backtest>,
+    passed_in: PassedIn,
     serve: impl FnOnce(Arc<App>, CancellationToken) -> S,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    // The end of `run` ends everything that it started.
-    let (serving, reading) = (shutdown.child_token(), CancellationToken::new());
+    // The end of `run` ends everything that it started. Requests are still served while a scenario's runner ends its run.
+    let (serving, reading) = (CancellationToken::new(), CancellationToken::new());
     let _ends = (serving.clone().drop_guard(), reading.clone().drop_guard());
-    let app = Arc::new(app(config, backtest, &serving).await?);
+    let app = Arc::new(app(config, passed_in, &serving).await?);
     let of = Arc::downgrade(&app);
     let gone = || vec![("end", "the service has ended".to_owned())];
     readiness.is(move || of.upgrade().map_or_else(gone, |app| app.not_ready()));
@@ -133,6 +149,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
         () = shutdown.cancelled() => Ok(()),
     };
 
+    app.player.end().await;
     serving.cancel();
     let ended = ended.and(server.await.map_err(Error::Server));
     tokio::join!(app.orders.drain(), app.redrives.drain());
@@ -148,7 +165,7 @@ async fn run_with<S: Future<Output = ()> + Send + 'static>(
     ended
 }
 
-async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationToken) -> Result<App, Error> {
+async fn app(config: Config, passed_in: PassedIn, serving: &CancellationToken) -> Result<App, Error> {
     let producer = Producer::batching(&config.kafka, config.instance_id(), MESSAGE_TIMEOUT)?;
     let models = Arc::new(ReadModels::new(config.page.orders_kept));
     let (kafka, id) = (config.kafka.clone(), config.instance_id());
@@ -187,6 +204,7 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
     let groups = GroupReader::new(&kafka, &format!("{id}-groups"))?;
     let ranges = RangeReader::new(kafka.clone(), format!("{id}-records"), serving.clone());
     Ok(App {
+        player: ScenarioPlayer::new(passed_in.scenarios, Arc::clone(&models)),
         journeys,
         topics: TopicLister::new(catalog.clone(), groups),
         records: RecordsReader::new(catalog.clone(), ranges),
@@ -213,7 +231,7 @@ async fn app(config: Config, backtest: Option<Backtest>, serving: &CancellationT
         orders,
         redrives,
         rules,
-        backtest,
+        backtest: passed_in.backtest,
         backtests: Semaphore::new(1),
         rule_drafts: Semaphore::new(RULE_DRAFTS),
         rule_checks: Arc::new(Semaphore::new(RULE_CHECKS)),
@@ -296,7 +314,7 @@ mod tests {
             embedded_broker: false,
         };
         let serve = |_, _| async { panic!("a defect, as the test wants it") };
-        let run = run_with(config, readiness.clone(), None, serve, CancellationToken::new());
+        let run = run_with(config, readiness.clone(), PassedIn::default(), serve, CancellationToken::new());
         let ran = timeout(Duration::from_secs(60), run).await;
         assert!(matches!(ran, Ok(Err(Error::Server(_)))), "{ran:?}");
         assert_eq!(readiness.causes()[0].0, "end");

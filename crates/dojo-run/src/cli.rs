@@ -1,8 +1,9 @@
 //! The command line. A field's doc comment is its `--help`.
 
-use crate::{Options, Target, terminal::Detail};
+use crate::{Asks, Keyboard, Options, Target, terminal::Detail};
 use clap::Parser;
-use dojo_scenario::document::Tag;
+use dojo_contract::Run;
+use dojo_scenario::{Scenario, document::Tag};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Plays scenarios against a running dojo and reports whether their lessons happened.
@@ -67,6 +68,14 @@ pub struct Cli {
     #[arg(long)]
     pub alongside: bool,
 
+    /// Skip the questions of the scenarios. They are skipped anyway if stdin is not a terminal.
+    #[arg(long)]
+    pub no_ask: bool,
+
+    /// The id of the run, which the order service gives to a run that was started on the page. Its questions are for the room.
+    #[arg(long, hide = true, value_parser = run_id)]
+    pub run_id: Option<String>,
+
     /// Only say whether the scenarios are well written. Needs no dojo.
     #[arg(long, conflicts_with_all = ["dry_run", "alongside", "seed"])]
     pub check: bool,
@@ -90,8 +99,19 @@ pub(crate) enum Ask {
 }
 
 impl Cli {
-    pub(crate) fn options(&self) -> Options {
-        Options { seed: self.seed, alongside: self.alongside }
+    /// Returns how to play these scenarios.
+    pub(crate) fn options(&self, scenarios: &[Scenario]) -> Options {
+        let has_questions = scenarios.iter().any(|scenario| scenario.questions() > 0);
+        let asks = if self.no_ask {
+            Asks::Nobody("of --no-ask")
+        } else if self.run_id.is_some() {
+            Asks::Room
+        } else {
+            // Without questions, stdin is left to others: reading it would stop a run in the background.
+            let keyboard = has_questions.then(Keyboard::open).flatten();
+            keyboard.map_or(Asks::Nobody("stdin is not a terminal"), Asks::RoomAndTerminal)
+        };
+        Options { seed: self.seed, alongside: self.alongside, run_id: self.run_id.clone(), asks }
     }
 
     /// Returns the variables.
@@ -124,6 +144,10 @@ impl Cli {
             _ => Detail::Steps,
         }
     }
+}
+
+fn run_id(text: &str) -> Result<String, String> {
+    if Run::is_id(text) { Ok(text.to_owned()) } else { Err("give 1 to 40 of a-z, 0-9 and '-'".to_owned()) }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -165,6 +165,9 @@ pub enum RunError {
     /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
+    /// A person stopped the run on the page.
+    #[error("stopped on the page")]
+    StoppedOnThePage,
 }
 
 /// Returns the part of a sentence that compares a rate with the one that was asked for.
@@ -183,6 +186,10 @@ fn after_silence(silence: &Option<Silence>) -> String {
 impl RunError {
     /// Exit code of a run that ends with this error.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Interrupted) { exit::INTERRUPTED } else { exit::COULD_NOT_RUN }
+        if matches!(self, Self::Interrupted | Self::StoppedOnThePage) {
+            exit::INTERRUPTED
+        } else {
+            exit::COULD_NOT_RUN
+        }
     }
 }

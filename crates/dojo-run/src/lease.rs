@@ -7,39 +7,80 @@
 use crate::{
     RunError,
     client::{Client, Request},
+    reports::{Event, Outbox, cut},
 };
-use dojo_contract::{Run, RunVerdict};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::time::Duration;
+use dojo_contract::{Run, RunGuess, RunQuestion, RunVerdict};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// How long a report may take. A connection that hangs must not cost the lease, which lasts for six seconds.
 const REPORTED_WITHIN: Duration = Duration::from_secs(2);
-/// Reports that wait to be sent. More than that are dropped: they are for those who watch.
-const UNSENT: usize = 64;
+/// The shortest time between two reports.
+const REPORT_EVERY: Duration = Duration::from_millis(250);
+/// How often the lease is renewed if there is nothing to report, and so how soon this program hears what the room wants.
+const RENEW_EVERY: Duration = Duration::from_millis(500);
+/// How long the last reports may take, so that an order service that restarts still gets them.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the end of an interrupted run may take. The order service undoes the run by itself soon after.
 const LEFT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the order service may be away before the run gives up: as long as it takes to restart.
 const AWAY_AT_MOST: Duration = Duration::from_secs(30);
 
 const POST_RUNS: &str = "POST /runs";
+const FILE_MAX_CHARS: usize = 200;
+const LESSON_MAX_CHARS: usize = 2_000;
+
+/// What `POST /runs` takes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRun<'a> {
+    pub run_id: &'a str,
+    pub scenario: &'a str,
+    pub alongside: bool,
+    pub seed: u64,
+    pub file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lesson: Option<String>,
+}
+
+impl<'a> NewRun<'a> {
+    /// A run of `scenario`, whose texts are cut to what the order service takes.
+    pub fn new(run_id: &'a str, scenario: &'a dojo_scenario::Scenario, seed: u64, alongside: bool) -> Self {
+        let lesson = scenario.lesson().map(str::trim).filter(|lesson| !lesson.is_empty());
+        let lesson = lesson.map(|lesson| cut(lesson, LESSON_MAX_CHARS));
+        let file = cut(&scenario.file, FILE_MAX_CHARS);
+        Self { run_id, scenario: scenario.name(), alongside, seed, file, lesson }
+    }
+}
 
 /// A run as the order service shows it, as far as it matters here.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Shown {
-    #[serde(default)]
     undone: Vec<String>,
+    stop_requested: bool,
+    questions: Vec<RunQuestion>,
 }
 
 /// The answer about a run that is over: a problem that shows the run.
 #[derive(Debug, Deserialize)]
 struct Over {
     run: Shown,
+}
+
+/// What the order service knew of the room when it last answered.
+#[derive(Debug, Default)]
+struct Room {
+    /// The number of events that it has taken.
+    taken: usize,
+    stop_requested: bool,
+    questions: Vec<RunQuestion>,
 }
 
 /// A lease that is held.
@@ -49,23 +90,26 @@ pub struct Lease {
     run: String,
     alongside: bool,
     lost: watch::Receiver<Option<RunError>>,
-    reports: mpsc::Sender<Value>,
+    room: watch::Receiver<Room>,
+    outbox: Arc<Outbox>,
+    /// Asks for the last reports.
+    ends: CancellationToken,
     reporting: AbortOnDropHandle<()>,
 }
 
 impl Lease {
-    /// Asks for the lease of the dojo and renews it from then on.
+    /// Asks for the lease of the dojo. From then on, renews it, reports what `outbox` has, and cancels `stop` if the room wants
+    /// the run to stop.
     ///
     /// # Errors
     /// Another run holds it, or the dojo didn't answer.
     pub async fn acquire(
         client: &Client,
-        run: &str,
-        scenario: &str,
-        alongside: bool,
+        new: NewRun<'_>,
+        outbox: Arc<Outbox>,
+        stop: &CancellationToken,
     ) -> Result<Self, RunError> {
-        let body = json!({"runId": run, "scenario": scenario, "alongside": alongside});
-        let answer = client.ask(&Request::to(POST_RUNS).json(body)).await?;
+        let answer = client.ask(&Request::to(POST_RUNS).json(json!(new))).await?;
         match answer.status {
             201 => {}
             403 | 409 | 422 | 503 => return Err(answer.refusal()),
@@ -74,11 +118,20 @@ impl Lease {
             }
         }
         let (lost_sender, lost) = watch::channel(None);
-        let (reports, unsent) = mpsc::channel(UNSENT);
-        let (client, run) = (client.clone(), run.to_owned());
-        let reporting = tokio::spawn(report(client.clone(), run.clone(), unsent, lost_sender));
-        let reporting = AbortOnDropHandle::new(reporting);
-        Ok(Self { client, run, alongside, lost, reports, reporting })
+        let (room_sender, room) = watch::channel(Room::default());
+        let ends = CancellationToken::new();
+        let reporter = Reporter {
+            client: client.clone(),
+            run: new.run_id.to_owned(),
+            outbox: outbox.clone(),
+            ends: ends.clone(),
+            room: room_sender,
+            lost: lost_sender,
+            stop: stop.clone(),
+        };
+        let reporting = AbortOnDropHandle::new(tokio::spawn(reporter.report()));
+        let (client, run) = (client.clone(), new.run_id.to_owned());
+        Ok(Self { client, run, alongside: new.alongside, lost, room, outbox, ends, reporting })
     }
 
     /// Returns whether this run plays alongside another and so changes nothing.
@@ -101,24 +154,47 @@ impl Lease {
         }
     }
 
-    /// Tells the order service what the run does or found, without waiting for an answer.
-    pub fn tell(&self, event: Value) {
-        let _ = self.reports.try_send(event);
+    /// Returns whether the room wanted the run to stop.
+    pub fn is_stopped_by_the_room(&self) -> bool {
+        self.room.borrow().stop_requested
+    }
+
+    /// Waits until the question with this number is closed on the page.
+    pub async fn closed(&self, number: usize) {
+        let mut room = self.room.clone();
+        let closed = room.wait_for(|room| room.question(number).is_some_and(|question| !question.open)).await;
+        if closed.is_err() {
+            // The lease is lost, which ends the run elsewhere.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits, for a bounded time, until the order service has taken every report so far.
+    pub async fn reported(&self) {
+        let (total, mut room) = (self.outbox.total(), self.room.clone());
+        // Without an answer, what is known stays as it is.
+        let _ = timeout(REPORTED_WITHIN, room.wait_for(|room| room.taken >= total)).await;
+    }
+
+    /// Returns how the room has guessed at the question with this number.
+    pub fn guesses(&self, number: usize) -> Vec<RunGuess> {
+        self.room.borrow().question(number).map(|question| question.guesses.clone()).unwrap_or_default()
     }
 
     /// Ends the run. Returns what the order service put back, in sentences.
     ///
     /// # Errors
     /// The order service didn't answer for a while.
-    pub async fn end(self, verdict: RunVerdict) -> Result<Vec<String>, RunError> {
-        let Self { client, run, reports, reporting, .. } = self;
+    pub async fn end(self, verdict: RunVerdict, failure: Option<String>) -> Result<Vec<String>, RunError> {
+        let Self { client, run, ends, reporting, .. } = self;
         // What was told before comes before the end.
-        drop(reports);
-        let _ = timeout(REPORTED_WITHIN, reporting).await;
-        let ended = events(&run, json!({"type": "ended", "verdict": verdict.name()}));
-        let answer = match verdict {
-            RunVerdict::Interrupted => client.ask_within(&ended, LEFT_WITHIN).await?,
-            _ => client.ask_patiently(&ended).await?,
+        ends.cancel();
+        let is_interrupted = verdict == RunVerdict::Interrupted;
+        let _ = timeout(if is_interrupted { REPORTED_WITHIN } else { FLUSHED_WITHIN }, reporting).await;
+        let ended = report(&run, &[Event::Ended { verdict, failure }]);
+        let answer = match is_interrupted {
+            true => client.ask_within(&ended, LEFT_WITHIN).await?,
+            false => client.ask_patiently(&ended).await?,
         };
         match answer.status {
             // The order service has ended the run before, and tells what it put back then.
@@ -128,41 +204,80 @@ impl Lease {
     }
 }
 
-fn events(run: &str, event: Value) -> Request {
-    Request::to("POST /runs/{id}/events").at(format!("/runs/{run}/events")).json(event)
+impl Room {
+    fn question(&self, number: usize) -> Option<&RunQuestion> {
+        self.questions.iter().find(|question| usize::try_from(question.number) == Ok(number))
+    }
 }
 
-/// Sends what the run tells, and renews the lease in between, until the run ends or has lost its lease.
-async fn report(
+fn report(run: &str, events: &[Event]) -> Request {
+    Request::to("POST /runs/{id}/events").at(format!("/runs/{run}/events")).json(json!(events))
+}
+
+/// Sends what a run reports, and renews the lease in between, until the run ends or has lost its lease.
+struct Reporter {
     client: Client,
     run: String,
-    mut unsent: mpsc::Receiver<Value>,
+    outbox: Arc<Outbox>,
+    ends: CancellationToken,
+    room: watch::Sender<Room>,
     lost: watch::Sender<Option<RunError>>,
-) {
-    let mut tick = interval(Run::RENEW_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut answered = Instant::now();
-    loop {
-        let event = tokio::select! {
-            event = unsent.recv() => match event {
-                Some(event) => event,
-                None => return,
-            },
-            _ = tick.tick() => json!({"type": "renewed"}),
-        };
-        let status =
-            client.ask_within(&events(&run, event), REPORTED_WITHIN).await.map(|answer| answer.status);
-        let why = match status {
-            Ok(404) => "the order service doesn't know the run any more",
-            Ok(409 | 410) => "the order service has heard nothing of it for too long and has ended it",
-            Ok(status) if status < 300 || status == 422 => {
-                answered = Instant::now();
+    stop: CancellationToken,
+}
+
+impl Reporter {
+    async fn report(self) {
+        let mut tick = interval(REPORT_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut answered, mut unsent, mut renewed) = (Instant::now(), Vec::new(), None::<Instant>);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.ends.cancelled(), if !self.ends.is_cancelled() => {}
+            }
+            if unsent.is_empty() {
+                unsent = self.outbox.take();
+            }
+            if unsent.is_empty() && self.ends.is_cancelled() {
+                return;
+            }
+            if unsent.is_empty() && renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_EVERY) {
                 continue;
             }
-            _ if answered.elapsed() > AWAY_AT_MOST => "the order service hasn't answered for half a minute",
-            _ => continue,
-        };
-        lost.send_replace(Some(RunError::LeaseLost(why)));
-        return;
+            renewed = Some(Instant::now());
+            let why = match self.send(&unsent).await {
+                Ok(404) => "the order service doesn't know the run any more",
+                Ok(409 | 410) => "the order service has heard nothing of it for too long and has ended it",
+                Ok(status) if status < 300 || status == 422 => {
+                    answered = Instant::now();
+                    self.room.send_modify(|room| room.taken += unsent.len());
+                    unsent.clear();
+                    continue;
+                }
+                _ if answered.elapsed() > AWAY_AT_MOST => {
+                    "the order service hasn't answered for half a minute"
+                }
+                // The same events are sent again.
+                _ => continue,
+            };
+            self.lost.send_replace(Some(RunError::LeaseLost(why)));
+            return;
+        }
+    }
+
+    /// Sends events, or renews the lease if there are none. Takes note of what the answer says of the room, and returns its status.
+    async fn send(&self, events: &[Event]) -> Result<u16, RunError> {
+        let request = report(&self.run, if events.is_empty() { &[Event::Renewed] } else { events });
+        let answer = self.client.ask_within(&request, REPORTED_WITHIN).await?;
+        if let (200, Ok(shown)) = (answer.status, answer.json::<Shown>()) {
+            self.room.send_modify(|room| {
+                room.stop_requested |= shown.stop_requested;
+                room.questions = shown.questions;
+            });
+            if shown.stop_requested {
+                self.stop.cancel();
+            }
+        }
+        Ok(answer.status)
     }
 }

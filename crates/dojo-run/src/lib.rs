@@ -17,6 +17,8 @@ pub use error::RunError;
 mod target;
 pub use target::{Target, TargetError};
 mod client;
+mod reports;
+
 mod lease;
 
 mod events;
@@ -29,13 +31,17 @@ pub mod load;
 
 mod finding;
 pub use finding::Finding;
+mod question;
+pub use question::{Closed, Question, Revealed, Why};
+mod keyboard;
+pub use keyboard::Keyboard;
 mod progress;
 pub use progress::{Extent, Progress, State, Step};
 
 mod steps;
 
 mod play;
-pub use play::{Options, Played, play};
+pub use play::{Asks, Options, Played, play};
 
 mod report;
 pub use report::{FolderError, ReportFiles, report};

@@ -10,9 +10,11 @@ use crate::{
     events::{self, Watched},
     exit,
     finding::Finding,
-    lease::Lease,
+    keyboard::Keyboard,
+    lease::{Lease, NewRun},
     load::Figures,
     progress::{Extent, Progress, State, Step, Teller},
+    reports::{Outbox, cut},
     state,
     steps::Stage,
     versions::{self, Versions},
@@ -25,8 +27,7 @@ use dojo_scenario::{
     flat,
     observe::{EventCounts, Observer},
 };
-use serde_json::json;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, sleep},
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 /// How often broken promises are looked for: often enough to tell one within a second.
 const TICK: Duration = Duration::from_millis(250);
+const FAILURE_MAX_CHARS: usize = 1_000;
 
 /// How a scenario is played.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,27 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Plays although another run holds the dojo, and changes no settings, rules or instances.
     pub alongside: bool,
+    /// The id of the run. Without it, it gets a new one.
+    pub run_id: Option<String>,
+    /// Who is asked the questions of the scenario.
+    pub asks: Asks,
+}
+
+/// Who is asked the questions of a scenario.
+#[derive(Debug, Clone)]
+pub enum Asks {
+    /// Nobody, for this reason.
+    Nobody(&'static str),
+    /// The room, on the page.
+    Room,
+    /// The room, and the terminal.
+    RoomAndTerminal(Keyboard),
+}
+
+impl Default for Asks {
+    fn default() -> Self {
+        Self::Nobody("nobody is there to answer")
+    }
 }
 
 /// The result of playing a scenario.
@@ -87,7 +110,7 @@ impl Played {
     /// Returns the verdict.
     pub fn verdict(&self) -> RunVerdict {
         match (&self.error, self.exit_code()) {
-            (Some(RunError::Interrupted), _) => RunVerdict::Interrupted,
+            (Some(RunError::Interrupted | RunError::StoppedOnThePage), _) => RunVerdict::Interrupted,
             (Some(_), _) => RunVerdict::Failed,
             (None, exit::MET) => RunVerdict::Met,
             (None, _) => RunVerdict::NotMet,
@@ -107,8 +130,9 @@ pub async fn play(
     stop: &CancellationToken,
 ) -> Played {
     let seed = options.seed.or(scenario.document.seed).unwrap_or_else(new_seed);
+    let new_id = || cut(&Uuid::new_v4().simple().to_string(), 6);
     let mut played = Played {
-        run: Uuid::new_v4().simple().to_string().chars().take(6).collect(),
+        run: options.run_id.clone().unwrap_or_else(new_id),
         seed,
         orders: 0,
         events: EventCounts::default(),
@@ -121,8 +145,9 @@ pub async fn play(
         failed_at: None,
         not_undone: None,
     };
-    let (tell, mut told) = Teller::new();
-    let mut playing = Box::pin(play_with(scenario, target, options, &mut played, tell, stop));
+    let room = Arc::new(Outbox::default());
+    let (tell, mut told) = Teller::new(room.clone());
+    let mut playing = Box::pin(play_with(scenario, target, options, &mut played, (tell, room), stop));
     loop {
         tokio::select! {
             biased;
@@ -147,12 +172,13 @@ async fn play_with(
     target: &Target,
     options: &Options,
     played: &mut Played,
-    tell: Teller,
+    (tell, room): (Teller, Arc<Outbox>),
     stop: &CancellationToken,
 ) {
     let opened = async {
         let client = Client::new(target.clone())?;
-        let lease = Lease::acquire(&client, &played.run, scenario.name(), options.alongside).await?;
+        let new = NewRun::new(&played.run, scenario, played.seed, options.alongside);
+        let lease = Lease::acquire(&client, new, room, stop).await?;
         Ok((client, lease))
     };
     let (client, lease) = tokio::select! {
@@ -162,11 +188,16 @@ async fn play_with(
         },
         () = stop.cancelled() => return played.error = Some(RunError::Interrupted),
     };
-    played.error = on_stage(scenario, &client, &lease, played, &tell, stop).await.err();
+    played.error = on_stage(scenario, &client, &lease, options, played, &tell, stop).await.err();
+    if matches!(played.error, Some(RunError::Interrupted)) && lease.is_stopped_by_the_room() {
+        played.error = Some(RunError::StoppedOnThePage);
+        tell.noted("stopped on the page; the order service puts back what the run changed".to_owned()).await;
+    }
     if played.versions_before.is_some() && !stop.is_cancelled() {
         played.versions_after = Some(versions::ask(&client).await);
     }
-    let ended = lease.end(played.verdict()).await;
+    let failure = played.error.as_ref().map(|error| cut(&error.to_string(), FAILURE_MAX_CHARS));
+    let ended = lease.end(played.verdict(), failure).await;
     match ended {
         Ok(undone) => {
             for text in undone {
@@ -182,6 +213,7 @@ async fn on_stage(
     scenario: &Scenario,
     client: &Client,
     lease: &Lease,
+    options: &Options,
     played: &mut Played,
     tell: &Teller,
     stop: &CancellationToken,
@@ -211,6 +243,8 @@ async fn on_stage(
         labels: HashMap::new(),
         findings: &mut played.findings,
         floods: &mut played.floods,
+        asks: &options.asks,
+        asked: Vec::new(),
         total: all.len(),
         step: &mut played.failed_at,
     };
@@ -223,7 +257,9 @@ async fn on_stage(
         unless(stop, state::look(client, &watched)).await??;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
-        stage.wait_for_outcomes().await
+        stage.wait_for_outcomes().await?;
+        stage.reveal().await;
+        Ok(())
     };
     let went = tokio::select! {
         went = steps => went,
@@ -282,11 +318,14 @@ async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> R
 /// Returns a step in words, short enough to be reported. `${n}` stays, because it differs from order to order.
 fn in_words(planned: &Planned<'_>, run: &str) -> String {
     let words = planned.step.to_string().replace("${run}", run);
-    words.replace("${i}", &planned.repetition.to_string()).chars().take(Run::TEXT_MAX_CHARS).collect()
+    cut(&words.replace("${i}", &planned.repetition.to_string()), Run::TEXT_MAX_CHARS)
 }
 
 impl Stage<'_> {
     async fn play(&mut self, plan: &[Planned<'_>]) -> Result<(), RunError> {
+        if let (Asks::Nobody(because), 1..) = (self.asks, self.scenario.questions()) {
+            self.tell.noted(format!("the questions are skipped, because {because}")).await;
+        }
         if let Some(change) = &self.scenario.document.settings {
             if self.lease.is_alongside() {
                 self.settings_are(change).await?;
@@ -322,13 +361,11 @@ impl Stage<'_> {
                 return Err(RunError::Interrupted);
             }
             *self.step = Some(planned.step.place.clone());
-            if matches!(planned.step.action, Action::Say(_)) {
+            if matches!(planned.step.action, Action::Say(_) | Action::Ask(_)) {
                 self.step(planned).await?;
                 continue;
             }
             let step = self.described(planned);
-            let Step { number, of, text, .. } = &step;
-            self.lease.tell(json!({"type": "step", "number": number, "of": of, "text": text}));
             self.tell.tell(Progress::Began(step.clone())).await;
             let result = self.step(planned).await?;
             self.tell.tell(Progress::Ended { step, result }).await;

@@ -3,9 +3,11 @@
 use crate::{
     Finding,
     load::{FloodProgress, LoadReport},
+    question::{Closed, Question, Revealed},
+    reports::Outbox,
 };
 use dojo_scenario::observe::EventCounts;
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Messages that wait to be shown. More than that hold up the run until they were shown.
@@ -71,7 +73,8 @@ pub enum Progress {
         /// Its state.
         state: State,
     },
-    /// The events of this run's own orders so far. Comes only when they have changed, a few times a second.
+    /// The events of this run's own orders so far. Comes when they have changed, a few times a second, and
+    /// at the end.
     Counted(EventCounts),
     /// The figures of a flood that has ended.
     Measured {
@@ -103,26 +106,37 @@ pub enum Progress {
     },
     /// A text of the scenario for the room.
     Said(String),
+    /// A question for the room. The run waits for an answer.
+    Asked(Question),
+    /// A question is closed, and the run goes on.
+    Closed(Closed),
+    /// The answer to a question, at the end of the run.
+    Revealed(Revealed),
     /// Something worth knowing that isn't a failure.
     Noted(String),
     /// A promise of `always:` is broken.
     Broken(String),
 }
 
-/// Tells the caller how the run goes.
+/// Tells the caller and the room how the run goes.
 #[derive(Debug)]
-pub(crate) struct Teller(mpsc::Sender<Progress>);
+pub(crate) struct Teller {
+    caller: mpsc::Sender<Progress>,
+    room: Arc<Outbox>,
+}
 
 impl Teller {
-    /// Returns a teller, and what it tells.
-    pub fn new() -> (Self, mpsc::Receiver<Progress>) {
-        let (tell, told) = mpsc::channel(UNSHOWN);
-        (Self(tell), told)
+    /// Returns a teller, and what it tells the caller.
+    pub fn new(room: Arc<Outbox>) -> (Self, mpsc::Receiver<Progress>) {
+        let (caller, told) = mpsc::channel(UNSHOWN);
+        (Self { caller, room }, told)
     }
 
     /// Shows the state of the step with this number, unless other messages still wait.
     pub fn moved(&self, number: usize, state: State) {
-        let _ = self.0.try_send(Progress::Moved { number, state });
+        let progress = Progress::Moved { number, state };
+        self.room.report(&progress);
+        let _ = self.caller.try_send(progress);
     }
 
     /// Shows a text to the room.
@@ -137,7 +151,8 @@ impl Teller {
 
     /// Shows something.
     pub async fn tell(&self, progress: Progress) {
+        self.room.report(&progress);
         // Fails only if the caller has gone.
-        let _ = self.0.send(progress).await;
+        let _ = self.caller.send(progress).await;
     }
 }

@@ -56,6 +56,10 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         Ok(stop) => stop,
         Err(code) => return code,
     };
+    if cli.run_id.is_some() && (scenarios.len() > 1 || cli.repeat > 1) {
+        line("error: --run-id is for one scenario; name only one");
+        return exit::COMMAND_LINE;
+    }
     let files = cli.report.as_ref().map(|folder| ReportFiles::create(folder, &cli.target)).transpose();
     let mut files = match files {
         Ok(files) => files,
@@ -64,7 +68,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
             return exit::COMMAND_LINE;
         }
     };
-    let player = Player { target: &cli.target, options: cli.options(), fail_fast: cli.fail_fast };
+    let player = Player { target: &cli.target, options: cli.options(scenarios), fail_fast: cli.fail_fast };
     let (mut terminal, mut summary) = (Terminal::new(cli.detail()), Summary::new());
     let mut audiences: Vec<&mut dyn Audience> = vec![&mut terminal, &mut summary];
     audiences.extend(files.as_mut().map(|files| files as &mut dyn Audience));

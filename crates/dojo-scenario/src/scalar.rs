@@ -69,7 +69,7 @@ scalar!(
 );
 
 /// Reads a decimal number with all its digits. It has no `_` between them, as YAML numbers don't.
-pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+pub fn decimal(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(text).ok().filter(|_| !text.contains('_'))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Placeholders, Text,
-    document::{Document, Step, Subject, Tag},
+    document::{Action, Document, MAX_QUESTIONS, Step, Subject, Tag},
     language::{Context, Mistake, Node, ParseError, Sources, text_of},
     plan::{MAX_PLANNED, Planned, flat, plan},
 };
@@ -54,14 +54,16 @@ impl Scenario {
             document
         })?;
         let scenario = Self { file: file.to_owned(), document, variables };
-        match scenario.expectations_of_events() {
-            number if number > MAX_EXPECTATIONS => {
-                let message = format!(
-                    "the scenario has {number} different expectations of events; the most are {MAX_EXPECTATIONS}"
-                );
+        let limits = [
+            (scenario.expectations_of_events(), MAX_EXPECTATIONS, "has", "different expectations of events"),
+            (scenario.questions(), MAX_QUESTIONS, "asks", "questions"),
+        ];
+        match limits.into_iter().find(|(number, most, ..)| number > most) {
+            Some((number, most, does, what)) => {
+                let message = format!("the scenario {does} {number} {what}; the most are {most}");
                 Err(Mistake::whole(file, message, "split it into several scenarios").into())
             }
-            _ => Ok(scenario),
+            None => Ok(scenario),
         }
     }
 
@@ -80,6 +82,11 @@ impl Scenario {
                 .then(|| Text::new(expectation.to_string()).fill(of))
         });
         texts.collect::<BTreeSet<_>>().len()
+    }
+
+    /// Returns the number of questions that it asks, repetitions included.
+    pub fn questions(&self) -> usize {
+        flat(&self.plan()).iter().filter(|planned| matches!(planned.step.action, Action::Ask(_))).count()
     }
 
     /// Returns the name of the lesson, for the room.

@@ -14,7 +14,7 @@ pub struct Timeline {
     pub moments: Vec<Moment>,
     /// How long the steps take if the dojo does everything at once.
     pub at_least: Duration,
-    /// How long they take if every expectation needs all of its time. Answers that take time come on top.
+    /// How long they take if every expectation and question needs all of its time. Answers that take time come on top.
     pub at_most: Duration,
 }
 
@@ -54,6 +54,7 @@ fn add(
         let (mut least, mut most) = match &planned.step.action {
             Action::Pause(lasts) => (*lasts, *lasts),
             Action::Expect(expectation) => (Duration::ZERO, expectation.within),
+            Action::Ask(ask) => (Duration::ZERO, ask.within()),
             Action::Flood(flood) => {
                 let lasts = flood.schedule().map_or(Duration::ZERO, |schedule| schedule.lasts());
                 (lasts, lasts)
@@ -99,7 +100,7 @@ impl fmt::Display for Timeline {
         }
         write!(
             f,
-            "at least {}, and at most {} if every expectation needs all of its time; the answers of the dojo come on top",
+            "at least {}, and at most {} if every expectation and question needs all of its time; the answers of the dojo come on top",
             written(rounded(self.at_least)),
             written(rounded(self.at_most)),
         )

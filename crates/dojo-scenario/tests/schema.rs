@@ -16,6 +16,16 @@ use std::{
 /// What only a reader that knows the whole scenario can refuse: values that depend on one another, and limits of the contract.
 const BEYOND_A_SCHEMA: &[&str] = &[
     "alert-misspelt",
+    "ask-answer-not-a-choice",
+    "ask-answer-not-a-number",
+    "ask-empty-question",
+    "ask-in-meanwhile",
+    "ask-one-choice",
+    "ask-question-too-long",
+    "ask-same-choice-twice",
+    "ask-too-often",
+    "ask-within-no-time",
+    "ask-within-too-long",
     "count-too-large",
     "duplicate-field-at-root",
     "duplicate-field",
@@ -106,7 +116,7 @@ fn every_example_of_the_language_parses() {
     let page = fs::read_to_string(scenarios().join("README.md")).unwrap();
     let examples: Vec<_> =
         page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     let read = |path: &Path| fs::read(path);
     for example in examples {
         let sources = Sources { read: &read, variables: &BTreeMap::new() };

@@ -179,6 +179,7 @@ impl Up {
             ("KAFKA_PREFIX", kafka_prefix.to_string().into()),
             ("RULES_DIR", rules.rules_dir.clone().into()),
             ("RULES_WATCH", rules.rules_watch.to_string().into()),
+            ("SCENARIOS_DIR", page.scenarios_dir.clone().into()),
             ("ORDERS_KEPT", page.orders_kept.to_string().into()),
         ];
         let hosts: Vec<_> = page.allowed_hosts.iter().map(ToString::to_string).collect();

@@ -16,6 +16,7 @@ mod steering;
 mod supervisor;
 
 mod rules;
+mod scenarios;
 
 mod admin;
 mod health;

@@ -1,8 +1,9 @@
 //! One service in this process: each command becomes a call of the service's library.
 
-use crate::{Misconfigured, admin, cli, metrics, shutdown::within_bound};
+use crate::{Misconfigured, admin, cli, metrics, scenarios, shutdown::within_bound};
 use dojo_contract::topic::TOPICS;
 use dojo_kafka::Readiness;
+use dojo_orders::PassedIn;
 use std::io::ErrorKind;
 use tokio::net::{TcpListener, lookup_host};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,11 @@ pub(crate) async fn order(order: cli::Order, shutdown: CancellationToken) -> any
     config.page.allowed_hosts.extend(order.listen.host.parse().ok());
     let (readiness, metrics) = (Readiness::default(), metrics::record()?);
     let admin = admin::start(&order.admin, &readiness, metrics.clone(), &shutdown).await?;
-    let backtest = crate::rules::draft_backtest(config.kafka.clone());
-    let service = dojo_orders::run(config, listener, readiness, metrics, Some(backtest), shutdown.clone());
+    let passed_in = PassedIn {
+        backtest: Some(crate::rules::draft_backtest(config.kafka.clone())),
+        scenarios: Some(scenarios::of_the_page(config.page.scenarios_dir.clone(), listener.local_addr()?)),
+    };
+    let service = dojo_orders::run(config, listener, readiness, metrics, passed_in, shutdown.clone());
     until_end(service, admin, shutdown).await
 }
 

@@ -51,7 +51,7 @@ const KEPT_TO_ONE: [(&str, &str); 3] =
     [("rdkafka", "dojo-kafka"), ("kafka-protocol", "dojo-broker"), ("rhai", "dojo-rules")];
 
 /// Files that decide. They know no clock, no Kafka and no HTTP.
-const PURE: [&str; 43] = [
+const PURE: [&str; 46] = [
     "dojo-contract/src",
     "dojo-fraud/src/backtest/compare.rs",
     "dojo-fraud/src/backtest/recorded_verdicts.rs",
@@ -91,6 +91,9 @@ const PURE: [&str; 43] = [
     "dojo-orders/src/write/record_body.rs",
     "dojo-orders/src/write/runs/body.rs",
     "dojo-orders/src/write/runs/changes.rs",
+    "dojo-orders/src/write/runs/fields.rs",
+    "dojo-orders/src/write/runs/guess.rs",
+    "dojo-orders/src/write/runs/report.rs",
     "dojo-orders/src/write/runs/words.rs",
     "dojo-orders/src/journey/arrange.rs",
     "dojo-orders/src/journey/kept.rs",

@@ -25,6 +25,7 @@ mod redrive;
 mod rule_drafts;
 mod rules;
 mod runs;
+mod scenarios;
 mod settings;
 mod status;
 mod topics;
@@ -78,6 +79,11 @@ fn described(health: Health) -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(runs::list, runs::start))
         .routes(routes!(runs::get))
         .routes(routes!(runs::report))
+        .routes(routes!(runs::guess))
+        .routes(routes!(runs::close))
+        .routes(routes!(runs::stop))
+        .routes(routes!(scenarios::list))
+        .routes(routes!(scenarios::play))
         .routes(routes!(dead_letters::list))
         .routes(routes!(redrive::redrive))
         .routes(routes!(rebalances::list))

@@ -20,6 +20,7 @@ impl<T> ProblemOf<T> for Result<T, WriteError> {
             WriteError::NoSuchOrder(_)
             | WriteError::NoSuchInstance(_)
             | WriteError::NoSuchRun(_)
+            | WriteError::NoSuchQuestion { .. }
             | WriteError::NoSuchTopic(_) => Problem::not_found(error.to_string()),
             WriteError::RunIsOver(ref run) => {
                 Problem::new(StatusCode::GONE, error.to_string()).with_member("run", run)

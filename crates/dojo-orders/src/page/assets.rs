@@ -19,7 +19,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 21] = [
+const ASSETS: [Asset; 24] = [
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
@@ -30,11 +30,14 @@ const ASSETS: [Asset; 21] = [
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),
+    script("questions.js", include_str!("../../assets/questions.js")),
     script("records.js", include_str!("../../assets/records.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
     script("rows.js", include_str!("../../assets/rows.js")),
     script("rule_editor.js", include_str!("../../assets/rule_editor.js")),
     script("rules.js", include_str!("../../assets/rules.js")),
+    script("run.js", include_str!("../../assets/run.js")),
+    script("scenarios.js", include_str!("../../assets/scenarios.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
     script("terms.js", include_str!("../../assets/terms.js")),

@@ -105,6 +105,7 @@ struct Can {
     dlq: bool,
     records: bool,
     rules: bool,
+    scenarios: bool,
 }
 
 impl Can {
@@ -116,6 +117,7 @@ impl Can {
             dlq: read_only.allows(Part::Dlq),
             records: read_only.allows(Part::Records),
             rules: read_only.allows(Part::Rules),
+            scenarios: read_only.allows(Part::Scenarios),
         }
     }
 }

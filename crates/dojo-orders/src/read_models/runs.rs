@@ -148,21 +148,10 @@ mod tests {
     use dojo_contract::{RunState, topic};
 
     fn run(id: &str, state: RunState, lease_offset: Option<i64>) -> Run {
-        Run {
-            run_id: id.into(),
-            scenario: format!("{id}.yaml"),
-            alongside: false,
-            started_at: DateTime::UNIX_EPOCH,
-            state,
-            verdict: None,
-            ended_at: (state != RunState::Running).then_some(DateTime::UNIX_EPOCH),
-            order_service: "order-1".into(),
-            lease_offset,
-            step: None,
-            findings: Vec::new(),
-            changes: Vec::new(),
-            undone: Vec::new(),
-        }
+        let run =
+            Run::starting(id.into(), format!("{id}.yaml"), false, DateTime::UNIX_EPOCH, "order-1".into());
+        let ended_at = (state != RunState::Running).then_some(DateTime::UNIX_EPOCH);
+        Run { state, ended_at, lease_offset, ..run }
     }
 
     fn told(runs: &Runs, offset: i64, id: &str, run: Option<&Run>) {

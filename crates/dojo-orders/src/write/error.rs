@@ -24,6 +24,14 @@ pub(crate) enum WriteError {
     /// No run has this id, or it was forgotten.
     #[error("there is no run {0}: it hasn't started, or ended some time ago")]
     NoSuchRun(String),
+    /// The run doesn't have this question, or not any more.
+    #[error("the run {run} has no question {number}: GET /runs/{run} shows those that it has")]
+    NoSuchQuestion {
+        /// The run.
+        run: String,
+        /// The number of the question.
+        number: u32,
+    },
     /// The run is over.
     #[error("{}", over(.0))]
     RunIsOver(Box<Run>),

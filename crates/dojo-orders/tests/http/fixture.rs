@@ -4,7 +4,7 @@ use chrono::Utc;
 use dojo_contract::{Defaults, InstanceState, InstanceStatus, Service, topic};
 use dojo_http::Metrics;
 use dojo_kafka::{InstanceName, KafkaConfig, Outgoing, Readiness};
-use dojo_orders::{Backtest, Config, PageConfig};
+use dojo_orders::{Config, PageConfig, PassedIn};
 use dojo_rules::{RulesConfig, WatchMode};
 use dojo_testbed::{PATIENCE, Read, eventually};
 use futures::{StreamExt, stream::BoxStream};
@@ -81,18 +81,18 @@ impl Orders {
 
     /// The service with a configuration of its page and API, as soon as it listens.
     pub async fn start_with(kafka: &KafkaConfig, page: PageConfig) -> Self {
-        Self::start_trying(kafka, page, None).await
+        Self::start_passing_in(kafka, page, PassedIn::default()).await
     }
 
-    /// The service with a backtest, as soon as it listens.
-    pub async fn start_trying(kafka: &KafkaConfig, page: PageConfig, backtest: Option<Backtest>) -> Self {
-        Self::start_as(InstanceName::default(), kafka, page, backtest).await
+    /// The service with what a program passes in, as soon as it listens.
+    pub async fn start_passing_in(kafka: &KafkaConfig, page: PageConfig, passed_in: PassedIn) -> Self {
+        Self::start_as(InstanceName::default(), kafka, page, passed_in).await
     }
 
     /// The service with an id of its own, once it is ready.
     pub async fn start_named(id: &str, kafka: &KafkaConfig) -> Self {
         let name = InstanceName { instance_id: Some(id.to_owned()) };
-        let orders = Self::start_as(name, kafka, PageConfig::default(), None).await;
+        let orders = Self::start_as(name, kafka, PageConfig::default(), PassedIn::default()).await;
         orders.until_ready().await;
         orders
     }
@@ -101,7 +101,7 @@ impl Orders {
         instance: InstanceName,
         kafka: &KafkaConfig,
         page: PageConfig,
-        backtest: Option<Backtest>,
+        passed_in: PassedIn,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -117,7 +117,7 @@ impl Orders {
         let stop = CancellationToken::new();
         let (readiness, metrics) = (Readiness::default(), Metrics::default());
         let ended =
-            tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, backtest, stop.clone()));
+            tokio::spawn(dojo_orders::run(config, listener, readiness, metrics, passed_in, stop.clone()));
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { url, client, stop, ended, rules }
     }

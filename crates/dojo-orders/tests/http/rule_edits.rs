@@ -1,7 +1,7 @@
 //! Rules are changed, checked and tried through the API.
 
 use crate::fixture::{Orders, answer};
-use dojo_orders::{Backtest, PageConfig};
+use dojo_orders::{Backtest, PageConfig, PassedIn};
 use dojo_rules::{BacktestReport, FraudRule, Rule as _, version};
 use dojo_testbed::{Kafka, PATIENCE, eventually};
 use futures::FutureExt as _;
@@ -26,6 +26,10 @@ use tokio::{
 const DRAFTS: usize = 32;
 const OTHER_RULE: &str =
     "if order.total > 7.0 { [alert(\"SEVEN\", \"LOW\", \"more than 7\")] } else { [] }\n";
+
+fn with(backtest: Backtest) -> PassedIn {
+    PassedIn { backtest: Some(backtest), ..PassedIn::default() }
+}
 
 impl Orders {
     /// The entity tag of a rule's file.
@@ -230,7 +234,7 @@ async fn a_draft_has_the_version_that_its_file_would_have() {
         notify.notify_one();
         async { Ok(report()) }.boxed()
     });
-    let orders = Orders::start_trying(&kafka.config, PageConfig::default(), Some(backtest)).await;
+    let orders = Orders::start_passing_in(&kafka.config, PageConfig::default(), with(backtest)).await;
     orders.until_ready().await;
     // A browser sends neither the byte order mark nor the carriage returns.
     fs::write(orders.rules.path().join("fraud.rhai"), "\u{feff}let limit = 7.0;\r\n[]\r\n").unwrap();
@@ -315,7 +319,7 @@ async fn one_backtest_runs_at_a_time_and_ends_with_its_request() {
         }
         .boxed()
     });
-    let orders = Orders::start_trying(&kafka.config, PageConfig::default(), Some(backtest)).await;
+    let orders = Orders::start_passing_in(&kafka.config, PageConfig::default(), with(backtest)).await;
     orders.until_ready().await;
     let body = |source: &str| json!({"source": source, "since": "90s"});
     let (status, found) = orders.send(Method::POST, "/rules/fraud/backtest", body(OTHER_RULE)).await;

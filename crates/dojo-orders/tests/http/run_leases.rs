@@ -1,4 +1,4 @@
-//! The lease of scenario runs: who may play, and what a runner reports.
+//! The lease of scenario runs: who may play, and what a runner reports. What the room does is in `run_room.rs`.
 
 use crate::fixture::{Orders, record};
 use dojo_contract::topic;
@@ -122,16 +122,17 @@ async fn what_a_runner_reports_is_in_the_run_and_on_the_stream() {
     let step = json!({"number": 1, "of": 3, "text": "flood 40/s"});
     let mut event = step.clone();
     event["type"] = "step".into();
-    assert_eq!(report(&orders, "a-1", event).await, (StatusCode::NO_CONTENT, Value::Null));
-    assert_eq!(events.next_of("run").await.data["step"], step);
-    assert_eq!(report(&orders, "a-1", json!({"type": "renewed"})).await.0, 204);
+    let (status, run) = report(&orders, "a-1", event).await;
+    assert_eq!((status.as_u16(), &run["steps"]), (200, &json!([step])));
+    assert_eq!(events.next_of("run").await.data["steps"], json!([step]));
+    assert_eq!(report(&orders, "a-1", json!({"type": "renewed"})).await, (StatusCode::OK, run));
     let finding =
         json!({"type": "finding", "text": "audit exactly 3", "met": false, "detail": "there were 2"});
-    assert_eq!(report(&orders, "a-1", finding).await.0, 204);
+    assert_eq!(report(&orders, "a-1", finding).await.0, 200);
     let findings = json!([{"text": "audit exactly 3", "met": false, "detail": "there were 2"}]);
     assert_eq!(events.next_of("run").await.data["findings"], findings, "a renewal is no record");
     let (_, run) = orders.get("/runs/a-1").await;
-    assert_eq!((&run["step"], &run["findings"]), (&step, &findings));
+    assert_eq!((&run["steps"], &run["findings"]), (&json!([step]), &findings));
 
     let ended = json!({"type": "ended", "verdict": "notMet"});
     let (status, run) = report(&orders, "a-1", ended.clone()).await;
@@ -201,7 +202,7 @@ async fn of_two_order_services_that_are_asked_at_once_one_grants_the_lease() {
             until("the loser is gone", async || orders.get(&path).await.0 == 404).await;
         }
         // Any order service takes in what the winner's runner reports.
-        assert_eq!(report(&two, winner, json!({"type": "renewed"})).await.0, 204);
+        assert_eq!(report(&two, winner, json!({"type": "renewed"})).await.0, 200);
         end(&one, winner).await;
         let path = format!("/runs/{winner}");
         until("both know the end", async || two.get(&path).await.1["state"] == "ended").await;

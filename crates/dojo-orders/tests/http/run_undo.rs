@@ -202,7 +202,7 @@ async fn a_restart_of_the_order_service_within_a_run_loses_nothing() {
     orders.stop().await;
     let orders = Orders::start(&kafka.config).await;
     assert_eq!(start(&orders, "b-1", "b.yaml").await.0, 409, "the lease goes on");
-    assert_eq!(report(&orders, "a-1", json!({"type": "renewed"})).await.0, 204);
+    assert_eq!(report(&orders, "a-1", json!({"type": "renewed"})).await.0, 200);
     patch(&orders, "a-1", json!({"maxRetries": 0})).await;
     let expected = ["`maxRetries` is 2 again, its default", "`failRate` is 0.3 again, its default"];
     assert_eq!(end(&orders, "a-1").await, expected);
@@ -239,7 +239,7 @@ async fn a_run_that_reports_to_another_order_service_is_left_to_that_one() {
     patch(&one, "a-1", json!({"failRate": 1})).await;
     let begun = Instant::now();
     while begun.elapsed() < Run::SILENCE + Duration::from_secs(2) {
-        assert_eq!(report(&one, "a-1", json!({"type": "renewed"})).await.0, 204);
+        assert_eq!(report(&one, "a-1", json!({"type": "renewed"})).await.0, 200);
         assert_eq!(two.get("/runs/a-1").await.1["state"], "running");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -90,10 +90,13 @@ impl Recorder {
             }
             Progress::Measured { number, report } => drop(measured.insert(*number, (**report).clone())),
             Progress::Said(text) => mark(MarkKind::Said, text),
+            Progress::Asked(question) => mark(MarkKind::Said, &question.text),
+            Progress::Revealed(revealed) => mark(MarkKind::Said, &revealed.to_string()),
             Progress::Noted(text) => mark(MarkKind::Noted, text),
             Progress::Broken(text) => mark(MarkKind::Broken, text),
             Progress::Moved { .. }
             | Progress::Counted(_)
+            | Progress::Closed(_)
             | Progress::Found { .. }
             | Progress::RuleChanged { .. } => {}
         }

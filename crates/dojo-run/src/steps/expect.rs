@@ -7,13 +7,11 @@ use crate::{
     finding::Finding,
     progress::{Progress, State},
 };
-use dojo_contract::Run;
 use dojo_scenario::{
     Placeholders, Planned, Text,
     document::{Count, Expectation, Subject},
     observe::Judgement,
 };
-use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -80,9 +78,6 @@ impl Stage<'_> {
             millis => format!("{seen} (after {millis} ms)"),
         };
         let ended = format!("{}: {seen}", if met { "met" } else { "not met" });
-        let short = |text: &str| text.chars().take(Run::TEXT_MAX_CHARS).collect::<String>();
-        let event = json!({"type": "finding", "text": short(&text), "met": met, "detail": short(&seen)});
-        self.lease.tell(event);
         let (number, place) = (number + 1, planned.step.place.clone());
         let finding = Finding { number, place, text, met, seen, after, evidence };
         self.tell.tell(Progress::Found { number, finding: finding.clone() }).await;

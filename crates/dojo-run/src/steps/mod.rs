@@ -1,13 +1,21 @@
 //! The steps of a scenario: a file for each kind.
 
+mod ask;
 mod control;
 mod expect;
 mod orders;
 mod record;
 
 use crate::{
-    RunError, client::Client, events::Watched, finding::Finding, lease::Lease, load::Figures,
-    progress::Teller,
+    RunError,
+    client::Client,
+    events::Watched,
+    finding::Finding,
+    lease::Lease,
+    load::Figures,
+    play::Asks,
+    progress::{Progress, Teller},
+    question::Revealed,
 };
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,
@@ -44,6 +52,9 @@ pub(crate) struct Stage<'a> {
     pub findings: &'a mut Vec<Finding>,
     /// The figures of each flood, with the number of its step from 1.
     pub floods: &'a mut Vec<(usize, Figures)>,
+    pub asks: &'a Asks,
+    /// The questions so far, without the guesses of the room.
+    pub asked: Vec<Revealed>,
     /// Where the step is written that began last.
     pub step: &'a mut Option<Place>,
     /// The number of steps of the plan.
@@ -59,6 +70,7 @@ impl Stage<'_> {
                 self.tell.said(text.fill(of)).await;
                 Ok(String::new())
             }
+            Action::Ask(ask) => self.ask(planned, ask, of).await.map(|()| String::new()),
             Action::Pause(duration) => {
                 self.unless_stopped(sleep(*duration)).await?;
                 Ok("done".to_owned())
@@ -104,7 +116,7 @@ impl Stage<'_> {
     }
 
     /// Records an answer whose status isn't the one that the step names.
-    fn answered_otherwise(&mut self, planned: &Planned<'_>, wanted: u16, error: RunError) -> String {
+    async fn answered_otherwise(&mut self, planned: &Planned<'_>, wanted: u16, error: RunError) -> String {
         let finding = Finding {
             number: planned.number + 1,
             place: planned.step.place.clone(),
@@ -114,7 +126,8 @@ impl Stage<'_> {
             after: Duration::ZERO,
             evidence: Evidence::default(),
         };
-        let seen = finding.seen.clone();
+        let (number, seen) = (planned.number + 1, finding.seen.clone());
+        self.tell.tell(Progress::Found { number, finding: finding.clone() }).await;
         self.findings.push(finding);
         seen
     }

@@ -46,7 +46,7 @@ impl Stage<'_> {
                 self.labels.insert(label.clone(), placed.id);
             }
         }
-        self.check(planned, answer, order.answers, &[CREATED], start.elapsed())
+        self.check(planned, answer, order.answers, &[CREATED], start.elapsed()).await
     }
 
     pub(super) async fn update(
@@ -76,7 +76,7 @@ impl Stage<'_> {
         let answer = self.unless_stopped(self.client.ask_patiently(&request)).await??;
         self.answered(RequestKind::Put, planned, &answer, start.elapsed());
         self.changed(id, &answer);
-        self.check(planned, answer, update.answers, &[200], start.elapsed())
+        self.check(planned, answer, update.answers, &[200], start.elapsed()).await
     }
 
     pub(super) async fn delete(
@@ -90,7 +90,7 @@ impl Stage<'_> {
         let answer = self.unless_stopped(self.client.ask_patiently(&request)).await??;
         self.answered(RequestKind::Delete, planned, &answer, start.elapsed());
         self.changed(id, &answer);
-        self.check(planned, answer, delete.answers, &[204], start.elapsed())
+        self.check(planned, answer, delete.answers, &[204], start.elapsed()).await
     }
 
     pub(super) async fn flood(
@@ -159,7 +159,7 @@ impl Stage<'_> {
     }
 
     /// Compares a status with the one that the step names, or with those of success.
-    fn check(
+    async fn check(
         &mut self,
         planned: &Planned<'_>,
         answer: Answer,
@@ -171,7 +171,7 @@ impl Stage<'_> {
         match named {
             None => answer.with(success).map(|_| said),
             Some(named) if named == answer.status => Ok(said),
-            Some(named) => Ok(self.answered_otherwise(planned, named, answer.refusal())),
+            Some(named) => Ok(self.answered_otherwise(planned, named, answer.refusal()).await),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Stage<'_> {
                 if produce.answers.is_none() {
                     return Err(error);
                 }
-                return Ok(self.answered_otherwise(planned, wanted, error));
+                return Ok(self.answered_otherwise(planned, wanted, error).await);
             }
             self.claim_produced(&answer.json()?, &body);
         }

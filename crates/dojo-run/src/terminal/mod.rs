@@ -9,9 +9,9 @@ mod screen;
 mod text;
 pub(crate) use text::{DIM, GREEN, PLAIN, RED, columns_of_stdout, line, painted, print, printable, wrapped};
 
-use crate::{Played, Progress, Step, player::Audience, report};
+use crate::{Played, Progress, Question, Step, player::Audience, report};
 use anstyle::Style;
-use dojo_scenario::Scenario;
+use dojo_scenario::{Scenario, scalar::written};
 use region::Region;
 use screen::Screen;
 use std::{collections::BTreeMap, time::Instant};
@@ -109,6 +109,13 @@ impl Terminal {
                     self.say(BOLD, &format!("  » {text}"), 4);
                 }
             }
+            Progress::Asked(question) => {
+                for text in asked(question).lines() {
+                    self.say(BOLD, text, 4);
+                }
+            }
+            Progress::Closed(closed) => self.say(DIM, &format!("    {closed}"), 4),
+            Progress::Revealed(revealed) => self.say(BOLD, &format!("  ! {revealed}"), 4),
             Progress::Noted(text) => self.say(DIM, &format!("  note: {text}"), INDENT),
             Progress::Broken(text) => self.say(RED.bold(), &format!("  BROKEN: {text}"), INDENT),
             Progress::Measured { .. } | Progress::RuleChanged { .. } => {}
@@ -155,4 +162,17 @@ impl Audience for Terminal {
 
 fn shown(Step { number, of, text, .. }: &Step) -> String {
     printable(&format!("  {number}/{of}  {text}")).replace('\n', " ")
+}
+
+/// Returns a question with what may be typed, a line each.
+fn asked(question: &Question) -> String {
+    let within = written(question.within);
+    let how = match (question.typed, question.choices.is_empty()) {
+        (false, _) => format!("the room guesses on the page, within {within}"),
+        (true, true) => format!("type a number, or Enter alone to go on, within {within}"),
+        (true, false) => format!("type a letter, or Enter alone to go on, within {within}"),
+    };
+    let choices = question.lettered();
+    let choices = if choices.is_empty() { choices } else { format!("    {choices}\n") };
+    format!("  ? {}\n{choices}    {how}", question.text.trim())
 }

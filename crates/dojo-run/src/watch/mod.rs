@@ -8,7 +8,7 @@ mod file_changes;
 mod rule_changes;
 
 use crate::{
-    Played, Progress, RunError,
+    Options, Played, Progress, RunError,
     cli::Cli,
     client::Client,
     exit,
@@ -38,7 +38,7 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
         }
     };
     let mut watch = Watch {
-        player: Player { target: &cli.target, options: cli.options(), fail_fast: cli.fail_fast },
+        player: Player { target: &cli.target, options: Options::default(), fail_fast: cli.fail_fast },
         terminal: Terminal::new(cli.detail()),
         heard: Heard::default(),
         rules: RuleChanges::new(client),
@@ -59,7 +59,7 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
                 show_refusal(&refusal);
                 watch.wait(&stamps, false, refusal.code).await
             }
-            Ok(scenarios) => match watch.play(&scenarios, &stamps).await {
+            Ok(scenarios) => match watch.play(cli.options(&scenarios), &scenarios, &stamps).await {
                 Ended::Verdict(code) if code != exit::INTERRUPTED => watch.wait(&stamps, true, code).await,
                 ended => ended,
             },
@@ -90,7 +90,13 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Plays scenarios to the end of the last one, or until something changes.
-    async fn play(&mut self, scenarios: &[Scenario], stamps: &BTreeMap<PathBuf, Stamp>) -> Ended {
+    async fn play(
+        &mut self,
+        options: Options,
+        scenarios: &[Scenario],
+        stamps: &BTreeMap<PathBuf, Stamp>,
+    ) -> Ended {
+        self.player.options = options;
         self.heard.begin(scenarios);
         self.rules.begin(changed_by(scenarios)).await;
         let this = self.stop.child_token();

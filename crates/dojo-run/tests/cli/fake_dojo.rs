@@ -61,6 +61,12 @@ pub struct Script {
     pub away_at_the_end: usize,
     /// The report of the end is never answered.
     pub hangs_at_the_end: bool,
+    /// How the room guesses at every question.
+    pub guesses: Vec<(&'static str, u32)>,
+    /// A person on the page closes every question at once.
+    pub closes_questions: bool,
+    /// A person on the page stops the run at the step with this number.
+    pub stops_at: Option<u64>,
 }
 
 impl Default for Script {
@@ -84,7 +90,26 @@ impl Default for Script {
             renewals: usize::MAX,
             away_at_the_end: 0,
             hangs_at_the_end: false,
+            guesses: Vec::new(),
+            closes_questions: false,
+            stops_at: None,
         }
+    }
+}
+
+impl Script {
+    /// What a run hears of the room after these events.
+    fn room(&self, reports: &[Value]) -> Value {
+        let of = |name: &'static str| reports.iter().filter(move |report| report["type"] == name);
+        let guesses: Vec<_> =
+            self.guesses.iter().map(|(guess, count)| json!({"guess": guess, "count": count})).collect();
+        let questions = of("asked").map(|asked| {
+            let is_closed =
+                self.closes_questions || of("closed").any(|closed| closed["number"] == asked["number"]);
+            json!({"number": asked["number"], "text": asked["text"], "open": !is_closed, "guesses": guesses})
+        });
+        let is_stopped = self.stops_at.is_some_and(|step| of("step").any(|one| one["number"] == step));
+        json!({"stopRequested": is_stopped, "questions": questions.collect::<Vec<_>>()})
     }
 }
 
@@ -113,8 +138,10 @@ struct Known {
     stalled_until: Option<tokio::time::Instant>,
     /// The runs that were asked for.
     runs: Vec<Value>,
-    /// What the runs reported.
+    /// The events that the runs reported, in order.
     reports: Vec<Value>,
+    /// How many events each request had.
+    lists: Vec<usize>,
     streams: Vec<Option<String>>,
     /// Until when no POST is answered.
     still_until: Option<Instant>,
@@ -204,6 +231,17 @@ impl FakeDojo {
         ended.map(|report| report["verdict"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The events of these types that the runs reported, in order.
+    pub fn reports(&self, types: &[&str]) -> Vec<Value> {
+        let is_one = |report: &&Value| types.iter().any(|name| report["type"] == *name);
+        self.known().reports.iter().filter(is_one).cloned().collect()
+    }
+
+    /// How many events each request of a run had.
+    pub fn lists(&self) -> Vec<usize> {
+        self.known().lists.clone()
+    }
+
     /// The `Last-Event-ID` of every connection to `/events`.
     pub fn streams(&self) -> Vec<Option<String>> {
         self.known().streams.clone()
@@ -238,7 +276,12 @@ impl FakeDojo {
 
     /// Waits until a run has reported its end.
     pub async fn until_ended(&self) {
-        self.until(|known| known.reports.iter().any(|report| report["type"] == "ended")).await;
+        self.until_reported("ended").await;
+    }
+
+    /// Waits until a run has reported an event of this type.
+    pub async fn until_reported(&self, name: &str) {
+        self.until(|known| known.reports.iter().any(|report| report["type"] == name)).await;
     }
 
     async fn until(&self, condition: impl Fn(&Known) -> bool) {
@@ -461,19 +504,21 @@ async fn start_run(State(dojo): State<Arc<Shared>>, Json(run): Json<Value>) -> R
 async fn report(
     State(dojo): State<Arc<Shared>>,
     Path(id): Path<String>,
-    Json(report): Json<Value>,
+    Json(events): Json<Value>,
 ) -> Response {
-    let ends = report["type"] == "ended";
-    let (renewals, endings) = {
+    let events = events.as_array().cloned().unwrap_or_else(|| vec![events]);
+    let ends = events.iter().any(|event| event["type"] == "ended");
+    let (renewals, endings, room) = {
         let mut known = dojo.state.lock().unwrap();
-        known.reports.push(report);
+        known.lists.push(events.len());
+        known.reports.extend(events);
         if ends {
             known.asked_for_rules = 0;
             let replaced = std::mem::take(&mut known.replaced);
             known.rules.extend(replaced);
         }
         let of = |name: &str| known.reports.iter().filter(|report| report["type"] == name).count();
-        (of("renewed"), of("ended"))
+        (of("renewed"), of("ended"), dojo.script.room(&known.reports))
     };
     dojo.grown.send_replace(());
     if renewals > dojo.script.renewals && !ends {
@@ -481,7 +526,7 @@ async fn report(
         return (StatusCode::GONE, Json(json!({"title": "Gone", "detail": detail}))).into_response();
     }
     if !ends {
-        return StatusCode::NO_CONTENT.into_response();
+        return Json(room).into_response();
     }
     if dojo.script.hangs_at_the_end {
         std::future::pending::<()>().await;

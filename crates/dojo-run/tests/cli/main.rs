@@ -13,6 +13,7 @@ mod fake_dojo;
 #[cfg(unix)]
 mod pty;
 
+mod asked;
 mod changes;
 mod command_line;
 mod expectations;

@@ -3,7 +3,10 @@
 use crate::command::Written;
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{io::AsyncReadExt, process::Child};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Child,
+};
 
 const ROWS: u16 = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +82,11 @@ impl Terminal {
             let read = tokio::time::timeout_at(deadline, self.read()).await;
             assert!(read.unwrap_or(false), "{what} in\n{}", rows.join("\n"));
         }
+    }
+
+    /// Types on the keyboard.
+    pub async fn type_in(&mut self, text: &str) {
+        self.pty.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// Reads what comes. Returns whether the program still runs.

@@ -33,6 +33,9 @@ pub use states::{
 mod expectation;
 pub use expectation::{Expectation, Subject};
 
+mod ask;
+pub use ask::{Ask, MAX_QUESTIONS};
+
 mod promises;
 pub use promises::{Always, Before, Notified, Offsets, RuleErrors};
 

@@ -1,8 +1,8 @@
 //! A step: one action, and perhaps a name.
 
 use super::{
-    Delete, Expectation, Instance, Order, OrderTemplate, Phase, Produce, Redrive, Rule, SettingsChange, Tag,
-    Update, Vars, control, expectation, flood, order, record,
+    Ask, Delete, Expectation, Instance, Order, OrderTemplate, Phase, Produce, Redrive, Rule, SettingsChange,
+    Tag, Update, Vars, ask, control, expectation, flood, order, record,
 };
 use crate::{
     Rate, Text,
@@ -74,6 +74,8 @@ macro_rules! actions {
 actions! {
     /// Shows a text to the room.
     "say" => Say(Text), unchecked;
+    /// Asks the room a question, whose answer is shown at the end of the run.
+    "ask" => Ask(Box<Ask>), ask::check;
     /// Places one order and waits for its answer.
     "order" => Order(Box<Order>), order::check;
     /// Changes an order that this run placed.
@@ -228,15 +230,16 @@ impl Read for Include {
 const MAX_TIMES: u64 = 1_000;
 
 /// What the steps of a repetition or a flood change, to be put back behind them.
-type Outside = (bool, Option<u64>);
+type Outside = (bool, bool, Option<u64>);
 
 /// Takes note of where the values of a step stand: in a flood, in a repetition.
 fn enter(step: &Node, context: &mut Context<'_>) -> Outside {
-    let outside = (context.scope.in_flood, context.scope.repeated);
+    let outside = (context.scope.in_flood, context.scope.in_meanwhile, context.scope.repeated);
+    context.scope.in_meanwhile |= context.scope.in_flood;
     context.scope.in_flood = step.member("flood").is_some();
     if let Some(repeat) = step.member("repeat") {
         let times = context.peek::<u64>(repeat.member("times")).unwrap_or(1).max(1);
-        context.scope.repeated = Some(outside.1.unwrap_or(1).saturating_mul(times));
+        context.scope.repeated = Some(outside.2.unwrap_or(1).saturating_mul(times));
     } else if step.member("include").is_none() {
         let times = context.scope.repeated.unwrap_or(1);
         context.scope.planned = context.scope.planned.saturating_add(times);
@@ -252,8 +255,9 @@ fn enter(step: &Node, context: &mut Context<'_>) -> Outside {
     outside
 }
 
-fn leave((in_flood, repeated): Outside, context: &mut Context<'_>) {
+fn leave((in_flood, in_meanwhile, repeated): Outside, context: &mut Context<'_>) {
     context.scope.in_flood = in_flood;
+    context.scope.in_meanwhile = in_meanwhile;
     context.scope.repeated = repeated;
 }
 

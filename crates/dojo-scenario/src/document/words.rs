@@ -18,6 +18,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Say(text) => write!(f, "say {}", one_line(text.as_str())),
+            Self::Ask(ask) => write!(f, "ask {}", one_line(ask.question.as_str())),
             Self::Order(order) => {
                 write!(f, "order {}", order.template)?;
                 order.label.iter().try_for_each(|label| write!(f, ", as {label}"))?;

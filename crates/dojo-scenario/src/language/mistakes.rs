@@ -81,6 +81,19 @@ impl Mistake {
         &self.message
     }
 
+    /// Returns what to write instead, if that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// Returns the file, and the position in it if the mistake has one.
+    pub fn place(&self) -> String {
+        match self.position {
+            Some(position) => format!("{}:{position}", self.file),
+            None => self.file.to_string(),
+        }
+    }
+
     /// Returns where the mistake is; `None` for a mistake of the file as a whole.
     pub fn position(&self) -> Option<Position> {
         self.position

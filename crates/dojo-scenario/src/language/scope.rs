@@ -17,6 +17,8 @@ pub struct Scope {
     pub has_records: bool,
     /// Whether `${n}` has a value: the order of a flood is read.
     pub in_flood: bool,
+    /// Whether the step is played while a flood is sent.
+    pub in_meanwhile: bool,
     /// How often the step is played because of the repetitions around it; `None` outside of a repetition.
     pub repeated: Option<u64>,
     /// The steps that are played, repetitions included.

@@ -33,6 +33,7 @@ mod kills;
 mod other_logs;
 mod own_ci;
 mod page;
+mod played;
 mod rebalances;
 mod redrive;
 mod restarts;

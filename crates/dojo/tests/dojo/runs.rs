@@ -56,7 +56,7 @@ async fn a_run_goes_on_when_the_order_service_is_killed_and_its_changes_are_put_
     // As a runner does, which reports until the service is back.
     let events = "/runs/a-1/events";
     let renewed = json!({"type": "renewed"});
-    until("the lease goes on", async || send(&dojo, Method::POST, events, None, &renewed).await.0 == 204)
+    until("the lease goes on", async || send(&dojo, Method::POST, events, None, &renewed).await.0 == 200)
         .await;
     let other = json!({"runId": "b-1", "scenario": "b.yaml"});
     assert_eq!(send(&dojo, Method::POST, "/runs", None, &other).await.0, 409);

@@ -13,13 +13,15 @@ use crate::{
     write::{
         ANSWER_WITHIN, WriteError,
         runs::{
-            body::{NewRun, RunEvent},
+            body::NewRun,
             changes,
+            guess::NewGuess,
+            report::{RunEnd, RunEvent},
         },
     },
 };
 use chrono::Utc;
-use dojo_contract::{Run, RunChange, RunState, RunVerdict, time, topic};
+use dojo_contract::{Run, RunChange, RunQuestion, RunState, time, topic};
 use dojo_kafka::{Outgoing, Producer};
 use parking_lot::Mutex as Lock;
 use std::{
@@ -27,7 +29,7 @@ use std::{
     sync::Arc,
 };
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -44,6 +46,16 @@ pub(crate) struct RunJournal {
     /// Writes are made one after the other. Has the offset of this service's last record.
     turn: Mutex<Option<i64>>,
     leases: Lock<Leases>,
+    /// The guesses that wait for a turn. Each request has one, so there are at most as many as connections.
+    guesses: Lock<Vec<WaitingGuess>>,
+}
+
+/// A guess that waits to be written.
+struct WaitingGuess {
+    run: String,
+    question: u32,
+    guess: NewGuess,
+    answer: oneshot::Sender<Result<Arc<Run>, WriteError>>,
 }
 
 /// What only this service knows of the running runs.
@@ -62,7 +74,15 @@ impl RunJournal {
         offsets: Arc<StableOffsets>,
         own_id: String,
     ) -> Self {
-        Self { producer, models, offsets, own_id, turn: Mutex::default(), leases: Lock::default() }
+        Self {
+            producer,
+            models,
+            offsets,
+            own_id,
+            turn: Mutex::default(),
+            leases: Lock::default(),
+            guesses: Lock::default(),
+        }
     }
 
     /// Starts a run, which then holds the lease unless it plays alongside. A run that was started before is returned.
@@ -70,7 +90,7 @@ impl RunJournal {
         let deadline = Instant::now() + ANSWER_WITHIN;
         let mut turn = self.turn(deadline).await?;
         self.read_to_the_end(deadline).await?;
-        let NewRun { run_id, scenario, alongside } = new;
+        let NewRun { run_id, scenario, alongside, lesson, file, seed } = new;
         if let Some(run) = self.runs().get(&run_id) {
             if !run.is_running() || run.scenario != scenario || run.alongside != alongside {
                 let message = format!("the run id {run_id} is taken by another run: choose another one");
@@ -89,21 +109,9 @@ impl RunJournal {
             let message = format!("{running} runs play alongside, which is the most: wait until one ends");
             return Err(WriteError::Conflict(message));
         }
-        let run = Run {
-            run_id,
-            scenario,
-            alongside,
-            started_at: time::to_millis(Utc::now()),
-            state: RunState::Running,
-            verdict: None,
-            ended_at: None,
-            order_service: self.own_id.clone(),
-            lease_offset: None,
-            step: None,
-            findings: Vec::new(),
-            changes: Vec::new(),
-            undone: Vec::new(),
-        };
+        let (now, service) = (time::to_millis(Utc::now()), self.own_id.clone());
+        let run = Run::starting(run_id, scenario, alongside, now, service);
+        let run = Run { lesson, file, seed, ..run };
         self.hear(&run.run_id);
         self.write(&mut turn, &run.run_id, Some(&run), deadline).await?;
         let Some(started) = self.runs().get(&run.run_id) else {
@@ -117,24 +125,86 @@ impl RunJournal {
         Ok(started)
     }
 
-    /// Takes in what a runner reports, which renews its lease. [`RunEvent::Ended`] only renews it here.
-    pub(crate) async fn report(&self, id: &str, event: RunEvent) -> Result<(), WriteError> {
-        let run = self.runs().get(id);
-        let run = run.ok_or_else(|| self.unknown(id))?;
+    /// Takes in what a runner reports, as one write, which renews its lease. The end of a run is for the undo.
+    pub(crate) async fn report(&self, id: &str, events: Vec<RunEvent>) -> Result<Arc<Run>, WriteError> {
+        let run = self.known(id)?;
         self.refuse_if_over(&run)?;
         self.hear(id);
-        if run.order_service == self.own_id && matches!(event, RunEvent::Renewed | RunEvent::Ended(_)) {
-            return Ok(());
+        if self.is_own(&run) && events.iter().all(|event| *event == RunEvent::Renewed) {
+            return Ok(run);
         }
         let apply = |run: &mut Run| {
-            match event {
-                RunEvent::Renewed | RunEvent::Ended(_) => {}
-                RunEvent::Step(step) => run.step = Some(step),
-                RunEvent::Finding(finding) => run.add_finding(finding),
+            events.into_iter().for_each(|event| event.apply(run));
+            Ok(())
+        };
+        self.update(id, apply).await
+    }
+
+    /// Counts a guess, in one write with all others that wait for their turn.
+    pub(crate) async fn guess(
+        self: &Arc<Self>,
+        id: &str,
+        question: u32,
+        guess: NewGuess,
+    ) -> Result<Arc<Run>, WriteError> {
+        let run = self.known(id)?;
+        self.refuse_if_over(&run)?;
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut guesses = self.guesses.lock();
+            // Those whose write failed, or whose client has left.
+            guesses.retain(|waiting| !waiting.answer.is_closed());
+            guesses.push(WaitingGuess { run: id.to_owned(), question, guess, answer });
+        }
+        let (journal, id) = (Arc::clone(self), id.to_owned());
+        // A task, because it writes the guesses of others, too, and this client may leave.
+        let writing = tokio::spawn(async move { journal.write_guesses(&id).await });
+        writing.await.map_err(|error| WriteError::Defect(error.to_string()))??;
+        let lost = |_| WriteError::OutcomeUnknown("a write of several guesses failed".to_owned());
+        answered.await.map_err(lost)?
+    }
+
+    /// Writes the guesses about a run that wait now. Those of them whose client has left are left out.
+    async fn write_guesses(&self, id: &str) -> Result<(), WriteError> {
+        let mut answers = Vec::new();
+        let count = |run: &mut Run| {
+            self.refuse_if_over(run)?;
+            for waiting in self.guesses.lock().extract_if(.., |guess| guess.run == id) {
+                if !waiting.answer.is_closed() {
+                    answers.push((waiting.answer, waiting.guess.count(run, waiting.question)));
+                }
             }
             Ok(())
         };
-        self.update(id, apply).await.map(drop)
+        let run = self.update(id, count).await?;
+        for (answer, counted) in answers {
+            // Fails only if the client has left.
+            let _ = answer.send(counted.map(|()| Arc::clone(&run)));
+        }
+        Ok(())
+    }
+
+    /// Ends the guessing at a question, so that the run goes on.
+    pub(crate) async fn close(&self, id: &str, number: u32) -> Result<Arc<Run>, WriteError> {
+        let close = |run: &mut Run| {
+            self.refuse_if_over(run)?;
+            let question = run.question_mut(number);
+            let unknown = || WriteError::NoSuchQuestion { run: id.to_owned(), number };
+            question.ok_or_else(unknown).map(RunQuestion::close)
+        };
+        self.known(id)?;
+        self.update(id, close).await
+    }
+
+    /// Asks the runner of a run to stop it.
+    pub(crate) async fn stop(&self, id: &str) -> Result<Arc<Run>, WriteError> {
+        let stop = |run: &mut Run| {
+            self.refuse_if_over(run)?;
+            run.stop_requested = true;
+            Ok(())
+        };
+        self.known(id)?;
+        self.update(id, stop).await
     }
 
     /// Notes what a run is about to change, and renews its lease. Returns once the note is on the log.
@@ -182,18 +252,20 @@ impl RunJournal {
         self.last_of(id, &turn, deadline).await
     }
 
-    /// Ends a run whose changes were put back.
+    /// Ends a run whose changes were put back; one that hasn't said how it ended is abandoned.
     pub(crate) async fn end(
         &self,
         id: &str,
-        verdict: Option<RunVerdict>,
+        ended: Option<&RunEnd>,
         undone: &[String],
     ) -> Result<Arc<Run>, WriteError> {
         let end = |run: &mut Run| {
-            run.state = if verdict.is_some() { RunState::Ended } else { RunState::Abandoned };
-            run.verdict = verdict;
+            run.state = if ended.is_some() { RunState::Ended } else { RunState::Abandoned };
+            run.verdict = ended.map(|end| end.verdict);
+            run.failure = ended.and_then(|end| end.failure.clone());
             run.ended_at = Some(time::to_millis(Utc::now()));
             run.undone = undone.to_vec();
+            run.questions.iter_mut().for_each(RunQuestion::close);
             Ok(())
         };
         self.update(id, end).await
@@ -230,6 +302,11 @@ impl RunJournal {
 
     fn runs(&self) -> &Runs {
         &self.models.runs
+    }
+
+    /// Returns the run with this id, as far as this service has read.
+    fn known(&self, id: &str) -> Result<Arc<Run>, WriteError> {
+        self.runs().get(id).ok_or_else(|| self.unknown(id))
     }
 
     fn unknown(&self, id: &str) -> WriteError {
@@ -288,13 +365,13 @@ impl RunJournal {
     /// Returns a run as its last record on the log says.
     async fn last_of(&self, id: &str, own: &Option<i64>, deadline: Instant) -> Result<Arc<Run>, WriteError> {
         self.own_records_are_read(own, deadline).await?;
-        let run = self.runs().get(id).ok_or_else(|| self.unknown(id))?;
+        let run = self.known(id)?;
         if self.is_own(&run) {
             return Ok(run);
         }
         // The other order service may have written to the run just now.
         self.read_to_the_end(deadline).await?;
-        self.runs().get(id).ok_or_else(|| self.unknown(id))
+        self.known(id)
     }
 
     async fn own_records_are_read(&self, last: &Option<i64>, deadline: Instant) -> Result<(), WriteError> {

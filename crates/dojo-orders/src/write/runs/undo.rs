@@ -13,12 +13,13 @@ use crate::{
         runs::{
             changes::{Present, rule_is, setting_is},
             journal::RunJournal,
+            report::RunEnd,
             words,
         },
         settings::{Change, SettingsWriter},
     },
 };
-use dojo_contract::{Defaults, RuleChange, Run, RunChange, RunState, RunVerdict, SettingChange, Settings};
+use dojo_contract::{Defaults, RuleChange, Run, RunChange, RunState, SettingChange, Settings};
 use dojo_rules::RuleKind;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -49,17 +50,17 @@ impl RunUndo {
         Self { journal, settings, rules, defaults, shutdown }
     }
 
-    /// Puts back what a run has changed, and ends the run; without a verdict it is abandoned. Does nothing if that is under way or
-    /// done.
-    pub(crate) fn begin(self: &Arc<Self>, id: &str, verdict: Option<RunVerdict>) {
+    /// Puts back what a run has changed, and ends the run; one that hasn't said how it ended is abandoned. Does nothing if that is
+    /// under way or done.
+    pub(crate) fn begin(self: &Arc<Self>, id: &str, ended: Option<RunEnd>) {
         if !self.journal.begin_end(id) {
             return;
         }
         let (undo, id) = (Arc::clone(self), id.to_owned());
-        tokio::spawn(async move { undo.shutdown.run_until_cancelled(undo.all(&id, verdict)).await });
+        tokio::spawn(async move { undo.shutdown.run_until_cancelled(undo.all(&id, ended.as_ref())).await });
     }
 
-    async fn all(&self, id: &str, verdict: Option<RunVerdict>) {
+    async fn all(&self, id: &str, ended: Option<&RunEnd>) {
         let run = loop {
             match self.journal.settled(id).await {
                 Ok(run) => break run,
@@ -76,10 +77,10 @@ impl RunUndo {
             });
         }
         let scenario = &run.scenario;
-        if verdict.is_none() {
+        if ended.is_none() {
             tracing::warn!(run = id, scenario, ?undone, "a run was abandoned: its runner fell silent");
         }
-        while let Err(error) = self.journal.end(id, verdict, &undone).await {
+        while let Err(error) = self.journal.end(id, ended, &undone).await {
             if matches!(error, WriteError::NoSuchRun(_)) {
                 tracing::warn!(run = id, scenario, ?undone, "a run that has ended is gone from `dojo-runs`");
                 return;

@@ -14,6 +14,7 @@ mod report;
 mod rule_backtests;
 mod rule_drafts;
 mod rules;
+mod scenarios;
 mod settings;
 mod terms;
 mod topics;
