@@ -154,6 +154,11 @@ struct Known {
 }
 
 impl Known {
+    /// Whether a run has begun and not ended.
+    fn plays(&self) -> bool {
+        self.runs.len() > self.reports.iter().filter(|report| report["type"] == "ended").count()
+    }
+
     fn source(&self, rule: &str) -> &str {
         self.rules.get(rule).map_or("LIMIT = 5", String::as_str)
     }
@@ -468,6 +473,11 @@ async fn change_settings(
 async fn rules(State(dojo): State<Arc<Shared>>) -> Json<Value> {
     let mut known = dojo.state.lock().unwrap();
     known.asked_for_rules += 1;
+    // What a run has replaced is put back, and that shows a little later.
+    if known.asked_for_rules > 2 && !known.plays() {
+        let replaced = std::mem::take(&mut known.replaced);
+        known.rules.extend(replaced);
+    }
     dojo.grown.send_replace(());
     let shown = |name: &str| json!({"name": name, "file": format!("rules/{name}.rhai"), "version": version(known.source(name))});
     Json(json!([shown("fraud"), shown("notification")]))
@@ -514,8 +524,6 @@ async fn report(
         known.reports.extend(events);
         if ends {
             known.asked_for_rules = 0;
-            let replaced = std::mem::take(&mut known.replaced);
-            known.rules.extend(replaced);
         }
         let of = |name: &str| known.reports.iter().filter(|report| report["type"] == name).count();
         (of("renewed"), of("ended"), dojo.script.room(&known.reports))
