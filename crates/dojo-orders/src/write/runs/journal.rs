@@ -149,7 +149,7 @@ impl RunJournal {
     ) -> Result<Arc<Run>, WriteError> {
         let run = self.known(id)?;
         self.refuse_if_over(&run)?;
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         {
             let mut guesses = self.guesses.lock();
             // Those whose write failed, or whose client has left.
@@ -159,9 +159,12 @@ impl RunJournal {
         let (journal, id) = (Arc::clone(self), id.to_owned());
         // A task, because it writes the guesses of others, too, and this client may leave.
         let writing = tokio::spawn(async move { journal.write_guesses(&id).await });
-        writing.await.map_err(|error| WriteError::Defect(error.to_string()))??;
         let lost = |_| WriteError::OutcomeUnknown("a write of several guesses failed".to_owned());
-        answered.await.map_err(lost)?
+        match writing.await.map_err(|error| WriteError::Defect(error.to_string()))? {
+            Ok(()) => answered.await.map_err(lost)?,
+            // An earlier turn may have counted it.
+            Err(error) => answered.try_recv().unwrap_or(Err(error)),
+        }
     }
 
     /// Writes the guesses about a run that wait now. Those of them whose client has left are left out.
