@@ -192,7 +192,6 @@ impl FakeDojo {
             .route("/healthz", get(healthz))
             .route("/readyz", get(|| async { "ready" }))
             .route("/status", get(status))
-            .route("/rules", get(|| async { Json(json!([{"name": "fraud", "version": "a1b2c3"}])) }))
             .route("/rebalances", get(|| async { Json(json!({"since": null, "rebalances": []})) }))
             .route("/rules", get(rules))
             .route("/rules/{name}", get(rule).put(change_rule))
