@@ -6,13 +6,14 @@ use crate::{
     load::{FigureRow, Latency},
 };
 use chrono::{DateTime, Utc};
-use dojo_contract::time;
+use dojo_contract::{RunVerdict, time};
 use dojo_scenario::{
     Place,
     observe::{Example, ExampleEvent},
+    scalar::counted,
 };
-use serde::Serialize;
-use std::{collections::BTreeMap, time::Duration};
+use serde::{Serialize, Serializer};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// The version of the shape.
 pub const FORMAT: u32 = 1;
@@ -29,8 +30,43 @@ pub struct Report {
     pub started_at: DateTime<Utc>,
     /// How long everything took so far.
     pub millis: u64,
+    /// Of every scenario, also of those that were left out.
     pub exit_code: u8,
+    /// Older scenarios that were left out.
+    pub left_out: LeftOut,
     pub scenarios: Vec<PlayedScenario>,
+}
+
+/// The verdicts of older scenarios that the report has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    pub met: u64,
+    pub not_met: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+}
+
+impl LeftOut {
+    /// Returns how many scenarios were left out.
+    pub fn total(&self) -> u64 {
+        self.met + self.not_met + self.failed + self.interrupted
+    }
+}
+
+/// Writes the number and the verdicts: `3 older scenarios left out: 2 met, 1 not met`.
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdicts = [
+            (self.met, "met"),
+            (self.not_met, "not met"),
+            (self.failed, "not played to the end"),
+            (self.interrupted, "interrupted"),
+        ];
+        let verdicts = verdicts.into_iter().filter(|(number, _)| *number > 0);
+        let verdicts: Vec<_> = verdicts.map(|(number, verdict)| format!("{number} {verdict}")).collect();
+        write!(f, "{} left out: {}", counted(self.total(), "older scenario"), verdicts.join(", "))
+    }
 }
 
 /// A scenario that was played.
@@ -41,8 +77,8 @@ pub struct PlayedScenario {
     pub file: String,
     pub lesson: Option<String>,
     pub tags: Vec<String>,
-    /// `met`, `notMet`, `failed` or `interrupted`.
-    pub verdict: &'static str,
+    #[serde(serialize_with = "name_of")]
+    pub verdict: RunVerdict,
     pub exit_code: u8,
     pub run: String,
     pub seed: u64,
@@ -244,6 +280,10 @@ impl From<Latency> for Millis {
         let millis = |latency: Duration| (latency.as_secs_f64() * 1e5).round() / 1e2;
         Self { p50: millis(p50), p90: millis(p90), p99: millis(p99), max: millis(max) }
     }
+}
+
+fn name_of<S: Serializer>(verdict: &RunVerdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.name())
 }
 
 /// Returns a duration in whole milliseconds.

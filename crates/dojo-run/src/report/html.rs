@@ -8,6 +8,7 @@ use super::{
     timeline::{Row, rows},
 };
 use crate::{RuleVersion, exit};
+use dojo_contract::RunVerdict;
 use dojo_scenario::scalar::counted;
 use minijinja::{Environment, Error, value::Serde};
 use serde::Serialize;
@@ -38,6 +39,7 @@ struct Page<'a> {
     summary: String,
     /// A class of the style sheet: `met`, `missed` or `failed`.
     class: &'static str,
+    left_out: Option<String>,
     scenarios: Vec<Section<'a>>,
 }
 
@@ -101,9 +103,12 @@ struct FloodView<'a> {
 
 impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Self {
-        let total = report.scenarios.len() as u64;
+        let left_out = report.left_out;
+        let total = report.scenarios.len() as u64 + left_out.total();
         let of = |wanted| report.scenarios.iter().filter(|one| class(one.exit_code) == wanted).count() as u64;
-        let summary = match (total, of("missed"), of("failed")) {
+        let missed = of("missed") + left_out.not_met;
+        let failed = of("failed") + left_out.failed + left_out.interrupted;
+        let summary = match (total, missed, failed) {
             (0, ..) => "No scenario was played to its end yet".to_owned(),
             (1, 0, 0) => "The scenario was met".to_owned(),
             (1, _, 0) => "The scenario was not met".to_owned(),
@@ -120,6 +125,7 @@ impl<'a> Page<'a> {
             took: charts::time(report.millis as f64),
             summary,
             class: if total == 0 { "failed" } else { class(report.exit_code) },
+            left_out: (left_out.total() > 0).then(|| left_out.to_string()),
             scenarios: report.scenarios.iter().map(Section::of).collect(),
             report,
         }
@@ -162,8 +168,8 @@ fn verdict(scenario: &PlayedScenario) -> String {
     let broken = scenario.promises.iter().filter(|promise| promise.broken.is_some()).count() as u64;
     let total = scenario.expectations.len() as u64;
     match (scenario.verdict, missed, total) {
-        ("interrupted", ..) => "interrupted".to_owned(),
-        ("failed", ..) => "could not be played to its end".to_owned(),
+        (RunVerdict::Interrupted, ..) => "interrupted".to_owned(),
+        (RunVerdict::Failed, ..) => "could not be played to its end".to_owned(),
         (_, 0, _) if broken > 0 => format!("{} broken", counted(broken, "promise")),
         (_, 0, _) if scenario.exit_code != exit::MET => "its end is unknown".to_owned(),
         (_, 0, 0) => "played to its end".to_owned(),

@@ -16,6 +16,10 @@ pub fn xml(report: &Report) -> Result<String, SerializeError> {
     let mut junit = JUnit::new("dojo-run");
     junit.set_timestamp(report.started_at).set_time(Duration::from_millis(report.millis));
     junit.add_test_suites(report.scenarios.iter().map(suite));
+    // The root of a JUnit report has no properties.
+    if let Some(oldest) = junit.test_suites.first_mut().filter(|_| report.left_out.total() > 0) {
+        oldest.add_property(("leftOut", report.left_out.to_string().as_str()));
+    }
     junit.to_string()
 }
 

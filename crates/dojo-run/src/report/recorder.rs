@@ -1,21 +1,26 @@
 //! Collects the data of a report while scenarios are played. Pure: times are counted from the start of the command.
 //!
 //! A run has at most 1,000 steps, and a flood at most 400 intervals, so the data of a scenario are bounded however many orders it has.
+//! Of more than [`MOST_SCENARIOS`], the oldest are left out, and their verdicts are counted.
 
 use super::data::{
-    Events, Expected, FORMAT, Failure, Flood, Interval, Line, Mark, MarkKind, Millis, PlayedScenario,
-    PlayedStep, Promised, Report, millis,
+    Events, Expected, FORMAT, Failure, Flood, Interval, LeftOut, Line, Mark, MarkKind, Millis,
+    PlayedScenario, PlayedStep, Promised, Report, millis,
 };
 use crate::{
     Extent, Finding, Played, Progress, Step, exit,
     load::{FigureRow, Latency, LoadReport},
 };
 use chrono::{DateTime, Utc};
+use dojo_contract::RunVerdict;
 use dojo_scenario::{
     Placeholders, Scenario, Text, flat,
     observe::{EventCounts, Promise},
 };
 use std::{collections::HashMap, time::Duration};
+
+/// Most scenarios of a report: a repeated folder must not fill the memory, and all files are written after each scenario.
+const MOST_SCENARIOS: usize = 200;
 
 /// The report so far, and what is known of the scenario that is played.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ impl Recorder {
             started_at,
             millis: 0,
             exit_code: exit::MET,
+            left_out: LeftOut::default(),
             scenarios: Vec::new(),
         };
         Self { report, current: Current::default() }
@@ -114,7 +120,7 @@ impl Recorder {
             file: scenario.file.clone(),
             lesson: scenario.lesson().map(|lesson| lesson.trim().to_owned()),
             tags: scenario.tags().iter().map(ToString::to_string).collect(),
-            verdict: played.verdict().name(),
+            verdict: played.verdict(),
             exit_code: played.exit_code(),
             run: played.run.clone(),
             seed: played.seed,
@@ -136,6 +142,15 @@ impl Recorder {
                 .map(|(number, figures)| flood(*number, &figures.rows(), measured.get(number)))
                 .collect(),
         });
+        if self.report.scenarios.len() > MOST_SCENARIOS {
+            let left_out = &mut self.report.left_out;
+            match self.report.scenarios.remove(0).verdict {
+                RunVerdict::Met => left_out.met += 1,
+                RunVerdict::NotMet => left_out.not_met += 1,
+                RunVerdict::Failed => left_out.failed += 1,
+                RunVerdict::Interrupted => left_out.interrupted += 1,
+            }
+        }
     }
 }
 
@@ -216,5 +231,54 @@ impl From<EventCounts> for Events {
     fn from(counts: EventCounts) -> Self {
         let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = counts;
         Self { orders, notified, retries, given_up, redriven, alerts, rule_errors }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RunError;
+    use dojo_scenario::Sources;
+    use std::{collections::BTreeMap, io, path::Path};
+
+    fn scenario() -> Scenario {
+        let no_other = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        let sources = Sources { read: &no_other, variables: &BTreeMap::new() };
+        Scenario::parse("test.yaml", b"name: Test\nsteps: [ { pause: 1s } ]", &sources).unwrap()
+    }
+
+    fn played(run: usize, error: Option<RunError>) -> Played {
+        Played {
+            run: run.to_string(),
+            seed: 1,
+            orders: 0,
+            events: EventCounts::default(),
+            findings: Vec::new(),
+            floods: Vec::new(),
+            versions_before: None,
+            versions_after: None,
+            broken: Vec::new(),
+            error,
+            failed_at: None,
+            not_undone: None,
+        }
+    }
+
+    #[test]
+    fn of_many_scenarios_the_newest_are_kept_and_the_verdicts_of_the_others_counted() {
+        let (scenario, mut recorder) = (scenario(), Recorder::new(String::new(), DateTime::UNIX_EPOCH));
+        for run in 0..MOST_SCENARIOS + 3 {
+            recorder.begin(Duration::ZERO);
+            let error = (run == 1).then_some(RunError::EventsMissed("as the test asks"));
+            recorder.end(Duration::ZERO, &scenario, &played(run, error));
+        }
+        let report = recorder.report();
+        assert_eq!((report.scenarios.len(), report.scenarios[0].run.as_str()), (MOST_SCENARIOS, "3"));
+        assert_eq!(report.left_out, LeftOut { met: 2, failed: 1, ..LeftOut::default() });
+        assert_eq!(report.exit_code, exit::COULD_NOT_RUN);
+        let left_out = "3 older scenarios left out: 2 met, 1 not played to the end";
+        assert_eq!(super::super::junit::xml(report).unwrap().matches(left_out).count(), 1);
+        let page = super::super::html::page(report).unwrap();
+        assert!(page.contains(left_out) && page.contains("1 of 203 scenarios not played to their end"));
     }
 }
