@@ -18,6 +18,7 @@ mod target;
 pub use target::{Target, TargetError};
 mod client;
 mod reports;
+mod teller;
 
 mod lease;
 
@@ -32,14 +33,14 @@ pub use finding::Finding;
 mod question;
 pub use question::{Closed, Question, Revealed, Why};
 mod typed;
-pub use typed::Terminal;
+pub use typed::{Asks, Terminal};
 mod progress;
 pub use progress::{Extent, Progress, State, Step};
 
 mod steps;
 
 mod play;
-pub use play::{Asks, Options, Played, play};
+pub use play::{Options, Played, play};
 
 mod report;
 pub use report::report;

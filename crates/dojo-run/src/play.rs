@@ -11,11 +11,12 @@ use crate::{
     exit,
     finding::Finding,
     lease::{Lease, NewRun},
-    progress::{Extent, Progress, State, Step, Teller},
+    progress::{Extent, Progress, State, Step},
     reports::{Outbox, cut},
     state,
     steps::Stage,
-    typed::Terminal,
+    teller::Teller,
+    typed::Asks,
 };
 use dojo_contract::{Run, RunVerdict};
 use dojo_scenario::{
@@ -48,23 +49,6 @@ pub struct Options {
     pub run_id: Option<String>,
     /// Who is asked the questions of the scenario.
     pub asks: Asks,
-}
-
-/// Who is asked the questions of a scenario.
-#[derive(Debug, Clone)]
-pub enum Asks {
-    /// Nobody, for this reason.
-    Nobody(&'static str),
-    /// The room, on the page.
-    Room,
-    /// The room, and the terminal.
-    RoomAndTerminal(Terminal),
-}
-
-impl Default for Asks {
-    fn default() -> Self {
-        Self::Nobody("nobody is there to answer")
-    }
 }
 
 /// The result of playing a scenario.

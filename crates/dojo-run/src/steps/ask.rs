@@ -4,9 +4,9 @@
 use super::Stage;
 use crate::{
     RunError,
-    play::Asks,
     progress::Progress,
     question::{Closed, Question, Revealed, Why},
+    typed::Asks,
 };
 use dojo_scenario::{Placeholders, Planned, document::Ask};
 use tokio::{

@@ -7,14 +7,8 @@ mod orders;
 mod record;
 
 use crate::{
-    RunError,
-    client::Client,
-    events::Watched,
-    finding::Finding,
-    lease::Lease,
-    play::Asks,
-    progress::{Progress, Teller},
-    question::Revealed,
+    RunError, client::Client, events::Watched, finding::Finding, lease::Lease, progress::Progress,
+    question::Revealed, teller::Teller, typed::Asks,
 };
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,
