@@ -88,13 +88,13 @@ function show(row, question, run) {
   const guesses = question.guesses ?? [];
   const all = guesses.reduce((sum, { count }) => sum + count, 0);
   const said = [
-    question.answer === undefined ? "" : `The answer: ${question.answer}.`,
     own ? `Your guess: ${own}.` : "",
     question.facilitator === undefined ? "" : `The facilitator: ${question.facilitator}.`,
     isOpen ? `${counted(all)} so far.` : all === 0 ? "The room made no guess." : `${counted(all)}.`,
     isOpen || question.answer !== undefined ? "" : isOver ? "The run ended before the answer." : "Closed: the run shows the answer at its end.",
   ];
-  fill(row, { text: question.text, state: said.filter(Boolean).join(" ") });
+  const answer = question.answer === undefined ? "" : `The answer: ${question.answer}.`;
+  fill(row, { text: question.text, answer, state: said.filter(Boolean).join(" ") });
   showGuesses(field(row, "guesses"), showsGuesses ? guesses : [], question.answer, own);
   row.dataset.open = String(isOpen);
   // What had the focus is gone.

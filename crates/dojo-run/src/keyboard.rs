@@ -1,5 +1,5 @@
-//! What a person types in the terminal: lines of stdin, which a thread reads, because nothing else can wait for them and still
-//! be stopped.
+//! Who answers the questions of a scenario, and what a person types in the terminal: lines of stdin, which a thread reads, because
+//! nothing else can wait for them and still be stopped.
 
 use std::{
     io::{self, BufRead, IsTerminal, Read},
@@ -11,6 +11,23 @@ use tokio::sync::broadcast;
 const UNREAD: usize = 16;
 /// The longest line that is read at once, in bytes.
 const MAX_LINE_BYTES: u64 = 1_024;
+
+/// Who is asked the questions of a scenario.
+#[derive(Debug, Clone)]
+pub enum Asks {
+    /// Nobody, for this reason.
+    Nobody(&'static str),
+    /// The room, on the page.
+    Room,
+    /// The room, and the terminal.
+    RoomAndTerminal(Keyboard),
+}
+
+impl Default for Asks {
+    fn default() -> Self {
+        Self::Nobody("nobody is there to answer")
+    }
+}
 
 /// The keyboard, on which a person may type answers. The process has one stdin, so there is one keyboard.
 #[derive(Debug, Clone)]

@@ -9,15 +9,28 @@
 //! events about **this run's own orders**, so other runs, other people and repeated deliveries don't matter, and a scenario
 //! can follow another at once.
 //!
-//! The modules are in reading order: the client of a dojo and its lease; what is followed; the load; playing; the command
-//! line.
+//! The modules are in reading order: the client of a dojo; the load; what a run tells; what the room hears, and the lease; what is
+//! followed; playing; what is left of a run; those who watch it; the command line.
 
 mod error;
 pub use error::RunError;
 mod target;
 pub use target::{Target, TargetError};
 mod client;
+
+pub mod load;
+
+mod finding;
+pub use finding::Finding;
+mod question;
+pub use question::{Closed, Question, Revealed, Why};
+mod keyboard;
+pub use keyboard::{Asks, Keyboard};
+mod progress;
+pub use progress::{Extent, Progress, State, Step};
+
 mod reports;
+mod teller;
 
 mod lease;
 
@@ -27,21 +40,10 @@ mod state;
 mod versions;
 pub use versions::{RuleVersion, Versions};
 
-pub mod load;
-
-mod finding;
-pub use finding::Finding;
-mod question;
-pub use question::{Closed, Question, Revealed, Why};
-mod keyboard;
-pub use keyboard::Keyboard;
-mod progress;
-pub use progress::{Extent, Progress, State, Step};
-
 mod steps;
 
 mod play;
-pub use play::{Asks, Options, Played, play};
+pub use play::{Options, Played, play};
 
 mod report;
 pub use report::{FolderError, ReportFiles, report};
@@ -55,7 +57,8 @@ mod terminal;
 mod cli;
 pub use cli::Cli;
 mod files;
-mod runner;
 mod selection;
 mod watch;
+
+mod runner;
 pub use runner::run;

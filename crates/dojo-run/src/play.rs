@@ -10,13 +10,14 @@ use crate::{
     events::{self, Watched},
     exit,
     finding::Finding,
-    keyboard::Keyboard,
+    keyboard::Asks,
     lease::{Lease, NewRun},
     load::Figures,
-    progress::{Extent, Progress, State, Step, Teller},
+    progress::{Extent, Progress, State, Step},
     reports::{Outbox, cut},
     state,
     steps::Stage,
+    teller::Teller,
     versions::{self, Versions},
 };
 use dojo_contract::{Run, RunVerdict};
@@ -50,23 +51,6 @@ pub struct Options {
     pub run_id: Option<String>,
     /// Who is asked the questions of the scenario.
     pub asks: Asks,
-}
-
-/// Who is asked the questions of a scenario.
-#[derive(Debug, Clone)]
-pub enum Asks {
-    /// Nobody, for this reason.
-    Nobody(&'static str),
-    /// The room, on the page.
-    Room,
-    /// The room, and the terminal.
-    RoomAndTerminal(Keyboard),
-}
-
-impl Default for Asks {
-    fn default() -> Self {
-        Self::Nobody("nobody is there to answer")
-    }
 }
 
 /// The result of playing a scenario.

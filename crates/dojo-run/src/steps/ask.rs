@@ -4,7 +4,7 @@
 use super::Stage;
 use crate::{
     RunError,
-    play::Asks,
+    keyboard::Asks,
     progress::Progress,
     question::{Closed, Question, Revealed, Why},
 };

@@ -7,15 +7,8 @@ mod orders;
 mod record;
 
 use crate::{
-    RunError,
-    client::Client,
-    events::Watched,
-    finding::Finding,
-    lease::Lease,
-    load::Figures,
-    play::Asks,
-    progress::{Progress, Teller},
-    question::Revealed,
+    RunError, client::Client, events::Watched, finding::Finding, keyboard::Asks, lease::Lease, load::Figures,
+    progress::Progress, question::Revealed, teller::Teller,
 };
 use dojo_scenario::{
     Place, Placeholders, Planned, Scenario,

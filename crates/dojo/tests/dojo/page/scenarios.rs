@@ -1,7 +1,7 @@
 //! Scenarios are played from the page, and the room sees the run and guesses at its questions.
 
 use super::{Browser, browser::ENTER};
-use crate::process::{Dojo, Start};
+use crate::process::{Dojo, Start, workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,7 +87,6 @@ async fn a_scenario_is_played_from_the_page_and_each_browser_guesses_once() {
     let Some(browser) = Browser::start().await else { return };
     let (dojo, _folder) = dojo_with(&[("quiz", QUIZ)]).await;
     browser.open(&dojo).await;
-    browser.keep_screenshots("scenarios").await;
     browser.play("quiz").await;
     browser.wait_for(".question[data-open=true]").await;
     browser.keep_screenshots("question").await;
@@ -117,7 +116,7 @@ async fn a_scenario_is_played_from_the_page_and_each_browser_guesses_once() {
     browser.press(ENTER).await;
     for browser in [&browser, &second] {
         browser.says("#run-verdict", "met").await;
-        browser.says(".question [data-f=state]", "The answer: 1.").await;
+        browser.says(".question [data-f=answer]", "The answer: 1.").await;
         browser.says("#run-said", "Five orders are within the limit.").await;
     }
     let shown = browser.shown().await;
@@ -128,6 +127,29 @@ async fn a_scenario_is_played_from_the_page_and_each_browser_guesses_once() {
     second.open(&dojo).await;
     second.says("#run-verdict", "met").await;
     assert_eq!(second.shown().await, shown, "after the end");
+}
+
+#[tokio::test]
+async fn a_shipped_scenario_is_played_while_its_flood_and_what_happens_meanwhile_are_shown() {
+    let Some(browser) = Browser::start().await else { return };
+    let folder = workspace().join("scenarios");
+    let dojo = Start::new().arg("--scenarios-dir").arg(folder.to_str().unwrap()).ready().await;
+    browser.open(&dojo).await;
+    browser.wait_for("[data-scenario=consumer-group]").await;
+    browser.keep_screenshots("scenarios").await;
+    browser.play("consumer-group").await;
+    browser.choose("Deliveries get faster").await;
+    browser.says(".question [data-f=state]", "Your guess: Deliveries get faster.").await;
+    browser.keep_screenshots("guessed").await;
+    browser.tab_to(".question [data-close]").await;
+    browser.press(ENTER).await;
+    browser.says("#run-said", "A fourth instance joins").await;
+    browser.wait_for("#run-steps progress[value]").await;
+    browser.says("#open-scenarios", "a run plays").await;
+    browser.keep_screenshots("flood").await;
+    browser.says("#run-verdict", "✓ met").await;
+    browser.says(".guesses", "✗ wrong").await;
+    browser.keep_screenshots("consumer-group").await;
 }
 
 #[tokio::test]
