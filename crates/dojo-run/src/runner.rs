@@ -77,7 +77,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
     if let Some(table) = summary.table(columns_of_stdout().unwrap_or(COLUMNS)) {
         print(&table);
     }
-    if let Some(Err(error)) = files.as_ref().map(ReportFiles::written) {
+    if let Some(error) = files.as_ref().and_then(ReportFiles::error) {
         line(format_args!("error: {error}"));
         code = exit::worse(code, exit::COULD_NOT_RUN);
     }

@@ -50,12 +50,10 @@ impl ReportFiles {
         Ok(files)
     }
 
-    /// Returns whether the files have everything that was played.
-    ///
-    /// # Errors
-    /// They couldn't be written the last time. Each time they are written anew, so an earlier time doesn't count.
-    pub fn written(&self) -> Result<(), &FolderError> {
-        self.written.as_ref().map(|()| ())
+    /// Returns why the files couldn't be written the last time. Each time they are written anew, so an earlier time doesn't
+    /// count.
+    pub fn error(&self) -> Option<&FolderError> {
+        self.written.as_ref().err()
     }
 
     fn write(&self) -> Result<(), FolderError> {
