@@ -8,15 +8,12 @@ use crate::{
     player::Player,
     selection::select,
     summary::Summary,
-    terminal::{Terminal, columns_of_stdout, line, print},
+    terminal::{Terminal, line, print},
     watch::watch,
 };
 use dojo_scenario::Scenario;
 use std::io;
 use tokio_util::sync::CancellationToken;
-
-/// The columns of a table that isn't shown on a terminal.
-const COLUMNS: usize = 80;
 
 /// Does what the command line asks for, and returns the exit code.
 pub async fn run(cli: &Cli) -> u8 {
@@ -59,9 +56,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
     let (mut terminal, mut summary) = (Terminal::new(cli.detail()), Summary::new());
     let all = (0..cli.repeat).flat_map(|_| scenarios);
     let code = player.play(all, &mut [&mut terminal, &mut summary], &stop).await;
-    if let Some(table) = summary.table(columns_of_stdout().unwrap_or(COLUMNS)) {
-        print(&table);
-    }
+    summary.print();
     code
 }
 
