@@ -9,15 +9,12 @@ use crate::{
     report::ReportFiles,
     selection::select,
     summary::Summary,
-    terminal::{Terminal, columns_of_stdout, line, print},
+    terminal::{Terminal, line, print},
     watch::watch,
 };
 use dojo_scenario::Scenario;
 use std::io;
 use tokio_util::sync::CancellationToken;
-
-/// The columns of a table that isn't shown on a terminal.
-const COLUMNS: usize = 80;
 
 /// Does what the command line asks for, and returns the exit code.
 pub async fn run(cli: &Cli) -> u8 {
@@ -74,9 +71,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
     audiences.extend(files.as_mut().map(|files| files as &mut dyn Audience));
     let all = (0..cli.repeat).flat_map(|_| scenarios);
     let mut code = player.play(all, &mut audiences, &stop).await;
-    if let Some(table) = summary.table(columns_of_stdout().unwrap_or(COLUMNS)) {
-        print(&table);
-    }
+    summary.print();
     if let Some(error) = files.as_ref().and_then(ReportFiles::error) {
         line(format_args!("error: {error}"));
         code = exit::worse(code, exit::COULD_NOT_RUN);

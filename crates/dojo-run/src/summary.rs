@@ -1,12 +1,18 @@
 //! What came of several scenarios: a row for each, however often it was played, and the sums.
 
-use crate::{Played, exit, player::Audience};
+use crate::{
+    Played, exit,
+    player::Audience,
+    terminal::{columns_of_stdout, print},
+};
 use dojo_scenario::{Scenario, scalar::counted};
 use std::{
     fmt::Write,
     time::{Duration, Instant},
 };
 
+/// The columns of a table that isn't shown on a terminal.
+const COLUMNS: usize = 80;
 /// The columns of a table beside the names of the scenarios.
 const FIGURES: usize = 42;
 const LONGEST_NAME: usize = 60;
@@ -54,8 +60,15 @@ impl Summary {
         self.rows[index].tally.add(code, took, orders);
     }
 
+    /// Prints the table, if more than one scenario was played.
+    pub fn print(&self) {
+        if let Some(table) = self.table(columns_of_stdout().unwrap_or(COLUMNS)) {
+            print(&table);
+        }
+    }
+
     /// Returns the table, at most so wide; `None` if fewer than two scenarios were played.
-    pub fn table(&self, columns: usize) -> Option<String> {
+    fn table(&self, columns: usize) -> Option<String> {
         let mut all = Tally::default();
         self.rows.iter().for_each(|row| all.merge(&row.tally));
         if all.times() < 2 {

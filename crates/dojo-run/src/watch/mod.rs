@@ -15,6 +15,7 @@ use crate::{
     files::{Files, Stamp},
     player::{Audience, Player},
     selection::{Refusal, select},
+    summary::Summary,
     terminal::{DIM, GREEN, PLAIN, RED, Terminal, columns_of_stdout, line, painted, print, wrapped},
 };
 use difference::{Difference, Verdicts};
@@ -100,8 +101,9 @@ impl Watch<'_> {
         self.heard.begin(scenarios);
         self.rules.begin(changed_by(scenarios)).await;
         let this = self.stop.child_token();
+        let mut summary = Summary::new();
         let change = {
-            let mut audiences: [&mut dyn Audience; 2] = [&mut self.terminal, &mut self.heard];
+            let mut audiences: [&mut dyn Audience; 3] = [&mut self.terminal, &mut self.heard, &mut summary];
             let mut playing = pin!(self.player.play(scenarios.iter(), &mut audiences, &this));
             tokio::select! {
                 code = &mut playing => Ended::Verdict(code),
@@ -121,6 +123,7 @@ impl Watch<'_> {
         match change {
             Ended::Changed(_) if self.stop.is_cancelled() => Ended::Verdict(exit::INTERRUPTED),
             Ended::Verdict(code) => {
+                summary.print();
                 show_differences(&self.heard.differences);
                 Ended::Verdict(code)
             }
