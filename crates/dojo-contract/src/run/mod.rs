@@ -44,7 +44,7 @@ pub struct Run {
     pub file: Option<String>,
     /// The seed of its random choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = "uint64")]
     pub seed: Option<u64>,
     /// Whether it plays beside the run that holds the lease. Such a run changes no settings, rules or instances.
     pub alongside: bool,

@@ -20,11 +20,11 @@ pub struct RunStep {
     pub progress: Option<String>,
     /// How far it has come: the orders of a flood, or the milliseconds of a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = "uint64")]
     pub done: Option<u64>,
     /// How far it goes, in the unit of `done`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = "uint64")]
     pub total: Option<u64>,
     /// What came of it, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,23 +55,30 @@ pub struct RunFinding {
 pub struct RunCounts {
     /// Orders placed.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub orders: u64,
     /// Notifications delivered.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub notified: u64,
     /// Deliveries that are tried again.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub retries: u64,
     /// Events that were given up: sent to the dead letters, or dropped.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub given_up: u64,
     /// Dead letters sent back.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub redriven: u64,
     /// Fraud alerts.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub alerts: u64,
     /// Failures of a rule.
     #[schema(required)]
+    #[schema(format = "uint64")]
     pub rule_errors: u64,
 }

@@ -47,6 +47,7 @@ pub(crate) struct RunToStart {
     #[schema(min_length = 1, max_length = 200)]
     file: Option<String>,
     /// The seed of its random choices.
+    #[schema(format = "uint64")]
     seed: Option<u64>,
 }
 
@@ -77,6 +78,7 @@ pub(crate) enum RunReport {
         #[schema(min_length = 1, max_length = 500)]
         text: String,
         /// How far it goes: the orders of a flood, or the milliseconds of a pause.
+        #[schema(format = "uint64")]
         total: Option<u64>,
     },
     /// A step has moved on.
@@ -87,6 +89,7 @@ pub(crate) enum RunReport {
         #[schema(min_length = 1, max_length = 200)]
         text: Option<String>,
         /// How far it has come, in the unit of its `total`; absent: as before.
+        #[schema(format = "uint64")]
         done: Option<u64>,
     },
     /// A step has ended.

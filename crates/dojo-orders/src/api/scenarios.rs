@@ -31,6 +31,7 @@ const VARIABLE_MAX_CHARS: usize = 1_000;
 #[expect(dead_code, reason = "describes the body, whose mistakes are named one by one")]
 pub(crate) struct ScenarioToPlay {
     /// The seed of every random choice, to repeat a run.
+    #[schema(format = "uint64")]
     seed: Option<u64>,
     /// Values for variables of the scenario, in place of those in its `vars`. A number or a boolean is taken as its text.
     vars: Option<BTreeMap<String, String>>,
