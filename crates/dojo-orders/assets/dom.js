@@ -54,6 +54,9 @@ export function fill(row, values) {
   return row;
 }
 
+// Says something to those who don't see the page.
+export const announce = (words) => { byId("announcement").textContent = words; };
+
 export const short = (id) => String(id ?? "").slice(-8);
 
 // Completes the labels and titles of a new row's controls: in the template they end where the name of their subject comes.

@@ -2,9 +2,9 @@
 // instance follows. If the file changes on disk meanwhile, the editor says so, and Apply doesn't replace it.
 import { send, sentence } from "./api.js";
 import { byId, can, clone, fill } from "./dom.js";
-import { fullPage } from "./full_page.js";
 import { onRule, ruleNamed, askSoon, switchText } from "./rules.js";
 import { beforeReload, holdReload } from "./stream.js";
+import { go, holdAddress, onAddress } from "./views.js";
 
 const CHECK_AFTER_MS = 150;
 // A little longer than the service takes at most.
@@ -16,7 +16,6 @@ const JUDGING = "Judging the orders of the last 10 minutes again …";
 const panel = byId("rule-editor");
 const text = byId("rule-source");
 const lines = byId("rule-lines");
-const page = fullPage(panel, "header, #banner, main, footer, #journey", () => document.querySelector("#rules a"));
 
 // The rule whose editor is open: the file's text and tag that the draft comes from, and the sources to go back to.
 let shown = null;
@@ -33,21 +32,16 @@ const say = (said) => { byId("rule-outcome").textContent = said; };
 // A text field has its own line ends.
 const inField = (source) => (source ?? "").replace(/\r\n?/g, "\n");
 const isDirty = () => shown !== null && shown.tag !== undefined && text.value !== shown.source;
-const wantedName = () => /^#\/rules\/([a-z]+)$/.exec(location.hash)?.[1] ?? null;
 
 // ---- opening and closing ------------------------------------------------------------------------------------------
 
-function followAddress() {
-  const name = wantedName();
-  if (name === (shown?.name ?? null)) return;
-  if (isDirty()) {
-    // The browser's own buttons have left already.
-    history.pushState(null, "", `#/rules/${shown.name}`);
-    return askToDiscard();
-  }
-  if (name === null) return close();
-  open(name);
-}
+holdAddress(isDirty, askToDiscard);
+onAddress(({ name, rest }) => {
+  const rule = name === "rules" && /^[a-z]+$/.test(rest) ? rest : null;
+  if (rule === (shown?.name ?? null)) return;
+  if (rule === null) return close();
+  open(rule);
+});
 
 function open(name) {
   forget();
@@ -61,7 +55,7 @@ function open(name) {
   hideQuestions();
   byId("rule-backtest-result").hidden = true;
   byId("rule-backtest")?.toggleAttribute("hidden", name !== "fraud");
-  page.open();
+  panel.hidden = false;
   byId("rule-close").focus();
   readFirst();
 }
@@ -78,10 +72,11 @@ async function readFirst() {
 }
 
 function close() {
-  if (!panel.open) return;
   forget();
+  const { name } = shown;
   shown = null;
-  page.close();
+  panel.hidden = true;
+  document.querySelector(`#rules [data-rule="${name}"] a`)?.focus();
 }
 
 // Ends what is under way about the rule: answers that still come are not for the next one.
@@ -93,9 +88,7 @@ function forget() {
 }
 
 function leave() {
-  if (isDirty()) return askToDiscard();
-  history.pushState(null, "", location.pathname + location.search);
-  close();
+  go("#/rules");
 }
 
 function askToDiscard() {
@@ -117,7 +110,6 @@ byId("rule-discard-now").addEventListener("click", () => {
   text.value = shown.source;
   leave();
 });
-addEventListener("hashchange", followAddress);
 addEventListener("beforeunload", (event) => isDirty() && event.preventDefault());
 holdReload(isDirty);
 beforeReload(stopTrial);
@@ -353,5 +345,3 @@ function showReport(report) {
   byId("rule-backtest-result").hidden = false;
   byId("rule-backtest-result").scrollIntoView({ block: "nearest" });
 }
-
-followAddress();

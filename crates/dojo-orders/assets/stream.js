@@ -3,7 +3,7 @@ import { MOST_ROWS, byId, keepFocusInPlace, lists } from "./dom.js";
 
 // The server sends a heartbeat every three seconds.
 const SILENT_AFTER_MS = 10000;
-const TYPES = ["order", "audit", "dlq", "settings", "status", "rebalance"];
+const TYPES = ["order", "audit", "dlq", "settings", "status", "run", "rebalance"];
 
 const followers = new Map(TYPES.map((type) => [type, []]));
 // Events that wait to be shown, by type; at most MOST_ROWS of each, also in a hidden tab.

@@ -19,16 +19,18 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 21] = [
+const ASSETS: &[Asset] = &[
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
+    script("board.js", include_str!("../../assets/board.js")),
     script("by_hand.js", include_str!("../../assets/by_hand.js")),
     script("dom.js", include_str!("../../assets/dom.js")),
     script("edit.js", include_str!("../../assets/edit.js")),
-    script("full_page.js", include_str!("../../assets/full_page.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
+    script("place_order.js", include_str!("../../assets/place_order.js")),
+    script("projector.js", include_str!("../../assets/projector.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),
     script("records.js", include_str!("../../assets/records.js")),
     script("redrive.js", include_str!("../../assets/redrive.js")),
@@ -39,6 +41,7 @@ const ASSETS: [Asset; 21] = [
     script("stream.js", include_str!("../../assets/stream.js")),
     script("terms.js", include_str!("../../assets/terms.js")),
     script("topics.js", include_str!("../../assets/topics.js")),
+    script("views.js", include_str!("../../assets/views.js")),
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",

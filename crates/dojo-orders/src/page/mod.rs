@@ -505,11 +505,14 @@ mod tests {
 
     #[test]
     fn the_page_keeps_to_its_own_security_policy() {
-        let source = include_str!("../../templates/page.html");
-        assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"));
-        assert!(!source.contains("//cdn") && !source.contains("https://"));
-        assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
+        for (name, source) in template::BUILT_IN {
+            assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"), "{name}");
+            assert!(!source.contains("//cdn") && !source.contains("https://"), "{name}");
+            assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
+        }
         for (name, script) in assets::scripts() {
+            // The policy lets a script set one property of a style, and no text of one.
+            let script = script.replace(".style.setProperty(", "");
             for dangerous in ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", ".style", "confirm("] {
                 assert!(!script.contains(dangerous), "{name}: {dangerous}");
             }

@@ -1,0 +1,35 @@
+// Projector mode, for a room: large type, no controls, and the words of the running scenario below. The key p and the button
+// turn it on, Escape and p turn it off. It is in the address, so that a reload keeps it.
+import { announce, byId } from "./dom.js";
+import { follow } from "./stream.js";
+import { addressBelow, isJourney, onAddress, replaceAddress } from "./views.js";
+
+const MARK = "?projector";
+
+const isOn = () => document.body.classList.contains("projector");
+
+onAddress((address) => {
+  if (isJourney(address)) return;
+  const on = address.query.has("projector");
+  if (on === isOn()) return;
+  document.body.classList.toggle("projector", on);
+  byId("projector").ariaPressed = String(on);
+  announce(on ? "Projector mode is on. Escape leaves it." : "Projector mode is off.");
+});
+
+function toggle() {
+  const below = addressBelow().replace(MARK, "");
+  replaceAddress(isOn() ? below : below.split("?")[0] + MARK);
+}
+
+byId("projector").addEventListener("click", toggle);
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (isTyping || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.key === "p" || (event.key === "Escape" && isOn() && !byId("journey").open)) toggle();
+});
+
+// The newest thing that the running scenario said.
+follow("run", (run) => {
+  if (!run.unreadable) byId("said").textContent = run.said?.at(-1) ?? "";
+});
