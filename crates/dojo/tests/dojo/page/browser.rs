@@ -167,22 +167,25 @@ impl Browser {
     /// Gives the page this many CSS pixels; a window can't be as narrow as a phone.
     pub async fn resize(&self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.emulate("setDeviceMetricsOverride", metrics).await;
+        self.command("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
     /// Asks the page for this colour scheme, `light` or `dark`.
     pub async fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.emulate("setEmulatedMedia", json!({"features": features})).await;
+        self.command("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
-    /// Sends a command of the `Emulation` domain, which WebDriver doesn't have.
-    async fn emulate(&self, command: &str, parameters: Value) {
+    /// Sends a command of Chrome's own protocol, for what WebDriver doesn't have, and returns its result.
+    pub async fn command(&self, command: &str, parameters: Value) -> Value {
         let session = self.client.session_id().await.unwrap().unwrap();
-        let command = json!({"cmd": format!("Emulation.{command}"), "params": parameters});
+        let command = json!({"cmd": command, "params": parameters});
         let url = format!("http://localhost:{}/session/{session}/goog/cdp/execute", self.port);
         let answer = reqwest::Client::new().post(url).json(&command).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        let is_done = answer.status().is_success();
+        let mut said: Value = answer.json().await.unwrap();
+        assert!(is_done, "{command}: {said}");
+        said["value"].take()
     }
 
     pub async fn keep_screenshot(&self, name: &str) {
