@@ -95,7 +95,7 @@ function drawHeads() {
     const inColumns = busy.reduce((sum, lane) => sum + lane.columns.reduce((n, column) => n + column.records, 0), 0);
     const head = section.querySelector(`[data-topic="${topic}"]`);
     const said = [counted(lanes.length, "partition"), `${counted(held, "offset")} on the log`];
-    if (busy.length > 0) said.push(`too fast for tiles: ${counted(inColumns, "record")} drawn as columns, one a second`);
+    if (busy.length > 0) said.push(`${counted(inColumns, "record")} as columns, one a second`);
     say(head.querySelector(".held"), said.join(" · "));
   }
   const isEmpty = board.lanes.size > 0 && [...board.lanes.values()].every((lane) => lane.end === lane.earliest && lane.end === 0);

@@ -151,7 +151,7 @@ function removeTiles(view, offsets) {
 }
 
 const SIGNS = {
-  NOTIFIED: "✓", RETRY: "↻", DLQ: "✕", DROPPED: "✕", FRAUD_ALERT: "!", RULE_ERROR: "!", REDRIVEN: "⤴", FRAUD_CHECK_PASSED: "·",
+  NOTIFIED: "✓", RETRY: "↻", DLQ: "✕", DROPPED: "✕", FRAUD_ALERT: "!", RULE_ERROR: "!", REDRIVEN: "⇧", FRAUD_CHECK_PASSED: "·",
   created: "+", updated: "~", deleted: "−",
 };
 const WORDS = {
@@ -164,9 +164,9 @@ function drawTile(element, tile, { topic, key }) {
   Object.assign(element.dataset, { offset, key: tile.key, kind, outcome: outcome ?? "", alert: String(Boolean(alerts?.length || mistake)) });
   if (topic === "audit") element.dataset.action = tile.action ?? "";
   say(field(element, "offset"), String(offset));
-  const sign = topic === "audit" ? SIGNS[tile.action] : topic === "orders-dlq" ? (sentTo ? "⤴" : "✕") : SIGNS[outcome];
+  const sign = topic === "audit" ? SIGNS[tile.action] : topic === "orders-dlq" ? (sentTo ? "⇧" : "✕") : SIGNS[outcome];
   say(field(element, "sign"), kind === "unreadable" ? "?" : sign ?? "");
-  say(field(element, "mark"), kind === "retry" ? `↻${attempt}` : kind === "redrive" ? `⤴${redrive}` : "");
+  say(field(element, "mark"), kind === "retry" ? `↻${attempt}` : kind === "redrive" ? `⇧${redrive}` : "");
   if (sentTo) element.dataset.sent = sentTo;
   const words = [
     `${key.replace("/", " ")}@${offset}`, tile.who && `of ${tile.who}`, tile.action,
@@ -221,25 +221,27 @@ function drawMarks(view, lane, board, second, came) {
     const place = lane.end - lag;
     if (view.dense) {
       const right = placeInColumns(lane, place, second);
-      move(mark, bar, `${(right * 100).toFixed(2)}%`, right >= 1);
+      const way = `(100% - var(--edge) - 8px) * ${right.toFixed(4)}`;
+      move(mark, bar, `calc(var(--edge) + ${way})`, `calc(${way})`, right >= 1);
       view.marks.get(group).back = null;
       continue;
     }
     const fit = fits.get(lane.topic) ?? 10;
     const behind = lane.tiles.filter(({ offset }) => offset >= place).length + Math.max(0, (lane.tiles[0]?.offset ?? lane.end) - place);
     const back = Math.min(behind, fit);
-    move(mark, bar, `calc(${back} * var(--pitch))`, behind > fit);
+    const way = `calc(${back} * var(--pitch))`;
+    move(mark, bar, way, way, behind > fit);
     const before = view.marks.get(group).back;
     if (before !== null && before !== back && came >= 0) slide(mark, back - before);
     view.marks.get(group).back = back;
   }
 }
 
-function move(mark, bar, right, isBeyond) {
+function move(mark, bar, right, width, isBeyond) {
   if (mark.right !== right) {
     mark.right = right;
     mark.style.setProperty("right", right);
-    bar.style.setProperty("width", right);
+    bar.style.setProperty("width", width);
   }
   mark.dataset.beyond = String(isBeyond);
 }

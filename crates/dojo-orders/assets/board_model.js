@@ -136,26 +136,26 @@ export class Board {
   }
 
   // An audit event says what has become of the record that it is about.
-  audit({ unreadable, source, action, partition, offset, alerts, reason }, timestamp) {
+  audit({ unreadable, source, action, partition, offset, alerts, reason, instanceId }, timestamp) {
     if (unreadable || offset === undefined || partition === undefined) return;
     const lane = this.lane("orders", partition, offset);
     if (source === "notification-service" && OUTCOMES.includes(action)) {
       lane.note(offset, { outcome: action });
-      this.advance("notification-group", lane.key, offset, timestamp);
+      this.advance("notification-group", lane.key, offset, instanceId, timestamp);
     } else if (source === "fraud-service") {
       if (action === "FRAUD_ALERT") lane.note(offset, { alerts: (alerts ?? []).map(({ type }) => String(type)) });
       if (action === "RULE_ERROR") lane.note(offset, { mistake: String(reason ?? "") });
-      this.advance("fraud-group", lane.key, offset, timestamp);
+      this.advance("fraud-group", lane.key, offset, instanceId, timestamp);
     }
   }
 
   // ---- groups and instances ----
 
-  // Reports come every two seconds; in between, what a service says about a record shows that it has read it.
-  advance(group, lane, offset, timestamp) {
+  // Reports come every two seconds; in between, what the reader of a partition says about a record shows that it has read it.
+  advance(group, lane, offset, id, timestamp) {
     const known = this.positions.get(`${group} ${lane}`);
-    const isLater = known && known.position <= offset && Date.parse(timestamp) >= known.at;
-    if (isLater) known.position = offset + 1;
+    const isReader = known && known.owner === id && Date.parse(timestamp) >= known.since;
+    if (isReader && known.position <= offset) known.position = offset + 1;
   }
 
   // The report of an instance, or the picture of it that `GET /status` gives.
@@ -169,11 +169,12 @@ export class Board {
       startedAt: event.startedAt, rule: event.ruleVersion ?? "", broken: Boolean(event.ruleError),
       partitions: live ? (event.partitions ?? []).filter((p) => p.topic === topic) : [],
     };
+    const isAnother = this.instances.get(id)?.startedAt !== event.startedAt;
     this.instances.set(id, instance);
-    this.own(instance, Date.parse(event.timestamp));
+    this.own(instance, Date.parse(event.timestamp), isAnother);
   }
 
-  own({ id, group, partitions }, at) {
+  own({ id, group, partitions }, at, isAnother = false) {
     const mine = new Set();
     for (const { topic, partition, position, lag } of partitions) {
       const key = `${group} ${topic}/${partition}`;
@@ -182,8 +183,10 @@ export class Board {
       const known = this.positions.get(key);
       // A member that has just lost the partition may report after the one that has it now.
       if (known?.owner && known.owner !== id && known.at > at) continue;
-      const place = position < 0 ? known?.position ?? -1 : position;
-      this.positions.set(key, { group, lane: lane.key, owner: id, position: place, lag, at, since: known?.owner === id ? known.since : at });
+      const isSame = known?.owner === id && !isAnother;
+      // A report may be older than the last thing that its instance said about a record.
+      const place = position < 0 ? known?.position ?? -1 : isSame ? Math.max(position, known.position) : position;
+      this.positions.set(key, { group, lane: lane.key, owner: id, position: place, lag, at, since: isSame ? known.since : at });
     }
     for (const [key, known] of this.positions) if (known.owner === id && !mine.has(key)) known.owner = null;
   }
