@@ -3,7 +3,9 @@
 mod browser;
 pub use browser::Browser;
 
+mod board;
 mod editing;
+mod flood;
 mod instances;
 mod journey;
 mod layout;
