@@ -2,7 +2,7 @@
 // what has changed, at most once a frame and only while it is shown.
 import { send, sentence } from "./api.js";
 import { drawGroups, noteRebalance, readRebalances } from "./board_groups.js";
-import { counted, drawLanes, figures, noteGrowth, say } from "./board_lanes.js";
+import { counted, drawLanes, figures, noteGrowth, onResized, say } from "./board_lanes.js";
 import { Board, TOPICS } from "./board_model.js";
 import { readPast } from "./board_start.js";
 import { byId, can } from "./dom.js";
@@ -85,6 +85,7 @@ setInterval(() => {
   draw();
 }, 1000);
 onAddress(draw);
+onResized(draw);
 
 // What is on a topic, and how much of it is drawn.
 function drawHeads() {

@@ -22,7 +22,13 @@ const drawn = new Map();
 const fits = new Map();
 let sizesAreKnown = false;
 
-new ResizeObserver(() => { sizesAreKnown = false; }).observe(byId("board"));
+// Calls `draw` when the board has another size.
+export function onResized(draw) {
+  new ResizeObserver(() => {
+    sizesAreKnown = false;
+    draw();
+  }).observe(byId("board"));
+}
 
 // Draws every lane that has changed. Nothing of the page is measured here unless the window has changed.
 export function drawLanes(board, second) {
@@ -113,6 +119,7 @@ function drawTiles(view, lane, flights) {
     view.byOffset.set(tile.offset, element);
     element.tabIndex = -1;
     drawTile(element, tile, view);
+    drawArc(element, tile, lane.tiles, known > 0 && tile.offset > newest);
     if (tile.offset > newest) {
       view.tiles.insertBefore(element, view.tiles.lastElementChild);
       added.push([tile, element]);
@@ -123,7 +130,6 @@ function drawTiles(view, lane, flights) {
     }
   }
   view.tiles.newest = shown.at(-1)?.offset ?? -1;
-  for (const [tile, element] of added) drawArc(element, tile, shown);
   if (!view.tiles.querySelector(".tile[tabindex='0']")) stopAt(view.tiles.querySelector(".tile:last-of-type"));
   const isFirst = !view.wasDrawn;
   view.wasDrawn = true;
@@ -183,15 +189,15 @@ function drawTile(element, tile, { topic, key }) {
 }
 
 // A retry is tied to the record that it repeats by an arc as long as the way between them.
-function drawArc(element, tile, shown) {
+function drawArc(element, tile, tiles, isNew) {
   if (tile.repeats === null || tile.repeats === undefined) return;
-  const [from, to] = [shown.findIndex(({ offset }) => offset === tile.repeats), shown.indexOf(tile)];
+  const [from, to] = [tiles.findIndex(({ offset }) => offset === tile.repeats), tiles.indexOf(tile)];
   const arc = document.createElement("i");
   arc.className = "arc";
-  arc.style.setProperty("--way", String(from < 0 ? to + 1 : to - from));
+  arc.style.setProperty("--way", String(to - from));
   arc.dataset.attempt = String(Math.min(tile.attempt, 3));
   element.append(arc);
-  if (isMoving()) arc.animate({ clipPath: ["inset(-2px 100% 0 0)", "inset(-2px 0 0 0)"] }, { duration: 190, easing: "ease-out" });
+  if (isNew && isMoving()) arc.animate({ clipPath: ["inset(-2px 100% 0 0)", "inset(-2px 0 0 0)"] }, { duration: 190, easing: "ease-out" });
 }
 
 // What came from another lane is seen coming from there.

@@ -185,7 +185,9 @@ export class Board {
       if (known?.owner && known.owner !== id && known.at > at) continue;
       const isSame = known?.owner === id && !isAnother;
       // A report may be older than the last thing that its instance said about a record.
-      const place = position < 0 ? known?.position ?? -1 : isSame ? Math.max(position, known.position) : position;
+      // Of a partition that never had a record, the position isn't known: the group begins at its start.
+      const start = known?.position ?? (lag === 0 ? lane.earliest : -1);
+      const place = position < 0 ? start : isSame ? Math.max(position, known.position) : position;
       this.positions.set(key, { group, lane: lane.key, owner: id, position: place, lag, at, since: isSame ? known.since : at });
     }
     for (const [key, known] of this.positions) if (known.owner === id && !mine.has(key)) known.owner = null;
