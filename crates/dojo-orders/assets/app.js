@@ -1,6 +1,6 @@
 // Starts the page. Each module follows the events and addresses that it shows.
 import "./banner.js";
-import { localTime, tone } from "./dom.js";
+import { localTime, markWho, tone } from "./dom.js";
 import { showSettings } from "./settings.js";
 import { connect } from "./stream.js";
 import { showViews } from "./views.js";
@@ -12,6 +12,10 @@ import "./rebalances.js";
 import "./redrive.js";
 import "./journey.js";
 import "./place_order.js";
+import "./spam.js";
+import "./order_filter.js";
+import "./audit_view.js";
+import "./fraud_view.js";
 import "./edit.js";
 import "./terms.js";
 import "./topics.js";
@@ -24,6 +28,7 @@ document.addEventListener("submit", (event) => event.preventDefault());
 
 document.querySelectorAll("time").forEach(localTime);
 document.querySelectorAll(".badge").forEach(tone);
+document.querySelectorAll("[data-who]").forEach(markWho);
 showSettings();
 showViews();
 connect();

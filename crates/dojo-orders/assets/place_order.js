@@ -22,7 +22,15 @@ async function placeOrder() {
   if (answer.ok) attempt = null;
 }
 
+// What the order will come to.
+function showTotal() {
+  const { quantity, price } = Object.fromEntries(new FormData(newOrder));
+  const isNumber = numberErrors({ quantity, price }).length === 0;
+  byId("new-total").textContent = isNumber ? `$${(Number(quantity) * Number(price)).toFixed(2)}` : "?";
+}
+
 if (can("orders")) {
+  newOrder.addEventListener("input", showTotal);
   newOrder.addEventListener("input", () => { attempt = null; });
   newOrder.addEventListener("submit", placeOrder);
 }

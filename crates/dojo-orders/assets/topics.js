@@ -2,7 +2,7 @@
 // browser's own buttons keep it: `#/topics`, `#/topics/orders`, and behind a `?` the query of the records.
 import { send, sentence } from "./api.js";
 import { offerForm } from "./by_hand.js";
-import { byId, clone, fill } from "./dom.js";
+import { byId, clone, fill, plural } from "./dom.js";
 import { addressOf, showRecords } from "./records.js";
 import { isJourney, onAddress } from "./views.js";
 
@@ -57,7 +57,6 @@ async function readTopics() {
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
-const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 function topicRow(topic) {
   const held = sum(topic.partitions.map((p) => (p.endOffset ?? 0) - (p.earliestOffset ?? 0)));

@@ -1,13 +1,18 @@
 //! `GET /assets/…`: the page's scripts and style, built into the program. A browser asks each time whether its copy is
-//! still current, and mostly it is.
+//! still current, and mostly it is. A browser that takes gzip gets them compressed.
 
 use axum::{
     extract::{Path, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use crate::page::gzip::{self, takes_gzip};
 use dojo_http::{NotFound, Problem};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use bytes::Bytes;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
@@ -22,6 +27,7 @@ struct Asset {
 const ASSETS: &[Asset] = &[
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
+    script("audit_view.js", include_str!("../../assets/audit_view.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
     script("board.js", include_str!("../../assets/board.js")),
     script("board_columns.js", include_str!("../../assets/board_columns.js")),
@@ -32,10 +38,15 @@ const ASSETS: &[Asset] = &[
     script("board_start.js", include_str!("../../assets/board_start.js")),
     script("board_who.js", include_str!("../../assets/board_who.js")),
     script("by_hand.js", include_str!("../../assets/by_hand.js")),
+    script("cursor.js", include_str!("../../assets/cursor.js")),
     script("dom.js", include_str!("../../assets/dom.js")),
     script("edit.js", include_str!("../../assets/edit.js")),
+    script("fraud_view.js", include_str!("../../assets/fraud_view.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
+    script("lists.js", include_str!("../../assets/lists.js")),
+    script("live_events.js", include_str!("../../assets/live_events.js")),
+    script("order_filter.js", include_str!("../../assets/order_filter.js")),
     script("place_order.js", include_str!("../../assets/place_order.js")),
     script("projector.js", include_str!("../../assets/projector.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),
@@ -45,7 +56,9 @@ const ASSETS: &[Asset] = &[
     script("rule_editor.js", include_str!("../../assets/rule_editor.js")),
     script("rules.js", include_str!("../../assets/rules.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
+    script("spam.js", include_str!("../../assets/spam.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
+    script("stream_worker.js", include_str!("../../assets/stream_worker.js")),
     script("terms.js", include_str!("../../assets/terms.js")),
     script("topics.js", include_str!("../../assets/topics.js")),
     script("views.js", include_str!("../../assets/views.js")),
@@ -103,8 +116,8 @@ pub(crate) async fn asset(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let asset = ASSETS.iter().find(|asset| asset.name == name);
-    let asset = asset.ok_or_else(|| Problem::not_found("there is no such asset"))?;
+    let found = ASSETS.iter().enumerate().find(|(_, asset)| asset.name == name);
+    let (index, asset) = found.ok_or_else(|| Problem::not_found("there is no such asset"))?;
     let tag = tag(asset.content);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
@@ -112,7 +125,14 @@ pub(crate) async fn asset(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type))];
-    Ok((caching, media_type, asset.content).into_response())
+    if !takes_gzip(&headers) {
+        return Ok((caching, gzip::VARIES, media_type, asset.content).into_response());
+    }
+    // Compressed once, when the first browser asks.
+    static COMPRESSED: LazyLock<Vec<Bytes>> =
+        LazyLock::new(|| ASSETS.iter().map(|asset| gzip::compressed(asset.content, gzip::BEST)).collect());
+    let content = COMPRESSED.get(index).cloned().unwrap_or_default();
+    Ok((caching, gzip::VARIES, media_type, gzip::ENCODING, content).into_response())
 }
 
 fn tag(content: &str) -> String {

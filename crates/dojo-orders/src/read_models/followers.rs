@@ -331,7 +331,10 @@ impl ListReader {
         self.models.redrives.lock().record((partition, offset), record.timestamp, &record.headers);
         match OrderEvent::read(record.value) {
             Ok(event) if header::is_original(&record.headers) => {
-                self.models.orders.write().apply(partition, event);
+                let id = event.order.id;
+                let mut orders = self.models.orders.write();
+                orders.apply(partition, event);
+                orders.stands_at(id, partition, offset);
             }
             Ok(_) => {}
             Err(_) => self.models.count_unreadable(),
