@@ -217,11 +217,9 @@ function drawMarks(view, lane, board, second, came) {
     say(text, lag === null ? "" : lag === 0 ? "lag 0" : `lag ${figures.format(lag)}`);
     text.dataset.behind = String(lag > 0);
     if (lag === null) continue;
-    // Without a reader, the mark keeps the colour of the last one.
-    const who = known.owner ?? mark.dataset.was ?? "";
-    if (mark.dataset.was !== who) {
-      mark.dataset.was = who;
-      wear(mark, who);
+    if (mark.owner !== known.owner) {
+      mark.owner = known.owner;
+      wear(mark, known.owner);
       bar.dataset.colour = mark.dataset.colour;
     }
     const place = lane.end - lag;

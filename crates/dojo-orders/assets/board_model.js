@@ -186,11 +186,16 @@ export class Board {
       const isSame = known?.owner === id && !isAnother;
       // A report may be older than the last thing that its instance said about a record.
       // Of a partition that never had a record, the position isn't known: the group begins at its start.
-      const start = known?.position ?? (lag === 0 ? lane.earliest : -1);
+      const start = known?.position >= 0 ? known.position : lag === 0 ? lane.earliest : -1;
       const place = position < 0 ? start : isSame ? Math.max(position, known.position) : position;
       this.positions.set(key, { group, lane: lane.key, owner: id, position: place, lag, at, since: isSame ? known.since : at });
     }
     for (const [key, known] of this.positions) if (known.owner === id && !mine.has(key)) known.owner = null;
+  }
+
+  // How far a group is that may have no reader now, as `GET /topics` tells.
+  committed(group, lane, position) {
+    this.positions.set(`${group} ${lane.key}`, { group, lane: lane.key, owner: null, position, lag: -1, at: 0, since: 0 });
   }
 
   forget(id) {

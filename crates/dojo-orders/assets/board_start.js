@@ -1,7 +1,7 @@
 // Reads what was on the log before the page was opened, so that a board which was just opened shows the same as one which has
 // been open for long. The stream goes on from there.
 import { send } from "./api.js";
-import { KEPT, TOPICS } from "./board_model.js";
+import { GROUPS, KEPT, TOPICS } from "./board_model.js";
 
 // One lane of audit events tells what became of the records in the other lanes.
 const AUDIT_RECORDS = 500;
@@ -26,6 +26,12 @@ export async function readPast(board) {
     lane.earliest = earliestOffset;
     for (const record of records) board.record(eventOf(name, record), now);
     lane.forgetCutColumn();
+  }
+  const groups = Object.values(GROUPS).map(({ group }) => group);
+  for (const { name, groups: readers } of own) {
+    for (const { group, partitions } of readers.filter((reader) => groups.includes(reader.group))) {
+      for (const { partition, position } of partitions) board.committed(group, board.lane(name, partition), position ?? -1);
+    }
   }
   for (const report of status.body.instances) board.report(report, performance.now());
 }

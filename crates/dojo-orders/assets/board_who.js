@@ -18,7 +18,7 @@ export function look(id) {
 
 // Makes `element` wear the look of an instance, or of nobody.
 export function wear(element, id) {
-  const { letter, colour } = id ? look(id) : { letter: "?", colour: 0 };
+  const { letter, colour } = id ? look(id) : { letter: "–", colour: 0 };
   element.classList.add("who");
   element.dataset.colour = String(colour);
   element.textContent = letter;
