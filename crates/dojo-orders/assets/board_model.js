@@ -24,6 +24,8 @@ export class Lane {
   constructor(topic, partition, earliest) {
     Object.assign(this, { topic, partition, earliest, end: earliest, tiles: [], columns: [], seen: new Map() });
     this.dense = false;
+    // Records before this offset are in the columns already.
+    this.counted = 0;
     this.changed = new Set();
     // What happened to a record that isn't here yet: topics are read side by side.
     this.early = new Map();
@@ -69,6 +71,7 @@ export class Lane {
 
   // A retry and a redrive carry the time of the record that they repeat, so a column never begins before the last one.
   count({ offset, attempt, redrive }, second) {
+    if (offset < this.counted) return;
     let column = this.columns.at(-1);
     if (!column || column.second < second) {
       column = { second, first: offset, records: 0, retries: 0, redrives: 0 };
@@ -78,6 +81,12 @@ export class Lane {
     column.records += 1;
     if (attempt > 0) column.retries += 1;
     else if (redrive > 0) column.redrives += 1;
+  }
+
+  // The server has counted what came before the page was opened.
+  goOnFrom({ end, seconds }) {
+    this.columns = seconds;
+    this.counted = end;
   }
 
   // Of a lane that was read from its middle on, the first second isn't there in whole.

@@ -2,6 +2,7 @@
 // been open for long. The stream goes on from there.
 import { send } from "./api.js";
 import { GROUPS, KEPT, TOPICS } from "./board_model.js";
+import { byId } from "./dom.js";
 
 // One lane of audit events tells what became of the records in the other lanes.
 const AUDIT_RECORDS = 500;
@@ -17,6 +18,7 @@ export async function readPast(board) {
     send("GET", `/topics/${name}/records?partition=${partition}&limit=${name === "audit" ? AUDIT_RECORDS : KEPT}`)));
   if (pages.some(({ ok }) => !ok)) return again(board);
   const now = Date.now();
+  const rates = JSON.parse(byId("board").dataset.rates || "{}");
   // Dead letters come first, and audit events last, because the others are about the records that are there already.
   const order = ["orders-dlq", "orders", "audit"];
   const lanes = wanted.map((bounds, n) => ({ ...bounds, records: pages[n].body.records.toReversed() }));
@@ -24,8 +26,10 @@ export async function readPast(board) {
   for (const { name, partition, earliestOffset, records } of lanes) {
     const lane = board.lane(name, partition, records[0]?.offset ?? earliestOffset);
     lane.earliest = earliestOffset;
+    const rate = rates[lane.key];
+    if (rate) lane.goOnFrom(rate);
     for (const record of records) board.record(eventOf(name, record), now);
-    lane.forgetCutColumn();
+    if (!rate) lane.forgetCutColumn();
   }
   const groups = Object.values(GROUPS).map(({ group }) => group);
   for (const { name, groups: readers } of own) {

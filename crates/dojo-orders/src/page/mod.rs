@@ -102,6 +102,8 @@ struct PageView {
     /// Whether there is a supervisor, which can add and remove processes.
     supervisor: bool,
     glossary: &'static [Entry],
+    /// A JSON object of what came in each of the last seconds, for the board.
+    rates: String,
 }
 
 /// What the page lets a person change. The template leaves out the controls of everything else.
@@ -162,7 +164,7 @@ struct AuditRow {
     rule: String,
     /// Of the record of `orders` that it is about, as `0@17`.
     about: String,
-    /// The orders of the customer and of everybody in the windows of a verdict, as `6 17`.
+    /// The orders of the customer and of everybody in the windows of a verdict, and the version of its rule: `6 17 9ae0dfc6`.
     window: String,
 }
 
@@ -288,6 +290,7 @@ impl PageView {
             instances: instances.iter().map(|status| InstanceCard::of(status, &settings, now)).collect(),
             supervisor,
             glossary: GLOSSARY,
+            rates: serde_json::to_string(&*app.models.rates()).unwrap_or_default(),
         }
     }
 }
@@ -335,14 +338,15 @@ impl AuditRow {
             },
             rule: event.rule_version.clone().unwrap_or_default(),
             about: event.partition.zip(event.offset).map(|(p, o)| format!("{p}@{o}")).unwrap_or_default(),
-            window: event.window_stats.map(window_text).unwrap_or_default(),
+            window: event.window_stats.map(|stats| window_text(stats, event)).unwrap_or_default(),
             short,
         }
     }
 }
 
-fn window_text(stats: WindowStats) -> String {
-    format!("{} {}", stats.customer_orders_in_window, stats.global_orders_in_window)
+fn window_text(stats: WindowStats, event: &AuditEvent) -> String {
+    let rule = event.rule_version.as_deref().unwrap_or_default();
+    format!("{} {} {rule}", stats.customer_orders_in_window, stats.global_orders_in_window)
 }
 
 impl DeadLetterRow {
@@ -510,6 +514,7 @@ mod tests {
             instances: Vec::new(),
             supervisor: true,
             glossary: GLOSSARY,
+            rates: "{}".into(),
         }
     }
 

@@ -186,6 +186,7 @@ fn publish(models: &ReadModels, topic: StreamTopic, record: &Record<'_>, unreada
         let (topic, partition, offset) = (record.topic, record.partition, record.offset);
         tracing::warn!(topic, partition, offset, why, "unreadable record skipped");
     }
+    models.rates.lock().record(topic, record, Utc::now().timestamp_millis());
     models.hub.push(Event::of(topic, record, frame(topic, record, unreadable)));
 }
 

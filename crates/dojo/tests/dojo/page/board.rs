@@ -4,7 +4,7 @@ use super::{
     Browser,
     browser::{ENTER, ESCAPE},
 };
-use crate::process::{Dojo, Start};
+use crate::process::{Dojo, Start, workspace};
 use dojo_testbed::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -186,6 +186,13 @@ async fn a_busy_lane_is_drawn_as_columns_with_true_counts_and_becomes_calm_again
         seen => Err(seen),
     })
     .await;
+    // A board that is opened now has the same columns: the server has counted, too.
+    browser.client.refresh().await.unwrap();
+    eventually("the columns after a reload", async || match browser.js(counts, Vec::new()).await {
+        seen if seen.as_array().is_some_and(|lanes| !lanes.is_empty() && lanes.iter().all(|lane| *lane == json!([0, 0]))) => Ok(()),
+        seen => Err(seen),
+    })
+    .await;
     browser.wait_for("#board [data-lane='audit/0'][data-dense=false] .tile").await;
     browser.is_at_rest().await;
     let ends = "return [...document.querySelectorAll('#board [data-topic=orders] .lane [data-f=end]')] \
@@ -231,6 +238,40 @@ async fn hostile_names_stay_text_and_every_size_has_its_lanes_one_under_another(
             assert_eq!(browser.js(TOO_WIDE, Vec::new()).await, json!([]), "at {width}x{height}");
             browser.keep_screenshot(&format!("board-{width}x{height}-{scheme}.png")).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn the_picture_in_the_readme_shows_a_failing_instance_and_a_rebalance() {
+    let Some(browser) = Browser::start().await else { return };
+    let dojo = Start::embedded().ready().await;
+    browser.open(&dojo).await;
+    dojo.patch_settings(&json!({"instances": {"notification-2": {"failRate": 0.9}}})).await;
+    for n in 0..20 {
+        dojo.placed(["Ada", "Grace", "Linus", "Barbara", "Edsger"][n % 5], if n % 4 == 0 { "120.00" } else { "9.50" }).await;
+    }
+    browser.is_at_rest().await;
+    for (act, live) in [("stop", false), ("start", true)] {
+        dojo.ask_instance(act, "notification-2").await;
+        browser.wait_for(&format!("#board [data-instance=notification-2][data-live={live}]")).await;
+        browser.says("#board-rebalances li:first-child[data-settled=true]", if live { "joined" } else { "left" }).await;
+    }
+    // Deliveries that take long show what lag is.
+    dojo.patch_settings(&json!({"deliveryMillis": 3000})).await;
+    let orders = (0..8).map(|n| dojo.placed(["Ada", "Grace", "Linus"][n % 3], "9.50"));
+    futures::future::join_all(orders).await;
+    browser.wait_for("#board .rail-lag[data-behind=true]").await;
+    browser.resize(1280, 900).await;
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        browser.keep_screenshot(&format!("readme-{scheme}.png")).await;
+        let kept = workspace().join(format!("docs/pictures/board-{scheme}.png"));
+        if std::env::var_os("DOJO_PICTURES").is_some() {
+            std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+            std::fs::copy(workspace().join(format!("target/screenshots/readme-{scheme}.png")), &kept).unwrap();
+        }
+        let size = std::fs::metadata(&kept).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask pictures`", kept.display())).len();
+        assert!(size <= 200_000, "{} has {size} bytes", kept.display());
     }
 }
 
