@@ -35,9 +35,10 @@ function note(name, verdict) {
 // Those that the page came with, oldest first.
 for (const { data, values } of lists.audit.entries.toReversed()) {
   if (!data.window) continue;
-  const [count, all] = data.window.split(" ").map(Number);
+  const [customers, everybodys, rule] = data.window.split(" ");
+  const [count, all] = [Number(customers), Number(everybodys)];
   const age = Math.max(0, Date.now() - Date.parse(values.at));
-  note(values.customer, { count, all, partial: values.action.endsWith("(partial)"), heard: performance.now() - age, rule: values.rule, by: values.by });
+  note(values.customer, { count, all, partial: values.action.endsWith("(partial)"), heard: performance.now() - age, rule, by: values.by });
 }
 
 // ---- the limits ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // Projector mode, for a room: large type, no controls, and the words of the running scenario below. The key p and the button
 // turn it on, Escape and p turn it off. It is in the address, so that a reload keeps it.
+import { send } from "./api.js";
 import { announce, byId } from "./dom.js";
-import { follow } from "./stream.js";
+import { follow, onOpened } from "./stream.js";
 import { addressBelow, isJourney, onAddress, replaceAddress } from "./views.js";
 
 const MARK = "?projector";
@@ -29,7 +30,20 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "p" || (event.key === "Escape" && isOn() && !byId("journey").open)) toggle();
 });
 
-// The newest thing that the running scenario said.
-follow("run", (run) => {
-  if (!run.unreadable) byId("said").textContent = run.said?.at(-1) ?? "";
-});
+// ---- the words of the scenario ------------------------------------------------------------------------------------
+
+// Shows the newest thing that a run said. What the last one said stays until the next one begins.
+function show(run) {
+  const said = run.said?.at(-1);
+  if (said !== undefined || run.state === "running") byId("said").textContent = said ?? "";
+}
+
+follow("run", (run) => !run.unreadable && show(run));
+
+// A run may have said something before the page was there.
+async function readRuns() {
+  const answer = await send("GET", "/runs");
+  const running = answer.ok ? answer.body.find(({ state }) => state === "running") : undefined;
+  if (running) show(running);
+}
+onOpened(readRuns);

@@ -184,7 +184,21 @@ onRule((rule) => {
   if (says !== last) compare();
   last = says;
   byId("rule-switched").textContent = sentence(switchText(rule));
+  if (shown.saved) sayVersions(rule);
 });
+
+// After a save: from which version to which, and where that one is in force.
+function sayVersions(rule) {
+  const { from, to } = shown.saved;
+  const isOver = rule && rule.version !== from && rule.version !== to;
+  const [now, late] = [true, false].map((runs) => rule?.instances.filter(({ version }) => (version === to) === runs) ?? []);
+  const names = (instances) => instances.map(({ instanceId }) => instanceId).join(", ");
+  const parts = [from && from !== to ? `version ${from} → ${to}` : `version ${to}`];
+  if (now.length > 0) parts.push(`in force on ${names(now)}`);
+  if (late.length > 0) parts.push(`not yet on ${names(late)}`);
+  say(`${rule?.name ?? shown.name}: ${parts.join(", ")}.`);
+  if (isOver || (rule?.version === to && late.length === 0)) shown.saved = null;
+}
 
 // ---- the text -----------------------------------------------------------------------------------------------------
 
@@ -275,9 +289,9 @@ byId("rule-apply")?.addEventListener("click", async () => {
   isApplying = false;
   if (shown !== rule) return;
   if (answer.ok) {
-    Object.assign(rule, { source, tag: answer.tag });
+    Object.assign(rule, { source, tag: answer.tag, saved: { from: ruleNamed(rule.name)?.version, to: answer.body.version } });
     hideQuestions();
-    say(`Version ${answer.body.version} is saved.`);
+    sayVersions(ruleNamed(rule.name));
     askSoon();
   } else if (answer.status === 412) {
     say("Nothing was saved.");

@@ -80,6 +80,8 @@ function isNew(type, { partition, offset }) {
   return true;
 }
 
+// Without the reports of instances and the settings, which aren't the lesson.
+const LESSON = ["order", "audit", "dlq"];
 let counted = 0;
 setInterval(() => {
   byId("per-second").textContent = String(counted);
@@ -88,7 +90,6 @@ setInterval(() => {
 
 // ---- what came while there was no stream --------------------------------------------------------------------------
 
-const LESSON = ["order", "audit", "dlq"];
 // How long an event takes to the page, with the difference of the two clocks.
 let delay = null;
 let openedAt = -Infinity;
@@ -96,11 +97,12 @@ let isResumed = false;
 let meanwhile = 0;
 
 function note(type, record, at) {
-  counted += 1;
+  const isOfLesson = LESSON.includes(type);
+  if (isOfLesson) counted += 1;
   const sent = Date.parse(record.timestamp);
   const cameMeanwhile = isResumed && openedAt - sent > (delay ?? 0);
   if (!cameMeanwhile) delay = Math.min(delay ?? Infinity, at - sent);
-  else if (LESSON.includes(type)) {
+  else if (isOfLesson) {
     meanwhile += 1;
     sayResumed();
   }

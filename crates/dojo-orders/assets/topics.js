@@ -19,10 +19,15 @@ let asked = 0;
 
 // What the address asks for, while it is one of this view's.
 let wanted = null;
+let isCovered = false;
 
 onAddress(async (address) => {
-  // A journey opens over the view.
-  if (isJourney(address)) return;
+  // A journey opens over the view, which is the same when the journey closes.
+  const wasCovered = isCovered;
+  isCovered = isJourney(address);
+  if (isCovered) return;
+  const isSame = wanted?.name === address.rest && String(wanted.query) === String(address.query);
+  if (wasCovered && address.name === "topics" && isSame) return;
   const wasShown = wanted !== null;
   wanted = address.name === "topics" ? { name: address.rest, query: address.query } : null;
   if (!wanted) {

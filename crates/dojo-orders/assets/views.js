@@ -61,6 +61,7 @@ function follow() {
   const address = parse(location.hash);
   wholeAddress = location.hash || "#/board";
   if (!isJourney(address)) viewAddress = wholeAddress;
+  else viewAddress ??= "#/orders";
   if (!isJourney(address) || isFirst) showView(address.name, isFirst);
   entitle(links.find((link) => link.dataset.opens === shownView)?.textContent ?? "");
   for (const show of followers) show(address);
