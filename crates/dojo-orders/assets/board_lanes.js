@@ -1,7 +1,7 @@
 // Draws the lanes of the board: records as tiles in the order of their offsets, and below them how far each group has read. A
 // tile gets its place once; it slides only because newer ones come. A lane that is too busy for tiles is drawn as columns.
 import { drawColumns, makeColumns, placeInColumns } from "./board_columns.js";
-import { fly, isMoving, slide } from "./board_motion.js";
+import { fly, slide, unroll } from "./board_motion.js";
 import { GROUPS } from "./board_model.js";
 import { wear } from "./board_who.js";
 import { byId, clone, field } from "./dom.js";
@@ -119,7 +119,7 @@ function drawTiles(view, lane, flights) {
     view.byOffset.set(tile.offset, element);
     element.tabIndex = -1;
     drawTile(element, tile, view);
-    drawArc(element, tile, lane.tiles, known > 0 && tile.offset > newest);
+    drawArc(element, tile, lane.tiles);
     if (tile.offset > newest) {
       view.tiles.insertBefore(element, view.tiles.lastElementChild);
       added.push([tile, element]);
@@ -137,6 +137,7 @@ function drawTiles(view, lane, flights) {
   slide(view.tiles, added.length);
   for (const [tile, element] of added) {
     element.classList.add("new");
+    unroll(element.querySelector(".arc"));
     flights.push({ tile, element, view });
   }
   const older = added.length > 0 ? view.tiles.fresh ?? [] : [];
@@ -189,7 +190,7 @@ function drawTile(element, tile, { topic, key }) {
 }
 
 // A retry is tied to the record that it repeats by an arc as long as the way between them.
-function drawArc(element, tile, tiles, isNew) {
+function drawArc(element, tile, tiles) {
   if (tile.repeats === null || tile.repeats === undefined) return;
   const [from, to] = [tiles.findIndex(({ offset }) => offset === tile.repeats), tiles.indexOf(tile)];
   const arc = document.createElement("i");
@@ -197,7 +198,6 @@ function drawArc(element, tile, tiles, isNew) {
   arc.style.setProperty("--way", String(to - from));
   arc.dataset.attempt = String(Math.min(tile.attempt, 3));
   element.append(arc);
-  if (isNew && isMoving()) arc.animate({ clipPath: ["inset(-2px 100% 0 0)", "inset(-2px 0 0 0)"] }, { duration: 190, easing: "ease-out" });
 }
 
 // What came from another lane is seen coming from there.

@@ -4,12 +4,18 @@ import { byId } from "./dom.js";
 
 const MILLIS = 180;
 const less = matchMedia("(prefers-reduced-motion: reduce)");
-export const isMoving = () => !less.matches && document.visibilityState === "visible";
+const isMoving = () => !less.matches && document.visibilityState === "visible";
 
 // Lets an element that has just got its place `steps` tiles further on come from where it was. Several of these add up.
 export function slide(element, steps) {
   if (steps === 0 || Math.abs(steps) > 60 || !isMoving()) return;
   element.animate({ transform: [`translateX(calc(${steps} * var(--pitch)))`, "none"] }, { duration: MILLIS, easing: "ease-out", composite: "add" });
+}
+
+// Draws an arc from its start to its end.
+export function unroll(arc) {
+  if (!arc || !isMoving()) return;
+  arc.animate({ clipPath: ["inset(-2px 100% 0 0)", "inset(-2px 0 0 0)"] }, { duration: MILLIS, easing: "ease-out" });
 }
 
 // Shows a tile on its way from another tile.

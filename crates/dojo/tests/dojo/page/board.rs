@@ -123,7 +123,7 @@ async fn a_group_without_a_reader_falls_behind_and_its_partitions_move_when_it_i
     browser.is_at_rest().await;
     dojo.ask_instance("stop", "notification-2").await;
     browser.wait_for("#board [data-instance=notification-2][data-live=false]").await;
-    browser.says("#board-rebalances li:first-child", "notification-2 left. notification-1 now reads orders").await;
+    browser.says("#board-rebalances li:first-child", "notification-1 now reads orders").await;
     let chips = "return [...document.querySelectorAll('#board [data-instance=notification-1] .chip')].map((chip) => chip.textContent)";
     eventually("notification-1 to read every partition", async || match browser.js(chips, Vec::new()).await {
         read if read == json!(["0", "1", "2"]) => Ok(()),
@@ -254,7 +254,7 @@ async fn the_picture_in_the_readme_shows_a_failing_instance_and_a_rebalance() {
     for (act, live) in [("stop", false), ("start", true)] {
         dojo.ask_instance(act, "notification-2").await;
         browser.wait_for(&format!("#board [data-instance=notification-2][data-live={live}]")).await;
-        browser.says("#board-rebalances li:first-child[data-settled=true]", if live { "joined" } else { "left" }).await;
+        browser.says("#board-rebalances li:first-child[data-settled=true]", if live { "notification-2 now reads" } else { "notification-1 now reads" }).await;
     }
     // Deliveries that take long show what lag is.
     dojo.patch_settings(&json!({"deliveryMillis": 3000})).await;
