@@ -31,10 +31,13 @@ export async function readPast(board) {
     for (const record of records) board.record(eventOf(name, record), now);
     if (!rate) lane.forgetCutColumn();
   }
-  const groups = Object.values(GROUPS).map(({ group }) => group);
-  for (const { name, groups: readers } of own) {
-    for (const { group, partitions } of readers.filter((reader) => groups.includes(reader.group))) {
-      for (const { partition, position } of partitions) board.committed(group, board.lane(name, partition), position ?? -1);
+  for (const { group, topic } of Object.values(GROUPS)) {
+    const { groups = [], partitions = [] } = own.find(({ name }) => name === topic) ?? {};
+    const known = groups.find((other) => other.group === group)?.partitions ?? [];
+    for (const { partition } of partitions) {
+      const lane = board.lane(topic, partition);
+      // A group that has committed nothing begins at the start of the log.
+      board.committed(group, lane, known.find((place) => place.partition === partition)?.position ?? lane.earliest);
     }
   }
   for (const report of status.body.instances) board.report(report, performance.now());
