@@ -156,7 +156,7 @@ function valuesOf(row) {
   return Object.fromEntries(fields.map((field) => [field.dataset.f, field.dateTime ?? field.textContent]));
 }
 
-const ACTS = ["journey", "edit", "delete", "redrive"];
+const ACTS = ["journey", "edit", "delete", "redrive", "headers"];
 
 function setStops(row, index) {
   for (const button of row.querySelectorAll(ACTS.map((act) => `[data-${act}]`).join())) button.tabIndex = index;

@@ -20,7 +20,7 @@ const TOO_SMALL: &str = "const walker = document.createTreeWalker(document.body,
         if (node.data.trim() !== '' && size < arguments[0] && of.checkVisibility({visibilityProperty: true}) && of.getBoundingClientRect().width > 1 \
             && !of.closest('.unseen, script, template, option')) small.add(`${of.tagName}.${of.className} ${size}: ${node.data.trim().slice(0, 20)}`); \
     } \
-    const controls = [...document.querySelectorAll('input, select, textarea, form, nav a, .acts button')] \
+    const controls = [...document.querySelectorAll('input, select, textarea, form, header nav a, .acts button')] \
         .filter((control) => control.checkVisibility()).map((control) => control.outerHTML.slice(0, 60)); \
     return [[...small], controls]";
 
