@@ -119,7 +119,9 @@ fn bench() -> Result<()> {
 
 fn pictures() -> Result<()> {
     let tools = step("tools that the tests drive", tools::find_or_install)?;
-    step("pictures", || tests_of_the_page("picture_in_the_readme").envs(&tools).env("DOJO_PICTURES", "true").run())
+    step("pictures", || {
+        tests_of_the_page("picture_in_the_readme").envs(&tools).env("DOJO_PICTURES", "true").run()
+    })
 }
 
 fn tests_of_the_page(filter: &str) -> Cargo {

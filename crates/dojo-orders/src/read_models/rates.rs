@@ -58,7 +58,13 @@ impl Rates {
             return;
         }
         if last < second {
-            rate.seconds.push_back(Second { second, first: record.offset, records: 0, retries: 0, redrives: 0 });
+            rate.seconds.push_back(Second {
+                second,
+                first: record.offset,
+                records: 0,
+                retries: 0,
+                redrives: 0,
+            });
             if rate.seconds.len() > SECONDS {
                 rate.seconds.pop_front();
             }
@@ -82,7 +88,15 @@ mod tests {
     fn record(offset: i64, timestamp: i64, retry: Option<&str>) -> Record<'static> {
         let headers =
             retry.map(|count| (header::RETRY_COUNT.to_owned(), Some(count.into()))).into_iter().collect();
-        Record { topic: "orders", partition: 0, offset, timestamp: Some(timestamp), key: None, value: None, headers }
+        Record {
+            topic: "orders",
+            partition: 0,
+            offset,
+            timestamp: Some(timestamp),
+            key: None,
+            value: None,
+            headers,
+        }
     }
 
     fn counted(records: &[Record<'_>], now: i64) -> serde_json::Value {
@@ -100,7 +114,8 @@ mod tests {
             record(3, 99_000, None),
         ];
         let second = |second, first, records, retries| json!({"second": second, "first": first, "records": records, "retries": retries, "redrives": 0});
-        let wanted = json!({"end": 4, "seconds": [second(1, 0, 1, 0), second(2, 1, 2, 1), second(3, 3, 1, 0)]});
+        let wanted =
+            json!({"end": 4, "seconds": [second(1, 0, 1, 0), second(2, 1, 2, 1), second(3, 3, 1, 0)]});
         assert_eq!(counted(&records, 3_000), wanted);
     }
 

@@ -18,6 +18,9 @@ const DRAWN: &str = "const text = (e) => e?.textContent ?? ''; \
 const TOO_WIDE: &str = "const all = [...document.querySelectorAll('html, #board, #board section, .lane, .member')]; \
     return all.filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => `${box.tagName} ${box.className} ${box.dataset.topic}`)";
 
+const UNTIL_STILL: &str =
+    "return Promise.allSettled(document.getAnimations().map((motion) => motion.finished)).then(() => true)";
+
 impl Browser {
     /// The tiles of an order, over all lanes, as `orders/0@3 retry NOTIFIED`.
     async fn tiles(&self, order: &str) -> Vec<String> {
@@ -54,9 +57,11 @@ impl Browser {
     /// Waits until no reader of any lane is behind.
     async fn is_at_rest(&self) {
         eventually("every group to have read everything", async || {
-            let lags = "return [...document.querySelectorAll('#board .rail-lag')].map((lag) => lag.textContent)";
+            let lags =
+                "return [...document.querySelectorAll('#board .rail-lag')].map((lag) => lag.textContent)";
             let lags = self.js(lags, Vec::new()).await;
-            let is_read = |lags: &Vec<Value>| lags.len() >= 7 && lags.iter().all(|lag| lag == "lag 0" || lag == "");
+            let is_read =
+                |lags: &Vec<Value>| lags.len() >= 7 && lags.iter().all(|lag| lag == "lag 0" || lag == "");
             if lags.as_array().is_some_and(is_read) { Ok(()) } else { Err(lags) }
         })
         .await;
@@ -65,7 +70,12 @@ impl Browser {
 
 impl Dojo {
     async fn ask_instance(&self, act: &str, id: &str) {
-        let answer = self.http.request(Method::POST, format!("{}/instances/{id}/{act}", self.url)).send().await.unwrap();
+        let answer = self
+            .http
+            .request(Method::POST, format!("{}/instances/{id}/{act}", self.url))
+            .send()
+            .await
+            .unwrap();
         assert!(answer.status().is_success(), "{act} {id}: {}", answer.status());
     }
 
@@ -88,8 +98,13 @@ async fn a_record_fails_goes_round_drops_out_and_comes_back() {
     assert_eq!(lane(&tiles[0]), lane(&tiles[2]), "an order stays in its lane");
     assert_eq!(lane(&tiles[3]), "orders-dlq/0");
     let arcs = "return [...document.querySelectorAll('#board .arc')].map((arc) => arc.style.getPropertyValue('--way'))";
-    assert_eq!(browser.js(arcs, Vec::new()).await, json!(["1", "1"]), "each retry is tied to the record that it repeats");
-    let alert = "return [...document.querySelectorAll('#board [data-topic=orders] [data-alert=true]')].length";
+    assert_eq!(
+        browser.js(arcs, Vec::new()).await,
+        json!(["1", "1"]),
+        "each retry is tied to the record that it repeats"
+    );
+    let alert =
+        "return [...document.querySelectorAll('#board [data-topic=orders] [data-alert=true]')].length";
     eventually("the alert on the first tile", async || match browser.js(alert, Vec::new()).await {
         count if count == 1 => Ok(()),
         count => Err(count),
@@ -125,9 +140,11 @@ async fn a_group_without_a_reader_falls_behind_and_its_partitions_move_when_it_i
     browser.wait_for("#board [data-instance=notification-2][data-live=false]").await;
     browser.says("#board-rebalances li:first-child", "notification-1 now reads orders").await;
     let chips = "return [...document.querySelectorAll('#board [data-instance=notification-1] .chip')].map((chip) => chip.textContent)";
-    eventually("notification-1 to read every partition", async || match browser.js(chips, Vec::new()).await {
-        read if read == json!(["0", "1", "2"]) => Ok(()),
-        read => Err(read),
+    eventually("notification-1 to read every partition", async || {
+        match browser.js(chips, Vec::new()).await {
+            read if read == json!(["0", "1", "2"]) => Ok(()),
+            read => Err(read),
+        }
     })
     .await;
 
@@ -140,15 +157,19 @@ async fn a_group_without_a_reader_falls_behind_and_its_partitions_move_when_it_i
         const wide = [...document.querySelectorAll('#board .rail[data-group=notification-group] .lag-bar')].filter((bar) => bar.offsetWidth > 20); \
         return [lags.reduce((sum, lag) => sum + Number(lag.textContent.replace('lag ', '')), 0), \
             wide.length === lags.filter((lag) => lag.textContent !== 'lag 0').length]";
-    eventually("the lag of nine records, each with its length", async || match browser.js(lags, Vec::new()).await {
-        seen if seen == json!([9, true]) => Ok(()),
-        seen => Err(seen),
+    eventually("the lag of nine records, each with its length", async || {
+        match browser.js(lags, Vec::new()).await {
+            seen if seen == json!([9, true]) => Ok(()),
+            seen => Err(seen),
+        }
     })
     .await;
     let fraud = "return [...document.querySelectorAll('#board .rail-lag[data-group=fraud-group]')].every((lag) => lag.textContent === 'lag 0')";
-    eventually("the fraud group to go on at its own pace", async || match browser.js(fraud, Vec::new()).await {
-        seen if seen == true => Ok(()),
-        seen => Err(seen),
+    eventually("the fraud group to go on at its own pace", async || {
+        match browser.js(fraud, Vec::new()).await {
+            seen if seen == true => Ok(()),
+            seen => Err(seen),
+        }
     })
     .await;
     browser.keep_screenshot("board-behind-1280x900.png").await;
@@ -181,15 +202,27 @@ async fn a_busy_lane_is_drawn_as_columns_with_true_counts_and_becomes_calm_again
         return lanes.map((lane) => [lane.querySelectorAll('.tile').length, \
             [...lane.querySelectorAll('.columns i')].reduce((sum, column) => sum + Number(column.dataset.records ?? 0), 0) \
                 - number(lane.querySelector('[data-f=end]').textContent)])";
-    eventually("every record to be in a column of its lane", async || match browser.js(counts, Vec::new()).await {
-        seen if seen.as_array().is_some_and(|lanes| !lanes.is_empty() && lanes.iter().all(|lane| *lane == json!([0, 0]))) => Ok(()),
-        seen => Err(seen),
+    eventually("every record to be in a column of its lane", async || {
+        match browser.js(counts, Vec::new()).await {
+            seen if seen.as_array().is_some_and(|lanes| {
+                !lanes.is_empty() && lanes.iter().all(|lane| *lane == json!([0, 0]))
+            }) =>
+            {
+                Ok(())
+            }
+            seen => Err(seen),
+        }
     })
     .await;
     // A board that is opened now has the same columns: the server has counted, too.
     browser.client.refresh().await.unwrap();
     eventually("the columns after a reload", async || match browser.js(counts, Vec::new()).await {
-        seen if seen.as_array().is_some_and(|lanes| !lanes.is_empty() && lanes.iter().all(|lane| *lane == json!([0, 0]))) => Ok(()),
+        seen if seen
+            .as_array()
+            .is_some_and(|lanes| !lanes.is_empty() && lanes.iter().all(|lane| *lane == json!([0, 0]))) =>
+        {
+            Ok(())
+        }
         seen => Err(seen),
     })
     .await;
@@ -222,7 +255,9 @@ async fn hostile_names_stay_text_and_every_size_has_its_lanes_one_under_another(
     let Some(browser) = Browser::start().await else { return };
     let dojo = Start::new().ready().await;
     browser.open(&dojo).await;
-    for name in ["<img src=x onerror=document.title=1>", "\"><script>document.title=1</script>", "{{ 7 * 7 }}"] {
+    for name in
+        ["<img src=x onerror=document.title=1>", "\"><script>document.title=1</script>", "{{ 7 * 7 }}"]
+    {
         dojo.placed(name, "250.00").await;
     }
     dojo.write_poison().await;
@@ -248,13 +283,22 @@ async fn the_picture_in_the_readme_shows_a_failing_instance_and_a_rebalance() {
     browser.open(&dojo).await;
     dojo.patch_settings(&json!({"instances": {"notification-2": {"failRate": 0.9}}})).await;
     for n in 0..20 {
-        dojo.placed(["Ada", "Grace", "Linus", "Barbara", "Edsger"][n % 5], if n % 4 == 0 { "120.00" } else { "9.50" }).await;
+        dojo.placed(
+            ["Ada", "Grace", "Linus", "Barbara", "Edsger"][n % 5],
+            if n % 4 == 0 { "120.00" } else { "9.50" },
+        )
+        .await;
     }
     browser.is_at_rest().await;
     for (act, live) in [("stop", false), ("start", true)] {
         dojo.ask_instance(act, "notification-2").await;
         browser.wait_for(&format!("#board [data-instance=notification-2][data-live={live}]")).await;
-        browser.says("#board-rebalances li:first-child[data-settled=true]", if live { "notification-2 now reads" } else { "notification-1 now reads" }).await;
+        browser
+            .says(
+                "#board-rebalances li:first-child[data-settled=true]",
+                if live { "notification-2 now reads" } else { "notification-1 now reads" },
+            )
+            .await;
     }
     // Deliveries that take long show what lag is.
     dojo.patch_settings(&json!({"deliveryMillis": 3000})).await;
@@ -264,13 +308,17 @@ async fn the_picture_in_the_readme_shows_a_failing_instance_and_a_rebalance() {
     browser.resize(1280, 900).await;
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await;
+        browser.js(UNTIL_STILL, Vec::new()).await;
         browser.keep_screenshot(&format!("readme-{scheme}.png")).await;
         let kept = workspace().join(format!("docs/pictures/board-{scheme}.png"));
         if std::env::var_os("DOJO_PICTURES").is_some() {
             std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
-            std::fs::copy(workspace().join(format!("target/screenshots/readme-{scheme}.png")), &kept).unwrap();
+            std::fs::copy(workspace().join(format!("target/screenshots/readme-{scheme}.png")), &kept)
+                .unwrap();
         }
-        let size = std::fs::metadata(&kept).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask pictures`", kept.display())).len();
+        let size = std::fs::metadata(&kept)
+            .unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask pictures`", kept.display()))
+            .len();
         assert!(size <= 200_000, "{} has {size} bytes", kept.display());
     }
 }
@@ -279,7 +327,8 @@ impl Dojo {
     /// Writes a record to `orders` that isn't an order.
     async fn write_poison(&self) {
         let record = json!({"partition": 1, "key": "<b>key</b>", "value": "not an order"});
-        let answer = self.http.post(format!("{}/topics/orders/records", self.url)).json(&record).send().await.unwrap();
+        let answer =
+            self.http.post(format!("{}/topics/orders/records", self.url)).json(&record).send().await.unwrap();
         assert_eq!(answer.status(), 201);
     }
 }

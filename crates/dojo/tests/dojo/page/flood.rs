@@ -61,7 +61,11 @@ impl Recording {
         let order = json!({"id": id, "customerName": format!("Customer {}", n % 40), "item": "Pizza", "quantity": 1,
             "price": 12.5, "status": "created", "createdAt": at});
         let audit = json!({"orderId": id, "timestamp": at, "customerName": order["customerName"]});
-        self.audit(&audit, json!({"source": "order-service", "action": "created", "instanceId": "order-1"}), at);
+        self.audit(
+            &audit,
+            json!({"source": "order-service", "action": "created", "instanceId": "order-1"}),
+            at,
+        );
         let partition = (n % 3) as usize;
         let first = self.record(partition, &order, json!({}), at);
         let (verdict, alerts) = if n.is_multiple_of(7) {
@@ -70,13 +74,23 @@ impl Recording {
             ("FRAUD_CHECK_PASSED", Value::Null)
         };
         let stats = json!({"customerOrdersInWindow": n % 6, "globalOrdersInWindow": n % 30});
-        self.audit(&audit, json!({"source": "fraud-service", "action": verdict, "instanceId": "fraud-1", "alerts": alerts,
-            "windowStats": stats, "ruleVersion": "3f03d394", "partition": partition, "offset": first}), at);
+        self.audit(
+            &audit,
+            json!({"source": "fraud-service", "action": verdict, "instanceId": "fraud-1", "alerts": alerts,
+            "windowStats": stats, "ruleVersion": "3f03d394", "partition": partition, "offset": first}),
+            at,
+        );
         let failures = if n.is_multiple_of(40) { 3 } else { u64::from(n.is_multiple_of(4)) };
         let reads = if partition == 2 { "notification-2" } else { "notification-1" };
         let mut offset = first;
         for attempt in 0..=failures.min(2) {
-            let action = if attempt < failures.min(2) { "RETRY" } else if failures == 3 { "DLQ" } else { "NOTIFIED" };
+            let action = if attempt < failures.min(2) {
+                "RETRY"
+            } else if failures == 3 {
+                "DLQ"
+            } else {
+                "NOTIFIED"
+            };
             let count = if action == "RETRY" { attempt + 1 } else { attempt };
             self.audit(&audit, json!({"source": "notification-service", "action": action, "instanceId": reads, "retryCount": count,
                 "ruleVersion": "11a3d0a4", "partition": partition, "offset": offset}), at);
@@ -88,8 +102,11 @@ impl Recording {
             let headers = json!({"dojo-original-partition": partition.to_string(), "dojo-original-offset": offset.to_string()});
             let record = json!({"topic": "orders-dlq", "partition": 0, "offset": self.dead_letters, "timestamp": at, "headers": headers});
             self.dead_letters += 1;
-            self.push("dlq", &json!({"action": "created", "order": order, "reason": "by chance", "instanceId": reads,
-                "timestamp": at, "record": record}));
+            self.push(
+                "dlq",
+                &json!({"action": "created", "order": order, "reason": "by chance", "instanceId": reads,
+                "timestamp": at, "record": record}),
+            );
         }
     }
 
@@ -106,7 +123,8 @@ impl Recording {
         for (name, value) in own.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()) {
             event[name] = value.clone();
         }
-        event["record"] = json!({"topic": "audit", "partition": 0, "offset": self.audit, "timestamp": at, "headers": {}});
+        event["record"] =
+            json!({"topic": "audit", "partition": 0, "offset": self.audit, "timestamp": at, "headers": {}});
         self.audit += 1;
         self.push("audit", &event);
     }
@@ -120,7 +138,8 @@ impl Recording {
     fn reports(&self, at: DateTime<Utc>) -> String {
         let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let orders = |of: &[usize]| {
-            let place = |p: &usize| json!({"topic": "orders", "partition": p, "position": self.ends[*p], "lag": 0});
+            let place =
+                |p: &usize| json!({"topic": "orders", "partition": p, "position": self.ends[*p], "lag": 0});
             of.iter().map(place).collect::<Vec<_>>()
         };
         let audit = vec![json!({"topic": "audit", "partition": 0, "position": self.audit, "lag": 0})];
@@ -161,28 +180,29 @@ impl Stage {
 
 async fn events(State(stage): State<Stage>) -> Response {
     let begun = Instant::now();
-    let frames = stream::unfold((stage, 0_u64, Duration::ZERO), move |(stage, mut sent, mut reports)| async move {
-        tokio::time::sleep(TICK).await;
-        let (now, passed) = (Utc::now(), begun.elapsed());
-        let mut recording = stage.recording.lock().unwrap();
-        let mut frame = String::new();
-        if recording.is_over {
-            // The last order comes in whole.
-            frame = recording.waiting.drain(..).collect();
-        } else {
-            let due = passed.as_millis() as u64 * PER_SECOND / 1000;
-            for _ in sent..due {
-                frame += &recording.next(now);
+    let frames =
+        stream::unfold((stage, 0_u64, Duration::ZERO), move |(stage, mut sent, mut reports)| async move {
+            tokio::time::sleep(TICK).await;
+            let (now, passed) = (Utc::now(), begun.elapsed());
+            let mut recording = stage.recording.lock().unwrap();
+            let mut frame = String::new();
+            if recording.is_over {
+                // The last order comes in whole.
+                frame = recording.waiting.drain(..).collect();
+            } else {
+                let due = passed.as_millis() as u64 * PER_SECOND / 1000;
+                for _ in sent..due {
+                    frame += &recording.next(now);
+                }
+                sent = due;
             }
-            sent = due;
-        }
-        if passed >= reports {
-            reports = passed + REPORTS_EVERY;
-            frame += &recording.reports(now);
-        }
-        drop(recording);
-        Some((Ok::<_, Infallible>(frame), (stage, sent, reports)))
-    });
+            if passed >= reports {
+                reports = passed + REPORTS_EVERY;
+                frame += &recording.reports(now);
+            }
+            drop(recording);
+            Some((Ok::<_, Infallible>(frame), (stage, sent, reports)))
+        });
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(frames)).into_response()
 }
@@ -230,7 +250,9 @@ impl Browser {
 
 fn seconds() -> Duration {
     let seconds = std::env::var("DOJO_FLOOD_SECONDS");
-    Duration::from_secs(seconds.map_or(60, |seconds| seconds.parse().expect("DOJO_FLOOD_SECONDS is a number")))
+    Duration::from_secs(
+        seconds.map_or(60, |seconds| seconds.parse().expect("DOJO_FLOOD_SECONDS is a number")),
+    )
 }
 
 #[tokio::test]
@@ -257,9 +279,19 @@ async fn flood(browser: &Browser, dojo: &Dojo, stage: &Stage) {
     println!("{found:#}\nheap: {before} bytes, and {after} at the end");
     let ends = {
         let recording = stage.recording.lock().unwrap();
-        assert!(recording.sent > seconds().as_secs() * PER_SECOND * 9 / 10, "only {} events were sent", recording.sent);
+        assert!(
+            recording.sent > seconds().as_secs() * PER_SECOND * 9 / 10,
+            "only {} events were sent",
+            recording.sent
+        );
         let [a, b, c] = recording.ends;
-        json!([["orders/0", a], ["orders/1", b], ["orders/2", c], ["orders-dlq/0", recording.dead_letters], ["audit/0", recording.audit]])
+        json!([
+            ["orders/0", a],
+            ["orders/1", b],
+            ["orders/2", c],
+            ["orders-dlq/0", recording.dead_letters],
+            ["audit/0", recording.audit]
+        ])
     };
     eventually(&format!("the ends to be {ends}"), async || match browser.js(ENDS, Vec::new()).await {
         shown if shown == ends => Ok(()),
