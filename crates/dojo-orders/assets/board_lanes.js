@@ -173,7 +173,7 @@ function drawTile(element, tile, { topic, key }) {
   say(field(element, "offset"), String(offset));
   const sign = topic === "audit" ? SIGNS[tile.action] : topic === "orders-dlq" ? (sentTo ? "⇧" : "✕") : SIGNS[outcome];
   say(field(element, "sign"), kind === "unreadable" ? "?" : sign ?? "");
-  say(field(element, "mark"), kind === "retry" ? `↻${attempt}` : kind === "redrive" ? `⇧${redrive}` : "");
+  field(element, "mark").dataset.mark = kind === "retry" ? `↻${attempt}` : kind === "redrive" ? `⇧${redrive}` : "";
   if (sentTo) element.dataset.sent = sentTo;
   const words = [
     `${key.replace("/", " ")}@${offset}`, tile.who && `of ${tile.who}`, tile.action,

@@ -67,5 +67,6 @@ async fn an_order_that_failed_is_sent_back_from_its_row_and_its_customer_is_noti
     outcomes_are(&browser, ["NOTIFIED", "NOTIFIED"]).await;
     // The log knows it, too.
     browser.client.refresh().await.unwrap();
+    browser.wait_for("#dead-letters .row").await;
     outcomes_are(&browser, ["NOTIFIED", "NOTIFIED"]).await;
 }
