@@ -13,9 +13,15 @@ export async function send(method, path, json, { headers = {}, within = ANSWER_W
     const body = response.status === 204 ? null : await response.json();
     const { ok, status } = response;
     return { ok, status, body, errors: body?.errors ?? [], detail: body?.detail ?? "", tag: response.headers.get("ETag") };
-  } catch {
-    return { ok: false, status: 0, errors: [], detail: "the order service does not answer" };
+  } catch (error) {
+    return { ok: false, status: 0, errors: [], detail: whyNoAnswer(error, method, within) };
   }
+}
+
+function whyNoAnswer({ name }, method, within) {
+  if (name !== "TimeoutError") return "the order service does not answer";
+  const outcome = method === "GET" ? "" : ". What you asked for may have happened all the same";
+  return `no answer within ${within / 1000} s${outcome}`;
 }
 
 export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;

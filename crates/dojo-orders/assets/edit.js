@@ -1,7 +1,9 @@
 // Edits and deletes an order in its row. The row keeps showing what Kafka delivered, and a form below it holds what the
 // person types. The form closes, and the row changes, when the event of the change has come back through Kafka.
 import { input, numberErrors, send, sentence, setBusy, showErrors, toJson } from "./api.js";
-import { byId, clone, field, lists, remove, short } from "./dom.js";
+import { byId, clone, field, short } from "./dom.js";
+import { lists } from "./lists.js";
+import { holdReload } from "./stream.js";
 
 const EVENT_WITHIN_MS = 10000;
 // Versions of an order that arrived before the answer did; the newest ones are kept.
@@ -184,7 +186,7 @@ class Edit extends RowForm {
 
   close() {
     super.close();
-    if (this.row.dataset.deleted) remove(this.row);
+    if (this.row.dataset.deleted) lists.orders.remove(this.row.entry);
   }
 }
 
@@ -203,7 +205,10 @@ class Delete extends RowForm {
   }
 }
 
-lists.orders.addEventListener("click", ({ target }) => {
+lists.orders.element.addEventListener("click", ({ target }) => {
   if (target.matches("[data-edit]")) new Edit(target);
   if (target.matches("[data-delete]")) new Delete(target);
 });
+
+// While somebody edits, the page isn't loaded again.
+holdReload(() => lists.orders.entries.some(({ row }) => row?.editor));

@@ -2,11 +2,12 @@
 // record on the topic dojo-settings, which every instance follows; a card changes when the instance reports.
 import { send, sentence } from "./api.js";
 import { showBanner } from "./banner.js";
-import { MOST_ROWS, byId, clone, field, fill, nameControls, remove } from "./dom.js";
+import { byId, clone, field, fill, nameControls } from "./dom.js";
 import { onTopic, showSettings } from "./settings.js";
-import { follow, isLive, onOpened } from "./stream.js";
+import { follow, isLive, lastHeard, onOpened } from "./stream.js";
 
 const SILENT_AFTER_MS = 6000;
+const MOST_CARDS = 200;
 
 const list = byId("instances");
 const section = list.closest("section");
@@ -29,11 +30,18 @@ follow("status", (event) => {
     showReport(cardOf(event.instanceId, event.service), event);
   } else if (cards.has(event.key)) {
     // An instance whose record was removed.
-    remove(cards.get(event.key));
+    removeCard(cards.get(event.key));
     cards.delete(event.key);
     showBanner();
   }
 });
+
+function removeCard(card) {
+  const near = card.nextElementSibling ?? card.previousElementSibling;
+  const hadFocus = card.contains(document.activeElement);
+  card.remove();
+  if (hadFocus) (near?.querySelector(":not([hidden]) > button:not([hidden])") ?? list).focus();
+}
 
 function showReport(card, event) {
   card.heard = performance.now();
@@ -83,7 +91,7 @@ function hideWhatIsNotOfTheService(card) {
 }
 
 function forgetOne() {
-  if (cards.size <= MOST_ROWS) return;
+  if (cards.size <= MOST_CARDS) return;
   const [id, card] = [...cards].find(([, other]) => other.dataset.live === "false") ?? [...cards][0];
   card.remove();
   cards.delete(id);
@@ -101,7 +109,8 @@ function showPartitions(card, partitions) {
 
 setInterval(() => {
   if (!isLive) return;
-  const isSilent = ({ heard }) => performance.now() - heard > SILENT_AFTER_MS;
+  // While the page itself is cut off, it can't tell.
+  const isSilent = ({ heard }) => lastHeard - heard > SILENT_AFTER_MS;
   if (isSilent(supervisor)) section.dataset.supervisor = "false";
   const isGone = (card) => ["silent", "crashed"].includes(field(card, "state").textContent);
   for (const card of cards.values()) if (isSilent(card) && !isGone(card)) showGone(card, "silent");

@@ -1,8 +1,9 @@
-// The journey of one order: every record about it in the order in which it happened. While the panel is open, it is read
-// anew after each event about that order.
+// The journey of one order, at `#/orders/{id}`: every record about it in the order in which it happened. While the panel is open,
+// it is read anew after each event about that order.
 import { send, sentence } from "./api.js";
-import { byId, clone, fill, lists, short } from "./dom.js";
-import { beforeReload, follow } from "./stream.js";
+import { byId, clone, fill, short } from "./dom.js";
+import { follow } from "./stream.js";
+import { addressBelow, entitle, go, isJourney, onAddress, replaceAddress } from "./views.js";
 
 // Scanning the log takes the server up to ten seconds.
 const ANSWER_WITHIN_MS = 20000;
@@ -24,13 +25,26 @@ let isReading = false;
 let tookMs = 0;
 let timer = 0;
 
+// What gets the focus when the panel closes.
+let opener = null;
+
 document.addEventListener("click", ({ target }) => {
-  if (target.matches("[data-journey]")) open(target.closest(".row").dataset.orderId, target);
+  const link = target.closest("[data-journey]");
+  if (!link) return;
+  opener = link;
+  go(`#/orders/${encodeURIComponent(link.closest("[data-order-id]").dataset.orderId)}`);
 });
 
-function open(order, opener) {
+onAddress((address) => {
+  if (isJourney(address)) open(address.rest);
+  else if (shown) close();
+});
+
+function open(order) {
   const path = `/orders/${encodeURIComponent(order)}/journey`;
-  shown = { order, opener, path, earlier: [], omittedEarlier: 0, isComplete: true };
+  opener ??= document.activeElement;
+  shown = { order, path, earlier: [], omittedEarlier: 0, isComplete: true };
+  entitle(`Journey of order ${short(order)}`);
   byId("journey-order").textContent = short(order);
   byId("journey-order").title = order;
   list.replaceChildren();
@@ -41,14 +55,16 @@ function open(order, opener) {
   read();
 }
 
+const leave = () => replaceAddress(addressBelow());
+
 function close() {
-  const { opener } = shown ?? {};
   shown = null;
   clearTimeout(timer);
   timer = 0;
   panel.close();
-  if (opener?.isConnected) opener.focus();
-  else lists.orders.focus();
+  if (opener?.isConnected && opener.checkVisibility()) opener.focus();
+  else document.querySelector("[data-view]:not([hidden])").focus();
+  opener = null;
 }
 
 const say = (text) => { byId("journey-outcome").textContent = text; };
@@ -152,14 +168,8 @@ goOn.addEventListener("click", () => {
   read();
 });
 
-byId("journey-close").addEventListener("click", close);
+byId("journey-close").addEventListener("click", leave);
 document.addEventListener("keydown", (event) => {
   const isElsewhere = event.target.closest?.(".editor, form");
-  if (event.key === "Escape" && panel.open && !event.isComposing && !isElsewhere) close();
+  if (event.key === "Escape" && panel.open && !event.isComposing && !isElsewhere) leave();
 });
-
-// An open panel is open again after the page was loaded again.
-beforeReload(() => shown && sessionStorage.setItem("journey", shown.order));
-const reopened = sessionStorage.getItem("journey");
-sessionStorage.removeItem("journey");
-if (reopened) open(reopened);

@@ -1,6 +1,7 @@
 // The records of a topic, one page at a time. The form makes the query of the next page, which goes into the page's address.
 import { input, send, sentence } from "./api.js";
 import { byId, clone, fill } from "./dom.js";
+import { go } from "./views.js";
 
 // The server reads for up to five seconds, and waits two for its turn.
 const ANSWER_WITHIN_MS = 15000;
@@ -208,19 +209,17 @@ form.addEventListener("submit", () => {
   const query = queryOf(shown.query);
   if (query.get("timestamp") === "") return say("Give a date and a time to read from.");
   // An unchanged form reads the same page again, also with the parameters for which the form has no field.
-  go(String(query) === shown.filled ? shown.query : query);
+  goTo(String(query) === shown.filled ? shown.query : query);
 });
 
 goOn.addEventListener("click", () => {
   if (!shown?.next) return;
   goOn.hidden = true;
   list.parentElement.focus();
-  go(shown.next);
+  goTo(shown.next);
 });
 
-// An address that is there already makes no event: the same page is read again.
-function go(query) {
-  const address = addressOf(shown.name, query);
-  if (location.hash === address) dispatchEvent(new HashChangeEvent("hashchange"));
-  else location.hash = address;
+// The address may be there already: then the same page is read again.
+function goTo(query) {
+  go(addressOf(shown.name, query));
 }

@@ -1,7 +1,8 @@
 // Sends dead letters back to the topic `orders`, and shows on each whether that happened and what became of it: a redriven
 // record names the dead letter that it comes from, and audit events name the record that they are about.
 import { send, sentence } from "./api.js";
-import { byId, fill, lists } from "./dom.js";
+import { byId } from "./dom.js";
+import { lists } from "./lists.js";
 import { follow, holdReload } from "./stream.js";
 
 const MOST_LETTERS = 1000;
@@ -55,7 +56,9 @@ follow("audit", (event) => {
   if (places.has(place)) noteOutcome(places.get(place), event.action);
 });
 
-follow("dlq", ({ record }) => show(String(record.offset)), () => {});
+follow("dlq", ({ record }) => show(String(record.offset)));
+
+const entryOf = (letter) => lists.dead.entries.find(({ data }) => data.offset === letter);
 
 function noteOutcome(redrive, outcome) {
   if (outcome !== undefined && !FINAL.includes(redrive.outcome)) redrive.outcome = outcome;
@@ -63,18 +66,17 @@ function noteOutcome(redrive, outcome) {
 }
 
 function show(letter) {
-  const row = lists.dead.querySelector(`[data-offset="${letter}"]`);
   const redrives = letters.get(letter);
-  if (!row || !redrives) return;
-  row.querySelector(".redriven").hidden = false;
-  fill(row, {
+  const entry = redrives && entryOf(letter);
+  if (!entry) return;
+  lists.dead.change(entry, {
     redriven_at: redrives.at(-1).at,
     redriven_to: redrives.map(({ place }) => place).join(", "),
     outcome: redrives.map(({ outcome }) => outcome ?? "").filter(Boolean).join(", "),
   });
 }
 
-for (const { dataset: { offset, redrives } } of lists.dead.children) {
+for (const { data: { offset, redrives } } of lists.dead.entries) {
   for (const { at, partition, offset: to, tries, outcome } of JSON.parse(redrives || "[]")) {
     const redrive = redriveOf(offset, at, placeOf(partition, to));
     for (const [p, o] of tries) keep(places, placeOf(p, o), redrive, MOST_PLACES);
@@ -84,24 +86,27 @@ for (const { dataset: { offset, redrives } } of lists.dead.children) {
 
 // ---- sending back -------------------------------------------------------------------------------------------------
 
-const say = (text) => { byId("redrive-outcome").textContent = text; };
+const sayOfAll = (text) => { byId("redrive-outcome").textContent = text; };
+
+// Says in its row what became of asking for a dead letter.
+function say(offset, refused) {
+  const entry = entryOf(String(offset));
+  if (!entry) return;
+  lists.dead.change(entry, { refused });
+  lists.dead.show();
+}
 
 async function redrive(body) {
   const answer = await send("POST", "/dlq/redrive", JSON.stringify(body), { within: ANSWER_WITHIN_MS });
   if (!answer.ok) return { refusal: sentence(answer.detail), redriven: [], refused: [], left: 0 };
-  for (const { offset, reason } of answer.body.refused) showRefusal(offset, reason);
+  for (const { offset, reason } of answer.body.refused) say(offset, `Not sent back: ${reason}`);
   return answer.body;
 }
 
-function showRefusal(offset, reason) {
-  const row = lists.dead.querySelector(`[data-offset="${offset}"]`);
-  if (row) row.querySelector(".refused").textContent = `Not sent back: ${reason}`;
-}
-
-async function one(row) {
-  row.querySelector(".refused").textContent = "";
-  const { refusal } = await redrive({ offsets: [Number(row.dataset.offset)] });
-  if (refusal) row.querySelector(".refused").textContent = refusal;
+async function one({ offset }) {
+  say(offset, "");
+  const { refusal } = await redrive({ offsets: [Number(offset)] });
+  if (refusal) say(offset, refusal);
 }
 
 // The server sends back as many as it has time and room for, and says how many are left. What it refuses, it refuses each
@@ -110,23 +115,23 @@ async function all() {
   let redriven = 0;
   let answer;
   do {
-    say(`Sending back … ${redriven} so far.`);
+    sayOfAll(`Sending back … ${redriven} so far.`);
     answer = await redrive({ all: true });
     redriven += answer.redriven.length;
   } while (answer.left > 0 && answer.redriven.length > 0);
   const reasons = [...new Set(answer.refused.map(({ reason }) => reason))].slice(0, 3).join("; ");
   const refused = answer.refused.length > 0 ? ` ${answer.refused.length} refused: ${reasons}.` : "";
   const left = answer.left > 0 ? ` Up to ${answer.left} are left.` : "";
-  say(`${redriven} sent back.${refused}${left} ${answer.refusal ?? ""}`);
+  sayOfAll(`${redriven} sent back.${refused}${left} ${answer.refusal ?? ""}`);
 }
 
 let isBusy = false;
 
-lists.dead.closest("section").addEventListener("click", async ({ target }) => {
+lists.dead.element.closest("section").addEventListener("click", async ({ target }) => {
   if (!target.matches("[data-redrive], [data-redrive-all]")) return;
-  if (isBusy) return say("Wait until those before are sent back.");
+  if (isBusy) return sayOfAll("Wait until those before are sent back.");
   isBusy = true;
-  await (target.matches("[data-redrive]") ? one(target.closest(".row")) : all());
+  await (target.matches("[data-redrive]") ? one(target.closest(".row").dataset) : all());
   isBusy = false;
 });
 

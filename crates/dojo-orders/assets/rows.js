@@ -1,6 +1,7 @@
-// The rows of orders, audit events, fraud alerts and dead letters. A row changes when its event has come back through
+// What the lists of orders, audit events, fraud alerts and dead letters say. An entry changes when its event has come back through
 // Kafka, and never before.
-import { MOST_ROWS, byId, clone, field, fill, lists, nameControls, prepend, remove, short } from "./dom.js";
+import { byId, short } from "./dom.js";
+import { lists } from "./lists.js";
 import { follow } from "./stream.js";
 
 // What goes well is most of what happens; the journey has its rule.
@@ -10,100 +11,79 @@ const MOST_DELIVERIES = 20000;
 const MOST_RETRY_COUNTS = 16;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-const orderRows = new Map([...lists.orders.children].map((row) => [row.dataset.orderId, row]));
+const MOST_HEADERS = 20;
+const cut = (text) => text.slice(0, 200);
+const money = (amount) => amount.toFixed(2);
+
+// ---- orders -------------------------------------------------------------------------------------------------------
+
+const orders = new Map(lists.orders.entries.map((entry) => [entry.data.orderId, entry]));
 // A verdict may come before its order, because topics are read side by side.
 const verdicts = new Map();
 
-function newRow(template, orderId) {
-  const row = clone(template);
-  row.dataset.orderId = orderId ?? "";
-  nameControls(row, short(orderId));
-  return row;
-}
-
-follow("order", showOrder, (event) => event.action !== "created" && showOrder(event));
-
-function showOrder(event) {
+follow("order", (event) => {
   // A retry or a redrive repeats an event; an unreadable record isn't an event.
-  const headers = event.record.headers;
+  const { headers, partition, offset } = event.record;
   if (event.unreadable || "retryCount" in headers || "redriveCount" in headers) return;
   const order = event.order;
-  let row = orderRows.get(order.id);
+  let entry = orders.get(order.id);
   if (event.action === "deleted") {
-    orderRows.delete(order.id);
+    orders.delete(order.id);
     // An open editor keeps its row until the person closes it.
-    if (row && !row.editor?.orderWasDeleted()) remove(row);
+    if (entry && !entry.row?.editor?.orderWasDeleted()) lists.orders.remove(entry);
     return;
   }
-  if (!row) {
-    // Only a new order gets a row. An update of an order that is no longer listed doesn't bring it back.
-    if (event.action !== "created") return;
-    row = newRow("order-row", order.id);
-    field(row, "short").title = order.id;
-    orderRows.set(order.id, row);
-    prepend(lists.orders, row);
-    forgetRemovedRows();
+  // Only a new order gets a row. An update of an order that is no longer listed doesn't bring it back.
+  if (!entry && event.action !== "created") return;
+  const values = {
+    customer: order.customerName, item: order.item, quantity: order.quantity, price: money(Number(order.price)),
+    total: money(order.quantity * Number(order.price)), status: order.status, at: order.createdAt, short: short(order.id),
+    place: `${partition}@${offset}`,
+  };
+  if (entry) lists.orders.change(entry, values);
+  else {
+    entry = lists.orders.add({ orderId: order.id }, { ...values, ...verdicts.get(order.id) });
+    orders.set(order.id, entry);
+    forgetOld();
   }
-  fill(row, {
-    customer: order.customerName, item: order.item, quantity: order.quantity, price: Number(order.price).toFixed(2),
-    status: order.status, at: order.createdAt, short: short(order.id), ...verdicts.get(order.id),
-  });
-  row.editor?.orderChanged(order);
+  if (!entry.row?.editor) return;
+  lists.orders.fillNow(entry);
+  entry.row.editor.orderChanged(order);
+});
+
+function forgetOld() {
+  if (orders.size <= 2 * lists.orders.entries.length + 100) return;
+  const kept = new Set(lists.orders.entries);
+  for (const [id, entry] of orders) if (!kept.has(entry)) orders.delete(id);
 }
 
-function forgetRemovedRows() {
-  if (orderRows.size <= 2 * MOST_ROWS) return;
-  for (const [id, row] of orderRows) if (!row.isConnected) orderRows.delete(id);
-}
+// ---- audit events and alerts --------------------------------------------------------------------------------------
 
 follow("audit", (event) => {
-  if (!event.unreadable) {
-    const row = newRow("audit-row", event.orderId);
-    prepend(lists.audit, fill(row, {
-      action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
-      by: event.instanceId ?? event.source, at: event.timestamp,
-      rule: PLAIN.includes(event.action) ? "" : event.ruleVersion,
-      mistake: event.action === "RULE_ERROR" ? event.reason : "",
-    }));
-  }
-  skimAudit(event);
-}, skimAudit);
-
-function skimAudit(event) {
   if (event.unreadable) return;
+  lists.audit.add({ orderId: event.orderId ?? "" }, {
+    action: event.action + attemptOf(event) + partial(event), customer: customerOf(event),
+    by: event.instanceId ?? event.source, at: event.timestamp, about: aboutOf(event),
+    rule: PLAIN.includes(event.action) ? "" : event.ruleVersion,
+    mistake: event.action === "RULE_ERROR" ? event.reason : "",
+  });
   if (event.action === "FRAUD_ALERT") showAlert(event);
   judge(event);
   countDelivery(event);
-}
+});
+
+const SEVERITIES = ["HIGH", "MEDIUM", "LOW"];
 
 function showAlert(event) {
   const alerts = event.alerts ?? [];
-  const row = newRow("alert-row", event.orderId);
-  const severities = ["HIGH", "MEDIUM", "LOW"];
-  field(row, "alerts").dataset.severity = severities.find((s) => alerts.some((a) => a.severity === s)) ?? "";
-  prepend(lists.alerts, fill(row, {
-    alerts: alerts.map((a) => a.type).join(", "), customer: customerOf(event), at: event.timestamp,
+  const severity = SEVERITIES.find((s) => alerts.some((a) => a.severity === s)) ?? "";
+  lists.alerts.add({ orderId: event.orderId ?? "", severity }, {
+    alerts: alerts.map((a) => a.type).join(", "), severity, customer: customerOf(event), at: event.timestamp,
     reason: alerts.map((a) => a.reason).join("; ") + partial(event), rule: event.ruleVersion,
-  }));
+  });
 }
 
-follow("dlq", (event) => {
-  const headers = event.record.headers;
-  const order = event.order;
-  const place = [headers["dojo-original-partition"], headers["dojo-original-offset"]];
-  // The key of an unreadable record can be anything.
-  const key = order?.id ?? event.key ?? "";
-  const row = newRow("dead-letter-row", UUID.test(key) ? key : "");
-  row.dataset.offset = event.record.offset;
-  row.querySelector("[data-journey]").disabled = row.dataset.orderId === "";
-  prepend(lists.dead, fill(row, {
-    what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
-    reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
-    by: event.instanceId ?? headers["dojo-instance"], at: event.record.timestamp,
-    original: place.includes(undefined) ? "" : place.join("@"), rule: headers["dojo-rule-version"],
-  }));
-}, () => {});
-
+const aboutOf = ({ partition, offset }) => (offset === undefined ? "" : `${partition}@${offset}`);
 // What opens the journey needs a text, and an event may have no customer.
 const customerOf = (event) => event.customerName ?? short(event.orderId);
 // Marks a verdict that was reached without the orders of some partition.
@@ -120,14 +100,34 @@ function judge(event) {
       if (event.source === "fraud-service") verdict.fraud = "RULE_ERROR";
       verdict.mistake = event.reason;
       break;
+    default: return;
   }
   verdicts.set(event.orderId, { ...verdicts.get(event.orderId), ...verdict });
   if (verdicts.size > MOST_VERDICTS) verdicts.delete(verdicts.keys().next().value);
-  const row = orderRows.get(event.orderId);
-  if (row) fill(row, verdict);
+  const entry = orders.get(event.orderId);
+  if (entry) lists.orders.change(entry, verdict);
 }
 
-// How often each order was notified, by retry count. Each change of an order is to be notified once.
+// ---- dead letters -------------------------------------------------------------------------------------------------
+
+follow("dlq", (event) => {
+  const headers = event.record.headers;
+  const order = event.order;
+  const place = [headers["dojo-original-partition"], headers["dojo-original-offset"]];
+  // The key of an unreadable record can be anything.
+  const key = order?.id ?? event.key ?? "";
+  lists.dead.add({ orderId: UUID.test(key) ? key : "", offset: String(event.record.offset) }, {
+    what: order ? `${order.customerName} · ${order.item}` : "unreadable record",
+    reason: event.reason ?? headers["dojo-error"] ?? event.unreadable,
+    by: event.instanceId ?? headers["dojo-instance"], at: event.record.timestamp,
+    original: place.includes(undefined) ? "" : place.join("@"), rule: headers["dojo-rule-version"],
+    headers: Object.entries(headers).slice(0, MOST_HEADERS).map(([name, value]) => `${cut(name)}: ${cut(value)}`).join("\n"),
+  });
+});
+
+// ---- how often each order was notified ----------------------------------------------------------------------------
+
+// By retry count. Each change of an order is to be notified once.
 const deliveries = new Map();
 
 function countDelivery(event) {

@@ -2,9 +2,9 @@
 // instance follows. If the file changes on disk meanwhile, the editor says so, and Apply doesn't replace it.
 import { send, sentence } from "./api.js";
 import { byId, can, clone, fill } from "./dom.js";
-import { fullPage } from "./full_page.js";
 import { onRule, ruleNamed, askSoon, switchText } from "./rules.js";
 import { beforeReload, holdReload } from "./stream.js";
+import { go, holdAddress, onAddress } from "./views.js";
 
 const CHECK_AFTER_MS = 150;
 // A little longer than the service takes at most.
@@ -16,7 +16,6 @@ const JUDGING = "Judging the orders of the last 10 minutes again …";
 const panel = byId("rule-editor");
 const text = byId("rule-source");
 const lines = byId("rule-lines");
-const page = fullPage(panel, "header, #banner, main, footer, #journey", () => document.querySelector("#rules a"));
 
 // The rule whose editor is open: the file's text and tag that the draft comes from, and the sources to go back to.
 let shown = null;
@@ -33,21 +32,16 @@ const say = (said) => { byId("rule-outcome").textContent = said; };
 // A text field has its own line ends.
 const inField = (source) => (source ?? "").replace(/\r\n?/g, "\n");
 const isDirty = () => shown !== null && shown.tag !== undefined && text.value !== shown.source;
-const wantedName = () => /^#\/rules\/([a-z]+)$/.exec(location.hash)?.[1] ?? null;
 
 // ---- opening and closing ------------------------------------------------------------------------------------------
 
-function followAddress() {
-  const name = wantedName();
-  if (name === (shown?.name ?? null)) return;
-  if (isDirty()) {
-    // The browser's own buttons have left already.
-    history.pushState(null, "", `#/rules/${shown.name}`);
-    return askToDiscard();
-  }
-  if (name === null) return close();
-  open(name);
-}
+holdAddress(isDirty, askToDiscard);
+onAddress(({ name, rest }) => {
+  const rule = name === "rules" && /^[a-z]+$/.test(rest) ? rest : null;
+  if (rule === (shown?.name ?? null)) return;
+  if (rule === null) return close();
+  open(rule);
+});
 
 function open(name) {
   forget();
@@ -61,7 +55,7 @@ function open(name) {
   hideQuestions();
   byId("rule-backtest-result").hidden = true;
   byId("rule-backtest")?.toggleAttribute("hidden", name !== "fraud");
-  page.open();
+  panel.hidden = false;
   byId("rule-close").focus();
   readFirst();
 }
@@ -78,10 +72,11 @@ async function readFirst() {
 }
 
 function close() {
-  if (!panel.open) return;
   forget();
+  const { name } = shown;
   shown = null;
-  page.close();
+  panel.hidden = true;
+  document.querySelector(`#rules [data-rule="${name}"] a`)?.focus();
 }
 
 // Ends what is under way about the rule: answers that still come are not for the next one.
@@ -93,9 +88,7 @@ function forget() {
 }
 
 function leave() {
-  if (isDirty()) return askToDiscard();
-  history.pushState(null, "", location.pathname + location.search);
-  close();
+  go("#/rules");
 }
 
 function askToDiscard() {
@@ -117,7 +110,6 @@ byId("rule-discard-now").addEventListener("click", () => {
   text.value = shown.source;
   leave();
 });
-addEventListener("hashchange", followAddress);
 addEventListener("beforeunload", (event) => isDirty() && event.preventDefault());
 holdReload(isDirty);
 beforeReload(stopTrial);
@@ -192,7 +184,21 @@ onRule((rule) => {
   if (says !== last) compare();
   last = says;
   byId("rule-switched").textContent = sentence(switchText(rule));
+  if (shown.saved) sayVersions(rule);
 });
+
+// After a save: from which version to which, and where that one is in force.
+function sayVersions(rule) {
+  const { from, to } = shown.saved;
+  const isOver = rule && rule.version !== from && rule.version !== to;
+  const [now, late] = [true, false].map((runs) => rule?.instances.filter(({ version }) => (version === to) === runs) ?? []);
+  const names = (instances) => instances.map(({ instanceId }) => instanceId).join(", ");
+  const parts = [from && from !== to ? `version ${from} → ${to}` : `version ${to}`];
+  if (now.length > 0) parts.push(`in force on ${names(now)}`);
+  if (late.length > 0) parts.push(`not yet on ${names(late)}`);
+  say(`${rule?.name ?? shown.name}: ${parts.join(", ")}.`);
+  if (isOver || (rule?.version === to && late.length === 0)) shown.saved = null;
+}
 
 // ---- the text -----------------------------------------------------------------------------------------------------
 
@@ -283,9 +289,9 @@ byId("rule-apply")?.addEventListener("click", async () => {
   isApplying = false;
   if (shown !== rule) return;
   if (answer.ok) {
-    Object.assign(rule, { source, tag: answer.tag });
+    Object.assign(rule, { source, tag: answer.tag, saved: { from: ruleNamed(rule.name)?.version, to: answer.body.version } });
     hideQuestions();
-    say(`Version ${answer.body.version} is saved.`);
+    sayVersions(ruleNamed(rule.name));
     askSoon();
   } else if (answer.status === 412) {
     say("Nothing was saved.");
@@ -353,5 +359,3 @@ function showReport(report) {
   byId("rule-backtest-result").hidden = false;
   byId("rule-backtest-result").scrollIntoView({ block: "nearest" });
 }
-
-followAddress();

@@ -9,6 +9,11 @@ import { follow, onOpened } from "./stream.js";
 const MOST_RUNS = 100;
 
 const place = byId("run");
+const watchers = [];
+
+// Calls `watch` with the run that is shown, whenever it has changed.
+export const onRun = (watch) => watchers.push(watch);
+
 // The record of each run, by its id, with the time at which it came.
 const runs = new Map();
 
@@ -59,6 +64,7 @@ function badge(element, [text, tone]) {
 
 function show(run) {
   if (!run) return;
+  for (const watch of watchers) watch(run);
   place.hidden = false;
   const isOther = place.dataset.run !== run.runId;
   place.dataset.run = run.runId;
@@ -80,14 +86,13 @@ function show(run) {
   texts(byId("run-texts"), told);
   rows(byId("run-findings"), [...(run.findings ?? [])].reverse(), findingRow);
   showSteps(run);
-  showLink(run);
+  showNews(run);
 }
 
-// The link to this section says what goes on in it, also where the section is out of sight.
-function showLink({ state, questions = [] }) {
-  const news = questions.some(({ open }) => open) ? ": a question is open" : ": a run plays";
-  const link = byId("open-scenarios");
-  if (link) setText(link, `Scenarios${state === "running" ? news : ""}`);
+// The link to this view says what goes on in it, also where another view is shown.
+function showNews({ state, questions = [] }) {
+  const news = questions.some(({ open }) => open) ? " · asks" : " · plays";
+  setText(byId("scenarios-news"), state === "running" ? news : "");
 }
 
 // A status that is set again would be read out again.

@@ -1,17 +1,15 @@
-// The topic browser: which topics there are, and what is on them. What it shows is in the page's address, so a reload and the
+// The view of the topics: which ones there are, and what is on them. What it shows is in the page's address, so a reload and the
 // browser's own buttons keep it: `#/topics`, `#/topics/orders`, and behind a `?` the query of the records.
 import { send, sentence } from "./api.js";
 import { offerForm } from "./by_hand.js";
-import { byId, clone, fill } from "./dom.js";
-import { fullPage } from "./full_page.js";
+import { byId, clone, fill, plural } from "./dom.js";
 import { addressOf, showRecords } from "./records.js";
+import { isJourney, onAddress } from "./views.js";
 
 const ANSWER_WITHIN_MS = 15000;
 
 const panel = byId("topics");
 const list = byId("topic-list");
-// The journey of an order opens beside it.
-const page = fullPage(panel, "header, #banner, main, footer", () => byId("open-topics"));
 
 // The topic that is shown, to read its records again only if the address says something else.
 let shown = null;
@@ -19,51 +17,26 @@ let topics = [];
 // Counts requests: an answer to any but the last one comes too late.
 let asked = 0;
 
-function address() {
-  const [, name = "", query = ""] = /^#\/topics(?:\/([^?]*))?(?:\?(.*))?$/.exec(location.hash) ?? [null];
-  if (!location.hash.startsWith("#/topics")) return null;
-  try {
-    return { name: decodeURIComponent(name), query: new URLSearchParams(query) };
-  } catch {
-    return { name: "", query: new URLSearchParams() };
+// What the address asks for, while it is one of this view's.
+let wanted = null;
+let isCovered = false;
+
+onAddress(async (address) => {
+  // A journey opens over the view, which is the same when the journey closes.
+  const wasCovered = isCovered;
+  isCovered = isJourney(address);
+  if (isCovered) return;
+  const isSame = wanted?.name === address.rest && String(wanted.query) === String(address.query);
+  if (wasCovered && address.name === "topics" && isSame) return;
+  const wasShown = wanted !== null;
+  wanted = address.name === "topics" ? { name: address.rest, query: address.query } : null;
+  if (!wanted) {
+    shown = null;
+    return;
   }
-}
-
-// ---- opening and closing ------------------------------------------------------------------------------------------
-
-async function follow() {
-  const wanted = address();
-  if (!wanted) return close();
-  if (!panel.open) {
-    page.open();
-    byId("topics-close").focus();
-    await readTopics();
-    // The address may have changed meanwhile.
-    const now = address();
-    if (now && panel.open) showTopic(now);
-  } else {
-    showTopic(wanted);
-  }
-}
-
-function close() {
-  if (!panel.open) return;
-  shown = null;
-  page.close();
-}
-
-function leave() {
-  history.pushState(null, "", location.pathname + location.search);
-  close();
-}
-
-addEventListener("hashchange", follow);
-byId("topics-close").addEventListener("click", leave);
-// Before the journey, which Escape closes first.
-document.addEventListener("keydown", (event) => {
-  const isElsewhere = byId("journey").open || event.target.closest?.("#by-hand");
-  if (event.key === "Escape" && panel.open && !event.isComposing && !isElsewhere) leave();
-}, { capture: true });
+  if (!wasShown) await readTopics();
+  if (wanted) showTopic(wanted);
+});
 
 // ---- the list -----------------------------------------------------------------------------------------------------
 
@@ -89,7 +62,6 @@ async function readTopics() {
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
-const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 function topicRow(topic) {
   const held = sum(topic.partitions.map((p) => (p.endOffset ?? 0) - (p.earliestOffset ?? 0)));
@@ -118,7 +90,7 @@ function showTopic({ name, query }) {
     byId("topic-name").textContent = name;
     showAbout(topic?.about ?? (topic ? "Not one of the dojo's own topics." : ""));
     showFacts(topic);
-    offerForm(name, topic?.partitions ?? [], () => showTopic(address() ?? { name, query }));
+    offerForm(name, topic?.partitions ?? [], () => showTopic(wanted ?? { name, query }));
   }
   shown = name;
   showRecords(name, query, topic?.partitions ?? []);
@@ -155,8 +127,5 @@ function showFacts(topic) {
 
 byId("topics-again").addEventListener("click", async () => {
   await readTopics();
-  const wanted = address();
   if (wanted) showTopic(wanted);
 });
-
-follow();

@@ -105,12 +105,20 @@ impl From<&Order> for OrderFacts {
             customer_name: order.customer_name.clone(),
             item: order.item.clone(),
             quantity: order.quantity,
-            price: order.price,
-            total: order.total(),
+            price: with_cents(order.price),
+            total: with_cents(order.total()),
             status: order.status.name().to_owned(),
             placed: order.created_at.into(),
         }
     }
+}
+
+/// The amount with two decimals at least, as a rule writes it in its texts.
+fn with_cents(mut amount: Decimal) -> Decimal {
+    if amount.scale() < 2 {
+        amount.rescale(2);
+    }
+    amount
 }
 
 /// Everything that a notification rule gets about an attempt to notify a customer.

@@ -39,8 +39,10 @@ enum Task {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         restarts: u32,
     },
-    /// The figures: start, memory, latency, and throughput beside a counterpart
+    /// The figures: start, memory, latency, and throughput beside a counterpart; then ten minutes of 500 events a second on the page
     Bench,
+    /// The pictures in README.md: takes them anew, below docs/pictures
+    Pictures,
     /// Apache Kafka to play with, until Ctrl-C; `KAFKA_BROKERS=localhost:19092 cargo run` is the dojo on it
     Kafka {
         /// Port for clients
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Task::Test => test(),
         Task::Soak { times, kills, restarts } => soak(times, kills, restarts),
         Task::Bench => bench(),
+        Task::Pictures => pictures(),
         Task::Kafka { port } => kafka::play(port),
         Task::Compose { parts } => compose::compose(&parts),
         Task::Watch { args } => watch::watch(&args),
@@ -107,5 +110,21 @@ fn soak(times: u32, kills: u32, restarts: u32) -> Result<()> {
 }
 
 fn bench() -> Result<()> {
-    step("benchmarks", || Cargo::new(["bench", "--workspace", "--benches", "--locked"]).run())
+    step("benchmarks", || Cargo::new(["bench", "--workspace", "--benches", "--locked"]).run())?;
+    let tools = step("tools that the tests drive", tools::find_or_install)?;
+    step("the page in a flood of ten minutes", || {
+        tests_of_the_page("page::flood::").envs(&tools).env("DOJO_FLOOD_SECONDS", "600").run()
+    })
+}
+
+fn pictures() -> Result<()> {
+    let tools = step("tools that the tests drive", tools::find_or_install)?;
+    step("pictures", || {
+        tests_of_the_page("picture_in_the_readme").envs(&tools).env("DOJO_PICTURES", "true").run()
+    })
+}
+
+fn tests_of_the_page(filter: &str) -> Cargo {
+    let cargo = Cargo::new(["test", "--package", "dojo", "--locked", "--test", "dojo", "--", "--nocapture"]);
+    suite::embedded(cargo.args([filter]))
 }

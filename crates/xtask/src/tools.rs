@@ -37,8 +37,9 @@ const PYTHON: [&str; 5] = [
     "jsonschema==4.26.0",
     "PyYAML==6.0.4",
 ];
-/// JavaScript packages: a Kafka client, and the parser of AsyncAPI.
-const JAVASCRIPT: [&str; 4] = ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6", "ajv@8.20.0", "ajv-formats@3.0.1"];
+/// JavaScript packages: a Kafka client, the parser of AsyncAPI, and what finds barriers on a page.
+const JAVASCRIPT: [&str; 5] =
+    ["kafkajs@2.2.4", "@asyncapi/parser@3.6.6", "ajv@8.20.0", "ajv-formats@3.0.1", "axe-core@4.14.1"];
 
 /// Finds or installs them all; answers the environment that tells the tests where they are.
 pub(crate) fn find_or_install() -> Result<Vec<(&'static str, String)>> {

@@ -1,13 +1,18 @@
 //! `GET /assets/…`: the page's scripts and style, built into the program. A browser asks each time whether its copy is
-//! still current, and mostly it is.
+//! still current, and mostly it is. A browser that takes gzip gets them compressed.
 
 use axum::{
     extract::{Path, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use crate::page::gzip::{self, takes_gzip};
 use dojo_http::{NotFound, Problem};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use bytes::Bytes;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
@@ -19,16 +24,31 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 24] = [
+const ASSETS: &[Asset] = &[
     script("api.js", include_str!("../../assets/api.js")),
     script("app.js", include_str!("../../assets/app.js")),
+    script("audit_view.js", include_str!("../../assets/audit_view.js")),
     script("banner.js", include_str!("../../assets/banner.js")),
+    script("board.js", include_str!("../../assets/board.js")),
+    script("board_columns.js", include_str!("../../assets/board_columns.js")),
+    script("board_groups.js", include_str!("../../assets/board_groups.js")),
+    script("board_lanes.js", include_str!("../../assets/board_lanes.js")),
+    script("board_model.js", include_str!("../../assets/board_model.js")),
+    script("board_motion.js", include_str!("../../assets/board_motion.js")),
+    script("board_start.js", include_str!("../../assets/board_start.js")),
+    script("board_who.js", include_str!("../../assets/board_who.js")),
     script("by_hand.js", include_str!("../../assets/by_hand.js")),
+    script("cursor.js", include_str!("../../assets/cursor.js")),
     script("dom.js", include_str!("../../assets/dom.js")),
     script("edit.js", include_str!("../../assets/edit.js")),
-    script("full_page.js", include_str!("../../assets/full_page.js")),
+    script("fraud_view.js", include_str!("../../assets/fraud_view.js")),
     script("instances.js", include_str!("../../assets/instances.js")),
     script("journey.js", include_str!("../../assets/journey.js")),
+    script("lists.js", include_str!("../../assets/lists.js")),
+    script("live_events.js", include_str!("../../assets/live_events.js")),
+    script("order_filter.js", include_str!("../../assets/order_filter.js")),
+    script("place_order.js", include_str!("../../assets/place_order.js")),
+    script("projector.js", include_str!("../../assets/projector.js")),
     script("rebalances.js", include_str!("../../assets/rebalances.js")),
     script("questions.js", include_str!("../../assets/questions.js")),
     script("records.js", include_str!("../../assets/records.js")),
@@ -39,9 +59,12 @@ const ASSETS: [Asset; 24] = [
     script("run.js", include_str!("../../assets/run.js")),
     script("scenarios.js", include_str!("../../assets/scenarios.js")),
     script("settings.js", include_str!("../../assets/settings.js")),
+    script("spam.js", include_str!("../../assets/spam.js")),
     script("stream.js", include_str!("../../assets/stream.js")),
+    script("stream_worker.js", include_str!("../../assets/stream_worker.js")),
     script("terms.js", include_str!("../../assets/terms.js")),
     script("topics.js", include_str!("../../assets/topics.js")),
+    script("views.js", include_str!("../../assets/views.js")),
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -96,8 +119,8 @@ pub(crate) async fn asset(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let asset = ASSETS.iter().find(|asset| asset.name == name);
-    let asset = asset.ok_or_else(|| Problem::not_found("there is no such asset"))?;
+    let found = ASSETS.iter().enumerate().find(|(_, asset)| asset.name == name);
+    let (index, asset) = found.ok_or_else(|| Problem::not_found("there is no such asset"))?;
     let tag = tag(asset.content);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
@@ -105,7 +128,14 @@ pub(crate) async fn asset(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type))];
-    Ok((caching, media_type, asset.content).into_response())
+    if !takes_gzip(&headers) {
+        return Ok((caching, gzip::VARIES, media_type, asset.content).into_response());
+    }
+    // Compressed once, when the first browser asks.
+    static COMPRESSED: LazyLock<Vec<Bytes>> =
+        LazyLock::new(|| ASSETS.iter().map(|asset| gzip::compressed(asset.content, gzip::BEST)).collect());
+    let content = COMPRESSED.get(index).cloned().unwrap_or_default();
+    Ok((caching, gzip::VARIES, media_type, gzip::ENCODING, content).into_response())
 }
 
 fn tag(content: &str) -> String {

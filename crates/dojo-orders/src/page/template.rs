@@ -1,6 +1,6 @@
-//! The page's template: the one built into the program, or a file that a person edits while it runs.
+//! The page's templates: those built into the program, or files that a person edits while it runs.
 //!
-//! The file is read for every page, so a saved change shows on the next one. As with rules, a file that is broken or being
+//! The files are read for every page, so a saved change shows on the next one. As with rules, a file that is broken or being
 //! written changes only the message about it: the last version that worked stays in force.
 
 use dojo_rules::{EditedFile, FileError, Reading, utf8_text};
@@ -9,97 +9,124 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::{path::Path, sync::Arc};
 
-const NAME: &str = "page.html";
-const BUILT_IN: &str = include_str!("../../templates/page.html");
+/// The template that includes the others.
+const PAGE: &str = "page.html";
+/// Each template with its text as it is built in.
+pub(super) const BUILT_IN: [(&str, &str); 13] = [
+    (PAGE, include_str!("../../templates/page.html")),
+    ("rows.html", include_str!("../../templates/rows.html")),
+    ("templates.html", include_str!("../../templates/templates.html")),
+    ("board.html", include_str!("../../templates/board.html")),
+    ("orders.html", include_str!("../../templates/orders.html")),
+    ("journey.html", include_str!("../../templates/journey.html")),
+    ("audit.html", include_str!("../../templates/audit.html")),
+    ("fraud.html", include_str!("../../templates/fraud.html")),
+    ("dead_letters.html", include_str!("../../templates/dead_letters.html")),
+    ("topics.html", include_str!("../../templates/topics.html")),
+    ("rules.html", include_str!("../../templates/rules.html")),
+    ("instances.html", include_str!("../../templates/instances.html")),
+    ("scenarios.html", include_str!("../../templates/scenarios.html")),
+];
 /// Largest template, in bytes: far more than a page needs.
 const MAX_BYTES: usize = 1 << 20;
 
-/// The template in force.
+/// The templates in force.
 pub(crate) struct Template {
-    file: Option<EditedFile>,
+    /// The files of the folder, in the order of `BUILT_IN`; none without a folder.
+    files: Vec<EditedFile>,
     in_force: Mutex<Arc<Version>>,
 }
 
 struct Version {
-    /// The reading of the file that `templates` come from; a missing file means the built-in template.
-    reading: Reading,
+    /// The readings of the files that `templates` come from; a missing file means the built-in template.
+    readings: Vec<Reading>,
     templates: Environment<'static>,
 }
 
 impl Version {
     fn built_in() -> Result<Self, Error> {
-        Self::compile(Err(FileError::Missing), BUILT_IN)
-    }
-
-    fn compile(reading: Reading, source: &str) -> Result<Self, Error> {
         let mut templates = Environment::new();
-        templates.add_template_owned(NAME, source.to_owned())?;
-        Ok(Self { reading, templates })
+        for (name, source) in BUILT_IN {
+            templates.add_template(name, source)?;
+        }
+        Ok(Self { readings: Vec::new(), templates })
     }
 
     fn render(&self, values: &impl Serialize) -> Result<String, Error> {
-        self.templates.get_template(NAME)?.render(Serde(values))
+        self.templates.get_template(PAGE)?.render(Serde(values))
     }
 }
 
 impl Template {
-    /// The template `page.html` in `folder`, or the built-in one while there is no folder or no such file in it.
+    /// The templates in `folder`. The built-in one stands in for each file that isn't there.
     ///
     /// # Errors
-    /// The built-in template is broken.
+    /// A built-in template is broken.
     pub(crate) fn new(folder: Option<&Path>) -> Result<Self, Error> {
+        let file = |folder: &Path, name| EditedFile::new(folder.join(name), MAX_BYTES);
+        let files = folder.map(|folder| BUILT_IN.map(|(name, _)| file(folder, name)).into());
         let in_force = Mutex::new(Arc::new(Version::built_in()?));
-        Ok(Self { file: folder.map(|folder| EditedFile::new(folder.join(NAME), MAX_BYTES)), in_force })
+        Ok(Self { files: files.unwrap_or_default(), in_force })
     }
 
-    /// Fills the template with the result of `values`, whose argument is the reason why the file isn't in force, if it
-    /// isn't. Reads the file; if it has changed, blocks the thread until it has settled.
+    /// Fills the page with the result of `values`, whose argument is the reason why the files aren't in force, if they
+    /// aren't. Reads the files; if one has changed, blocks the thread until it has settled.
     ///
     /// # Errors
     /// The last version that worked can't be filled either.
     pub(crate) fn fill<V: Serialize>(&self, values: impl Fn(Option<String>) -> V) -> Result<String, Error> {
         let known = Arc::clone(&self.in_force.lock());
-        let Some(file) = &self.file else { return known.render(&values(None)) };
-        let why = match self.saved(file, &known) {
+        if self.files.is_empty() {
+            return known.render(&values(None));
+        }
+        let why = match self.saved(&known) {
             Ok(saved) => match saved.render(&values(None)) {
                 Ok(page) => {
                     *self.in_force.lock() = saved;
                     return Ok(page);
                 }
-                Err(error) => message(file, &error),
+                Err(error) => self.message(&error),
             },
             Err(why) => why,
         };
         known.render(&values(Some(format!("{why}; the last template that worked stays in force"))))
     }
 
-    /// Returns the version in the file, which is `known` if the file hasn't changed.
-    fn saved(&self, file: &EditedFile, known: &Arc<Version>) -> Result<Arc<Version>, String> {
-        let path = file.path().display();
-        let reading = file.settled(&known.reading).ok_or_else(|| format!("{path} is being written"))?;
-        if reading == known.reading {
+    /// Returns the version in the files, which is `known` if none has changed.
+    fn saved(&self, known: &Arc<Version>) -> Result<Arc<Version>, String> {
+        let mut readings = Vec::new();
+        for (n, file) in self.files.iter().enumerate() {
+            let before = known.readings.get(n).cloned().unwrap_or(Err(FileError::Missing));
+            let reading = file.settled(&before);
+            readings.push(reading.ok_or_else(|| format!("{} is being written", file.path().display()))?);
+        }
+        if readings == known.readings {
             return Ok(Arc::clone(known));
         }
-        let version = match reading {
-            Err(FileError::Missing) => Version::built_in(),
-            Err(error) => return Err(format!("{path}: {error}")),
-            Ok(bytes) => {
-                let source = utf8_text(&bytes).map_err(|error| format!("{path}: {error}"))?.to_owned();
-                if source.trim().is_empty() {
-                    return Err(format!("{path} is empty"));
-                }
-                Version::compile(Ok(bytes), &source)
+        let mut templates = Environment::new();
+        for ((name, built_in), (file, reading)) in BUILT_IN.into_iter().zip(self.files.iter().zip(&readings)) {
+            let path = file.path().display();
+            let source = match reading {
+                Err(FileError::Missing) => built_in,
+                Err(error) => return Err(format!("{path}: {error}")),
+                Ok(bytes) => utf8_text(bytes).map_err(|error| format!("{path}: {error}"))?,
+            };
+            if source.trim().is_empty() {
+                return Err(format!("{path} is empty"));
             }
-        };
-        version.map(Arc::new).map_err(|error| message(file, &error))
+            templates.add_template_owned(name, source.to_owned()).map_err(|error| self.message(&error))?;
+        }
+        Ok(Arc::new(Version { readings, templates }))
     }
-}
 
-/// The error, with its file and line.
-fn message(file: &EditedFile, error: &Error) -> String {
-    let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
-    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("{}{line}: {}{detail}", file.path().display(), error.kind())
+    /// The error, with its file and line.
+    fn message(&self, error: &Error) -> String {
+        let is_named = |file: &&EditedFile| error.name().is_some_and(|name| file.path().ends_with(name));
+        let path = self.files.iter().find(is_named).map(|file| file.path().display().to_string());
+        let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
+        let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+        format!("{}{line}: {}{detail}", path.unwrap_or_default(), error.kind())
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +141,7 @@ mod tests {
     #[test]
     fn a_saved_template_is_on_the_next_page_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let save = |text: &str| std::fs::write(folder.path().join(NAME), text).unwrap();
+        let save = |text: &str| std::fs::write(folder.path().join(PAGE), text).unwrap();
         let template = Template::new(Some(folder.path())).unwrap();
         save("one {{ why or '-' }}");
         assert_eq!(fill(&template), "one -");
@@ -136,11 +163,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let template = Template::new(Some(folder.path())).unwrap();
         let is_built_in = || {
-            let saved = template.saved(template.file.as_ref().unwrap(), &template.in_force.lock());
-            saved.unwrap().templates.get_template(NAME).unwrap().source() == BUILT_IN
+            let saved = template.saved(&template.in_force.lock()).unwrap();
+            saved.templates.get_template(PAGE).unwrap().source() == BUILT_IN[0].1
         };
         assert!(is_built_in());
-        let file = folder.path().join(NAME);
+        let file = folder.path().join(PAGE);
         std::fs::write(&file, "mine").unwrap();
         assert_eq!(fill(&template), "mine");
         std::fs::remove_file(&file).unwrap();
@@ -150,7 +177,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_text_changes_only_the_message() {
         let folder = tempfile::tempdir().unwrap();
-        let save = |bytes: &[u8]| std::fs::write(folder.path().join(NAME), bytes).unwrap();
+        let save = |bytes: &[u8]| std::fs::write(folder.path().join(PAGE), bytes).unwrap();
         let template = Template::new(Some(folder.path())).unwrap();
         save(b"one {{ why or '-' }}");
         assert_eq!(fill(&template), "one -");

@@ -186,6 +186,7 @@ fn publish(models: &ReadModels, topic: StreamTopic, record: &Record<'_>, unreada
         let (topic, partition, offset) = (record.topic, record.partition, record.offset);
         tracing::warn!(topic, partition, offset, why, "unreadable record skipped");
     }
+    models.rates.lock().record(topic, record, Utc::now().timestamp_millis());
     models.hub.push(Event::of(topic, record, frame(topic, record, unreadable)));
 }
 
@@ -331,7 +332,10 @@ impl ListReader {
         self.models.redrives.lock().record((partition, offset), record.timestamp, &record.headers);
         match OrderEvent::read(record.value) {
             Ok(event) if header::is_original(&record.headers) => {
-                self.models.orders.write().apply(partition, event);
+                let id = event.order.id;
+                let mut orders = self.models.orders.write();
+                orders.apply(partition, event);
+                orders.stands_at(id, partition, offset);
             }
             Ok(_) => {}
             Err(_) => self.models.count_unreadable(),

@@ -6,6 +6,7 @@ mod deliveries;
 pub(crate) mod instances;
 pub(crate) mod order_list;
 pub(crate) mod page_rows;
+mod rates;
 pub(crate) mod redrives;
 pub(crate) mod runs;
 
@@ -22,6 +23,7 @@ use instances::Instances;
 use order_list::OrderList;
 use page_rows::PageRows;
 use parking_lot::{Mutex, RwLock};
+use rates::Rates;
 use redrives::Redrives;
 use runs::Runs;
 use std::{
@@ -47,6 +49,7 @@ pub(crate) struct ReadModels {
     pub(crate) rule_switches: Arc<RuleSwitches>,
     orders: RwLock<OrderList>,
     page_rows: Mutex<PageRows>,
+    rates: Mutex<Rates>,
     redrives: Mutex<Redrives>,
     is_caught_up: AtomicBool,
     unreadable: AtomicU64,
@@ -70,6 +73,7 @@ impl ReadModels {
             rule_switches: Arc::default(),
             orders: RwLock::new(OrderList::new(orders_kept)),
             page_rows: Mutex::default(),
+            rates: Mutex::default(),
             redrives: Mutex::default(),
             is_caught_up: AtomicBool::new(false),
             unreadable: AtomicU64::new(0),
@@ -84,6 +88,11 @@ impl ReadModels {
     /// The newest rows of the page, locked.
     pub(crate) fn page_rows(&self) -> impl Deref<Target = PageRows> {
         self.page_rows.lock()
+    }
+
+    /// How many records came in each of the last seconds, locked.
+    pub(crate) fn rates(&self) -> impl Deref<Target = Rates> {
+        self.rates.lock()
     }
 
     /// The redrives of dead letters, locked. What follows from a record of `orders` is there once

@@ -39,6 +39,8 @@ type Age = (DateTime<Utc>, Uuid);
 struct Entry {
     created_at: DateTime<Utc>,
     partition: i32,
+    /// Partition and offset of the newest original record about it, where they are known.
+    place: Option<(i32, i64)>,
     /// Fingerprint of the request that created the order; `None` if the log has no `created`.
     asked: Option<Fingerprint>,
     /// `None` once deleted.
@@ -153,6 +155,18 @@ impl OrderList {
         }
     }
 
+    /// Notes where the newest original record about an order stands.
+    pub(super) fn stands_at(&mut self, id: Uuid, partition: i32, offset: i64) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = Some((partition, offset));
+        }
+    }
+
+    /// Partition and offset of the newest original record about an order.
+    pub(crate) fn place(&self, id: Uuid) -> Option<(i32, i64)> {
+        self.entries.get(&id)?.place
+    }
+
     /// Whether an order that isn't in the list is older than all that are, and the list is full.
     fn is_older(&self, age: Age) -> bool {
         self.entries.len() >= self.kept && self.by_age.first().is_some_and(|oldest| age < *oldest)
@@ -171,7 +185,7 @@ impl OrderList {
         }
         self.len += usize::from(order.is_some());
         self.by_age.insert((created_at, id));
-        self.entries.insert(id, Entry { created_at, partition, asked, order: order.map(Arc::new) });
+        self.entries.insert(id, Entry { created_at, partition, place: None, asked, order: order.map(Arc::new) });
         if self.entries.len() > self.kept
             && let Some((_, oldest)) = self.by_age.pop_first()
             && let Some(entry) = self.entries.remove(&oldest)

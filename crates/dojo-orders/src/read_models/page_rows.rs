@@ -15,6 +15,7 @@ const MAX_CHARS: usize = 200;
 /// The reason of a failed rule has the line of its source, too.
 const MAX_REASON_CHARS: usize = 600;
 const MAX_ALERTS: usize = 10;
+const MAX_HEADERS: usize = 20;
 
 /// A row and the place of its record, so that a page can tell which rows its stream will bring again.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(crate) struct DeadLetter {
     pub(crate) original: Option<String>,
     /// The version of the rule that decided.
     pub(crate) rule_version: Option<String>,
+    /// The headers, one a line.
+    pub(crate) headers: String,
 }
 
 /// The last verdict of each service on one order.
@@ -89,6 +92,7 @@ impl PageRows {
             instance_id: header(header::INSTANCE),
             original: partition.zip(offset).map(|(partition, offset)| format!("{partition}@{offset}")),
             rule_version: header(header::RULE_VERSION),
+            headers: header_lines(&record.headers),
         };
         match event {
             Ok(event) => {
@@ -176,6 +180,12 @@ fn shortened(event: &AuditEvent) -> AuditEvent {
         partition: event.partition,
         offset: event.offset,
     }
+}
+
+fn header_lines(headers: &[(String, Option<Vec<u8>>)]) -> String {
+    let text = |value: &Option<Vec<u8>>| value.as_deref().map(|value| cut(&String::from_utf8_lossy(value)));
+    let line = |(name, value): &(String, _)| format!("{}: {}", cut(name), text(value).unwrap_or_default());
+    headers.iter().take(MAX_HEADERS).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn cut_reason(text: &str) -> String {

@@ -49,17 +49,17 @@ fn a_cent_above_a_hundred_dollars_is_an_amount_and_a_hundred_is_not() {
 
 #[test]
 fn an_order_can_be_all_three() {
-    let found: Vec<_> = shipped().judge(fraud_facts(order(3, "40"), window(6, 21))).unwrap();
+    let found: Vec<_> = shipped().judge(fraud_facts(order(3, "40.00"), window(6, 21))).unwrap();
     let kinds: Vec<_> = found.iter().map(|alert| alert.kind.as_str()).collect();
     assert_eq!(kinds, ["VELOCITY", "BURST", "AMOUNT"]);
     assert_eq!(found[0].reason, "Grace placed 6 orders within a minute, more than 5");
-    assert_eq!(found[2].reason, "the order comes to $120, more than $100.0");
+    assert_eq!(found[2].reason, "the order comes to $120.00, more than $100.00");
 }
 
 #[test]
 fn a_threshold_may_be_written_with_or_without_a_point() {
     for amount in ["150", "150.0", "150.00"] {
-        let source = FraudRule::BUILT_IN.replace("AMOUNT_LIMIT = 100.0", &format!("AMOUNT_LIMIT = {amount}"));
+        let source = FraudRule::BUILT_IN.replace("AMOUNT_LIMIT = 100.00", &format!("AMOUNT_LIMIT = {amount}"));
         assert_ne!(source, FraudRule::BUILT_IN);
         let rule = FraudRule::compile("fraud.rhai", &source).unwrap();
         assert_eq!(rule.judge(fraud_facts(order(1, "150"), window(1, 1))).unwrap(), []);

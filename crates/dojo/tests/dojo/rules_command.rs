@@ -148,7 +148,7 @@ cases.yaml
   NOT MET  cheap is cheap
            order 1: Midas, 1 x Pizza Margherita at $101, after 0s
              - no alert
-             + AMOUNT LOW: the order comes to $101, more than $100.0
+             + AMOUNT LOW: the order comes to $101.00, more than $100.00
            order 2: Ada, 1 x Pizza Margherita at $9.5, after 0s
              - VELOCITY
              + no alert

@@ -106,11 +106,22 @@ impl Browser {
         .await;
     }
 
+    /// Opens the view of what `css` selects, or of the list that will have it, where another view is shown.
+    async fn open_view_of(&self, css: &str) {
+        let script = "const list = /#[\\w-]+/.exec(arguments[0])?.[0]; \
+            const viewOf = (css) => css && document.querySelector(css)?.closest('[data-view]'); \
+            const view = viewOf(arguments[0]) ?? viewOf(list); \
+            if (view?.hidden) location.hash = `#/${view.dataset.view}`";
+        self.js(script, vec![json!(css)]).await;
+    }
+
     pub async fn text_of(&self, css: &str) -> String {
+        self.open_view_of(css).await;
         self.client.find(Locator::Css(css)).await.unwrap().text().await.unwrap()
     }
 
     pub async fn wait_for(&self, css: &str) -> fantoccini::elements::Element {
+        self.open_view_of(css).await;
         let wait = self.client.wait().at_most(PATIENCE);
         wait.for_element(Locator::Css(css)).await.unwrap_or_else(|e| panic!("no {css} on the page: {e}"))
     }
@@ -130,6 +141,7 @@ impl Browser {
 
     /// Presses Tab until the focus is on an element that matches `css`.
     pub async fn tab_to(&self, css: &str) {
+        self.open_view_of(css).await;
         for _ in 0..100 {
             if self.has_focus(css).await {
                 return;
@@ -156,6 +168,7 @@ impl Browser {
 
     /// Waits until the text of the element that matches `css` contains `text`.
     pub async fn says(&self, css: &str, text: &str) {
+        self.open_view_of(css).await;
         eventually(&format!("{css} to say {text:?}"), async || {
             let said =
                 self.js("return document.querySelector(arguments[0])?.textContent", vec![json!(css)]).await;
@@ -167,22 +180,25 @@ impl Browser {
     /// Gives the page this many CSS pixels; a window can't be as narrow as a phone.
     pub async fn resize(&self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.emulate("setDeviceMetricsOverride", metrics).await;
+        self.command("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
     /// Asks the page for this colour scheme, `light` or `dark`.
     pub async fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.emulate("setEmulatedMedia", json!({"features": features})).await;
+        self.command("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
-    /// Sends a command of the `Emulation` domain, which WebDriver doesn't have.
-    async fn emulate(&self, command: &str, parameters: Value) {
+    /// Sends a command of Chrome's own protocol, for what WebDriver doesn't have, and returns its result.
+    pub async fn command(&self, command: &str, parameters: Value) -> Value {
         let session = self.client.session_id().await.unwrap().unwrap();
-        let command = json!({"cmd": format!("Emulation.{command}"), "params": parameters});
+        let command = json!({"cmd": command, "params": parameters});
         let url = format!("http://localhost:{}/session/{session}/goog/cdp/execute", self.port);
         let answer = reqwest::Client::new().post(url).json(&command).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        let is_done = answer.status().is_success();
+        let mut said: Value = answer.json().await.unwrap();
+        assert!(is_done, "{command}: {said}");
+        said["value"].take()
     }
 
     pub async fn keep_screenshot(&self, name: &str) {

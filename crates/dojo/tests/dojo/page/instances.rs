@@ -50,7 +50,7 @@ async fn an_instance_is_stopped_started_crashed_and_removed_and_its_partitions_m
     for n in 0..12 {
         dojo.placed(&format!("Customer {n}"), "1").await;
     }
-    let lag = "return [...document.querySelectorAll('[data-service=notification] .lag')].map((lag) => lag.textContent)";
+    let lag = "return [...document.querySelectorAll('#instances [data-service=notification] .lag')].map((lag) => lag.textContent)";
     eventually("a card to show lag", async || {
         let lags = browser.js(lag, Vec::new()).await;
         let behind = |lag: &serde_json::Value| lag != "lag 0";
@@ -61,7 +61,7 @@ async fn an_instance_is_stopped_started_crashed_and_removed_and_its_partitions_m
         browser.resize(width, height).await;
         browser
             .js(
-                "document.querySelector('[data-instance=notification-3]').scrollIntoView({block: 'center'})",
+                "document.querySelector('#instances [data-instance=notification-3]').scrollIntoView({block: 'center'})",
                 Vec::new(),
             )
             .await;
@@ -71,11 +71,11 @@ async fn an_instance_is_stopped_started_crashed_and_removed_and_its_partitions_m
 
     browser.ask(three, "remove").await;
     browser.wait_for(&format!("#instances:not(:has([data-instance={three}]))")).await;
-    let started = format!("return document.querySelector('[data-instance={two}]').dataset.startedAt");
+    let started = format!("return document.querySelector('#instances [data-instance={two}]').dataset.startedAt");
     let before = browser.js(&started, Vec::new()).await;
     browser.ask(two, "crash").await;
     until("another process to report", async || browser.js(&started, Vec::new()).await != before).await;
     browser.card_is(two, "running", 1..=2).await;
-    let no_buttons = "return document.querySelector('[data-instance=order-1] .buttons').checkVisibility()";
+    let no_buttons = "return document.querySelector('#instances [data-instance=order-1] .buttons').checkVisibility()";
     assert_eq!(browser.js(no_buttons, Vec::new()).await, false);
 }

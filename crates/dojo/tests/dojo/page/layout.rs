@@ -20,20 +20,24 @@ async fn every_panel_shows_rows_at_every_size_and_nothing_scrolls_sideways() {
     browser.says(".editor [data-error-of=price]", "give a number").await;
     for (width, height) in [(1280, 800), (1024, 768), (960, 950), (640, 400), (390, 844), (360, 640)] {
         browser.resize(width, height).await;
-        let script = "const all = (css) => [...document.querySelectorAll(css)]; \
-            const wrong = all('.rows').filter((list) => list.clientHeight < 150 \
-                || list.childElementCount > 1 && list.clientHeight < 2 * list.lastElementChild.offsetHeight); \
-            const wide = all('html, .rows, section, .editor').filter((box) => box.scrollWidth > box.clientWidth); \
-            const beside = all('button, input, select').filter((box) => box.checkVisibility() \
-                && box.getBoundingClientRect().right > box.closest('section, header').getBoundingClientRect().right); \
-            const cut = all('.order > .line:first-child > .grow').filter((box) => box.scrollWidth > box.clientWidth); \
-            const named = (boxes) => boxes.map((box) => `${box.tagName} ${box.id} ${box.className} ${box.clientHeight}`); \
-            return [innerWidth, named(wrong), named(wide), named(beside), named(cut)]";
-        assert_eq!(
-            browser.js(script, Vec::new()).await,
-            json!([width, [], [], [], []]),
-            "at {width}x{height}"
-        );
-        browser.keep_screenshot(&format!("page-{width}x{height}.png")).await;
+        for view in ["orders", "audit", "fraud", "dead-letters", "instances"] {
+            browser.js("location.hash = `#/${arguments[0]}`", vec![json!(view)]).await;
+            browser.wait_for(&format!("[data-view={view}]:not([hidden])")).await;
+            let script = "const all = (css) => [...document.querySelectorAll(css)].filter((box) => box.checkVisibility()); \
+                const wrong = all('.rows').filter((list) => list.clientHeight < 150 \
+                    || list.childElementCount > 1 && list.clientHeight < 2 * list.lastElementChild.offsetHeight); \
+                const wide = all('html, .rows, section, .editor').filter((box) => box.scrollWidth > box.clientWidth); \
+                const beside = all('button, input, select').filter((box) => \
+                    box.getBoundingClientRect().right > box.closest('section, header').getBoundingClientRect().right); \
+                const cut = all('.order > .line:first-child > .grow').filter((box) => box.scrollWidth > box.clientWidth); \
+                const named = (boxes) => boxes.map((box) => `${box.tagName} ${box.id} ${box.className} ${box.clientHeight}`); \
+                return [innerWidth, named(wrong), named(wide), named(beside), named(cut)]";
+            assert_eq!(
+                browser.js(script, Vec::new()).await,
+                json!([width, [], [], [], []]),
+                "{view} at {width}x{height}"
+            );
+            browser.keep_screenshot(&format!("{view}-{width}x{height}.png")).await;
+        }
     }
 }

@@ -3,11 +3,16 @@
 mod browser;
 pub use browser::Browser;
 
+mod audit;
+mod board;
 mod editing;
+mod flood;
 mod instances;
 mod journey;
 mod layout;
+mod pictures;
 mod placing;
+mod projector;
 mod rebalances;
 mod redrive;
 mod report;
@@ -16,8 +21,11 @@ mod rule_drafts;
 mod rules;
 mod scenarios;
 mod settings;
+mod spam;
+mod streams;
 mod terms;
 mod topics;
+mod views;
 
 use crate::process::{Dojo, Start};
 use browser::ENTER;

@@ -42,7 +42,8 @@ async fn an_order_that_failed_is_sent_back_from_its_row_and_its_customer_is_noti
     browser.press(&[ARROW_DOWN, ENTER].concat()).await;
     outcomes_are(&browser, ["", "NOTIFIED"]).await;
     browser.says(&format!("#orders [data-order-id='{order}'] [data-f=delivery]"), "NOTIFIED").await;
-    browser.press(ENTER).await;
+    browser.tab_to("#dead-letters [data-redrive]").await;
+    browser.press(&[ARROW_DOWN, ENTER].concat()).await;
     browser.says("#dead-letters .row:nth-child(2) .refused", "Not sent back: ").await;
     for (width, height) in [(1280, 800), (390, 844)] {
         browser.resize(width, height).await;
@@ -66,5 +67,6 @@ async fn an_order_that_failed_is_sent_back_from_its_row_and_its_customer_is_noti
     outcomes_are(&browser, ["NOTIFIED", "NOTIFIED"]).await;
     // The log knows it, too.
     browser.client.refresh().await.unwrap();
+    browser.wait_for("#dead-letters .row").await;
     outcomes_are(&browser, ["NOTIFIED", "NOTIFIED"]).await;
 }

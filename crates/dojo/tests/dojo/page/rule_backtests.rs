@@ -70,7 +70,7 @@ async fn closing_the_editor_ends_its_backtest() {
     page.edit_rule("fraud").await;
     page.start_backtest().await;
     browser.press(ESCAPE).await;
-    browser.wait_for("#rule-editor:not([open])").await;
+    browser.wait_for("#rule-editor[hidden]").await;
     assert_eq!(browser.js("return isGivenUp", Vec::new()).await, true);
     page.edit_rule("fraud").await;
     browser.wait_for(EDITOR).await;

@@ -8,7 +8,7 @@ use crate::{process::Start, rules::save};
 use dojo_testbed::eventually;
 use serde_json::{Value, json};
 
-pub const EDITOR: &str = "#rule-editor[open]";
+pub const EDITOR: &str = "#rule-editor:not([hidden])";
 /// Flags every order above 7 dollars.
 pub const SEVEN: &str = "if order.total > 7.0 { [alert(\"SEVEN\", \"LOW\", \"more than 7\")] } else { [] }\n";
 
@@ -101,7 +101,7 @@ async fn a_mistake_is_shown_while_it_is_typed_and_the_mended_rule_judges_the_nex
     browser.keep_screenshot("rule-backtest.png").await;
     page.press_button("#rule-apply").await;
     let version = dojo_rules::version(SEVEN);
-    browser.says("#rule-outcome", &format!("Version {version} is saved")).await;
+    browser.says("#rule-outcome", &format!("→ {version}, in force on fraud-1.")).await;
     browser.says("#rule-switched", &format!("Every instance switched to {version} after ")).await;
     assert_eq!(std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), SEVEN);
     browser.press(ESCAPE).await;
@@ -140,7 +140,7 @@ async fn a_rule_goes_back_to_the_last_good_one_and_to_the_one_as_shipped() {
     browser.press(ESCAPE).await;
     browser.focus_is_on("#rule-keep-editing").await;
     browser.press(&[TAB, ENTER].concat()).await;
-    browser.wait_for("#rule-editor:not([open])").await;
+    browser.wait_for("#rule-editor[hidden]").await;
     assert_eq!(std::fs::read_to_string(page.dojo.rules.join("fraud.rhai")).unwrap(), "[\n");
 }
 
@@ -198,7 +198,7 @@ async fn read_only_rules_are_shown_with_the_reason() {
     .await;
     browser.js("document.querySelector('#rule-source').focus()", Vec::new()).await;
     browser.press(ESCAPE).await;
-    browser.wait_for("#rule-editor:not([open])").await;
+    browser.wait_for("#rule-editor[hidden]").await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn the_notification_rule_is_edited_and_has_no_backtest() {
     page.paste(rule).await;
     page.press_button("#rule-apply").await;
     let version = dojo_rules::version(rule);
-    browser.says("#rule-outcome", &format!("Version {version} is saved")).await;
+    browser.says("#rule-outcome", &format!("→ {version}, in force on notification-1, notification-2.")).await;
     browser.says("#rule-switched", &format!("Every instance switched to {version} after ")).await;
     browser.keep_screenshot("rule-notification.png").await;
     page.dojo.placed("Bob", "9.50").await;
@@ -256,7 +256,7 @@ async fn the_editor_and_the_rules_are_readable_in_both_colour_schemes() {
                 #rule-keys, #rule-discard p, #rule-editor button";
             assert_eq!(browser.js(CONTRAST, vec![json!(read)]).await, json!([]), "{scheme}, {width} pixels");
             page.press_button("#rule-discard-now").await;
-            browser.wait_for("#rule-editor:not([open])").await;
+            browser.wait_for("#rule-editor[hidden]").await;
         }
     }
 }

@@ -21,7 +21,7 @@ impl Page {
     /// Opens the browser at an address.
     async fn browse(&self, address: &str) {
         self.browser.js("location.hash = arguments[0]", vec![json!(address)]).await;
-        self.browser.wait_for("#topics[open]").await;
+        self.browser.wait_for("[data-view=topics]:not([hidden])").await;
     }
 
     async fn write(&self, topic: &str, record: Value) {
@@ -76,9 +76,9 @@ async fn a_topic_is_opened_searched_and_left_and_its_address_survives_a_reload()
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
     browser.says("#audit", "NOTIFIED").await;
-    browser.tab_to("#open-topics").await;
+    browser.tab_to("nav [href='#/topics']").await;
     browser.press(ENTER).await;
-    browser.focus_is_on("#topics-close").await;
+    browser.focus_is_on("[data-view=topics]").await;
     browser.wait_for("#topic-list .row:nth-child(6)").await;
     let names = browser.texts("#topic-list a").await;
     assert_eq!(names[..3], ["orders", "audit", "orders-dlq"]);
@@ -116,11 +116,8 @@ async fn a_topic_is_opened_searched_and_left_and_its_address_survives_a_reload()
     browser.keep_screenshot("topics-journey-1280x800.png").await;
     browser.press(ESCAPE).await;
     browser.wait_for("#journey:not([open])").await;
-    browser.wait_for("#topics[open]").await;
-    browser.press(ESCAPE).await;
-    browser.wait_for("#topics:not([open])").await;
-    assert_eq!(browser.js("return location.hash", Vec::new()).await, json!(""));
-    browser.focus_is_on("#open-topics").await;
+    browser.focus_is_on("#records [data-journey]").await;
+    assert_eq!(browser.js("return location.hash", Vec::new()).await, json!(address));
 }
 
 #[tokio::test]
