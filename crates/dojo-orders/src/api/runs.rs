@@ -7,7 +7,7 @@ use crate::{
     app::App,
     write::{
         WriteError,
-        runs::{body::NewRun, guess::NewGuess, report::RunEvent, undo::until_over},
+        runs::{body::NewRun, fields::MAX_NUMBER, guess::NewGuess, report::RunEvent, undo::until_over},
     },
 };
 use axum::{
@@ -353,8 +353,8 @@ fn question(path: QuestionPath) -> Result<(String, u32), Problem> {
     let no_such_question =
         || Problem::not_found("there is no question with that number of a run with that id");
     let Path((id, number)) = path.map_err(|_| no_such_question())?;
-    let number = number.parse().map_err(|_| no_such_question())?;
-    Ok((run_id(Ok(Path(id)))?, number))
+    let number = number.parse().ok().filter(|number| u64::from(*number) <= MAX_NUMBER);
+    Ok((run_id(Ok(Path(id)))?, number.ok_or_else(no_such_question)?))
 }
 
 /// A run id as it came.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// How much of a name or a value an error repeats.
 const SHOWN_CHARS: usize = 40;
 /// The highest number of a step or a question.
-const MAX_NUMBER: u64 = 1_000_000;
+pub(crate) const MAX_NUMBER: u64 = 1_000_000;
 
 /// The members of a body, and what is wrong with them.
 pub(crate) struct Fields<'a> {
