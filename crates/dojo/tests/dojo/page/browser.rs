@@ -107,7 +107,7 @@ impl Browser {
     }
 
     /// Opens the view of what `css` selects, or of the list that will have it, where another view is shown.
-    async fn open_view_of(&self, css: &str) {
+    pub async fn open_view_of(&self, css: &str) {
         let script = "const list = /#[\\w-]+/.exec(arguments[0])?.[0]; \
             const viewOf = (css) => css && document.querySelector(css)?.closest('[data-view]'); \
             const view = viewOf(arguments[0]) ?? viewOf(list); \

@@ -64,11 +64,11 @@ impl Browser {
         self.js(script, Vec::new()).await
     }
 
-    /// Keeps a screenshot of the section at the width of a laptop and of a phone, light and dark. Nothing may be wider than its box.
+    /// Keeps a screenshot of the view at the width of a laptop and of a phone, light and dark. Nothing may be wider than its box.
     async fn keep_screenshots(&self, name: &str) {
+        self.open_view_of("#scenarios").await;
         for (width, height) in [(1280, 900), (390, 844)] {
             self.resize(width, height).await;
-            self.js("document.querySelector('#scenarios').scrollIntoView()", Vec::new()).await;
             let wide = "const boxes = [...document.querySelectorAll('html, #scenarios, #scenarios *')]; \
                 return boxes.filter((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1 \
                     && getComputedStyle(box).overflowX !== 'hidden').map((box) => `${box.tagName} ${box.id} ${box.className}`)";
@@ -145,7 +145,7 @@ async fn a_shipped_scenario_is_played_while_its_flood_and_what_happens_meanwhile
     browser.press(ENTER).await;
     browser.says("#run-said", "A fourth instance joins").await;
     browser.wait_for("#run-steps progress[value]").await;
-    browser.says("#open-scenarios", "a run plays").await;
+    browser.says("#scenarios-news", "plays").await;
     browser.keep_screenshots("flood").await;
     browser.says("#run-verdict", "✓ met").await;
     browser.says(".guesses", "✗ wrong").await;
