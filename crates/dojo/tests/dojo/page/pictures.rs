@@ -30,7 +30,9 @@ impl Page {
 
     async fn show(&self, view: &str) {
         self.browser.js("location.hash = `#/${arguments[0]}`", vec![json!(view)]).await;
-        self.browser.wait_for(&format!("[data-view={}]:not([hidden])", view.split('/').next().unwrap())).await;
+        self.browser
+            .wait_for(&format!("[data-view={}]:not([hidden])", view.split('/').next().unwrap()))
+            .await;
     }
 }
 
@@ -82,7 +84,12 @@ async fn axe_finds_nothing_in_any_view() {
         .then(() => axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations \
         .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({target}) => target.join(' ')).join(', ')}`)))";
     let journey = format!("orders/{}", page.order);
-    let views = VIEWS.map(|(view, _)| view).into_iter().chain(["topics/orders", "rules/fraud", &journey, "board?projector"]);
+    let views = VIEWS.map(|(view, _)| view).into_iter().chain([
+        "topics/orders",
+        "rules/fraud",
+        &journey,
+        "board?projector",
+    ]);
     for view in views {
         for (scheme, width) in SCHEMES.into_iter().zip([1280, 390]).chain([("dark", 1280)]) {
             browser.prefer(scheme).await;
