@@ -24,11 +24,14 @@ export function drawColumns(view, lane, second) {
   if (isOther) view.top.textContent = `${height.toLocaleString("en")}/s`;
   for (let at = view.second; !isOther && at < second; at += 1) view.box.append(view.box.firstElementChild);
   const bySecond = new Map(lane.columns.map((column) => [column.second, column]));
-  // Only the newest columns change; the others keep their records.
-  const from = isOther ? 0 : SECONDS - 2 - Math.min(SECONDS - 2, second - view.second);
-  for (let n = from; n < SECONDS; n += 1) {
-    drawColumn(view.box.children[n], bySecond.get(second - SECONDS + 1 + n), height);
-  }
+  [...view.box.children].forEach((element, n) => {
+    const at = second - SECONDS + 1 + n;
+    const column = bySecond.get(at);
+    // A stream that is late adds to a column that isn't the newest one.
+    const shown = `${at} ${column?.records ?? 0} ${height}`;
+    if (element.shown !== shown) drawColumn(element, column, height);
+    element.shown = shown;
+  });
   Object.assign(view, { height, second, drawnAt: performance.now() });
 }
 

@@ -1,14 +1,14 @@
 //! `GET /assets/…`: the page's scripts and style, built into the program. A browser asks each time whether its copy is
 //! still current, and mostly it is. A browser that takes gzip gets them compressed.
 
+use crate::page::gzip::{self, takes_gzip};
 use axum::{
     extract::{Path, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crate::page::gzip::{self, takes_gzip};
-use dojo_http::{NotFound, Problem};
 use bytes::Bytes;
+use dojo_http::{NotFound, Problem};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::LazyLock,

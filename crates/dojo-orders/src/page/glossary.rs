@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_page_explains_each_word_of_the_glossary_and_no_other() {
-        let page = include_str!("../../templates/page.html");
+        let page = crate::page::template::BUILT_IN.map(|(_, source)| source).concat();
         let named = page.split("term(\"").skip(1).filter_map(|rest| rest.split('"').next());
         let named: BTreeSet<_> = named.collect();
         assert_eq!(named, GLOSSARY.iter().map(|entry| entry.term).collect());

@@ -236,7 +236,8 @@ impl PageView {
             (orders, list.older())
         };
         let rows = app.models.page_rows();
-        let orders = orders.iter().map(|(place, order)| OrderRow::of(order, *place, rows.verdict(order.id))).collect();
+        let orders =
+            orders.iter().map(|(place, order)| OrderRow::of(order, *place, rows.verdict(order.id))).collect();
         let seen = |topic, partition, offset| cursor.get(topic, partition).is_some_and(|next| offset < next);
         let audit_rows = |of: &VecDeque<Row<AuditEvent>>| {
             let rows = of.iter().filter(|row| seen(StreamTopic::Audit, row.partition, row.offset));
@@ -531,17 +532,24 @@ mod tests {
             status: OrderStatus::Created,
             created_at: DateTime::UNIX_EPOCH,
         };
-        let html =
-            Template::new(None).unwrap().fill(|_| picture(OrderRow::of(&order, None, Verdict::default()))).unwrap();
+        let html = Template::new(None)
+            .unwrap()
+            .fill(|_| picture(OrderRow::of(&order, None, Verdict::default())))
+            .unwrap();
         assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("1.50"), "{html}");
         assert!(!html.contains("<script>alert") && !html.contains("</li><b>"));
-        assert!(!html.contains("None") && !html.contains("True"), "a value that HTML does not know");
+for value in [">None<", "\"None\"", ">True<", "\"True\""] {
+            assert!(!html.contains(value), "{value} is no value that HTML knows");
+        }
     }
 
     #[test]
     fn the_page_keeps_to_its_own_security_policy() {
         for (name, source) in template::BUILT_IN {
-            assert!(!source.contains("style=") && !source.contains("<style") && !source.contains("onclick"), "{name}");
+            assert!(
+                !source.contains("style=") && !source.contains("<style") && !source.contains("onclick"),
+                "{name}"
+            );
             assert!(!source.contains("//cdn") && !source.contains("https://"), "{name}");
             assert_eq!(source.matches("<script").count(), source.matches("<script src=\"/assets/").count());
         }

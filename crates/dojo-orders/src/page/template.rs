@@ -104,7 +104,8 @@ impl Template {
             return Ok(Arc::clone(known));
         }
         let mut templates = Environment::new();
-        for ((name, built_in), (file, reading)) in BUILT_IN.into_iter().zip(self.files.iter().zip(&readings)) {
+        for ((name, built_in), (file, reading)) in BUILT_IN.into_iter().zip(self.files.iter().zip(&readings))
+        {
             let path = file.path().display();
             let source = match reading {
                 Err(FileError::Missing) => built_in,

@@ -185,7 +185,8 @@ impl OrderList {
         }
         self.len += usize::from(order.is_some());
         self.by_age.insert((created_at, id));
-        self.entries.insert(id, Entry { created_at, partition, place: None, asked, order: order.map(Arc::new) });
+        self.entries
+            .insert(id, Entry { created_at, partition, place: None, asked, order: order.map(Arc::new) });
         if self.entries.len() > self.kept
             && let Some((_, oldest)) = self.by_age.pop_first()
             && let Some(entry) = self.entries.remove(&oldest)

@@ -59,7 +59,8 @@ fn an_order_can_be_all_three() {
 #[test]
 fn a_threshold_may_be_written_with_or_without_a_point() {
     for amount in ["150", "150.0", "150.00"] {
-        let source = FraudRule::BUILT_IN.replace("AMOUNT_LIMIT = 100.00", &format!("AMOUNT_LIMIT = {amount}"));
+        let source =
+            FraudRule::BUILT_IN.replace("AMOUNT_LIMIT = 100.00", &format!("AMOUNT_LIMIT = {amount}"));
         assert_ne!(source, FraudRule::BUILT_IN);
         let rule = FraudRule::compile("fraud.rhai", &source).unwrap();
         assert_eq!(rule.judge(fraud_facts(order(1, "150"), window(1, 1))).unwrap(), []);

@@ -34,7 +34,9 @@ async fn the_audit_events_are_narrowed_down_by_action_customer_order_and_instanc
     let browser = &page.browser;
     let grace = page.dojo.placed("Grace", "9.50").await;
     browser.says("#audit", "Grace").await;
-    let of = |customer: &str| ["FRAUD_CHECK_PASSED", "NOTIFIED", "created"].map(|action| format!("{action} {customer}"));
+    let of = |customer: &str| {
+        ["FRAUD_CHECK_PASSED", "NOTIFIED", "created"].map(|action| format!("{action} {customer}"))
+    };
     let mut both = [of("Ada"), of("Grace")].concat();
     both.sort();
     page.audit_rows_are(json!(both)).await;
@@ -50,7 +52,12 @@ async fn the_audit_events_are_narrowed_down_by_action_customer_order_and_instanc
     page.audit_rows_are(json!(["FRAUD_CHECK_PASSED Ada", "FRAUD_CHECK_PASSED Grace"])).await;
     // An event that comes later is narrowed down, too.
     page.dojo.placed("Linus", "9.50").await;
-    page.audit_rows_are(json!(["FRAUD_CHECK_PASSED Ada", "FRAUD_CHECK_PASSED Grace", "FRAUD_CHECK_PASSED Linus"])).await;
+    page.audit_rows_are(json!([
+        "FRAUD_CHECK_PASSED Ada",
+        "FRAUD_CHECK_PASSED Grace",
+        "FRAUD_CHECK_PASSED Linus"
+    ]))
+    .await;
 }
 
 #[tokio::test]

@@ -71,11 +71,13 @@ async fn an_instance_is_stopped_started_crashed_and_removed_and_its_partitions_m
 
     browser.ask(three, "remove").await;
     browser.wait_for(&format!("#instances:not(:has([data-instance={three}]))")).await;
-    let started = format!("return document.querySelector('#instances [data-instance={two}]').dataset.startedAt");
+    let started =
+        format!("return document.querySelector('#instances [data-instance={two}]').dataset.startedAt");
     let before = browser.js(&started, Vec::new()).await;
     browser.ask(two, "crash").await;
     until("another process to report", async || browser.js(&started, Vec::new()).await != before).await;
     browser.card_is(two, "running", 1..=2).await;
-    let no_buttons = "return document.querySelector('#instances [data-instance=order-1] .buttons').checkVisibility()";
+    let no_buttons =
+        "return document.querySelector('#instances [data-instance=order-1] .buttons').checkVisibility()";
     assert_eq!(browser.js(no_buttons, Vec::new()).await, false);
 }

@@ -92,7 +92,8 @@ async fn an_order_shows_its_total_its_place_and_its_key_and_is_found_by_them() {
 async fn the_form_says_what_the_order_will_come_to() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
-    for (quantity, price, total) in [("8", "12.51", "$100.08"), ("0x10", "12.51", "?"), ("1", "0.1", "$0.10")] {
+    for (quantity, price, total) in [("8", "12.51", "$100.08"), ("0x10", "12.51", "?"), ("1", "0.1", "$0.10")]
+    {
         browser.tab_to("#new-order [name=item]").await;
         browser.press(&format!("\u{e004}{quantity}\u{e004}{price}")).await;
         browser.says("#new-total", total).await;

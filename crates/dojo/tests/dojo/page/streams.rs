@@ -112,7 +112,8 @@ async fn a_dead_connection_is_noticed_within_ten_seconds_and_no_instance_is_call
     let begun = Instant::now();
     browser.says("#stream", "interrupted").await;
     let took = begun.elapsed();
-    let states = "return [...document.querySelectorAll('#instances .state')].map((state) => state.textContent)";
+    let states =
+        "return [...document.querySelectorAll('#instances .state')].map((state) => state.textContent)";
     let shown = browser.js(states, Vec::new()).await;
     send_signal("-CONT", order_service);
     assert!(took < Duration::from_secs(10), "noticed after {took:?}");
