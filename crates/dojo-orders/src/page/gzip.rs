@@ -19,7 +19,7 @@ pub(super) const VARIES: [(HeaderName, HeaderValue); 1] =
 /// Whether a client takes gzip.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let named = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|names| names.to_str().ok());
-    named.flat_map(|names| names.split(',')).any(|name| is_gzip(name))
+    named.flat_map(|names| names.split(',')).any(is_gzip)
 }
 
 /// Whether an item of `Accept-Encoding` is gzip, and not refused with a weight of zero.

@@ -538,7 +538,7 @@ mod tests {
             .unwrap();
         assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("1.50"), "{html}");
         assert!(!html.contains("<script>alert") && !html.contains("</li><b>"));
-for value in [">None<", "\"None\"", ">True<", "\"True\""] {
+        for value in [">None<", "\"None\"", ">True<", "\"True\""] {
             assert!(!html.contains(value), "{value} is no value that HTML knows");
         }
     }
