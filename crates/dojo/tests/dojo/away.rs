@@ -333,5 +333,5 @@ async fn the_page_says_that_kafka_is_away_for_as_long_as_it_is() {
     while dojo.order("Ada", "1").await.is_err() {
         assert!(begun.elapsed() < PATIENCE);
     }
-    browser.wait_for("[data-order-id]").await;
+    browser.wait_for("#orders [data-order-id]").await;
 }
