@@ -173,8 +173,12 @@ mod tests {
     async fn a_runner_that_takes_its_time_to_end_its_lease_is_not_killed() {
         use tokio::io::AsyncReadExt as _;
         let script = "trap 'sleep 6; exit 7' TERM; echo; while :; do sleep 0.1; done";
-        let mut child =
-            Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         // The signal comes after the trap is set.
         child.stdout.as_mut().unwrap().read_u8().await.unwrap();
         let stop = CancellationToken::new();
