@@ -75,7 +75,7 @@ async fn say(page: &Page, said: &str) {
     let run = json!({
         "runId": "01988888-0000-7000-8000-000000000000", "scenario": "retry-storm", "alongside": false,
         "startedAt": "2026-01-31T09:30:00.000Z", "state": "ended", "verdict": "met", "endedAt": "2026-01-31T09:31:00.000Z",
-        "orderService": "order-1", "findings": [], "changes": [], "putBack": [], "said": ["Before.", said],
+        "orderService": "order-1", "leaseOffset": 0, "findings": [], "changes": [], "putBack": [], "said": ["Before.", said],
     });
     let producer = Producer::new(&page.dojo.kafka, "test", Duration::from_secs(5)).unwrap();
     let id = run["runId"].as_str().unwrap();

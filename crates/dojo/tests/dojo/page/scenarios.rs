@@ -263,7 +263,7 @@ async fn the_picture_in_the_readme_shows_a_run_and_how_the_room_has_guessed() {
     browser.tab_to(".question [data-close]").await;
     browser.press(ENTER).await;
     browser.says("#run-said", "A third instance joins").await;
-    browser.wait_for("#run-findings [data-met=true]").await;
+    browser.says("#run-steps li:first-child [data-f=state]", "members").await;
     browser.js("document.activeElement.blur(); document.querySelector('#scenario-list').scrollTop = 0; scrollTo(0, 0)", Vec::new()).await;
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await;
