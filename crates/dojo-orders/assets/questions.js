@@ -7,7 +7,7 @@ const list = byId("run-questions");
 // ---- what this browser keeps --------------------------------------------------------------------------------------
 
 const KEY = "dojo-guesses";
-// A browser may keep nothing between two pages; then it is another guesser after a reload.
+// What this page knows where the browser keeps nothing; then it is another guesser after a reload.
 let kept = null;
 
 function keep() {
@@ -18,14 +18,17 @@ function keep() {
   }
 }
 
-// The id of this browser, and its guesses in this run by the question's number.
+// The id of this browser, and its guesses in this run by the question's number. Another page of the browser may have guessed since.
 function mine(run) {
   try {
-    kept ??= JSON.parse(localStorage.getItem(KEY));
+    kept = JSON.parse(localStorage.getItem(KEY)) ?? kept;
   } catch {
-    kept = null;
+    // What this page knows is all there is.
   }
-  if (typeof kept?.guesser !== "string") kept = { guesser: randomUuid() };
+  if (typeof kept?.guesser !== "string") {
+    kept = { guesser: randomUuid() };
+    keep();
+  }
   if (kept.run !== run) kept = { guesser: kept.guesser, run, guesses: {} };
   return kept;
 }
@@ -138,7 +141,8 @@ async function guess(row, text) {
   // The guess of another page of this browser counts, too.
   const isCounted = answer.ok || (answer.status === 409 && row.question.open);
   if (!isCounted) return;
-  mine(run.runId).guesses[question.number] = answer.ok ? text.trim() : "";
+  const { guesses } = mine(run.runId);
+  guesses[question.number] = answer.ok ? text.trim() : guesses[question.number] ?? "";
   keep();
   show(row, row.question, row.run);
 }
@@ -150,6 +154,10 @@ async function close(row) {
   fill(row, { outcome: answer.ok ? "" : sentence(answer.detail) });
 }
 
+// Another page of this browser has guessed.
+addEventListener("storage", ({ key }) => {
+  if (key === KEY) for (const row of list.children) show(row, row.question, row.run);
+});
 list.addEventListener("click", ({ target }) => {
   const row = target.closest(".question");
   if (target.matches("[data-guess][type=button]")) guess(row, target.value);

@@ -1,7 +1,7 @@
 //! Plays scenarios for the page: one runner at a time, which asks for the lease like any other.
 //!
-//! The runner is a process of its own. Whether its run has begun is seen on `dojo-runs`, and never taken from the runner. If this service
-//! ends in order, it ends its runner before; a runner that outlives a killed service goes on, and its lease ends in order.
+//! The runner is its own process. A run has begun once `dojo-runs` has it, whatever the runner prints. An order service that ends in
+//! order ends its runner first. A runner that outlives a killed order service plays on, and ends its lease itself.
 
 use crate::{
     read_models::ReadModels,
@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 /// How long a run may take to begin: the runner waits for an order service that doesn't answer at once.
 const BEGINS_WITHIN: Duration = Duration::from_secs(20);
-/// How long the runner may take to end with this service. A little longer than until it is killed.
-const RUNNER_ENDS_WITHIN: Duration = Duration::from_secs(6);
+/// How long the runner may take to end with this service: a little longer than until it is killed, and less than this service may take
+/// to drain.
+const RUNNER_ENDS_WITHIN: Duration = Duration::from_millis(7_500);
 /// Characters of a run's id: few enough to be in the names of the run's customers.
 const ID_CHARS: usize = 6;
 
@@ -27,7 +28,7 @@ const ID_CHARS: usize = 6;
 pub(crate) struct ScenarioPlayer {
     scenarios: Option<Arc<dyn Scenarios>>,
     models: Arc<ReadModels>,
-    /// The runner has it as long as it runs.
+    /// The runner holds its permit while it runs.
     turn: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -39,7 +40,7 @@ pub(crate) enum NotPlayed {
     Refused(PlayError),
     /// Another run holds the lease.
     LeaseTaken(Arc<Run>),
-    /// The runner ended before; what it said.
+    /// The runner ended before its run began, with this error message.
     RunnerEnded(String),
     /// The run hasn't begun in time.
     TooLate,
@@ -84,7 +85,7 @@ impl ScenarioPlayer {
         Ok(run_id)
     }
 
-    /// Ends the runner, and plays nothing any more.
+    /// Ends the runner, and refuses further plays.
     pub(crate) async fn end(&self) {
         self.stop.cancel();
         if timeout(RUNNER_ENDS_WITHIN, self.turn.acquire()).await.is_err() {

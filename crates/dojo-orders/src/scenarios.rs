@@ -17,8 +17,8 @@ pub trait Scenarios: Send + Sync {
 /// Most scenarios that are listed.
 pub const MAX_SCENARIOS: usize = 200;
 
-/// A runner's process. The future ends with it, within a few seconds after it was asked to stop. Returns why the runner ended, as far as
-/// it has said so.
+/// A runner's process. The future ends with it, within a few seconds after it was asked to stop. Returns the runner's error message, or an
+/// empty text.
 pub type Runner = BoxFuture<'static, String>;
 
 /// A scenario of the folder.

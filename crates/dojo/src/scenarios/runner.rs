@@ -18,8 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a runner that was asked to stop may take.
-const STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a runner that was asked to stop may take: as long as a report on its way and the end of its lease take at most, and less
+/// than the order service may take to drain.
+const STOPS_WITHIN: Duration = Duration::from_secs(7);
 /// How long the rest of a dead runner's output is waited for.
 const OUTPUT_ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// How many of its last lines are kept, to find why it ended.
@@ -31,23 +32,30 @@ const LINE_CHARS: usize = 500;
 pub(super) fn start(file: PathBuf, request: PlayRequest, listens: SocketAddr) -> Result<Runner, PlayError> {
     let not_started = |error: std::io::Error| PlayError::NotStarted(error.to_string());
     let program = std::env::current_exe().map_err(not_started)?;
-    let PlayRequest { run_id, seed, variables, stop, .. } = request;
+    let child = command(program, file, &request, listens).spawn().map_err(not_started)?;
+    Ok(Box::pin(to_end(child, request.run_id, request.stop)))
+}
+
+/// Returns the command that plays `file`.
+fn command(program: PathBuf, file: PathBuf, request: &PlayRequest, listens: SocketAddr) -> Command {
     let mut command = Command::new(program);
     command
-        .args(["run", "--run-id", &run_id, "--target", &format!("http://{}", reachable(listens))])
-        .args(seed.map(|seed| format!("--seed={seed}")))
-        .args(variables.into_iter().map(|(name, value)| format!("--var={name}={value}")))
+        .args(["run", "--run-id", &request.run_id, "--target", &format!("http://{}", reachable(listens))])
+        .args(request.seed.map(|seed| format!("--seed={seed}")))
+        .args(request.variables.iter().map(|(name, value)| format!("--var={name}={value}")))
         .arg("--")
         .arg(file)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Its output is read here. The supervisor asks the order service for colours where the log is shown on a terminal.
+        .env_remove("CLICOLOR_FORCE")
+        .env("NO_COLOR", "1")
         // When this process ends late, the runner must not stay behind.
         .kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
-    let child = command.spawn().map_err(not_started)?;
-    Ok(Box::pin(to_end(child, run_id, stop)))
+    command
 }
 
 /// Returns the address at which this machine reaches a listener.
@@ -60,7 +68,7 @@ fn reachable(listens: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listens.port())
 }
 
-/// Runs a runner to its end. Returns why it ended, as far as it has said so.
+/// Runs a runner to its end. Returns the runner's error message, or an empty text.
 async fn to_end(mut child: Child, run_id: String, stop: CancellationToken) -> String {
     let (progress, verdict) = (child.stderr.take(), child.stdout.take());
     let progress = progress.map(|lines| tokio::spawn(logged(lines, run_id.clone())));
@@ -124,10 +132,13 @@ async fn logged(output: impl AsyncRead + Unpin, run_id: String) -> VecDeque<Stri
     kept
 }
 
-/// Returns what a runner printed after `error`; without that, its last line.
+/// Returns the error of a runner: of its command line, or of its verdict. Without one, returns its last line.
 fn reason(lines: &[String]) -> String {
-    let error = lines.iter().find_map(|line| line.trim_start().strip_prefix("error"));
-    let said = error.map(|said| said.trim_start_matches(':')).or(lines.last().map(String::as_str));
+    let error_in = |line: &String| {
+        let line = line.trim_start();
+        line.strip_prefix("error: ").or_else(|| line.strip_prefix("error    ")).map(str::to_owned)
+    };
+    let said = lines.iter().find_map(error_in).or_else(|| lines.last().cloned());
     said.unwrap_or_default().trim().to_owned()
 }
 
@@ -141,8 +152,38 @@ mod tests {
         let verdict = lines(&["Good (run a1b2c3)", "  error    nothing answers", "  verdict  none"]);
         assert_eq!(reason(&verdict), "nothing answers");
         assert_eq!(reason(&lines(&["error: cannot read `x`"])), "cannot read `x`");
+        assert_eq!(reason(&lines(&["errors: 3 of them", "error: cannot read `x`"])), "cannot read `x`");
         assert_eq!(reason(&lines(&["something", "thread 'main' panicked"])), "thread 'main' panicked");
         assert_eq!(reason(&[]), "");
+    }
+
+    #[test]
+    fn a_runner_prints_no_colours_whatever_the_order_service_prints() {
+        let stop = CancellationToken::new();
+        let request =
+            PlayRequest { run_id: "a".into(), name: "b".into(), seed: None, variables: Vec::new(), stop };
+        let command = command("dojo".into(), "b.yaml".into(), &request, ([127, 0, 0, 1], 80).into());
+        let colours: Vec<_> = command.as_std().get_envs().collect();
+        assert!(colours.contains(&("CLICOLOR_FORCE".as_ref(), None)), "{colours:?}");
+        assert!(colours.contains(&("NO_COLOR".as_ref(), Some("1".as_ref()))), "{colours:?}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_runner_that_takes_its_time_to_end_its_lease_is_not_killed() {
+        use tokio::io::AsyncReadExt as _;
+        let script = "trap 'sleep 6; exit 7' TERM; echo; while :; do sleep 0.1; done";
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // The signal comes after the trap is set.
+        child.stdout.as_mut().unwrap().read_u8().await.unwrap();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(ended(&mut child, &stop).await.unwrap().code(), Some(7));
     }
 
     #[test]

@@ -207,4 +207,16 @@ impl Browser {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(name), screenshot).unwrap();
     }
+    /// Takes a picture of the README where `cargo xtask pictures` asks for it. Otherwise looks whether it is there, and small enough.
+    pub async fn keep_picture(&self, name: &str) {
+        let kept = workspace().join("docs/pictures").join(name);
+        if std::env::var_os("DOJO_PICTURES").is_some() {
+            std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+            std::fs::write(&kept, self.client.screenshot().await.unwrap()).unwrap();
+        }
+        let size = std::fs::metadata(&kept)
+            .unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask pictures`", kept.display()))
+            .len();
+        assert!(size <= 200_000, "{} has {size} bytes", kept.display());
+    }
 }

@@ -1,9 +1,13 @@
 //! Pictures of every view, for people to look at, and what axe finds there.
 
-use super::{Page, SETTINGS_OF_ALL, browser::END, views::VIEWS};
-use crate::process::workspace;
+use super::{
+    Browser, Page, SETTINGS_OF_ALL,
+    browser::{END, ENTER},
+    views::VIEWS,
+};
+use crate::process::{Start, workspace};
 use dojo_testbed::eventually;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A phone, a laptop and a large screen.
 const SIZES: [(u32, u32); 3] = [(390, 844), (1280, 800), (3840, 2160)];
@@ -67,22 +71,29 @@ async fn every_view_fits_every_screen_and_is_kept_in_a_picture() {
     }
 }
 
-#[tokio::test]
-async fn axe_finds_nothing_in_any_view() {
+/// What axe finds, in colours that are there to stay: a row that has just come fades in, and another scheme is drawn with the next frame.
+const FOUND: &str = "return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))) \
+    .then(() => document.getAnimations().forEach((animation) => animation.finish())) \
+    .then(() => axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations \
+    .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({target}) => target.join(' ')).join(', ')}`)))";
+
+/// The script of axe, unless it isn't installed, which is an error in CI.
+fn axe() -> Option<String> {
     let axe = workspace().join("target/node/node_modules/axe-core/axe.min.js");
-    let Ok(axe) = std::fs::read_to_string(&axe) else {
+    let script = std::fs::read_to_string(&axe).ok();
+    if script.is_none() {
         assert!(std::env::var_os("CI").is_none(), "{} is missing, and CI needs it", axe.display());
         println!("skipped: axe-core is not installed (`cargo xtask test` installs it)");
-        return;
-    };
+    }
+    script
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_in_any_view() {
+    let Some(axe) = axe() else { return };
     let Some(page) = Page::busy().await else { return };
     let browser = &page.browser;
     browser.js(&axe, Vec::new()).await;
-    // In colours that are there to stay: a row that has just come fades in, and another scheme is drawn with the next frame.
-    let found = "return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))) \
-        .then(() => document.getAnimations().forEach((animation) => animation.finish())) \
-        .then(() => axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations \
-        .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({target}) => target.join(' ')).join(', ')}`)))";
     let journey = format!("orders/{}", page.order);
     let views = VIEWS.map(|(view, _)| view).into_iter().chain([
         "topics/orders",
@@ -97,8 +108,36 @@ async fn axe_finds_nothing_in_any_view() {
             // A journey opens over the view that is shown.
             page.show(view.split(['?', '/']).next().unwrap()).await;
             browser.js("location.hash = `#/${arguments[0]}`", vec![json!(view)]).await;
-            let violations: Value = browser.js(found, Vec::new()).await;
+            let violations = browser.js(FOUND, Vec::new()).await;
             assert_eq!(violations, json!([]), "{view}, {scheme}, {width} pixels");
+        }
+    }
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_in_a_run_that_asks_or_that_has_ended() {
+    let Some(axe) = axe() else { return };
+    let Some(browser) = Browser::start().await else { return };
+    let folder = workspace().join("scenarios");
+    let dojo = Start::new().arg("--scenarios-dir").arg(folder.to_str().unwrap()).ready().await;
+    browser.open(&dojo).await;
+    browser.js(&axe, Vec::new()).await;
+    browser.play("fraud-spam").await;
+    browser.wait_for(".question[data-open=true]").await;
+    for close in [true, false] {
+        for (scheme, width) in SCHEMES.into_iter().zip([1280, 390]).chain([("dark", 1280)]) {
+            browser.prefer(scheme).await;
+            browser.resize(width, 844).await;
+            assert_eq!(
+                browser.js(FOUND, Vec::new()).await,
+                json!([]),
+                "{scheme}, {width} pixels, asks: {close}"
+            );
+        }
+        if close {
+            browser.tab_to(".question [data-close]").await;
+            browser.press(ENTER).await;
+            browser.says("#run-verdict", "met").await;
         }
     }
 }

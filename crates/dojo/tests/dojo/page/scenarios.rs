@@ -43,7 +43,7 @@ async fn dojo_with(scenarios: &[(&str, &str)]) -> (Dojo, TempDir) {
 }
 
 impl Browser {
-    async fn play(&self, scenario: &str) {
+    pub async fn play(&self, scenario: &str) {
         self.wait_for(&format!("[data-scenario={scenario}]")).await;
         self.tab_to(&format!("[data-scenario={scenario}] [data-play]")).await;
         self.press(ENTER).await;
@@ -130,6 +130,28 @@ async fn a_scenario_is_played_from_the_page_and_each_browser_guesses_once() {
 }
 
 #[tokio::test]
+async fn two_pages_of_one_browser_are_one_guesser() {
+    let Some(browser) = Browser::start().await else { return };
+    let (dojo, _folder) = dojo_with(&[("quiz", QUIZ)]).await;
+    browser.open(&dojo).await;
+    let first = browser.client.window().await.unwrap();
+    let second = browser.client.new_window(true).await.unwrap().handle;
+    browser.client.switch_to_window(second.clone()).await.unwrap();
+    browser.open(&dojo).await;
+    // Both pages show the question before either has guessed.
+    browser.play("quiz").await;
+    for page in [&second, &first] {
+        browser.client.switch_to_window(page.clone()).await.unwrap();
+        browser.says(".question [data-f=state]", "0 guesses so far.").await;
+    }
+    browser.choose("6").await;
+    browser.says(".question [data-f=state]", "Your guess: 6. 1 guess so far.").await;
+    browser.client.switch_to_window(second).await.unwrap();
+    browser.says(".question [data-f=state]", "Your guess: 6. 1 guess so far.").await;
+    assert_eq!(browser.js("return document.querySelector('.question form').hidden", Vec::new()).await, true);
+}
+
+#[tokio::test]
 async fn a_shipped_scenario_is_played_while_its_flood_and_what_happens_meanwhile_are_shown() {
     let Some(browser) = Browser::start().await else { return };
     let folder = workspace().join("scenarios");
@@ -211,4 +233,40 @@ async fn scenarios_that_are_read_only_have_no_controls() {
     browser.wait_for("[data-scenario=quiz]").await;
     let controls = "return document.querySelectorAll('[data-play], #run-stop, [data-close]').length";
     assert_eq!(browser.js(controls, Vec::new()).await, 0);
+}
+
+#[tokio::test]
+async fn the_picture_in_the_readme_shows_a_run_and_how_the_room_has_guessed() {
+    let Some(browser) = Browser::start().await else { return };
+    let folder = workspace().join("scenarios");
+    let dojo = Start::embedded().arg("--scenarios-dir").arg(folder.to_str().unwrap()).ready().await;
+    browser.open(&dojo).await;
+    browser.resize(1280, 900).await;
+    browser.play("consumer-group").await;
+    browser.wait_for(".question[data-open=true]").await;
+    let question = browser.js("const { run, question } = document.querySelector('.question'); return `${run.runId}/questions/${question.number}`", Vec::new()).await;
+    let waits = "Nothing, it only waits";
+    for guess in [
+        waits,
+        waits,
+        waits,
+        "Deliveries get faster",
+        "Deliveries get faster",
+        "Some customers are notified twice",
+    ] {
+        let url = format!("{}/runs/{}/guesses", dojo.url, question.as_str().unwrap());
+        let guess = json!({"guess": guess, "guesser": uuid::Uuid::new_v4()});
+        assert_eq!(dojo.http.post(url).json(&guess).send().await.unwrap().status(), 200, "{guess}");
+    }
+    browser.choose(waits).await;
+    browser.says(".question [data-f=state]", "7 guesses so far.").await;
+    browser.tab_to(".question [data-close]").await;
+    browser.press(ENTER).await;
+    browser.says("#run-said", "A third instance joins").await;
+    browser.says("#run-steps li:first-child [data-f=state]", "members").await;
+    browser.js("document.activeElement.blur(); document.querySelector('#scenario-list').scrollTop = 0; scrollTo(0, 0)", Vec::new()).await;
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        browser.keep_picture(&format!("scenario-{scheme}.png")).await;
+    }
 }
