@@ -41,7 +41,7 @@ function note(run) {
 function shownRun() {
   const all = [...runs.values()].map(({ run }) => run);
   const rank = ({ state, alongside, startedAt }) => `${state === "running"} ${!alongside} ${startedAt}`;
-  const known = (run) => run.leaseOffset !== undefined;
+  const known = (run) => run.alongside || run.leaseOffset !== undefined;
   return all.filter(known).sort((one, other) => (rank(one) < rank(other) ? 1 : -1))[0];
 }
 

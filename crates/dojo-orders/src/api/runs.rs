@@ -161,7 +161,7 @@ pub(crate) enum RunReport {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, whose mistakes `write/runs/body.rs` names one by one")]
 pub(crate) struct GuessToCount {
-    /// One of the choices; for a question without choices a number, also as a JSON number.
+    /// One of the choices; for a question without choices a number, as text.
     #[schema(min_length = 1, max_length = 100)]
     guess: String,
     /// Whose guess it is: an id that a browser makes up and keeps. Each guesser has one guess a question.

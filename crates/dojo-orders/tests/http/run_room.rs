@@ -155,7 +155,7 @@ async fn a_guesser_guesses_once_a_choice_or_a_number_while_the_question_is_open(
         assert_eq!(post(&orders, path).await.0, 404, "{path}");
     }
     let (_, problem) =
-        orders.send(Method::POST, "/runs/a-1/questions/2/guesses", json!({"guess": 7, "guesser": two})).await;
+        orders.send(Method::POST, "/runs/a-1/questions/2/guesses", json!({"guess": "7", "guesser": two})).await;
     assert!(detail(&problem).contains("no question 2"), "{problem}");
     end(&orders, "a-1").await;
     assert_eq!(guess(&orders, "a-1", two, json!("7")).await.0, 410);
@@ -201,7 +201,7 @@ async fn a_restarted_order_service_shows_the_same_run_and_knows_who_has_guessed(
     let orders = Orders::start(&kafka.config).await;
     ask(&orders, "a-1", &[]).await;
     let guesser = Uuid::new_v4();
-    let (status, shown) = guess(&orders, "a-1", guesser, json!(7)).await;
+    let (status, shown) = guess(&orders, "a-1", guesser, json!("7")).await;
     assert_eq!(status, 200, "{shown}");
     orders.stop().await;
     let orders = Orders::start(&kafka.config).await;
@@ -211,8 +211,8 @@ async fn a_restarted_order_service_shows_the_same_run_and_knows_who_has_guessed(
     while last["questions"] != shown["questions"] {
         last = events.next_of("run").await.data;
     }
-    assert_eq!(guess(&orders, "a-1", guesser, json!(8)).await.0, 409);
-    assert_eq!(guess(&orders, "a-1", Uuid::new_v4(), json!(8)).await.0, 200);
+    assert_eq!(guess(&orders, "a-1", guesser, json!("8")).await.0, 409);
+    assert_eq!(guess(&orders, "a-1", Uuid::new_v4(), json!("8")).await.0, 200);
     orders.stop().await;
 }
 
@@ -263,6 +263,6 @@ async fn a_foreign_page_and_a_read_only_dojo_can_guess_at_most() {
         let (status, problem) = post(&orders, path).await;
         assert!(status == 403 && detail(&problem).starts_with("`scenarios` can't be changed"), "{problem}");
     }
-    assert_eq!(guess(&orders, "a-1", Uuid::new_v4(), json!(7)).await.0, 200);
+    assert_eq!(guess(&orders, "a-1", Uuid::new_v4(), json!("7")).await.0, 200);
     orders.stop().await;
 }

@@ -97,7 +97,7 @@ async fn a_run_that_is_shown_goes_on_over_a_crash_of_the_order_service_to_its_ve
     assert_eq!((&run["scenario"], &run["said"]), (&json!("Guessed"), &json!(["Ada orders."])));
     let number = run["questions"][0]["number"].clone();
     let guesses = format!("{path}/questions/{number}/guesses");
-    let guess = json!({"guess": 1, "guesser": Uuid::new_v4()});
+    let guess = json!({"guess": "1", "guesser": Uuid::new_v4()});
     let (status, shown) = room.post(&guesses, guess.clone()).await;
     assert_eq!(status, 200, "{shown}");
 

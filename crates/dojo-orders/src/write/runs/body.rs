@@ -187,10 +187,7 @@ impl NewGuess {
     /// Reads a body, or says everything that is wrong with it.
     pub(crate) fn read(body: &Value) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::of(body, &["guess", "guesser"])?;
-        let guess = fields.required("guess", |value| match value {
-            Value::Number(number) => Ok(number.to_string()),
-            value => text(value, 1, RunQuestion::CHOICE_MAX_CHARS),
-        });
+        let guess = fields.required("guess", |value| text(value, 1, RunQuestion::CHOICE_MAX_CHARS));
         let guesser = fields.required("guesser", uuid);
         fields.read(|| Some(Self { guess: guess?, guesser: guesser? }))
     }
@@ -320,11 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_is_a_text_or_a_number_of_a_guesser_with_a_uuid() {
+    fn a_guess_is_a_text_of_a_guesser_with_a_uuid() {
         let id = Uuid::from_u128(7);
         let read = |guess: Value| NewGuess::read(&json!({"guess": guess, "guesser": id}));
-        assert_eq!(read(json!(7)).unwrap(), NewGuess { guess: "7".into(), guesser: id });
+        assert_eq!(read(json!("7")).unwrap(), NewGuess { guess: "7".into(), guesser: id });
         assert_eq!(read(json!("None")).unwrap().guess, "None");
-        assert_eq!(fields(NewGuess::read(&json!({"guess": true, "guesser": "Ada"}))), ["guess", "guesser"]);
+        assert_eq!(fields(NewGuess::read(&json!({"guess": 7, "guesser": "Ada"}))), ["guess", "guesser"]);
     }
 }
