@@ -77,7 +77,8 @@ fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_yaml = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-        if is_yaml && !path.is_dir() {
+        // Reading a named pipe would wait for its writer.
+        if is_yaml && path.is_file() {
             files.push(path);
         }
         if files.len() > MAX_IN_FOLDER {

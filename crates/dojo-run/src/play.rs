@@ -241,15 +241,15 @@ async fn on_stage(
         unless(stop, state::look(client, &watched)).await??;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
-        stage.wait_for_outcomes().await?;
-        stage.reveal().await;
-        Ok(())
+        stage.wait_for_outcomes().await
     };
     let went = tokio::select! {
         went = steps => went,
         error = lease.lost() => Err(error),
         () = keep_promises(&watched, tell) => Ok(()),
     };
+    // Also after an error or a stop: the room has guessed, and wants to know.
+    stage.reveal().await;
     watched.send_modify(|watched| watched.observer.tick(watched.clock()));
     // Each promise with its first breach, which was told before, and with how often it was broken.
     played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();

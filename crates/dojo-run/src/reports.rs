@@ -102,6 +102,7 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
         Progress::Moved { number, state } => {
             let done = match state {
                 State::Flood(flood) => Some(flood.accepted),
+                State::Passed(passed) => u64::try_from(passed.as_millis()).ok(),
                 State::Seen(_) | State::Waiting(_) => None,
             };
             Event::Progress { number: *number, text: shown(&state.to_string(), STATE_MAX_CHARS), done }

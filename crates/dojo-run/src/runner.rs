@@ -66,7 +66,7 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         }
     };
     let player = Player { target: &cli.target, options: cli.options(scenarios), fail_fast: cli.fail_fast };
-    let (mut terminal, mut summary) = (Terminal::new(cli.detail()), Summary::new());
+    let (mut terminal, mut summary) = (Terminal::new(cli.detail(), stop.clone()), Summary::new());
     let mut audiences: Vec<&mut dyn Audience> = vec![&mut terminal, &mut summary];
     audiences.extend(files.as_mut().map(|files| files as &mut dyn Audience));
     let all = (0..cli.repeat).flat_map(|_| scenarios);

@@ -40,7 +40,7 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
     };
     let mut watch = Watch {
         player: Player { target: &cli.target, options: Options::default(), fail_fast: cli.fail_fast },
-        terminal: Terminal::new(cli.detail()),
+        terminal: Terminal::new(cli.detail(), stop.clone()),
         heard: Heard::default(),
         rules: RuleChanges::new(client),
         stop,
@@ -61,7 +61,8 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
                 watch.wait(&stamps, false, refusal.code).await
             }
             Ok(scenarios) => match watch.play(cli.options(&scenarios), &scenarios, &stamps).await {
-                Ended::Verdict(code) if code != exit::INTERRUPTED => watch.wait(&stamps, true, code).await,
+                // A scenario that was stopped on the page can be played again.
+                Ended::Verdict(code) if !stop.is_cancelled() => watch.wait(&stamps, true, code).await,
                 ended => ended,
             },
         };

@@ -199,6 +199,18 @@ async fn mistakes_are_shown_and_the_next_save_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_stop_on_the_page_ends_the_run_and_not_the_watch() {
+    let dojo = FakeDojo::start(Script { stops_at: Some(1), ..Script::default() }).await;
+    let written = Written::new(&[&scenario(&["pause: 10m"])]);
+    let mut watching = Watching::start(&written, &dojo.url);
+    watching.until("stopped on the page").await;
+    watching.until_it_waits().await;
+    written.write("scenario-0.yaml", &scenario(&["say: hello"]));
+    watching.until("scenario-0.yaml changed").await;
+    watching.until_it_waits().await;
+}
+
+#[tokio::test]
 async fn a_deleted_scenario_is_waited_for() {
     let dojo = FakeDojo::start(Script::default()).await;
     let written = Written::new(&[&scenario(&[ORDER])]);
