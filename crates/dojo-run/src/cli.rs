@@ -49,7 +49,7 @@ pub struct Cli {
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     pub fail_fast: bool,
 
-    /// Play again whenever a scenario, a file that it names or a rule of the dojo is saved, and show what is different then.
+    /// Play again whenever a scenario, a file that it names or a rule of the dojo is saved, and show what changed in the verdict.
     ///
     /// A change while a scenario plays stops it in order. Ctrl-C while one plays ends with 130; between two, with the exit code
     /// of the last verdict.
@@ -64,7 +64,7 @@ pub struct Cli {
     #[arg(long, short)]
     pub verbose: bool,
 
-    /// Write report.html, report.json and junit.xml into this folder, which is made if it isn't there.
+    /// Write report.html, report.json and junit.xml into this folder, which is created if it doesn't exist.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["watch", "check", "dry_run"])]
     pub report: Option<PathBuf>,
 

@@ -14,7 +14,7 @@ use std::{
 /// Most scenarios of a folder. More are refused.
 const MAX_IN_FOLDER: usize = 1_000;
 
-/// What a file or folder was at one moment.
+/// A file's modification time and the hash of its content, or the names in a folder, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stamp {
     /// A file, as long as a scenario can be.

@@ -1,4 +1,4 @@
-//! The step `ask`: asks the room, waits until the terminal has answered, the question is closed on the page, or the time is over,
+//! The step `ask`: asks the room, waits until the terminal has answered, the question is closed on the page, or time is up,
 //! and keeps the answer for the end of the run.
 
 use super::Stage;
@@ -47,7 +47,7 @@ impl Stage<'_> {
         let why = loop {
             tokio::select! {
                 () = self.stop.cancelled() => return Err(RunError::Interrupted),
-                () = sleep_until(deadline) => break Why::TimeIsOver,
+                () = sleep_until(deadline) => break Why::TimeIsUp,
                 () = self.lease.closed(number) => break Why::ClosedOnThePage,
                 line = typed(&mut lines) => match line.as_deref().map(str::trim) {
                     None | Some("") => break Why::Passed,

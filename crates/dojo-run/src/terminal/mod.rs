@@ -7,7 +7,9 @@
 mod region;
 mod screen;
 mod text;
-pub(crate) use text::{DIM, GREEN, PLAIN, RED, columns_of_stdout, line, painted, print, printable, wrapped};
+pub(crate) use text::{
+    DIM, GREEN, PLAIN, RED, columns_of_stdout, line, one_line, painted, print, printable, wrapped,
+};
 
 use crate::{Played, Progress, Question, Step, player::Audience, report};
 use anstyle::Style;
@@ -149,7 +151,7 @@ impl Audience for Terminal {
     fn begin(&mut self, scenario: &Scenario) {
         (self.region, self.decided, self.is_typing) = (Region::default(), BTreeMap::new(), false);
         if self.detail > Detail::Quiet {
-            self.say(BOLD, scenario.name(), 0);
+            self.say(BOLD, &one_line(scenario.name()), 0);
             // Its lines end where they fit the file, which isn't where they fit the terminal.
             for paragraph in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().split("\n\n")) {
                 let words: Vec<_> = paragraph.split_whitespace().collect();
@@ -184,7 +186,7 @@ impl Audience for Terminal {
 }
 
 fn shown(Step { number, of, text, .. }: &Step) -> String {
-    printable(&format!("  {number}/{of}  {text}")).replace('\n', " ")
+    one_line(&format!("  {number}/{of}  {text}"))
 }
 
 /// Returns a question with what may be typed, a line each.

@@ -63,10 +63,10 @@ async fn a_question_that_is_closed_on_the_page_is_revealed_with_the_guesses_of_t
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_closes_is_closed_when_its_time_is_over() {
+async fn a_question_that_nobody_closes_is_closed_when_time_is_up() {
     let dojo = FakeDojo::start(Script::default()).await;
     let ended = play_with(&question("1s"), &dojo, &["--run-id", "r-1"]).await.expect(exit::MET);
-    assert!(ended.stderr.contains("    the time is over\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("    time is up\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("  ! How many of r-1's orders 1. One is placed.\n"), "{}", ended.stderr);
     assert_eq!(dojo.reports(&["closed"]), [json!({"type": "closed", "number": 1})]);
 }

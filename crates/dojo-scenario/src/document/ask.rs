@@ -20,7 +20,7 @@ const CHOICE_MAX_CHARS: usize = 100;
 
 mapping! {
     /// A question for the room. The run goes on when the terminal has answered, when the question is closed on the page, or when
-    /// the time is over; the answer is shown at the end of the run. Skipped if nobody can be asked.
+    /// time is up; the answer is shown at the end of the run. Skipped if nobody can be asked.
     pub struct Ask, "a question such as { question: How many alerts?, answer: 7 }" {
         /// The question.
         "question" => question: Text,
