@@ -36,8 +36,6 @@ const AWAY_AT_MOST: Duration = Duration::from_secs(30);
 const MAX_REFUSED: usize = 10;
 
 const POST_RUNS: &str = "POST /runs";
-const FILE_MAX_CHARS: usize = 200;
-const LESSON_MAX_CHARS: usize = 2_000;
 
 /// What `POST /runs` takes.
 #[derive(Debug, Serialize)]
@@ -56,8 +54,8 @@ impl<'a> NewRun<'a> {
     /// A run of `scenario`, whose texts are cut to what the order service takes.
     pub fn new(run_id: &'a str, scenario: &'a dojo_scenario::Scenario, seed: u64, alongside: bool) -> Self {
         let lesson = scenario.lesson().map(str::trim).filter(|lesson| !lesson.is_empty());
-        let lesson = lesson.map(|lesson| cut(lesson, LESSON_MAX_CHARS));
-        let file = cut(&scenario.file, FILE_MAX_CHARS);
+        let lesson = lesson.map(|lesson| cut(lesson, Run::LESSON_MAX_CHARS));
+        let file = cut(&scenario.file, Run::FILE_MAX_CHARS);
         Self { run_id, scenario: scenario.name(), alongside, seed, file, lesson }
     }
 }

@@ -56,6 +56,8 @@ mod terminal;
 
 mod cli;
 pub use cli::Cli;
+mod candidate;
+pub use candidate::{Candidate, scenario_files, without_parts};
 mod files;
 mod selection;
 mod watch;

@@ -38,7 +38,6 @@ use uuid::Uuid;
 
 /// How often broken promises are looked for: often enough to tell one within a second.
 const TICK: Duration = Duration::from_millis(250);
-const FAILURE_MAX_CHARS: usize = 1_000;
 
 /// How a scenario is played.
 #[derive(Debug, Clone, Default)]
@@ -180,7 +179,7 @@ async fn play_with(
     if played.versions_before.is_some() && !stop.is_cancelled() {
         played.versions_after = Some(versions::ask(&client).await);
     }
-    let failure = played.error.as_ref().map(|error| cut(&error.to_string(), FAILURE_MAX_CHARS));
+    let failure = played.error.as_ref().map(|error| cut(&error.to_string(), Run::DETAIL_MAX_CHARS));
     let ended = lease.end(played.verdict(), failure).await;
     match ended {
         Ok(undone) => {
