@@ -4,7 +4,11 @@ use crate::{Asks, Keyboard, Options, Target, terminal::Detail};
 use clap::Parser;
 use dojo_contract::Run;
 use dojo_scenario::{Scenario, document::Tag};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 /// Plays scenarios against a running dojo and reports whether their lessons happened.
 ///
@@ -45,7 +49,7 @@ pub struct Cli {
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     pub fail_fast: bool,
 
-    /// Play again whenever a scenario, a file that it names or a rule of the dojo is saved, and show what is different then.
+    /// Play again whenever a scenario, a file that it names or a rule of the dojo is saved, and show what changed in the verdict.
     ///
     /// A change while a scenario plays stops it in order. Ctrl-C while one plays ends with 130; between two, with the exit code
     /// of the last verdict.
@@ -60,7 +64,7 @@ pub struct Cli {
     #[arg(long, short)]
     pub verbose: bool,
 
-    /// Write report.html, report.json and junit.xml into this folder, which is made if it isn't there.
+    /// Write report.html, report.json and junit.xml into this folder, which is created if it doesn't exist.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["watch", "check", "dry_run"])]
     pub report: Option<PathBuf>,
 
@@ -68,12 +72,12 @@ pub struct Cli {
     #[arg(long)]
     pub alongside: bool,
 
-    /// Skip the questions of the scenarios. They are skipped anyway if stdin is not a terminal.
+    /// Skip the questions of the scenarios. They are skipped anyway with --quiet, and if stdin or stderr is not a terminal.
     #[arg(long)]
     pub no_ask: bool,
 
     /// The id of the run, which the order service gives to a run that was started on the page. Its questions are for the room.
-    #[arg(long, hide = true, value_parser = run_id)]
+    #[arg(long, hide = true, value_parser = run_id, conflicts_with_all = ["watch", "repeat"])]
     pub run_id: Option<String>,
 
     /// Only say whether the scenarios are well written. Needs no dojo.
@@ -106,6 +110,11 @@ impl Cli {
             Asks::Nobody("of --no-ask")
         } else if self.run_id.is_some() {
             Asks::Room
+        } else if self.quiet {
+            Asks::Nobody("of --quiet")
+        } else if io::stdin().is_terminal() && !io::stderr().is_terminal() {
+            // Nobody would see the question.
+            Asks::Nobody("stderr is not a terminal")
         } else {
             // Without questions, stdin is left to others: reading it would stop a run in the background.
             let keyboard = has_questions.then(Keyboard::open).flatten();

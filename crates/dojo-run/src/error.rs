@@ -145,6 +145,16 @@ pub enum RunError {
         /// The step that names it.
         place: dojo_scenario::Place,
     },
+    /// A question has the same choice twice.
+    #[error(
+        "the question has the choice `{choice}` twice ({place}); give choices that differ in each repetition"
+    )]
+    SameChoiceTwice {
+        /// The choice.
+        choice: String,
+        /// The step that asks.
+        place: dojo_scenario::Place,
+    },
     /// A run alongside another finds other settings than its scenario needs.
     #[error("this scenario needs {wanted}, and the dojo has {found}; play it alone")]
     OtherSettings {

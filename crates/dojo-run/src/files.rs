@@ -1,20 +1,18 @@
 //! The files and folders that a selection of scenarios consists of, each with a stamp that tells whether it has changed since.
 
+use crate::candidate::scenario_files;
 use dojo_scenario::MAX_BYTES;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-/// Most scenarios of a folder. More are refused.
-const MAX_IN_FOLDER: usize = 1_000;
-
-/// What a file or folder was at one moment.
+/// A file's modification time and the hash of its content, or the names in a folder, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stamp {
     /// A file, as long as a scenario can be.
@@ -28,8 +26,11 @@ pub(crate) enum Stamp {
 impl Stamp {
     /// Returns what is there now.
     pub fn of(path: &Path) -> Self {
-        let stamp =
-            if path.is_dir() { listed(path).map(Self::Folder) } else { read(path).map(|(stamp, _)| stamp) };
+        let stamp = if path.is_dir() {
+            scenario_files(path).map(Self::Folder)
+        } else {
+            read(path).map(|(stamp, _)| stamp)
+        };
         stamp.unwrap_or(Self::Absent)
     }
 }
@@ -49,7 +50,7 @@ impl Files {
 
     /// Returns the scenarios that are directly in a folder, sorted.
     pub fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let listed = listed(folder);
+        let listed = scenario_files(folder);
         let stamp = listed.as_ref().map_or(Stamp::Absent, |files| Stamp::Folder(files.clone()));
         self.0.borrow_mut().insert(folder.to_owned(), stamp);
         listed
@@ -70,20 +71,4 @@ fn read(path: &Path) -> io::Result<(Stamp, Vec<u8>)> {
     let mut content = DefaultHasher::new();
     bytes.hash(&mut content);
     Ok((Stamp::File { modified, content: content.finish() }, bytes))
-}
-
-fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_yaml = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-        if is_yaml && !path.is_dir() {
-            files.push(path);
-        }
-        if files.len() > MAX_IN_FOLDER {
-            return Err(io::Error::other(format!("it has more than {MAX_IN_FOLDER} scenarios")));
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -32,9 +32,10 @@ const LEFT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the order service may be away before the run gives up: as long as it takes to restart.
 const AWAY_AT_MOST: Duration = Duration::from_secs(30);
 
+/// Most refusals that are told.
+const MAX_REFUSED: usize = 10;
+
 const POST_RUNS: &str = "POST /runs";
-const FILE_MAX_CHARS: usize = 200;
-const LESSON_MAX_CHARS: usize = 2_000;
 
 /// What `POST /runs` takes.
 #[derive(Debug, Serialize)]
@@ -53,8 +54,8 @@ impl<'a> NewRun<'a> {
     /// A run of `scenario`, whose texts are cut to what the order service takes.
     pub fn new(run_id: &'a str, scenario: &'a dojo_scenario::Scenario, seed: u64, alongside: bool) -> Self {
         let lesson = scenario.lesson().map(str::trim).filter(|lesson| !lesson.is_empty());
-        let lesson = lesson.map(|lesson| cut(lesson, LESSON_MAX_CHARS));
-        let file = cut(&scenario.file, FILE_MAX_CHARS);
+        let lesson = lesson.map(|lesson| cut(lesson, Run::LESSON_MAX_CHARS));
+        let file = cut(&scenario.file, Run::FILE_MAX_CHARS);
         Self { run_id, scenario: scenario.name(), alongside, seed, file, lesson }
     }
 }
@@ -81,6 +82,8 @@ struct Room {
     taken: usize,
     stop_requested: bool,
     questions: Vec<RunQuestion>,
+    /// The first refusals of single events, in words.
+    refused: Vec<String>,
 }
 
 /// A lease that is held.
@@ -181,12 +184,12 @@ impl Lease {
         self.room.borrow().question(number).map(|question| question.guesses.clone()).unwrap_or_default()
     }
 
-    /// Ends the run. Returns what the order service put back, in sentences.
+    /// Ends the run. Returns which events the order service refused and what it put back, in sentences.
     ///
     /// # Errors
     /// The order service didn't answer for a while.
     pub async fn end(self, verdict: RunVerdict, failure: Option<String>) -> Result<Vec<String>, RunError> {
-        let Self { client, run, ends, reporting, .. } = self;
+        let Self { client, run, ends, reporting, room, .. } = self;
         // What was told before comes before the end.
         ends.cancel();
         let is_interrupted = verdict == RunVerdict::Interrupted;
@@ -196,11 +199,12 @@ impl Lease {
             true => client.ask_within(&ended, LEFT_WITHIN).await?,
             false => client.ask_patiently(&ended).await?,
         };
-        match answer.status {
+        let undone = match answer.status {
             // The order service has ended the run before, and tells what it put back then.
-            410 => Ok(answer.json::<Over>()?.run.undone),
-            _ => Ok(answer.with(&[200])?.json::<Shown>()?.undone),
-        }
+            410 => answer.json::<Over>()?.run.undone,
+            _ => answer.with(&[200])?.json::<Shown>()?.undone,
+        };
+        Ok(room.borrow().refused.iter().cloned().chain(undone).collect())
     }
 }
 
@@ -245,10 +249,14 @@ impl Reporter {
                 continue;
             }
             renewed = Some(Instant::now());
-            let why = match self.send(&unsent).await {
+            let sent = match self.send(&unsent).await {
+                Ok(422) => self.send_one_by_one(&mut unsent).await,
+                sent => sent,
+            };
+            let why = match sent {
                 Ok(404) => "the order service doesn't know the run any more",
                 Ok(409 | 410) => "the order service has heard nothing of it for too long and has ended it",
-                Ok(status) if status < 300 || status == 422 => {
+                Ok(status) if status < 300 => {
                     answered = Instant::now();
                     self.room.send_modify(|room| room.taken += unsent.len());
                     unsent.clear();
@@ -265,10 +273,32 @@ impl Reporter {
         }
     }
 
+    /// Sends events one by one, after the order service refused all of them because of one. Removes those that it took or refused,
+    /// and returns the first other status.
+    async fn send_one_by_one(&self, unsent: &mut Vec<Event>) -> Result<u16, RunError> {
+        while let Some(event) = unsent.first() {
+            let status = self.send(std::slice::from_ref(event)).await?;
+            if status >= 300 && status != 422 {
+                return Ok(status);
+            }
+            unsent.remove(0);
+            self.room.send_modify(|room| room.taken += 1);
+        }
+        Ok(200)
+    }
+
     /// Sends events, or renews the lease if there are none. Takes note of what the answer says of the room, and returns its status.
     async fn send(&self, events: &[Event]) -> Result<u16, RunError> {
         let request = report(&self.run, if events.is_empty() { &[Event::Renewed] } else { events });
         let answer = self.client.ask_within(&request, REPORTED_WITHIN).await?;
+        if let (422, [_]) = (answer.status, events) {
+            self.room.send_modify(|room| {
+                if room.refused.len() < MAX_REFUSED {
+                    room.refused.push(format!("the page misses an event of this run: {}", answer.refusal()));
+                }
+            });
+            return Ok(422);
+        }
         if let (200, Ok(shown)) = (answer.status, answer.json::<Shown>()) {
             self.room.send_modify(|room| {
                 room.stop_requested |= shown.stop_requested;

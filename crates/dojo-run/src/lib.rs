@@ -10,7 +10,7 @@
 //! can follow another at once.
 //!
 //! The modules are in reading order: the client of a dojo; the load; what a run tells; what the room hears, and the lease; what is
-//! followed; playing; what is left of a run; those who watch it; the command line.
+//! followed; playing; the verdict and the report files; the audiences; the command line.
 
 mod error;
 pub use error::RunError;
@@ -56,6 +56,8 @@ mod terminal;
 
 mod cli;
 pub use cli::Cli;
+mod candidate;
+pub use candidate::{Candidate, scenario_files, without_parts};
 mod files;
 mod selection;
 mod watch;

@@ -38,7 +38,6 @@ use uuid::Uuid;
 
 /// How often broken promises are looked for: often enough to tell one within a second.
 const TICK: Duration = Duration::from_millis(250);
-const FAILURE_MAX_CHARS: usize = 1_000;
 
 /// How a scenario is played.
 #[derive(Debug, Clone, Default)]
@@ -180,7 +179,7 @@ async fn play_with(
     if played.versions_before.is_some() && !stop.is_cancelled() {
         played.versions_after = Some(versions::ask(&client).await);
     }
-    let failure = played.error.as_ref().map(|error| cut(&error.to_string(), FAILURE_MAX_CHARS));
+    let failure = played.error.as_ref().map(|error| cut(&error.to_string(), Run::DETAIL_MAX_CHARS));
     let ended = lease.end(played.verdict(), failure).await;
     match ended {
         Ok(undone) => {
@@ -241,15 +240,15 @@ async fn on_stage(
         unless(stop, state::look(client, &watched)).await??;
         let _states = AbortOnDropHandle::new(tokio::spawn(state::follow(client.clone(), watched.clone())));
         stage.play(&plan).await?;
-        stage.wait_for_outcomes().await?;
-        stage.reveal().await;
-        Ok(())
+        stage.wait_for_outcomes().await
     };
     let went = tokio::select! {
         went = steps => went,
         error = lease.lost() => Err(error),
         () = keep_promises(&watched, tell) => Ok(()),
     };
+    // Also after an error or a stop: the room has guessed, and wants to know.
+    stage.reveal().await;
     watched.send_modify(|watched| watched.observer.tick(watched.clock()));
     // Each promise with its first breach, which was told before, and with how often it was broken.
     played.broken = watched.borrow().observer.breaches().iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! Plays scenarios one after another, and tells every audience how that goes. It knows nothing of a terminal.
 
-use crate::{Options, Played, Progress, Target, exit, play};
+use crate::{Options, Played, Progress, RunError, Target, exit, play};
 use dojo_scenario::Scenario;
 use std::{
     pin::pin,
@@ -48,8 +48,10 @@ impl Player<'_> {
             if stop.is_cancelled() {
                 return exit::worse(code, exit::INTERRUPTED);
             }
-            code = exit::worse(code, self.play_one(scenario, audiences, stop).await);
-            if self.fail_fast && code != exit::MET {
+            let played = self.play_one(scenario, audiences, stop).await;
+            code = exit::worse(code, played.exit_code());
+            let is_stopped = matches!(played.error, Some(RunError::StoppedOnThePage));
+            if is_stopped || (self.fail_fast && code != exit::MET) {
                 break;
             }
         }
@@ -61,8 +63,8 @@ impl Player<'_> {
         scenario: &Scenario,
         audiences: &mut [&mut dyn Audience],
         stop: &CancellationToken,
-    ) -> u8 {
-        // Both what happens and the time that passes are told, by the one task that plays.
+    ) -> Played {
+        // One task sends the progress and the ticks to the audiences.
         let audiences = Mutex::new(audiences);
         let tell = |what: &dyn Fn(&mut dyn Audience)| {
             let mut audiences = audiences.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +72,9 @@ impl Player<'_> {
         };
         tell(&|audience| audience.begin(scenario));
         let mut progress = |progress| tell(&|audience| audience.progress(&progress));
-        let mut playing = pin!(play(scenario, self.target, &self.options, &mut progress, stop));
+        // A stop on the page cancels this run alone, so that the first Ctrl-C after it is still the first.
+        let this = stop.child_token();
+        let mut playing = pin!(play(scenario, self.target, &self.options, &mut progress, &this));
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
@@ -86,6 +90,6 @@ impl Player<'_> {
             }
         };
         tell(&|audience| audience.end(scenario, &played));
-        played.exit_code()
+        played
     }
 }

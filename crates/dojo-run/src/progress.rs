@@ -43,6 +43,8 @@ pub enum State {
     Seen(String),
     /// What the run waits for.
     Waiting(String),
+    /// How much of a fixed time has passed.
+    Passed(Duration),
 }
 
 /// Writes the state in words.
@@ -51,6 +53,7 @@ impl fmt::Display for State {
         match self {
             Self::Flood(progress) => progress.fmt(f),
             Self::Seen(text) | Self::Waiting(text) => f.write_str(text),
+            Self::Passed(passed) => write!(f, "{} s passed", passed.as_secs()),
         }
     }
 }

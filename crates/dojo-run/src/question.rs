@@ -28,8 +28,8 @@ pub enum Why {
     Passed,
     /// The question was closed on the page.
     ClosedOnThePage,
-    /// The time is over.
-    TimeIsOver,
+    /// Time is up.
+    TimeIsUp,
 }
 
 /// A question that is closed.
@@ -58,7 +58,7 @@ impl fmt::Display for Closed {
             Why::Typed(answer) => write!(f, "your answer: {answer}"),
             Why::Passed => f.write_str("no answer from the terminal"),
             Why::ClosedOnThePage => f.write_str("closed on the page"),
-            Why::TimeIsOver => f.write_str("the time is over"),
+            Why::TimeIsUp => f.write_str("time is up"),
         }
     }
 }

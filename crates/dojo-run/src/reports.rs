@@ -15,8 +15,6 @@ pub(crate) const MAX_EVENTS: usize = 200;
 /// Most events that wait. A run has at most 1,000 steps, each with fewer than four events that don't replace one another, so
 /// that none is lost.
 const MAX_WAITING: usize = 5_000;
-const STATE_MAX_CHARS: usize = 200;
-const ANSWER_MAX_CHARS: usize = 500;
 
 /// An event that a runner reports.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -102,9 +100,14 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
         Progress::Moved { number, state } => {
             let done = match state {
                 State::Flood(flood) => Some(flood.accepted),
+                State::Passed(passed) => u64::try_from(passed.as_millis()).ok(),
                 State::Seen(_) | State::Waiting(_) => None,
             };
-            Event::Progress { number: *number, text: shown(&state.to_string(), STATE_MAX_CHARS), done }
+            Event::Progress {
+                number: *number,
+                text: shown(&state.to_string(), Run::PROGRESS_MAX_CHARS),
+                done,
+            }
         }
         Progress::Ended { step, result } => {
             Event::StepEnded { number: step.number, result: cut(result, Run::TEXT_MAX_CHARS) }
@@ -132,8 +135,10 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
             facilitator: closed.typed().map(|typed| cut(typed, RunQuestion::CHOICE_MAX_CHARS)),
         },
         Progress::Revealed(revealed) => {
-            let answer =
-                Event::Revealed { number: revealed.number, answer: cut(&revealed.answer, ANSWER_MAX_CHARS) };
+            let answer = Event::Revealed {
+                number: revealed.number,
+                answer: cut(&revealed.answer, Run::TEXT_MAX_CHARS),
+            };
             let because = revealed.because.iter();
             let because = because.map(|text| Event::Said { text: shown(text, Run::TEXT_MAX_CHARS) });
             return std::iter::once(answer).chain(because).collect();

@@ -9,7 +9,7 @@ use crate::{
     report::ReportFiles,
     selection::select,
     summary::Summary,
-    terminal::{Terminal, line, print},
+    terminal::{Terminal, line, one_line, print, printable},
     watch::watch,
 };
 use dojo_scenario::Scenario;
@@ -34,13 +34,15 @@ pub async fn run(cli: &Cli) -> u8 {
     match cli.ask() {
         Ask::Check => {
             for scenario in &scenarios {
-                print(&format!("{}: {} is well written\n", scenario.file, scenario.name()));
+                let checked = format!("{}: {} is well written", scenario.file, scenario.name());
+                print(&(one_line(&checked) + "\n"));
             }
             exit::MET
         }
         Ask::DryRun => {
             for scenario in &scenarios {
-                print(&format!("{} ({})\n{}\n", scenario.name(), scenario.file, scenario.timeline()));
+                let head = one_line(&format!("{} ({})", scenario.name(), scenario.file));
+                print(&format!("{head}\n{}\n", printable(&scenario.timeline().to_string())));
             }
             exit::MET
         }
@@ -66,12 +68,15 @@ async fn play_all(cli: &Cli, scenarios: &[Scenario]) -> u8 {
         }
     };
     let player = Player { target: &cli.target, options: cli.options(scenarios), fail_fast: cli.fail_fast };
-    let (mut terminal, mut summary) = (Terminal::new(cli.detail()), Summary::new());
+    let (mut terminal, mut summary) = (Terminal::new(cli.detail(), stop.clone()), Summary::new());
     let mut audiences: Vec<&mut dyn Audience> = vec![&mut terminal, &mut summary];
     audiences.extend(files.as_mut().map(|files| files as &mut dyn Audience));
     let all = (0..cli.repeat).flat_map(|_| scenarios);
     let mut code = player.play(all, &mut audiences, &stop).await;
     summary.print();
+    if let Some(files) = &mut files {
+        files.finish(code);
+    }
     if let Some(error) = files.as_ref().and_then(ReportFiles::error) {
         line(format_args!("error: {error}"));
         code = exit::worse(code, exit::COULD_NOT_RUN);

@@ -1,12 +1,16 @@
 //! From the arguments of the command line to the scenarios that are played. All of them are read before the first is played, so
 //! that a typo in the third shows at once and not ten minutes later.
 
-use crate::{cli::Cli, exit, files::Files};
-use dojo_scenario::{Scenario, Sources, document::Tag, is_part, unknown_variables};
+use crate::{
+    candidate::{Candidate, without_parts},
+    cli::Cli,
+    exit,
+    files::Files,
+};
+use dojo_scenario::{Scenario, document::Tag, unknown_variables};
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -28,17 +32,6 @@ impl Refusal {
     }
 }
 
-/// A file that is perhaps a scenario.
-struct Candidate {
-    file: PathBuf,
-    bytes: Vec<u8>,
-    /// Whether it was found in a folder, rather than named.
-    in_folder: bool,
-    parsed: Result<Scenario, String>,
-    /// The files that it names, as far as it could be read.
-    opened: BTreeSet<PathBuf>,
-}
-
 /// Reads the scenarios of the command line, and notes every file and folder of theirs in `files`.
 ///
 /// # Errors
@@ -52,19 +45,20 @@ pub(crate) fn select(cli: &Cli, files: &Files) -> Result<Vec<Scenario>, Refusal>
     let mut candidates = Vec::new();
     for (file, in_folder) in listed(cli, files, &mut refusal) {
         match files.read(&file) {
-            Ok(bytes) => candidates.push(candidate(file, bytes, in_folder, files, &variables)),
+            Ok(bytes) => {
+                let read = |path: &Path| files.read(path);
+                candidates.push(Candidate::parse(file, &bytes, in_folder, &variables, &read));
+            }
             // It was deleted since the folder was listed.
             Err(error) if in_folder && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => unreadable(&file, &error, &mut refusal),
         }
     }
-    let parts: BTreeSet<_> = candidates.iter().flat_map(|one| &one.opened).map(|file| real(file)).collect();
     let mut scenarios = Vec::new();
-    for Candidate { file, bytes, in_folder, parsed, .. } in candidates {
-        match parsed {
+    for candidate in without_parts(candidates) {
+        match candidate.parsed {
             Ok(scenario) => scenarios.push(scenario),
-            Err(_) if in_folder && is_part(&bytes) && parts.contains(&real(&file)) => {}
-            Err(error) => refusal.add(exit::NOT_PARSED, error),
+            Err(error) => refusal.add(exit::NOT_PARSED, error.to_string()),
         }
     }
     if refusal.code == exit::MET {
@@ -99,35 +93,12 @@ fn listed(cli: &Cli, files: &Files, refusal: &mut Refusal) -> Vec<(PathBuf, bool
     listed
 }
 
-fn candidate(
-    file: PathBuf,
-    bytes: Vec<u8>,
-    in_folder: bool,
-    files: &Files,
-    variables: &BTreeMap<String, String>,
-) -> Candidate {
-    let opened = RefCell::new(BTreeSet::new());
-    let read = |path: &Path| {
-        opened.borrow_mut().insert(path.to_owned());
-        files.read(path)
-    };
-    let sources = Sources { read: &read, variables };
-    let parsed =
-        Scenario::parse(&file.display().to_string(), &bytes, &sources).map_err(|error| error.to_string());
-    Candidate { file, bytes, in_folder, parsed, opened: opened.into_inner() }
-}
-
 fn unreadable(path: &Path, error: &io::Error, refusal: &mut Refusal) {
     let name = path.display().to_string();
     refusal.add(exit::COMMAND_LINE, format!("error: cannot read `{name}`: {error}"));
     if error.kind() == io::ErrorKind::NotFound {
         refusal.gone.push(name);
     }
-}
-
-/// Returns the one path of a file that has several.
-fn real(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Returns the scenarios with any of the tags; all of them if no tag is given.

@@ -4,7 +4,7 @@ use crate::{
     progress::{Progress, State},
     reports::Outbox,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Messages that wait to be shown. More than that hold up the run until they were shown.
@@ -31,17 +31,22 @@ impl Teller {
         let _ = self.caller.try_send(progress);
     }
 
+    /// Shows the room how much of the time of a step has passed. The caller sees that on its own clock.
+    pub fn passed(&self, number: usize, passed: Duration) {
+        self.room.report(&Progress::Moved { number, state: State::Passed(passed) });
+    }
+
     /// Shows a text to the room.
     pub async fn said(&self, text: String) {
         self.tell(Progress::Said(text)).await;
     }
 
-    /// Shows something worth knowing.
+    /// Notes something that isn't a failure.
     pub async fn noted(&self, text: String) {
         self.tell(Progress::Noted(text)).await;
     }
 
-    /// Shows something.
+    /// Sends progress to the caller and the room.
     pub async fn tell(&self, progress: Progress) {
         self.room.report(&progress);
         // Fails only if the caller has gone.

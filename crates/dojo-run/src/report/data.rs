@@ -99,6 +99,13 @@ pub struct PlayedScenario {
     pub floods: Vec<Flood>,
 }
 
+impl PlayedScenario {
+    /// Returns whether every step was played.
+    pub fn is_played_to_its_end(&self) -> bool {
+        matches!(self.verdict, RunVerdict::Met | RunVerdict::NotMet)
+    }
+}
+
 /// Why a scenario was not played to its end.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {

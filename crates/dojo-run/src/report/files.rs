@@ -22,13 +22,13 @@ pub struct FolderError {
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// Returns a folder, which is made if it isn't there.
+    /// Returns a folder, which is created if it doesn't exist.
     ///
     /// # Errors
-    /// It can't be made.
+    /// It can't be created.
     pub fn create(path: &Path) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
-        fs::create_dir_all(path).map_err(|error| folder.error("the folder can't be made", error))?;
+        fs::create_dir_all(path).map_err(|error| folder.error("the folder can't be created", error))?;
         Ok(folder)
     }
 

@@ -17,6 +17,8 @@ const PAGE: &str = include_str!("../../templates/report.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 /// Most floods of a scenario whose charts are drawn.
 const MOST_CHARTS: usize = 20;
+/// What is said of a run whose end could not be reported.
+const NOT_PUT_BACK: &str = "it isn't known whether everything was put back";
 /// Most numbers at the axis of the timeline.
 const MOST_TICKS: f64 = 6.0;
 
@@ -48,6 +50,7 @@ struct Page<'a> {
 struct Section<'a> {
     scenario: &'a PlayedScenario,
     verdict: String,
+    is_played_to_its_end: bool,
     class: &'static str,
     started: String,
     took: String,
@@ -105,9 +108,9 @@ impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Self {
         let left_out = report.left_out;
         let total = report.scenarios.len() as u64 + left_out.total();
-        let of = |wanted| report.scenarios.iter().filter(|one| class(one.exit_code) == wanted).count() as u64;
-        let missed = of("missed") + left_out.not_met;
-        let failed = of("failed") + left_out.failed + left_out.interrupted;
+        let of = |is_one: fn(&&PlayedScenario) -> bool| report.scenarios.iter().filter(is_one).count() as u64;
+        let missed = of(|one| one.is_played_to_its_end() && is_missed(one)) + left_out.not_met;
+        let failed = of(|one| !one.is_played_to_its_end()) + left_out.failed + left_out.interrupted;
         let summary = match (total, missed, failed) {
             (0, ..) => "No scenario was played to its end yet".to_owned(),
             (1, 0, 0) => "The scenario was met".to_owned(),
@@ -120,6 +123,8 @@ impl<'a> Page<'a> {
                 format!("Of {total} scenarios, {missed} not met and {failed} not played to the end")
             }
         };
+        let is_unknown = of(|one| one.is_played_to_its_end() && class(one.exit_code) == "failed") > 0;
+        let summary = if is_unknown { format!("{summary}; {NOT_PUT_BACK}") } else { summary };
         Self {
             started: report.started_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
             took: charts::time(report.millis as f64),
@@ -137,6 +142,7 @@ impl<'a> Section<'a> {
         let shown = scenario.floods.iter().take(MOST_CHARTS);
         Self {
             verdict: verdict(scenario),
+            is_played_to_its_end: scenario.is_played_to_its_end(),
             class: class(scenario.exit_code),
             started: scenario.started_at.format("%H:%M:%S UTC").to_string(),
             took: charts::time(scenario.millis as f64),
@@ -163,6 +169,12 @@ fn class(exit_code: u8) -> &'static str {
     }
 }
 
+/// Returns whether an expectation was not met, or a promise broken.
+fn is_missed(scenario: &PlayedScenario) -> bool {
+    scenario.expectations.iter().any(|expected| expected.met == Some(false))
+        || scenario.promises.iter().any(|promise| promise.broken.is_some())
+}
+
 fn verdict(scenario: &PlayedScenario) -> String {
     let missed = scenario.expectations.iter().filter(|expected| expected.met == Some(false)).count();
     let broken = scenario.promises.iter().filter(|promise| promise.broken.is_some()).count() as u64;
@@ -171,7 +183,7 @@ fn verdict(scenario: &PlayedScenario) -> String {
         (RunVerdict::Interrupted, ..) => "interrupted".to_owned(),
         (RunVerdict::Failed, ..) => "could not be played to its end".to_owned(),
         (_, 0, _) if broken > 0 => format!("{} broken", counted(broken, "promise")),
-        (_, 0, _) if scenario.exit_code != exit::MET => "its end is unknown".to_owned(),
+        (_, 0, _) if scenario.exit_code != exit::MET => format!("played to its end; {NOT_PUT_BACK}"),
         (_, 0, 0) => "played to its end".to_owned(),
         (_, 0, 1) => "met".to_owned(),
         (_, 0, _) => format!("all {total} expectations met"),

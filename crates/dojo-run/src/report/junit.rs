@@ -32,7 +32,7 @@ fn suite(scenario: &PlayedScenario) -> TestSuite {
     let cases = [played(scenario)]
         .into_iter()
         .chain(scenario.expectations.iter().map(expectation))
-        .chain(scenario.promises.iter().map(promise));
+        .chain(scenario.promises.iter().map(|promised| promise(promised, scenario.is_played_to_its_end())));
     suite.add_test_cases(cases.map(|mut case| {
         case.set_classname(scenario.file.clone());
         case
@@ -62,11 +62,7 @@ fn expectation(expected: &Expected) -> TestCase {
     let seen = seen.as_deref().unwrap_or_default();
     let status = match met {
         Some(true) => TestCaseStatus::success(),
-        None => {
-            let mut skipped = TestCaseStatus::skipped();
-            skipped.set_message("the run didn't get to it");
-            skipped
-        }
+        None => skipped("the run didn't get to it"),
         Some(false) => {
             let mut lines =
                 vec![format!("--> {}:{}:{}", place.file, place.line, place.column), seen.to_owned()];
@@ -85,12 +81,19 @@ fn expectation(expected: &Expected) -> TestCase {
     case
 }
 
-fn promise(Promised { text, broken }: &Promised) -> TestCase {
+fn promise(Promised { text, broken }: &Promised, is_over: bool) -> TestCase {
     let status = match broken {
-        None => TestCaseStatus::success(),
+        None if is_over => TestCaseStatus::success(),
+        None => skipped("not broken so far; the run ended too early"),
         Some(broken) => not(NonSuccessKind::Failure, broken, broken),
     };
     TestCase::new(format!("always {text}"), status)
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
 }
 
 fn not(kind: NonSuccessKind, message: &str, description: &str) -> TestCaseStatus {

@@ -1,4 +1,4 @@
-//! What is left of a run: its verdict on stdout, and with `--report` the files `report.html`, `report.json` and `junit.xml`.
+//! The text of the verdict on stdout, and with `--report` the files `report.html`, `report.json` and `junit.xml`.
 //!
 //! In reading order: the text of the verdict (`text`); the data of the files (`data`), which a `recorder` collects while scenarios are
 //! played; the three files that are written from them (`junit`; `charts`, `timeline` and `html`), and the folder that they stand in (`files`).
@@ -38,10 +38,10 @@ pub struct ReportFiles {
 }
 
 impl ReportFiles {
-    /// Makes the folder if it isn't there, and writes the report of no scenario.
+    /// Creates the folder if it doesn't exist, and writes the report of no scenario.
     ///
     /// # Errors
-    /// The folder can't be made, or the files can't be written in it.
+    /// The folder can't be created, or the files can't be written in it.
     pub fn create(folder: &Path, target: &Target) -> Result<Self, FolderError> {
         let recorder = Recorder::new(target.to_string(), Utc::now());
         let folder = Folder::create(folder)?;
@@ -54,6 +54,13 @@ impl ReportFiles {
     /// count.
     pub fn error(&self) -> Option<&FolderError> {
         self.written.as_ref().err()
+    }
+
+    /// Writes the files once more if the command ends with a graver exit code than its scenarios, as after Ctrl-C between two of them.
+    pub fn finish(&mut self, exit_code: u8) {
+        if self.recorder.finish(exit_code) {
+            self.written = self.write();
+        }
     }
 
     fn write(&self) -> Result<(), FolderError> {

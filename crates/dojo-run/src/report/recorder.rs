@@ -108,6 +108,13 @@ impl Recorder {
         }
     }
 
+    /// Notes the exit code of the command. Returns whether it is another one than that of the scenarios.
+    pub fn finish(&mut self, exit_code: u8) -> bool {
+        let before = self.report.exit_code;
+        self.report.exit_code = exit::worse(before, exit_code);
+        self.report.exit_code != before
+    }
+
     /// Adds a scenario that was played.
     pub fn end(&mut self, now: Duration, scenario: &Scenario, played: &Played) {
         let Current { began, steps, measured, marks, .. } = std::mem::take(&mut self.current);
@@ -262,6 +269,21 @@ mod tests {
             failed_at: None,
             not_undone: None,
         }
+    }
+
+    #[test]
+    fn a_scenario_whose_end_is_unknown_was_played_to_its_end() {
+        let (scenario, mut recorder) = (scenario(), Recorder::new(String::new(), DateTime::UNIX_EPOCH));
+        recorder.begin(Duration::ZERO);
+        let reason = Box::new(RunError::EventsMissed("as the test asks"));
+        let not_undone = Some(RunError::NotUndone { reason });
+        recorder.end(Duration::ZERO, &scenario, &Played { not_undone, ..played(1, None) });
+        let page = super::super::html::page(recorder.report()).unwrap();
+        assert!(
+            page.contains("The scenario was met; it isn&#x27;t known whether everything was put back"),
+            "{page}"
+        );
+        assert!(!page.contains("not played to its end"), "{page}");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Puts a verdict into words: which expectations were met and which were not, what was seen, and where to look. Pure.
 
-use crate::{finding::Finding, play::Played, terminal::printable};
+use crate::{
+    finding::Finding,
+    play::Played,
+    terminal::{one_line, printable},
+};
 use dojo_scenario::{Scenario, observe::Evidence, scalar::counted};
 use std::fmt::{self, Write};
 
@@ -14,12 +18,12 @@ pub fn report(scenario: &Scenario, played: &Played) -> String {
 
 fn write(out: &mut String, scenario: &Scenario, played: &Played) -> fmt::Result {
     let Played { run, seed, orders, .. } = played;
-    writeln!(out, "{} (run {run}, seed {seed}, {})", scenario.name(), counted(*orders, "order"))?;
+    writeln!(out, "{} (run {run}, seed {seed}, {})", one_line(scenario.name()), counted(*orders, "order"))?;
     for finding in &played.findings {
         write_finding(out, finding)?;
     }
     for breach in &played.broken {
-        writeln!(out, "  BROKEN   {breach}")?;
+        writeln!(out, "  BROKEN   {}", one_line(breach))?;
     }
     if let Some(error) = &played.error {
         writeln!(out, "  error    {error}")?;
@@ -41,6 +45,7 @@ fn write(out: &mut String, scenario: &Scenario, played: &Played) -> fmt::Result 
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     let Finding { place, text, met, seen, evidence, .. } = finding;
+    let (text, seen) = (one_line(text), one_line(seen));
     if *met {
         return writeln!(out, "  met      {text}: {seen}");
     }
@@ -48,7 +53,9 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     writeln!(out, "           --> {place}")?;
     writeln!(out, "           {seen}")?;
     let Evidence { examples, members, look } = evidence;
-    examples.iter().try_for_each(|example| writeln!(out, "           such as {example}"))?;
+    examples
+        .iter()
+        .try_for_each(|example| writeln!(out, "           such as {}", one_line(&example.to_string())))?;
     members.iter().try_for_each(|member| writeln!(out, "           {member}"))?;
     look.iter().try_for_each(|look| writeln!(out, "           look   {look}"))
 }

@@ -1,4 +1,4 @@
-//! The step `ask`: asks the room, waits until the terminal has answered, the question is closed on the page, or the time is over,
+//! The step `ask`: asks the room, waits until the terminal has answered, the question is closed on the page, or time is up,
 //! and keeps the answer for the end of the run.
 
 use super::Stage;
@@ -22,6 +22,13 @@ impl Stage<'_> {
         ask: &Ask,
         of: Placeholders<'_>,
     ) -> Result<(), RunError> {
+        let choices = ask.choices(of);
+        // The texts of the choices differ in the file, but may be the same once their placeholders are filled.
+        let is_there_twice = |choice: &&String| choices.iter().filter(|other| other == choice).count() > 1;
+        if let Some(choice) = choices.iter().find(is_there_twice) {
+            let (choice, place) = (choice.clone(), planned.step.place.clone());
+            return Err(RunError::SameChoiceTwice { choice, place });
+        }
         let mut lines = match self.asks {
             Asks::Nobody(_) => return Ok(()),
             Asks::Room => None,
@@ -30,7 +37,7 @@ impl Stage<'_> {
         let question = Question {
             number: planned.number + 1,
             text: ask.question.fill(of),
-            choices: ask.choices(of),
+            choices,
             within: ask.within(),
             typed: lines.is_some(),
         };
@@ -40,7 +47,7 @@ impl Stage<'_> {
         let why = loop {
             tokio::select! {
                 () = self.stop.cancelled() => return Err(RunError::Interrupted),
-                () = sleep_until(deadline) => break Why::TimeIsOver,
+                () = sleep_until(deadline) => break Why::TimeIsUp,
                 () = self.lease.closed(number) => break Why::ClosedOnThePage,
                 line = typed(&mut lines) => match line.as_deref().map(str::trim) {
                     None | Some("") => break Why::Passed,
@@ -64,9 +71,9 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Reveals the answers to all questions so far.
+    /// Reveals the answers to all questions that were closed. A run that is stopped doesn't wait for the last guesses.
     pub(crate) async fn reveal(&mut self) {
-        if !self.asked.is_empty() {
+        if !self.asked.is_empty() && !self.stop.is_cancelled() {
             // Guesses came in until the order service closed the question.
             self.lease.reported().await;
         }

@@ -26,6 +26,8 @@ use uuid::Uuid;
 
 /// How long the dojo may take until a change of an instance or a rule is in force.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(20);
+/// How often the room sees how much of a pause has passed.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 /// How often the dojo is asked whether it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -65,7 +67,7 @@ impl Stage<'_> {
             }
             Action::Ask(ask) => self.ask(planned, ask, of).await.map(|()| String::new()),
             Action::Pause(duration) => {
-                self.unless_stopped(sleep(*duration)).await?;
+                self.unless_stopped(self.pause(planned.number + 1, *duration)).await?;
                 Ok("done".to_owned())
             }
             Action::Order(order) => self.order(planned, order, of).await,
@@ -80,6 +82,15 @@ impl Stage<'_> {
             Action::Expect(expectation) => self.expect(planned, expectation).await,
             // The plan of a scenario has neither.
             Action::Repeat(_) | Action::Include(_) => Ok(String::new()),
+        }
+    }
+
+    /// Lets time pass, and shows the room how much of it has.
+    async fn pause(&self, number: usize, lasts: Duration) {
+        let began = Instant::now();
+        while let Some(left) = lasts.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+            sleep(left.min(SHOWN_EVERY)).await;
+            self.tell.passed(number, began.elapsed().min(lasts));
         }
     }
 

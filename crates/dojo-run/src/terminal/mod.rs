@@ -7,7 +7,9 @@
 mod region;
 mod screen;
 mod text;
-pub(crate) use text::{DIM, GREEN, PLAIN, RED, columns_of_stdout, line, painted, print, printable, wrapped};
+pub(crate) use text::{
+    DIM, GREEN, PLAIN, RED, columns_of_stdout, line, one_line, painted, print, printable, wrapped,
+};
 
 use crate::{Played, Progress, Question, Step, player::Audience, report};
 use anstyle::Style;
@@ -16,6 +18,7 @@ use region::Region;
 use screen::Screen;
 use std::{collections::BTreeMap, time::Instant};
 use text::{BOLD, coloured};
+use tokio_util::sync::CancellationToken;
 
 /// The columns before the text of a step.
 const INDENT: usize = 7;
@@ -41,12 +44,23 @@ pub(crate) struct Terminal {
     region: Region,
     /// The expectations that were decided, by the numbers of their steps, until these end.
     decided: BTreeMap<usize, bool>,
+    /// Whether a person types an answer. Nothing is drawn then, because that would overwrite what is typed.
+    is_typing: bool,
+    /// Cancelled by the first Ctrl-C.
+    signalled: CancellationToken,
 }
 
 impl Terminal {
-    /// The terminal of this process.
-    pub fn new(detail: Detail) -> Self {
-        Self { detail, screen: Screen::new(), region: Region::default(), decided: BTreeMap::new() }
+    /// The terminal of this process, whose first Ctrl-C cancels `signalled`.
+    pub fn new(detail: Detail, signalled: CancellationToken) -> Self {
+        Self {
+            detail,
+            screen: Screen::new(),
+            region: Region::default(),
+            decided: BTreeMap::new(),
+            is_typing: false,
+            signalled,
+        }
     }
 
     /// Clears the screen, or draws a line where nothing is cleared, and says why scenarios are played again.
@@ -68,7 +82,8 @@ impl Terminal {
     }
 
     fn draw(&mut self) {
-        if let (Some(columns), true) = (self.screen.columns(), self.detail > Detail::Quiet) {
+        let is_drawn = self.detail > Detail::Quiet && !self.is_typing;
+        if let (Some(columns), true) = (self.screen.columns(), is_drawn) {
             self.screen.draw(&self.region.lines(columns, Instant::now()));
         }
     }
@@ -110,11 +125,20 @@ impl Terminal {
                 }
             }
             Progress::Asked(question) => {
+                if question.typed {
+                    self.is_typing = true;
+                    // No step begins, which would remove what the run waited for before.
+                    self.region.end(0);
+                    self.screen.clear();
+                }
                 for text in asked(question).lines() {
                     self.say(BOLD, text, 4);
                 }
             }
-            Progress::Closed(closed) => self.say(DIM, &format!("    {closed}"), 4),
+            Progress::Closed(closed) => {
+                self.is_typing = false;
+                self.say(DIM, &format!("    {closed}"), 4);
+            }
             Progress::Revealed(revealed) => self.say(BOLD, &format!("  ! {revealed}"), 4),
             Progress::Noted(text) => self.say(DIM, &format!("  note: {text}"), INDENT),
             Progress::Broken(text) => self.say(RED.bold(), &format!("  BROKEN: {text}"), INDENT),
@@ -125,9 +149,9 @@ impl Terminal {
 
 impl Audience for Terminal {
     fn begin(&mut self, scenario: &Scenario) {
-        (self.region, self.decided) = (Region::default(), BTreeMap::new());
+        (self.region, self.decided, self.is_typing) = (Region::default(), BTreeMap::new(), false);
         if self.detail > Detail::Quiet {
-            self.say(BOLD, scenario.name(), 0);
+            self.say(BOLD, &one_line(scenario.name()), 0);
             // Its lines end where they fit the file, which isn't where they fit the terminal.
             for paragraph in scenario.lesson().into_iter().flat_map(|lesson| lesson.trim().split("\n\n")) {
                 let words: Vec<_> = paragraph.split_whitespace().collect();
@@ -147,8 +171,9 @@ impl Audience for Terminal {
     }
 
     fn stopping(&mut self) {
-        let text = "stopping; the order service puts back what the run changed (press Ctrl-C again not to wait for it)";
-        self.say(PLAIN, text, 0);
+        let hint = " (press Ctrl-C again not to wait for it)";
+        let hint = if self.signalled.is_cancelled() { hint } else { "" };
+        self.say(PLAIN, &format!("stopping; the order service puts back what the run changed{hint}"), 0);
     }
 
     fn end(&mut self, scenario: &Scenario, played: &Played) {
@@ -161,7 +186,7 @@ impl Audience for Terminal {
 }
 
 fn shown(Step { number, of, text, .. }: &Step) -> String {
-    printable(&format!("  {number}/{of}  {text}")).replace('\n', " ")
+    one_line(&format!("  {number}/{of}  {text}"))
 }
 
 /// Returns a question with what may be typed, a line each.

@@ -24,6 +24,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
+/// Replaces control characters and line ends, so that a text from a scenario can't look like another line of this program.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Writes a line on stderr, without its colours if stderr shows none. A closed stderr is ignored.
 pub fn line(text: impl Display) {
     let mut stderr = anstream::stderr().lock();

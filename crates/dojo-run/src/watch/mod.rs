@@ -40,7 +40,7 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
     };
     let mut watch = Watch {
         player: Player { target: &cli.target, options: Options::default(), fail_fast: cli.fail_fast },
-        terminal: Terminal::new(cli.detail()),
+        terminal: Terminal::new(cli.detail(), stop.clone()),
         heard: Heard::default(),
         rules: RuleChanges::new(client),
         stop,
@@ -61,7 +61,8 @@ pub(crate) async fn watch(cli: &Cli, stop: &CancellationToken) -> u8 {
                 watch.wait(&stamps, false, refusal.code).await
             }
             Ok(scenarios) => match watch.play(cli.options(&scenarios), &scenarios, &stamps).await {
-                Ended::Verdict(code) if code != exit::INTERRUPTED => watch.wait(&stamps, true, code).await,
+                // A scenario that was stopped on the page can be played again.
+                Ended::Verdict(code) if !stop.is_cancelled() => watch.wait(&stamps, true, code).await,
                 ended => ended,
             },
         };
@@ -134,7 +135,7 @@ impl Watch<'_> {
     /// Waits until a file changes, a rule if that matters, or `stop`.
     async fn wait(&mut self, stamps: &BTreeMap<PathBuf, Stamp>, rules_matter: bool, code: u8) -> Ended {
         if !self.stop.is_cancelled() {
-            line(painted(DIM, "waits for a change; Ctrl-C ends"));
+            line(painted(DIM, "waiting for a change; press Ctrl-C to end"));
         }
         tokio::select! {
             () = self.stop.cancelled() => Ended::Verdict(code),
@@ -159,7 +160,7 @@ fn changed_by(scenarios: &[Scenario]) -> BTreeSet<String> {
 
 fn show_refusal(refusal: &Refusal) {
     for name in &refusal.gone {
-        line(format_args!("`{name}` isn't there any more; waits until it is back"));
+        line(format_args!("`{name}` isn't there any more; waiting until it is back"));
     }
     let gone =
         |error: &&String| refusal.gone.iter().any(|name| error.contains(&format!("cannot read `{name}`")));
@@ -179,7 +180,7 @@ fn show_differences(differences: &[Difference]) {
     }
 }
 
-/// What one round of playing told, as far as the watch needs it.
+/// The verdicts, the changed rules and the outage of one round of playing.
 #[derive(Default)]
 struct Heard {
     verdicts: Verdicts,

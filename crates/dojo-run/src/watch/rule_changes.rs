@@ -107,7 +107,7 @@ impl RuleChanges {
 
     fn is_away(&mut self) {
         self.away = true;
-        line("the dojo is away; plays again when it is back");
+        line("the dojo doesn't answer; the scenarios play again once it does");
     }
 
     async fn ask(&self) -> Result<Vec<Rule>, RunError> {

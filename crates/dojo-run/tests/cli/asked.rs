@@ -63,10 +63,10 @@ async fn a_question_that_is_closed_on_the_page_is_revealed_with_the_guesses_of_t
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_closes_is_closed_when_its_time_is_over() {
+async fn a_question_that_nobody_closes_is_closed_when_time_is_up() {
     let dojo = FakeDojo::start(Script::default()).await;
     let ended = play_with(&question("1s"), &dojo, &["--run-id", "r-1"]).await.expect(exit::MET);
-    assert!(ended.stderr.contains("    the time is over\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("    time is up\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("  ! How many of r-1's orders 1. One is placed.\n"), "{}", ended.stderr);
     assert_eq!(dojo.reports(&["closed"]), [json!({"type": "closed", "number": 1})]);
 }
@@ -100,6 +100,35 @@ async fn an_answer_is_typed_in_the_terminal_and_a_wrong_one_is_asked_again() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn what_is_typed_slowly_stays_on_the_screen() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let ask = "ask: { question: How many, answer: 1, because: One is placed., within: 10m }";
+    let written = Written::new(&[&scenario(&[ORDER, "expect: { action: NOTIFIED, perOrder: 1 }", ask])]);
+    let mut terminal = Terminal::start(&written, &dojo.url, 120, &[], &[]);
+    terminal.until("the question", |rows| rows.iter().any(|row| row.contains("type a number"))).await;
+    for keys in ["tw", "en", "ty"] {
+        terminal.type_in(keys).await;
+        // Half a second passes, in which bars would be drawn again.
+        dojo.until_requests(dojo.lists().len() + 2).await;
+    }
+    terminal.until("what is typed", |rows| rows.iter().any(|row| row == "twenty")).await;
+    terminal.type_in("\n1\n").await;
+    let (code, rows) = terminal.ended().await;
+    assert_eq!(code, i32::from(exit::MET), "{}", rows.join("\n"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_question_that_quiet_would_hide_is_not_asked() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let mut terminal = Terminal::start(&question("10m"), &dojo.url, 120, &["--quiet"], &[]);
+    let (code, rows) = terminal.ended().await;
+    assert_eq!(code, i32::from(exit::MET), "{}", rows.join("\n"));
+    assert_eq!(dojo.reports(&["asked"]), Vec::<Value>::new());
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn enter_alone_goes_on_without_an_answer() {
     let dojo = FakeDojo::start(Script::default()).await;
     let screen = typed(&dojo, "\n").await;
@@ -115,6 +144,49 @@ async fn a_run_that_the_room_stops_ends_in_order_and_plays_nothing_more() {
     assert!(ended.stdout.contains("error    stopped on the page"), "{}", ended.stdout);
     let failure = json!({"type": "ended", "verdict": "interrupted", "failure": "stopped on the page"});
     assert_eq!((dojo.reports(&["ended"]), dojo.runs().len()), (vec![failure], 1));
+}
+
+#[tokio::test]
+async fn a_question_is_revealed_also_if_the_run_is_stopped_after_it() {
+    let script =
+        Script { closes_questions: true, guesses: vec![("12", 1)], stops_at: Some(2), ..Script::default() };
+    let dojo = FakeDojo::start(script).await;
+    let ask = "ask: { question: How many, answer: 1, because: One is placed., within: 10m }";
+    let written = Written::new(&[&scenario(&[ask, "pause: 10m"])]);
+    let ended = play_with(&written, &dojo, &["--run-id", "r-1"]).await.expect(exit::INTERRUPTED);
+    assert!(ended.stderr.contains("  ! How many 1. One is placed. The room: 0 of 1"), "{}", ended.stderr);
+    assert_eq!(dojo.reports(&["revealed"]), [json!({"type": "revealed", "number": 1, "answer": "1"})]);
+}
+
+#[tokio::test]
+async fn choices_that_become_the_same_are_refused() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let yaml =
+        "repeat: { times: 2, steps: [{ ask: { question: Which, answer: 1, choices: [\"${i}\", \"1\"] } }] }";
+    let ended = play_with(&Written::new(&[&scenario(&[yaml])]), &dojo, &["--run-id", "r-1"]).await;
+    let ended = ended.expect(exit::COULD_NOT_RUN);
+    let words = "the question has the choice `1` twice (scenario-0.yaml:3:";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_costs_no_other_event_and_is_told() {
+    let dojo = FakeDojo::start(Script { refuses: Some("b"), ..Script::default() }).await;
+    let says = ["a", "b", "c"].map(|text| format!("say: {text}"));
+    let ended = play(&dojo.url, &says.each_ref().map(String::as_str)).await.expect(exit::MET);
+    let said = dojo.reports(&["said"]);
+    assert_eq!(said, ["a", "c"].map(|text| json!({"type": "said", "text": text})));
+    let note = "note: the page misses an event of this run: ";
+    assert!(ended.stderr.contains(note) && ended.stderr.contains("`text` is refused"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_room_sees_how_much_of_a_pause_has_passed() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    play(&dojo.url, &["pause: 1600ms"]).await.expect(exit::MET);
+    let done: Vec<_> =
+        dojo.reports(&["progress"]).iter().map(|event| event["done"].as_u64().unwrap()).collect();
+    assert!(done.len() > 1 && done.is_sorted() && done.last() <= Some(&1_600), "{done:?}");
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_step_that_changes_the_dojo_is_not_played_alongside() {
 
 #[tokio::test]
 async fn a_run_that_lost_its_lease_ends() {
-    let dojo = FakeDojo::start(Script { renewals: 1, ..Script::default() }).await;
+    let dojo = FakeDojo::start(Script { requests: 1, ..Script::default() }).await;
     let ended = play(&dojo.url, &["pause: 10m"]).await.expect(exit::COULD_NOT_RUN);
     assert!(ended.stdout.contains("lost its lease"), "{}", ended.stdout);
 }

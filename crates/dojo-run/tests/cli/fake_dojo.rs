@@ -55,8 +55,8 @@ pub struct Script {
     pub no_notification: bool,
     /// Another run holds the lease.
     pub lent: bool,
-    /// Renewals of the lease that are taken; after that, the run is over.
-    pub renewals: usize,
+    /// Requests of a run that are taken; after that, the run is over.
+    pub requests: usize,
     /// Reports of the end that are answered with 503, as while the order service restarts.
     pub away_at_the_end: usize,
     /// The report of the end is never answered.
@@ -65,6 +65,8 @@ pub struct Script {
     pub guesses: Vec<(&'static str, u32)>,
     /// A person on the page closes every question at once.
     pub closes_questions: bool,
+    /// Reports with this text are refused with 422, and so is every request with one of them.
+    pub refuses: Option<&'static str>,
     /// A person on the page stops the run at the step with this number.
     pub stops_at: Option<u64>,
 }
@@ -87,11 +89,12 @@ impl Default for Script {
             patched: StatusCode::OK,
             no_notification: false,
             lent: false,
-            renewals: usize::MAX,
+            requests: usize::MAX,
             away_at_the_end: 0,
             hangs_at_the_end: false,
             guesses: Vec::new(),
             closes_questions: false,
+            refuses: None,
             stops_at: None,
         }
     }
@@ -286,6 +289,11 @@ impl FakeDojo {
     /// Waits until a run has reported an event of this type.
     pub async fn until_reported(&self, name: &str) {
         self.until(|known| known.reports.iter().any(|report| report["type"] == name)).await;
+    }
+
+    /// Waits until so many requests of runs were answered, which takes time that a test needs to pass.
+    pub async fn until_requests(&self, number: usize) {
+        self.until(|known| known.lists.len() >= number).await;
     }
 
     async fn until(&self, condition: impl Fn(&Known) -> bool) {
@@ -517,7 +525,12 @@ async fn report(
 ) -> Response {
     let events = events.as_array().cloned().unwrap_or_else(|| vec![events]);
     let ends = events.iter().any(|event| event["type"] == "ended");
-    let (renewals, endings, room) = {
+    if dojo.script.refuses.is_some_and(|text| events.iter().any(|event| event["text"] == text)) {
+        let problem =
+            json!({"title": "invalid event", "errors": [{"field": "text", "message": "is refused"}]});
+        return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
+    }
+    let (requests, endings, room) = {
         let mut known = dojo.state.lock().unwrap();
         known.lists.push(events.len());
         known.reports.extend(events);
@@ -525,10 +538,10 @@ async fn report(
             known.asked_for_rules = 0;
         }
         let of = |name: &str| known.reports.iter().filter(|report| report["type"] == name).count();
-        (of("renewed"), of("ended"), dojo.script.room(&known.reports))
+        (known.lists.len(), of("ended"), dojo.script.room(&known.reports))
     };
     dojo.grown.send_replace(());
-    if renewals > dojo.script.renewals && !ends {
+    if requests > dojo.script.requests && !ends {
         let detail = "the run was abandoned: its runner had been silent for 6 seconds";
         return (StatusCode::GONE, Json(json!({"title": "Gone", "detail": detail}))).into_response();
     }

@@ -91,6 +91,33 @@ async fn every_scenario_of_the_command_is_in_every_file() {
     assert_eq!(names, ["junit.xml", "report.html", "report.json"].map(Into::into).into());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_between_two_scenarios_is_in_the_report() {
+    let dojo = FakeDojo::start(Script { away_at_the_end: 8, ..Script::default() }).await;
+    let reports = Reports::new();
+    let written = Written::new(&[&scenario(&[ORDER]), &scenario(&[ORDER])]);
+    let child = reports.start(&written, &dojo.url);
+    dojo.until_ended().await;
+    let pid = child.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    ended(child).await.expect(exit::INTERRUPTED);
+    let json = reports.json();
+    assert_eq!((&json["exitCode"], &json["scenarios"][0]["verdict"]), (&130.into(), &"met".into()));
+}
+
+#[tokio::test]
+async fn a_promise_of_a_scenario_that_was_not_played_is_skipped() {
+    let dojo = FakeDojo::start(Script { lent: true, ..Script::default() }).await;
+    let reports = Reports::new();
+    let yaml = format!("always: {{ ruleErrors: none }}\n{}", scenario(&[ORDER]));
+    reports.play(&[&yaml], &dojo.url).await.expect(exit::COULD_NOT_RUN);
+    let junit = reports.junit();
+    let cases: Vec<_> = junit.test_suites[0].test_cases.iter().map(|case| named(&case.status)).collect();
+    assert_eq!(cases, ["error", "skipped"]);
+    assert!(reports.read("report.html").contains("not broken so far"));
+}
+
 #[tokio::test]
 async fn a_report_names_the_versions_and_what_the_run_had() {
     let dojo = FakeDojo::start(Script::default()).await;

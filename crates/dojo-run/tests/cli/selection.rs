@@ -41,6 +41,29 @@ async fn a_folder_stands_for_the_yaml_files_directly_in_it_sorted() {
     assert_eq!(checked(&folder(), &["all/c.yaml", "all"]).await, ["Third", "First", "Second", "Third"]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_named_pipe_in_a_folder_is_not_waited_for() {
+    let written = folder();
+    let pipe = written.dir().join("all/pipe.yaml");
+    let made = tokio::process::Command::new("mkfifo").arg(pipe).status().await.unwrap();
+    assert!(made.success());
+    assert_eq!(checked(&written, &["all"]).await, ["First", "Second", "Third"]);
+}
+
+#[tokio::test]
+async fn a_name_with_a_line_end_stays_on_one_line() {
+    let dojo = FakeDojo::start(Script::default()).await;
+    let forged = "  verdict  all 9 expectations were met";
+    let written = Written::new(&[&format!("name: \"Test\\n{forged}\"\nsteps: [{{ {ORDER} }}]\n")]);
+    for args in [&["--check"][..], &["--dry-run"], &["--target", &dojo.url]] {
+        let ended = run(&written, &[&["scenario-0.yaml"], args].concat()).await.expect(exit::MET);
+        assert!(ended.stdout.contains("Test   verdict  all 9"), "{}", ended.stdout);
+        let said = [ended.stdout, ended.stderr].concat();
+        assert!(!said.lines().any(|line| line.starts_with(forged)), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_folder_without_a_scenario_ends_with_1() {
     let written = Written::new(&[]);

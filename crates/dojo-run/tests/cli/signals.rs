@@ -51,6 +51,25 @@ async fn a_termination_is_as_good_as_ctrl_c() {
 }
 
 #[tokio::test]
+async fn the_first_ctrl_c_after_a_stop_on_the_page_still_waits_for_the_end() {
+    let script = Script { stops_at: Some(1), hangs_at_the_end: true, ..Script::default() };
+    let dojo = FakeDojo::start(script).await;
+    let written = Written::new(&["name: Test\nsteps:\n  - pause: 10m\n"]);
+    let child = written.start(&dojo.url);
+    dojo.until_ended().await;
+    signal("INT", &child).await;
+    let ended = ended(child).await.expect(exit::INTERRUPTED);
+    assert!(ended.stdout.contains("error    stopped on the page"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn nobody_who_stops_a_run_on_the_page_is_told_to_press_ctrl_c_again() {
+    let dojo = FakeDojo::start(Script { stops_at: Some(1), ..Script::default() }).await;
+    let ended = Written::new(&["name: Test\nsteps:\n  - pause: 10m\n"]).play(&dojo.url).await;
+    assert!(!ended.stderr.contains("again not to wait"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn a_second_ctrl_c_does_not_wait_for_the_order_service() {
     let dojo = FakeDojo::start(Script { hangs_at_the_end: true, ..Script::default() }).await;
     let written = Written::new(&["name: Test\nsettings: { failRate: 0 }\nsteps:\n  - pause: 10m\n"]);

@@ -74,7 +74,7 @@ impl Watching {
     /// Waits until a verdict was shown and the program waits.
     #[track_caller]
     fn until_it_waits(&mut self) -> impl Future<Output = ()> {
-        self.until("waits for a change")
+        self.until("waiting for a change")
     }
 
     async fn interrupted(mut self) -> i32 {
@@ -199,6 +199,18 @@ async fn mistakes_are_shown_and_the_next_save_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_stop_on_the_page_ends_the_run_and_not_the_watch() {
+    let dojo = FakeDojo::start(Script { stops_at: Some(1), ..Script::default() }).await;
+    let written = Written::new(&[&scenario(&["pause: 10m"])]);
+    let mut watching = Watching::start(&written, &dojo.url);
+    watching.until("stopped on the page").await;
+    watching.until_it_waits().await;
+    written.write("scenario-0.yaml", &scenario(&["say: hello"]));
+    watching.until("scenario-0.yaml changed").await;
+    watching.until_it_waits().await;
+}
+
+#[tokio::test]
 async fn a_deleted_scenario_is_waited_for() {
     let dojo = FakeDojo::start(Script::default()).await;
     let written = Written::new(&[&scenario(&[ORDER])]);
@@ -206,7 +218,7 @@ async fn a_deleted_scenario_is_waited_for() {
     watching.until_it_waits().await;
     std::fs::remove_file(written.dir().join("scenario-0.yaml")).unwrap();
     watching.until("scenario-0.yaml was deleted").await;
-    watching.until("`scenario-0.yaml` isn't there any more; waits until it is back").await;
+    watching.until("`scenario-0.yaml` isn't there any more; waiting until it is back").await;
     watching.until_it_waits().await;
     written.write("scenario-0.yaml", &scenario(&[ORDER]));
     watching.until("scenario-0.yaml is there").await;
@@ -221,7 +233,7 @@ async fn a_dojo_that_is_away_is_waited_for() {
     let written = Written::new(&[&scenario(&[ORDER])]);
     let mut watching = Watching::start(&written, &format!("http://{address}"));
     watching.until("nothing answers at").await;
-    watching.until("the dojo is away; plays again when it is back").await;
+    watching.until("the dojo doesn't answer; the scenarios play again once it does").await;
     let _dojo = FakeDojo::start_at(&address, Script::default()).await;
     watching.until("the dojo is back").await;
     watching.until("played to its end").await;
@@ -246,7 +258,7 @@ async fn a_scenario_that_is_not_there_at_the_start_ends_with_1() {
     let mut watching = Watching::start_with(&written, "http://localhost:1", &["no-such.yaml"]);
     watching.until("cannot read `no-such.yaml`").await;
     assert_eq!(watching.child.wait().await.unwrap().code(), Some(i32::from(exit::COMMAND_LINE)));
-    for other in ["--check", "--dry-run", "--repeat=2"] {
+    for other in ["--check", "--dry-run", "--repeat=2", "--run-id=r-1"] {
         let status = dojo_run().args(["x.yaml", "--watch", other]).status().await.unwrap();
         assert_eq!(status.code(), Some(i32::from(exit::COMMAND_LINE)), "{other}");
     }

@@ -5,22 +5,19 @@ use crate::{
     language::{Context, Node, Value, mapping, shortened},
     scalar::{decimal, written},
 };
+use dojo_contract::{Run, RunQuestion};
 use std::time::Duration;
 
 /// Most questions of a run, which is as many as its record keeps.
-pub const MAX_QUESTIONS: usize = 10;
+pub const MAX_QUESTIONS: usize = Run::MAX_QUESTIONS;
 /// How long the room may think by default.
 const WITHIN: Duration = Duration::from_secs(60);
 /// Shortest time for an answer.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The longest question, in characters.
-const QUESTION_MAX_CHARS: usize = 300;
-/// The longest choice, in characters.
-const CHOICE_MAX_CHARS: usize = 100;
 
 mapping! {
     /// A question for the room. The run goes on when the terminal has answered, when the question is closed on the page, or when
-    /// the time is over; the answer is shown at the end of the run. Skipped if nobody can be asked.
+    /// time is up; the answer is shown at the end of the run. Skipped if nobody can be asked.
     pub struct Ask, "a question such as { question: How many alerts?, answer: 7 }" {
         /// The question.
         "question" => question: Text,
@@ -58,7 +55,7 @@ pub(super) fn check(node: &Node, context: &mut Context<'_>) {
             )
             .help("ask before the flood");
     }
-    check_text(node.member("question"), "question", QUESTION_MAX_CHARS, context);
+    check_text(node.member("question"), "question", RunQuestion::TEXT_MAX_CHARS, context);
     check_within(node, context);
     match node.member("choices") {
         Some(choices) => check_choices(choices, node.member("answer"), context),
@@ -99,13 +96,14 @@ fn check_number(answer: Option<&Node>, context: &mut Context<'_>) {
 
 fn check_choices(choices: &Node, answer: Option<&Node>, context: &mut Context<'_>) {
     let Value::List(items) = &choices.value else { return };
-    if !(2..=6).contains(&items.len()) {
-        let message = format!("a question has 2 to 6 choices, and this one has {}", items.len());
+    let (least, most) = (RunQuestion::MIN_CHOICES, RunQuestion::MAX_CHOICES);
+    if !(least..=most).contains(&items.len()) {
+        let message = format!("a question has {least} to {most} choices, and this one has {}", items.len());
         context.mistakes.add(choices.at, message).help("without `choices`, the room guesses a number");
     }
     let mut texts: Vec<String> = Vec::new();
     for item in items.iter() {
-        check_text(Some(item), "choice", CHOICE_MAX_CHARS, context);
+        check_text(Some(item), "choice", RunQuestion::CHOICE_MAX_CHARS, context);
         let Some(text) = context.peek::<String>(Some(item)) else { continue };
         if texts.contains(&text) {
             context.mistakes.add(item.at, format!("the choice `{}` is there twice", shortened(&text)));

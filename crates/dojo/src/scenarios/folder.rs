@@ -1,22 +1,31 @@
 //! The folder of the scenarios: what it has, and whether a file can be played.
 
 use dojo_orders::{MAX_SCENARIOS, PlayError, ScenarioSummary};
+use dojo_run::{Candidate, scenario_files, without_parts};
 use dojo_scenario::{MAX_BYTES, Mistake, ParseError, Scenario, Sources, unknown_variables};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{self, ErrorKind, Read as _},
     path::{Path, PathBuf},
 };
 
-/// A folder with scenarios, each a file `name.yaml`. It may be missing.
+/// A folder with scenarios, each a file `name.yaml` or `name.yml`. It may be missing.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
     /// Returns the scenarios, sorted by name.
     pub(super) fn list(&self) -> Vec<ScenarioSummary> {
-        self.files().into_iter().take(MAX_SCENARIOS).map(|(name, path)| summary(name, &path)).collect()
+        let files = self.files().into_iter().take(MAX_SCENARIOS);
+        let candidates = files.map(|(_, path)| match read(&path) {
+            Ok(bytes) => Candidate::parse(path, &bytes, true, &BTreeMap::new(), &read),
+            Err(error) => {
+                let error = unreadable(&path, &error);
+                Candidate::unread(path, error)
+            }
+        });
+        without_parts(candidates.collect()).into_iter().map(summary).collect()
     }
 
     /// Returns the file of a scenario that can be played with these variables.
@@ -37,22 +46,17 @@ impl Folder {
 
     /// Returns the name and the path of each file, sorted by name.
     fn files(&self) -> Vec<(String, PathBuf)> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    tracing::warn!(folder = %self.0.display(), %error, "the folder of the scenarios can't be read");
-                }
-                return Vec::new();
+        let files = scenario_files(&self.0).unwrap_or_else(|error| {
+            if error.kind() != ErrorKind::NotFound {
+                tracing::warn!(folder = %self.0.display(), %error, "the folder of the scenarios can't be read");
             }
-        };
-        let file = |path: PathBuf| {
-            let name = path.file_name()?.to_str()?.strip_suffix(".yaml")?.to_owned();
-            // A pipe of that name would be waited for.
-            path.is_file().then_some((name, path))
-        };
-        let mut files: Vec<_> = entries.flatten().filter_map(|entry| file(entry.path())).collect();
+            Vec::new()
+        });
+        let named = |path: PathBuf| Some((path.file_stem()?.to_str()?.to_owned(), path));
+        let mut files: Vec<_> = files.into_iter().filter_map(named).collect();
         files.sort();
+        // Of `a.yaml` and `a.yml`, the first one has the name.
+        files.dedup_by(|(later, _), (name, _)| later == name);
         files
     }
 }
@@ -60,9 +64,10 @@ impl Folder {
 /// How much of an unknown name an error repeats.
 const SHOWN_CHARS: usize = 100;
 
-fn summary(name: String, path: &Path) -> ScenarioSummary {
-    let file = path.display().to_string();
-    match parse(path, &BTreeMap::new()) {
+fn summary(Candidate { file, parsed, .. }: Candidate) -> ScenarioSummary {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file = file.display().to_string();
+    match parsed {
         Ok(scenario) => ScenarioSummary {
             title: scenario.name().to_owned(),
             lesson: scenario.lesson().map(str::to_owned),
@@ -90,10 +95,13 @@ fn mistakes(error: &ParseError) -> Vec<(String, String)> {
 
 fn parse(path: &Path, variables: &BTreeMap<String, String>) -> Result<Scenario, ParseError> {
     let file = path.display().to_string();
-    let bytes = read(path).map_err(|error| {
-        Mistake::whole(&file, format!("the file can't be read: {error}"), "let this service read it")
-    })?;
+    let bytes = read(path).map_err(|error| unreadable(path, &error))?;
     Scenario::parse(&file, &bytes, &Sources { read: &read, variables })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ParseError {
+    let message = format!("the file can't be read: {error}");
+    Mistake::whole(&path.display().to_string(), message, "let this service read it").into()
 }
 
 /// Reads a file up to one byte more than is allowed, which is enough for an error about its size.
@@ -106,6 +114,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// A folder with these files.
     fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Folder) {
@@ -136,6 +145,20 @@ mod tests {
             ("Good", Some("Something."), &None)
         );
         assert_eq!(good.tags, ["short"]);
+    }
+
+    #[test]
+    fn a_part_of_another_file_is_no_scenario_and_yml_is_one() {
+        let (_dir, folder) = folder(&[
+            ("whole.yml", "name: Whole\nsteps: [{ include: part.yaml }]\n"),
+            ("part.yaml", "steps: [{ say: Hello }]\n"),
+        ]);
+        let list = folder.list();
+        assert_eq!(
+            list.iter().map(|one| (one.name.as_str(), &one.error)).collect::<Vec<_>>(),
+            [("whole", &None)]
+        );
+        assert!(folder.checked("whole", &[]).is_ok());
     }
 
     #[test]
