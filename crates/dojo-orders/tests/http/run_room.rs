@@ -154,8 +154,9 @@ async fn a_guesser_guesses_once_a_choice_or_a_number_while_the_question_is_open(
     {
         assert_eq!(post(&orders, path).await.0, 404, "{path}");
     }
-    let (_, problem) =
-        orders.send(Method::POST, "/runs/a-1/questions/2/guesses", json!({"guess": "7", "guesser": two})).await;
+    let (_, problem) = orders
+        .send(Method::POST, "/runs/a-1/questions/2/guesses", json!({"guess": "7", "guesser": two}))
+        .await;
     assert!(detail(&problem).contains("no question 2"), "{problem}");
     end(&orders, "a-1").await;
     assert_eq!(guess(&orders, "a-1", two, json!("7")).await.0, 410);
