@@ -28,6 +28,7 @@ mod restart;
 mod rules;
 mod slow;
 mod start;
+mod streams;
 mod takeover;
 mod topics;
 
@@ -54,6 +55,9 @@ async fn main() {
     }
     if wanted("latency") {
         latency::measure(on).await;
+    }
+    if wanted("streams") {
+        streams::measure(on).await;
     }
     if wanted("posts") {
         posts::measure(on).await;
