@@ -28,7 +28,7 @@ const RENEW_EVERY: Duration = Duration::from_millis(500);
 /// How long the last reports may take, so that an order service that restarts still gets them.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the end of an interrupted run may take. The order service undoes the run by itself soon after.
-const LEFT_WITHIN: Duration = Duration::from_secs(5);
+const LEFT_WITHIN: Duration = Duration::from_secs(4);
 /// How long the order service may be away before the run gives up: as long as it takes to restart.
 const AWAY_AT_MOST: Duration = Duration::from_secs(30);
 
