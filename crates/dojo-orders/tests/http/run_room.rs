@@ -171,7 +171,7 @@ async fn a_room_that_guesses_at_once_is_counted_in_few_writes() {
     ask(&orders, "a-1", &[]).await;
     let written = async || kafka.records(topic::RUNS).await.len();
     let before = written().await;
-    let guesses = (0..40).map(|n| guess(&orders, "a-1", Uuid::new_v4(), json!(n % 2)));
+    let guesses = (0..40).map(|n| guess(&orders, "a-1", Uuid::new_v4(), json!((n % 2).to_string())));
     let statuses = futures::future::join_all(guesses).await;
     assert!(statuses.iter().all(|(status, _)| *status == 200), "{statuses:?}");
     let (_, run) = orders.get("/runs/a-1").await;
@@ -188,7 +188,7 @@ async fn a_question_has_at_most_300_guesses() {
     let kafka = Kafka::start().await;
     let orders = Orders::start(&kafka.config).await;
     ask(&orders, "a-1", &[]).await;
-    let guesses = (0..301).map(|n| guess(&orders, "a-1", Uuid::new_v4(), json!(n)));
+    let guesses = (0..301).map(|n| guess(&orders, "a-1", Uuid::new_v4(), json!(n.to_string())));
     let statuses = futures::future::join_all(guesses).await;
     let refused: Vec<_> = statuses.iter().filter(|(status, _)| *status != 200).collect();
     assert!(refused.len() == 1 && refused[0].0 == 409, "{refused:?}");
