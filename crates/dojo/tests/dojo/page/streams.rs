@@ -84,6 +84,7 @@ async fn a_page_that_was_cut_off_says_how_many_events_came_meanwhile() {
     let Some(page) = Page::open().await else { return };
     let browser = &page.browser;
     browser.says("#audit", "NOTIFIED").await;
+    browser.says("#audit", "FRAUD_CHECK_PASSED").await;
     page.hold_events().await;
     let order = page.dojo.placed("Grace", "9.50").await;
     eventually("its notification and its verdict", async || {
