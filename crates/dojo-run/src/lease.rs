@@ -287,7 +287,7 @@ impl Reporter {
         Ok(200)
     }
 
-    /// Sends events, or renews the lease if there are none. Takes note of what the answer says of the room, and returns its status.
+    /// Sends events, or renews the lease if there are none. Keeps what the answer says about the room, and returns its status.
     async fn send(&self, events: &[Event]) -> Result<u16, RunError> {
         let request = report(&self.run, if events.is_empty() { &[Event::Renewed] } else { events });
         let answer = self.client.ask_within(&request, REPORTED_WITHIN).await?;

@@ -20,13 +20,13 @@ use crate::{
     teller::Teller,
     versions::{self, Versions},
 };
-use dojo_contract::{Run, RunVerdict};
+use dojo_contract::{Run, RunCounts, RunVerdict};
 use dojo_scenario::{
     Place, Planned, Scenario,
     document::{Action, Redrive},
     draw::Seed,
     flat,
-    observe::{EventCounts, Observer},
+    observe::Observer,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -62,7 +62,7 @@ pub struct Played {
     /// Orders placed.
     pub orders: u64,
     /// The events of its orders.
-    pub events: EventCounts,
+    pub events: RunCounts,
     /// The finding of each expectation that was reached, in order.
     pub findings: Vec<Finding>,
     /// The figures of each flood that has begun, with the number of its step from 1.
@@ -118,7 +118,7 @@ pub async fn play(
         run: options.run_id.clone().unwrap_or_else(new_id),
         seed,
         orders: 0,
-        events: EventCounts::default(),
+        events: RunCounts::default(),
         findings: Vec::new(),
         floods: Vec::new(),
         versions_before: None,
@@ -263,10 +263,10 @@ async fn on_stage(
 async fn keep_promises(watched: &watch::Sender<Watched>, tell: &Teller) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = EventCounts::default();
+    let mut told = RunCounts::default();
     loop {
         tick.tick().await;
-        let (mut breaches, mut events) = (Vec::new(), EventCounts::default());
+        let (mut breaches, mut events) = (Vec::new(), RunCounts::default());
         watched.send_if_modified(|watched| {
             watched.observer.tick(watched.clock());
             breaches = watched.observer.take_breaches();

@@ -5,7 +5,7 @@ use crate::{
     load::{FloodProgress, LoadReport},
     question::{Closed, Question, Revealed},
 };
-use dojo_scenario::observe::EventCounts;
+use dojo_contract::RunCounts;
 use std::{fmt, time::Duration};
 
 /// A step of a run.
@@ -73,7 +73,7 @@ pub enum Progress {
     },
     /// The events of this run's own orders so far. Comes when they have changed, a few times a second, and
     /// at the end.
-    Counted(EventCounts),
+    Counted(RunCounts),
     /// The figures of a flood that has ended.
     Measured {
         /// The step's number, from 1.

@@ -1,4 +1,4 @@
-//! A question for the room: what was asked, how an answer that was typed is read, and what is told at the end of the run. Pure.
+//! A question for the room: its text, how a typed answer is read, and how the answer is revealed at the end of the run. Pure.
 
 use dojo_contract::RunGuess;
 use dojo_scenario::scalar::decimal;
@@ -112,7 +112,7 @@ impl Question {
     /// Reads an answer that was typed: one of the choices, its letter, or a number.
     ///
     /// # Errors
-    /// It is none of these: what to type.
+    /// The text is neither a choice nor a number; the error says what to type.
     pub(crate) fn read(&self, typed: &str) -> Result<String, String> {
         let typed = typed.trim();
         if self.choices.is_empty() {

@@ -3,15 +3,12 @@
 
 use crate::progress::{Extent, Progress, State, Step};
 use dojo_contract::{Run, RunCounts, RunQuestion, RunVerdict};
-use dojo_scenario::observe::EventCounts;
 use serde::Serialize;
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Most events of one request.
-pub(crate) const MAX_EVENTS: usize = 200;
 /// Most events that wait. A run has at most 1,000 steps, each with fewer than four events that don't replace one another, so
 /// that none is lost.
 const MAX_WAITING: usize = 5_000;
@@ -112,7 +109,7 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
         Progress::Ended { step, result } => {
             Event::StepEnded { number: step.number, result: cut(result, Run::TEXT_MAX_CHARS) }
         }
-        Progress::Counted(counts) => Event::Counts(counts_of(counts)),
+        Progress::Counted(counts) => Event::Counts(*counts),
         Progress::Found { number, finding } => Event::Finding {
             step: *number,
             text: shown(&finding.text, Run::TEXT_MAX_CHARS),
@@ -146,11 +143,6 @@ pub(crate) fn events(progress: &Progress) -> Vec<Event> {
         Progress::Measured { .. } | Progress::RuleChanged { .. } | Progress::Noted(_) => return Vec::new(),
     };
     vec![event]
-}
-
-fn counts_of(counts: &EventCounts) -> RunCounts {
-    let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = *counts;
-    RunCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors }
 }
 
 /// Returns a text for the room, which isn't empty and has at most this many characters.
@@ -196,7 +188,7 @@ impl Outbox {
     /// Takes the oldest events, as many as one request may have.
     pub fn take(&self) -> Vec<Event> {
         let mut waiting = self.waiting();
-        let number = waiting.events.len().min(MAX_EVENTS);
+        let number = waiting.events.len().min(Run::MAX_EVENTS);
         waiting.taken += number;
         waiting.events.drain(..number).collect()
     }
@@ -252,7 +244,7 @@ mod tests {
 
     #[test]
     fn counts_have_the_names_of_the_record() {
-        let counts = EventCounts { orders: 3, given_up: 2, ..EventCounts::default() };
+        let counts = RunCounts { orders: 3, given_up: 2, ..RunCounts::default() };
         assert_eq!(
             sent(Progress::Counted(counts)),
             json!([{"type": "counts", "orders": 3, "notified": 0, "retries": 0, "givenUp": 2, "redriven": 0, "alerts": 0,

@@ -1,6 +1,6 @@
 //! A scenario run on the topic `dojo-runs`: what `dojo-run` plays and asks, what it has changed, and what was put back at its end.
 //!
-//! The record is written again with each change, and whoever follows the run gets all of it, so each of its lists keeps only the
+//! Each change writes the whole record again, and every follower of the run receives all of it. So each of its lists keeps only the
 //! newest entries.
 
 mod change;
@@ -145,6 +145,8 @@ impl Run {
     pub const MAX_SAID: usize = 10;
     /// How many steps a run keeps.
     pub const MAX_STEPS: usize = 50;
+    /// The most events of one report.
+    pub const MAX_EVENTS: usize = 200;
     /// How many findings a run keeps.
     pub const MAX_FINDINGS: usize = 50;
     /// How many breaches a run keeps.

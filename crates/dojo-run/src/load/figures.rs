@@ -36,7 +36,7 @@ pub struct FigureRow {
     pub accepted: u64,
     /// Orders that were not accepted, or not answered.
     pub failed: u64,
-    /// How long the accepted ones took; `None` if there are none.
+    /// Latency of the accepted orders; `None` if no order was accepted.
     pub latency: Option<Latency>,
 }
 

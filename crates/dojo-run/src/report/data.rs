@@ -6,6 +6,7 @@ use crate::{
     load::{FigureRow, Latency},
 };
 use chrono::{DateTime, Utc};
+use dojo_contract::RunCounts;
 use dojo_contract::{RunVerdict, time};
 use dojo_scenario::{
     Place,
@@ -93,7 +94,7 @@ pub struct PlayedScenario {
     pub errors: Vec<Failure>,
     pub expectations: Vec<Expected>,
     pub promises: Vec<Promised>,
-    pub events: Events,
+    pub events: RunCounts,
     pub steps: Vec<PlayedStep>,
     pub marks: Vec<Mark>,
     pub floods: Vec<Flood>,
@@ -178,19 +179,6 @@ pub struct Promised {
     pub text: String,
     /// What broke it.
     pub broken: Option<String>,
-}
-
-/// The events of the run's own orders.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Events {
-    pub orders: u64,
-    pub notified: u64,
-    pub retries: u64,
-    pub given_up: u64,
-    pub redriven: u64,
-    pub alerts: u64,
-    pub rule_errors: u64,
 }
 
 /// A step that has begun.

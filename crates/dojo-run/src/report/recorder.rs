@@ -4,8 +4,8 @@
 //! Of more than [`MOST_SCENARIOS`], the oldest are left out, and their verdicts are counted.
 
 use super::data::{
-    Events, Expected, FORMAT, Failure, Flood, Interval, LeftOut, Line, Mark, MarkKind, Millis,
-    PlayedScenario, PlayedStep, Promised, Report, millis,
+    Expected, FORMAT, Failure, Flood, Interval, LeftOut, Line, Mark, MarkKind, Millis, PlayedScenario,
+    PlayedStep, Promised, Report, millis,
 };
 use crate::{
     Extent, Finding, Played, Progress, Step, exit,
@@ -13,10 +13,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use dojo_contract::RunVerdict;
-use dojo_scenario::{
-    Placeholders, Scenario, Text, flat,
-    observe::{EventCounts, Promise},
-};
+use dojo_scenario::{Placeholders, Scenario, Text, flat, observe::Promise};
 use std::{collections::HashMap, time::Duration};
 
 /// Most scenarios of a report: a repeated folder must not fill the memory, and all files are written after each scenario.
@@ -140,7 +137,7 @@ impl Recorder {
             errors: errors(played),
             expectations: expectations(scenario, played),
             promises: promises(scenario, played),
-            events: played.events.into(),
+            events: played.events,
             steps,
             marks,
             floods: played
@@ -234,17 +231,11 @@ fn flood(step: usize, rows: &[FigureRow], measured: Option<&LoadReport>) -> Floo
     }
 }
 
-impl From<EventCounts> for Events {
-    fn from(counts: EventCounts) -> Self {
-        let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = counts;
-        Self { orders, notified, retries, given_up, redriven, alerts, rule_errors }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::RunError;
+    use dojo_contract::RunCounts;
     use dojo_scenario::Sources;
     use std::{collections::BTreeMap, io, path::Path};
 
@@ -259,7 +250,7 @@ mod tests {
             run: run.to_string(),
             seed: 1,
             orders: 0,
-            events: EventCounts::default(),
+            events: RunCounts::default(),
             findings: Vec::new(),
             floods: Vec::new(),
             versions_before: None,

@@ -3,7 +3,7 @@
 
 use super::text::{CYAN, DIM, cut, painted};
 use crate::{Extent, State, Step, load::FloodProgress};
-use dojo_scenario::observe::EventCounts;
+use dojo_contract::RunCounts;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -24,7 +24,7 @@ const SAMPLES: usize = 10;
 #[derive(Debug, Default)]
 pub(super) struct Region {
     open: Vec<Open>,
-    counts: EventCounts,
+    counts: RunCounts,
 }
 
 /// A step that has begun and not ended; without a step, what the run waits for before the first or after the last.
@@ -49,7 +49,7 @@ impl Region {
         self.open.retain(|open| open.number != number);
     }
 
-    pub fn count(&mut self, counts: EventCounts) {
+    pub fn count(&mut self, counts: RunCounts) {
         self.counts = counts;
     }
 
@@ -73,7 +73,7 @@ impl Region {
     /// Returns the lines, each at most so wide.
     pub fn lines(&self, columns: usize, now: Instant) -> Vec<String> {
         let mut lines: Vec<_> = self.open.iter().flat_map(|open| open.lines(columns, now)).collect();
-        if self.counts != EventCounts::default() {
+        if self.counts != RunCounts::default() {
             let indent = if bar_columns(columns).is_some() { INDENT } else { 2 };
             let events = cut(&in_words(&self.counts), columns.saturating_sub(indent));
             lines.push(painted(DIM, &format!("{:indent$}{events}", "")));
@@ -83,7 +83,7 @@ impl Region {
 
     /// Returns the events so far in words; nothing if there were none.
     pub fn events(&self) -> Option<String> {
-        (self.counts != EventCounts::default()).then(|| in_words(&self.counts))
+        (self.counts != RunCounts::default()).then(|| in_words(&self.counts))
     }
 }
 
@@ -163,8 +163,8 @@ fn left(of: Duration, elapsed: Duration) -> String {
 }
 
 /// Returns the counts in words. What a scenario seldom has is left out until it occurs.
-fn in_words(counts: &EventCounts) -> String {
-    let EventCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = counts;
+fn in_words(counts: &RunCounts) -> String {
+    let RunCounts { orders, notified, retries, given_up, redriven, alerts, rule_errors } = counts;
     let mut text = format!(
         "orders {orders}, notified {notified}, retries {retries}, given up {given_up}, alerts {alerts}"
     );
@@ -207,7 +207,7 @@ mod tests {
         region.moved(1, &flood(0), at(0));
         region.moved(1, &flood(500), at(5_000));
         region.begin(&step(2, Extent::Lasts(Duration::from_secs(4))), "  2/3  pause".to_owned(), at(5_000));
-        region.count(EventCounts { orders: 490, notified: 480, alerts: 7, ..EventCounts::default() });
+        region.count(RunCounts { orders: 490, notified: 480, alerts: 7, ..RunCounts::default() });
         assert_eq!(
             plain(region.lines(80, at(6_000))),
             [
@@ -246,7 +246,7 @@ mod tests {
                 region.moved(number, &State::Seen(seen.clone()), start);
             }
             region.moved(2, &flood(sent), start);
-            region.count(EventCounts { orders: sent, rule_errors: sent, ..EventCounts::default() });
+            region.count(RunCounts { orders: sent, rule_errors: sent, ..RunCounts::default() });
             for line in region.lines(columns, start + Duration::from_millis(millis)) {
                 prop_assert!(console::measure_text_width(&line) <= columns, "{line:?}");
             }

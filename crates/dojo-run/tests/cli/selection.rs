@@ -80,7 +80,7 @@ async fn a_file_of_a_folder_without_a_name_is_a_part_if_another_file_includes_it
     assert!(ended.stderr.contains("`name` is missing"), "{}", ended.stderr);
     written.write("all/z.yaml", "name: Whole\nsteps: [{ include: part.yaml }]\n");
     assert_eq!(checked(&written, &["all"]).await, ["First", "Second", "Third", "Whole"]);
-    // Whoever names it means it.
+    // A part that is named on the command line is read as a scenario.
     run(&written, &["--check", "all", "all/part.yaml"]).await.expect(exit::NOT_PARSED);
 }
 

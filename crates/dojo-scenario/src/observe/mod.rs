@@ -25,7 +25,6 @@ mod watchers;
 
 pub use answers::RequestKind;
 pub use before::{Fitness, fit};
-pub use counts::EventCounts;
 pub use finding::{Evidence, Example, ExampleEvent, Judgement};
 pub use observer::{Needs, Observer};
 pub use promises::{Breach, Promise};

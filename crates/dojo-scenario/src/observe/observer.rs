@@ -1,7 +1,7 @@
 //! The observer of a run: takes everything that is seen, and judges.
 
 use super::{
-    Breach, EventCounts, Evidence, Judgement, RequestKind, Tally,
+    Breach, Evidence, Judgement, RequestKind, Tally,
     answers::{self, AllAnswers},
     api::TopicList,
     dojo_state::{self, DojoState},
@@ -18,6 +18,7 @@ use crate::{
         RebalancesExpectation, Subject,
     },
 };
+use dojo_contract::RunCounts;
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::{
@@ -257,8 +258,8 @@ impl Observer {
     }
 
     /// Returns the counts of the events of this run's own orders.
-    pub fn counts(&self) -> EventCounts {
-        EventCounts { orders: self.orders.claimed, ..self.orders.counts }
+    pub fn counts(&self) -> RunCounts {
+        RunCounts { orders: self.orders.claimed, ..self.orders.counts }
     }
 
     /// Returns how many orders this run has.

@@ -7,14 +7,14 @@
 //! later events, such as duplicates, are then missed, and findings say so.
 
 use super::{
-    EventCounts, Example,
+    Example, counts,
     event::{Event, RecordPosition},
     filter::Filter,
     own_order::{Heard, OwnOrder, SETTLED},
     watchers::{EXAMPLES, Tally, Watchers},
 };
 use crate::document::EventTopic;
-use dojo_contract::AuditAction;
+use dojo_contract::{AuditAction, RunCounts};
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     time::{Duration, Instant},
@@ -78,7 +78,7 @@ pub(super) struct Orders {
     /// Orders that were claimed.
     pub claimed: u64,
     /// Events of own orders.
-    pub counts: EventCounts,
+    pub counts: RunCounts,
     /// Orders that were evicted.
     pub evicted: u64,
     /// Those of them that had been settled for less than [`KEEP`].
@@ -101,7 +101,7 @@ impl Orders {
             capacity: CAPACITY,
             max_unknown: MAX_UNKNOWN,
             claimed: 0,
-            counts: EventCounts::default(),
+            counts: RunCounts::default(),
             evicted: 0,
             evicted_early: 0,
             overflow: None,
@@ -228,7 +228,7 @@ impl Orders {
             self.effects.push(Effect::NotifiedTwice(id));
         }
         if matches!(heard, Heard::New) {
-            self.counts.add(kind);
+            counts::count(&mut self.counts, kind);
         }
         match (heard, kind.action) {
             (Heard::Again, _) => return false,

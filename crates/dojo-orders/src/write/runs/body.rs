@@ -10,9 +10,6 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Most events that a runner reports at once.
-pub(crate) const MAX_EVENTS: usize = 200;
-
 /// A run that wants to start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NewRun {
@@ -51,8 +48,8 @@ impl RunEvent {
     /// Reads one event or a list of them, or says everything that is wrong with them.
     pub(crate) fn read_all(body: &Value) -> Result<Vec<Self>, Vec<FieldError>> {
         let Value::Array(list) = body else { return Self::read(body).map(|event| vec![event]) };
-        if !(1..=MAX_EVENTS).contains(&list.len()) {
-            let message = format!("the list has {} events: give 1 to {MAX_EVENTS}", list.len());
+        if !(1..=Run::MAX_EVENTS).contains(&list.len()) {
+            let message = format!("the list has {} events: give 1 to {}", list.len(), Run::MAX_EVENTS);
             return Err(vec![FieldError::new("", message)]);
         }
         let (mut events, mut errors) = (Vec::new(), Vec::new());
